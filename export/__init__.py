@@ -1,0 +1,1 @@
+"""Trained checkpoint to float32 step graph (torch, onnx)."""

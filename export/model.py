@@ -1,0 +1,203 @@
+"""The Tiny Recursive Model in plain PyTorch, read from top to bottom.
+
+Mirrors ``models/recursive_reasoning/trm.py`` of the published code (arXiv 2510.04871, section 4).
+Module names are those of its ``state_dict``, so weights load by name. Shapes in comments: B batch,
+L tokens, P prefix, S = P + L, D hidden, E puzzle embedding, V vocabulary.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trm_edge.config import ModelConfig, swiglu_width
+
+
+class Carry(NamedTuple):
+    """What one ACT step hands to the next: two (B, S, D) states."""
+
+    z_H: Tensor
+    z_L: Tensor
+
+
+class StepOutput(NamedTuple):
+    carry: Carry
+    logits: Tensor  # (B, L, V) float32
+    q_halt: Tensor  # (B,) float32
+    q_continue: Tensor  # (B,) float32
+
+
+def rms_norm(h: Tensor, eps: float) -> Tensor:
+    """RMSNorm over the last axis without weights, computed in float32."""
+    wide = h.float()
+    return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)).to(h.dtype)
+
+
+class SwiGLU(nn.Module):
+    def __init__(self, width: int, expansion: float) -> None:
+        super().__init__()
+        inner = swiglu_width(width, expansion)
+        self.gate_up_proj = nn.Linear(width, 2 * inner, bias=False)
+        self.down_proj = nn.Linear(inner, width, bias=False)
+
+    def forward(self, h: Tensor) -> Tensor:
+        gate, up = self.gate_up_proj(h).chunk(2, dim=-1)
+        return self.down_proj(F.silu(gate) * up)
+
+
+def rope_tables(config: ModelConfig) -> tuple[Tensor, Tensor]:
+    """cos and sin, each (S, head_dim) float32; the two halves of a row are equal."""
+    half = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
+    positions = torch.arange(config.carry_len, dtype=torch.float32)
+    angles = torch.outer(positions, 1.0 / config.rope_theta**half)  # (S, head_dim / 2)
+    both = torch.cat((angles, angles), dim=-1)
+    return both.cos(), both.sin()
+
+
+def rotate(h: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
+    """Rotary embedding of ``h`` (B, S, heads, head_dim), in the tables' float32."""
+    first, second = h.to(cos.dtype).chunk(2, dim=-1)
+    turned = torch.cat((-second, first), dim=-1)
+    return (h * cos[:, None] + turned * sin[:, None]).to(h.dtype)
+
+
+class Attention(nn.Module):
+    """Non-causal multi-head attention; qkv in one projection, no bias."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.heads, self.head_dim = config.num_heads, config.head_dim
+        self.qkv_proj = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=False)
+        self.o_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+
+    def forward(self, h: Tensor, rope: tuple[Tensor, Tensor] | None) -> Tensor:
+        batch, length, width = h.shape
+        qkv = self.qkv_proj(h).view(batch, length, 3 * self.heads, self.head_dim)
+        query, key, value = qkv.chunk(3, dim=2)  # (B, S, heads, head_dim) each
+        if rope is not None:
+            query, key = rotate(query, *rope), rotate(key, *rope)
+        mixed = F.scaled_dot_product_attention(
+            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
+        )
+        return self.o_proj(mixed.transpose(1, 2).reshape(batch, length, width))
+
+
+class Block(nn.Module):
+    """Post-norm: mix positions, then features."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.eps = config.rms_norm_eps
+        if config.mlp_t:
+            self.mlp_t = SwiGLU(config.carry_len, config.expansion)
+        else:
+            self.self_attn = Attention(config)
+        self.mlp = SwiGLU(config.hidden_size, config.expansion)
+        self.mixes_by_mlp = config.mlp_t
+
+    def forward(self, h: Tensor, rope: tuple[Tensor, Tensor] | None) -> Tensor:
+        if self.mixes_by_mlp:
+            across = h.transpose(1, 2)  # (B, D, S); the norm runs over positions here
+            h = rms_norm(across + self.mlp_t(across), self.eps).transpose(1, 2)
+        else:
+            h = rms_norm(h + self.self_attn(h, rope), self.eps)
+        return rms_norm(h + self.mlp(h), self.eps)
+
+
+class Network(nn.Module):
+    """The one network, applied to both states."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(Block(config) for _ in range(config.L_layers))
+
+    def forward(self, h: Tensor, rope: tuple[Tensor, Tensor] | None) -> Tensor:
+        for layer in self.layers:
+            h = layer(h, rope)
+        return h
+
+
+class Embedding(nn.Module):
+    """A table under the published name ``embedding_weight``."""
+
+    def __init__(self, rows: int, width: int) -> None:
+        super().__init__()
+        self.embedding_weight = nn.Parameter(torch.zeros(rows, width))
+
+
+class TinyRecursiveModel(nn.Module):
+    """One ACT step as a module; the loop over steps belongs to the caller."""
+
+    H_init: Tensor
+    L_init: Tensor
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.embed_tokens = Embedding(config.vocab_size, config.hidden_size)
+        if config.pos_encodings == "learned":
+            self.embed_pos = Embedding(config.carry_len, config.hidden_size)
+        self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
+        self.q_head = nn.Linear(config.hidden_size, 2, bias=True)
+        self.L_level = Network(config)
+        self.register_buffer("H_init", torch.zeros(config.hidden_size))
+        self.register_buffer("L_init", torch.zeros(config.hidden_size))
+        self.rope: tuple[Tensor, Tensor] | None = None
+        if config.pos_encodings == "rope" and not config.mlp_t:
+            self.rope = rope_tables(config)
+
+    def embed(self, tokens: Tensor, puzzle_embedding: Tensor | None) -> Tensor:
+        """The injected input x: (B, L) ids and (B, E) rows to (B, S, D)."""
+        x = F.embedding(tokens, self.embed_tokens.embedding_weight)  # (B, L, D)
+        prefix, width = self.config.prefix_len, self.config.hidden_size
+        if puzzle_embedding is not None:
+            padded = F.pad(puzzle_embedding, (0, prefix * width - puzzle_embedding.shape[-1]))
+            x = torch.cat((padded.view(-1, prefix, width).to(x.dtype), x), dim=1)
+        if self.config.pos_encodings == "learned":
+            # upstream: scaled by 1/sqrt(2) to keep the variance of the sum
+            x = 0.707106781 * (x + self.embed_pos.embedding_weight)
+        return math.sqrt(width) * x
+
+    def initial_carry(self, batch: int) -> Carry:
+        shape = (batch, self.config.carry_len, self.config.hidden_size)
+        return Carry(self.H_init.expand(shape), self.L_init.expand(shape))
+
+    def reset(self, carry: Carry, reset: Tensor) -> Carry:
+        """Start the slots whose ``reset`` (B,) bool is set from the initial state."""
+        where = reset[:, None, None]
+        return Carry(
+            torch.where(where, self.H_init, carry.z_H), torch.where(where, self.L_init, carry.z_L)
+        )
+
+    def cycle(self, carry: Carry, x: Tensor) -> Carry:
+        """One H cycle: L_cycles updates of z_L, then one of z_H."""
+        z_H, z_L = carry
+        for _ in range(self.config.L_cycles):
+            z_L = self.L_level(z_L + (z_H + x), self.rope)
+        return Carry(self.L_level(z_H + z_L, self.rope), z_L)
+
+    def heads(self, carry: Carry) -> StepOutput:
+        logits = self.lm_head(carry.z_H)[:, self.config.prefix_len :].float()
+        q = self.q_head(carry.z_H[:, 0]).float()  # the first position carries the decision
+        return StepOutput(carry, logits, q[:, 0], q[:, 1])
+
+    def forward(
+        self, tokens: Tensor, puzzle_embedding: Tensor | None, reset: Tensor, carry: Carry
+    ) -> StepOutput:
+        """One ACT step.
+
+        Args:
+            tokens: (B, L) integer ids.
+            puzzle_embedding: (B, E), or None where the model has no table.
+            reset: (B,) bool, slots that start anew.
+            carry: two (B, S, D) states; what reset slots hold is ignored.
+        """
+        x = self.embed(tokens, puzzle_embedding)
+        carry = self.reset(carry, reset)
+        for _ in range(self.config.H_cycles):
+            carry = self.cycle(carry, x)
+        return self.heads(carry)

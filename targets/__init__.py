@@ -1,0 +1,1 @@
+"""A checkpoint and a device's profile to what runs there."""

@@ -1,0 +1,77 @@
+"""Write a trained model as the published trainer leaves it: ``step_N``, configuration, metadata."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import torch
+import yaml
+from torch import Tensor
+
+from trm_edge.config import ModelConfig
+from trm_edge.export.model import TinyRecursiveModel
+
+PREFIX = "_orig_mod.model.inner."  # a compiled run's state_dict
+
+
+def write_checkpoint(
+    folder: Path,
+    model: TinyRecursiveModel,
+    puzzle_embeddings: Tensor | None,
+    step: int,
+    training: dict[str, object],
+    dtype: torch.dtype = torch.float32,
+) -> Path:
+    """Write ``step_{step}``, ``all_config.yaml`` and ``dataset.json`` into ``folder``.
+
+    ``training`` are the run's own settings (learning rate, batch, seed), kept beside ``arch``.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    state = {PREFIX + name: value.detach().cpu() for name, value in model.state_dict().items()}
+    if puzzle_embeddings is not None:
+        state[PREFIX + "puzzle_emb.weights"] = puzzle_embeddings.detach().cpu()
+    initial = (PREFIX + "H_init", PREFIX + "L_init")
+    state = {
+        name: value.to(torch.bfloat16 if name in initial else dtype).clone()
+        for name, value in state.items()
+    }
+    path = folder / f"step_{step}"
+    torch.save(state, path)
+    config = model.config
+    (folder / "all_config.yaml").write_text(
+        yaml.safe_dump({"arch": _arch(config), **training}, sort_keys=True)
+    )
+    metadata = {
+        "pad_id": 0,
+        "ignore_label_id": 0,
+        "blank_identifier_id": 0,
+        "vocab_size": config.vocab_size,
+        "seq_len": config.seq_len,
+        "num_puzzle_identifiers": config.num_puzzle_identifiers,
+        "sets": ["all"],
+    }
+    (folder / "dataset.json").write_text(json.dumps(metadata) + "\n")
+    return path
+
+
+def _arch(config: ModelConfig) -> dict[str, object]:
+    return {
+        "name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1",
+        "loss": {"loss_type": "stablemax_cross_entropy", "name": "losses@ACTLossHead"},
+        "H_cycles": config.H_cycles,
+        "L_cycles": config.L_cycles,
+        "H_layers": 0,
+        "L_layers": config.L_layers,
+        "hidden_size": config.hidden_size,
+        "num_heads": config.num_heads,
+        "expansion": config.expansion,
+        "halt_max_steps": config.halt_max_steps,
+        "halt_exploration_prob": 0.1,
+        "no_ACT_continue": config.no_ACT_continue,
+        "mlp_t": config.mlp_t,
+        "pos_encodings": config.pos_encodings,
+        "puzzle_emb_ndim": config.puzzle_emb_ndim,
+        "puzzle_emb_len": config.puzzle_emb_len,
+        "forward_dtype": "bfloat16",
+    }

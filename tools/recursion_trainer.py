@@ -1,0 +1,344 @@
+"""Train a Tiny Recursive Model by deep supervision, as the published trainer does.
+
+A training step is one ACT step of every slot of the batch, with a gradient through the last H
+cycle alone; slots that halt take the next puzzle and the others go on from their carry
+(arXiv 2510.04871, section 4). Weights are kept in float32 and computed with in bfloat16.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from trm_edge.config import ModelConfig
+from trm_edge.export.model import Carry, TinyRecursiveModel
+
+Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # tokens, labels: (n, L), 0 is padding
+
+
+@dataclass(frozen=True)
+class TrainingRecipe:
+    """Everything that decides a training run besides its data."""
+
+    model: ModelConfig
+    steps: int = 12_000
+    decay_steps: int = 3_000  # linear decay of the learning rate at the end
+    warmup_steps: int = 200
+    batch: int = 64
+    lr: float = 2e-3
+    weight_decay: float = 0.1  # of the network's matrices
+    clip: float = 1.0
+    ema: float = 0.999
+    halting_weight: float = 0.5
+    exploration: float = 0.1
+    seed: int = 0
+
+
+def initialise(model: TinyRecursiveModel, generator: torch.Generator) -> None:
+    """Truncated LeCun normal for matrices; the published special cases for the rest."""
+
+    def fill(tensor: Tensor, std: float) -> None:
+        nn.init.trunc_normal_(tensor, std=std, a=-2 * std, b=2 * std, generator=generator)
+
+    width = model.config.hidden_size
+    with torch.no_grad():
+        for module in model.modules():
+            if isinstance(module, nn.Linear):
+                fill(module.weight, module.in_features**-0.5)
+        fill(model.embed_tokens.embedding_weight, width**-0.5)
+        if model.config.pos_encodings == "learned":
+            fill(model.embed_pos.embedding_weight, width**-0.5)
+        model.q_head.weight.zero_()
+        model.q_head.bias.fill_(-5.0)
+        fill(model.H_init, 1.0)
+        fill(model.L_init, 1.0)
+
+
+def stablemax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
+    """Mean over the tokens of each puzzle: (B, L, V), (B, L) to (B,).
+
+    Stablemax replaces exp(x) by x + 1 above zero and 1 / (1 - x) below (arXiv 2501.04697).
+    """
+    mass = torch.where(logits < 0, 1 / (1 - logits.clamp(max=0)), logits + 1)
+    log_p = torch.log(mass / mass.sum(-1, keepdim=True))
+    return -log_p.gather(-1, labels[..., None].long())[..., 0].mean(-1)
+
+
+class Trainer:
+    """A resumable run: ``advance`` trains, ``save`` and ``load`` keep everything that matters."""
+
+    def __init__(
+        self, recipe: TrainingRecipe, data: Callable[[np.random.Generator], Iterator[Batch]]
+    ) -> None:
+        self.recipe = recipe
+        self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        generator = torch.Generator().manual_seed(recipe.seed)
+        config = recipe.model
+        self.master = TinyRecursiveModel(config)
+        initialise(self.master, generator)
+        self.puzzle_embedding = nn.Parameter(
+            torch.zeros(config.num_puzzle_identifiers, config.puzzle_emb_ndim)
+        )
+        self.master.to(self.device)
+        self.worker = TinyRecursiveModel(config).to(self.device, torch.bfloat16)
+        if self.device.type == "cuda":
+            self.worker.L_level.compile()
+            if self.worker.rope is not None:
+                self.worker.rope = tuple(t.to(self.device) for t in self.worker.rope)
+        self.worker_embedding = nn.Parameter(
+            self.puzzle_embedding.detach().to(self.device, torch.bfloat16)
+        )
+        self.puzzle_embedding = nn.Parameter(self.puzzle_embedding.detach().to(self.device))
+        self.pairs = [
+            *zip(self.master.parameters(), self.worker.parameters(), strict=True),
+            (self.puzzle_embedding, self.worker_embedding),
+        ]
+        self.average = [p.detach().clone() for p, _ in self.pairs]
+        self.optimizer = self._optimizer()
+        self.step = 0
+        self.rng = np.random.default_rng(recipe.seed)
+        self.explore = torch.Generator().manual_seed(recipe.seed)
+        self.batches = data(self.rng)
+        self.waiting: Batch | None = None
+        size, length = recipe.batch, config.seq_len
+        self.tokens = torch.zeros(size, length, dtype=torch.int32)
+        self.labels = torch.zeros(size, length, dtype=torch.int32)
+        self.steps_taken = torch.zeros(size, dtype=torch.int32)
+        self.halted = torch.ones(size, dtype=torch.bool)
+        self._sync_worker()
+        self.carry = Carry(*(z.clone() for z in self.worker.initial_carry(size)))
+        self.log: list[dict[str, float]] = []
+
+    def _optimizer(self) -> torch.optim.Optimizer:
+        matrices = list(self.master.L_level.parameters())
+        inside = {id(p) for p in matrices}
+        rest = [p for p, _ in self.pairs if id(p) not in inside]
+        groups = [
+            {"params": matrices, "weight_decay": self.recipe.weight_decay},
+            {"params": rest, "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=self.recipe.lr, betas=(0.9, 0.95))
+
+    @torch.no_grad()
+    def _sync_worker(self) -> None:
+        for master, worker in self.pairs:
+            worker.copy_(master)
+        self.worker.H_init.copy_(self.master.H_init)
+        self.worker.L_init.copy_(self.master.L_init)
+
+    def _rate(self) -> float:
+        recipe, step = self.recipe, self.step
+        left = recipe.steps - step
+        return min(1.0, (step + 1) / recipe.warmup_steps, max(left, 1) / recipe.decay_steps)
+
+    def _refill(self) -> None:
+        """Hand the slots that halted to new puzzles."""
+        slots = torch.nonzero(self.halted)[:, 0]
+        while len(slots):
+            if self.waiting is None or not len(self.waiting[0]):
+                self.waiting = next(self.batches)
+            tokens, labels = self.waiting
+            now, slots = slots[: len(tokens)], slots[len(tokens) :]
+            self.tokens[now] = torch.from_numpy(tokens[: len(now)].astype(np.int32))
+            self.labels[now] = torch.from_numpy(labels[: len(now)].astype(np.int32))
+            self.waiting = (tokens[len(now) :], labels[len(now) :])
+        self.steps_taken[self.halted] = 0
+        if self.step == 0:
+            # Slots that all begin together would all be at the same depth until the head learns
+            # to halt, and it learns badly from batches of one depth.
+            self.steps_taken = torch.randint(
+                self.recipe.model.halt_max_steps,
+                self.steps_taken.shape,
+                generator=self.explore,
+                dtype=torch.int32,
+            )
+
+    def advance(self) -> dict[str, float]:
+        """One optimizer step; returns its losses and training accuracies."""
+        recipe, config, device = self.recipe, self.recipe.model, self.device
+        reset = self.halted.clone()
+        self._refill()
+        tokens, labels = self.tokens.to(device), self.labels.to(device)
+        embedding = None
+        if config.puzzle_emb_ndim:
+            embedding = self.worker_embedding[torch.zeros_like(tokens[:, 0])]
+        x = self.worker.embed(tokens, embedding)
+        carry = self.worker.reset(self.carry, reset.to(device))
+        with torch.no_grad():
+            for _ in range(config.H_cycles - 1):
+                carry = self.worker.cycle(carry, x)
+        out = self.worker.heads(self.worker.cycle(carry, x))
+        predictions = out.logits.argmax(-1)
+        exact = (predictions == labels).all(-1)
+        answer_loss = stablemax_cross_entropy(out.logits, labels).mean()
+        halting_loss = F.binary_cross_entropy_with_logits(out.q_halt, exact.float())
+        (answer_loss + recipe.halting_weight * halting_loss).backward()
+
+        self._update()
+        self.carry = Carry(out.carry.z_H.detach(), out.carry.z_L.detach())
+        self.steps_taken += 1
+        least = (
+            torch.rand(recipe.batch, generator=self.explore) < recipe.exploration
+        ) * torch.randint(2, config.halt_max_steps + 1, (recipe.batch,), generator=self.explore)
+        stop = out.q_halt.detach().cpu() > 0
+        self.halted = (self.steps_taken >= config.halt_max_steps) | (
+            stop & (self.steps_taken >= least)
+        )
+        self.step += 1
+        return {
+            "loss": answer_loss.item(),
+            "halting_loss": halting_loss.item(),
+            "exact": exact.float().mean().item(),
+        }
+
+    @torch.no_grad()
+    def _update(self) -> None:
+        for master, worker in self.pairs:
+            master.grad = worker.grad.float() if worker.grad is not None else None
+            worker.grad = None
+        nn.utils.clip_grad_norm_([p for p, _ in self.pairs], self.recipe.clip)
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.recipe.lr * self._rate()
+        self.optimizer.step()
+        # The average follows quickly at first, so that early checkpoints are worth evaluating.
+        decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
+        for average, (master, _) in zip(self.average, self.pairs, strict=True):
+            average.lerp_(master, 1 - decay)
+        self._sync_worker()
+
+    def averaged(self) -> tuple[TinyRecursiveModel, Tensor]:
+        """The averaged model in float32, and its puzzle-embedding table (N, E)."""
+        model = TinyRecursiveModel(self.recipe.model).to(self.device)
+        with torch.no_grad():
+            for parameter, value in zip(model.parameters(), self.average, strict=False):
+                parameter.copy_(value)
+            model.H_init.copy_(self.worker.H_init.float())
+            model.L_init.copy_(self.worker.L_init.float())
+        return model, self.average[-1].clone()
+
+    @torch.no_grad()
+    def evaluate(self, tokens: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[str, float]:
+        """Exact match of the averaged model: first step, last step, and halting adaptively."""
+        model, table = self.averaged()
+        model.to(torch.bfloat16)
+        config = self.recipe.model
+        if model.rope is not None:
+            model.rope = tuple(t.to(self.device) for t in model.rope)
+        exact = []  # per batch (steps, B)
+        halts = []
+        for start in range(0, len(tokens), 128):
+            ids = torch.from_numpy(tokens[start : start + 128].astype(np.int32)).to(self.device)
+            truth = torch.from_numpy(labels[start : start + 128].astype(np.int64)).to(self.device)
+            embedding = table[:1].expand(len(ids), -1) if config.puzzle_emb_ndim else None
+            x = model.embed(ids, embedding.bfloat16() if embedding is not None else None)
+            carry = model.initial_carry(len(ids))
+            right, stop = [], []
+            for _ in range(config.halt_max_steps):
+                for _ in range(config.H_cycles):
+                    carry = model.cycle(carry, x)
+                out = model.heads(carry)
+                right.append((out.logits.argmax(-1) == truth).all(-1))
+                stop.append(out.q_halt > 0)
+            exact.append(torch.stack(right))
+            halts.append(torch.stack(stop))
+        right, stop = torch.cat(exact, 1).cpu(), torch.cat(halts, 1).cpu()
+        stop[-1] = True
+        step = stop.float().argmax(0)
+        return {
+            "exact_first": right[0].float().mean().item(),
+            "exact_fixed": right[-1].float().mean().item(),
+            "exact_adaptive": right.gather(0, step[None]).float().mean().item(),
+            "steps": step.float().mean().item() + 1,
+        }
+
+    def save(self, path: Path) -> None:
+        state: dict[str, Any] = {
+            "step": self.step,
+            "master": [p.detach() for p, _ in self.pairs],
+            "average": self.average,
+            "initial": [self.master.H_init, self.master.L_init],
+            "optimizer": self.optimizer.state_dict(),
+            "slots": [self.tokens, self.labels, self.steps_taken, self.halted],
+            "carry": list(self.carry),
+            "explore": self.explore.get_state(),
+            "rng": _plain(self.rng.bit_generator.state),
+            "log": self.log,
+        }
+        if self.waiting is not None:
+            state["waiting"] = [torch.from_numpy(part.copy()) for part in self.waiting]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_suffix(f".{os.getpid()}.tmp")
+        torch.save(state, temporary)
+        temporary.replace(path)
+
+    @torch.no_grad()
+    def load(self, path: Path) -> None:
+        state = torch.load(path, map_location=self.device, weights_only=True)
+        self.step = state["step"]
+        for (master, _), value in zip(self.pairs, state["master"], strict=True):
+            master.copy_(value)
+        self.average = list(state["average"])
+        self.master.H_init.copy_(state["initial"][0])
+        self.master.L_init.copy_(state["initial"][1])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.tokens, self.labels, self.steps_taken, self.halted = (t.cpu() for t in state["slots"])
+        self.carry = Carry(*state["carry"])
+        self.explore.set_state(state["explore"].cpu())
+        self.rng.bit_generator.state = _from_plain(state["rng"])
+        if "waiting" in state:
+            tokens, labels = (t.cpu().numpy() for t in state["waiting"])
+            self.waiting = (tokens, labels)
+        self.log = state["log"]
+        self._sync_worker()
+
+
+def _plain(state: Any) -> Any:
+    """A NumPy generator's state with its 128-bit integers as text, for weights-only loading."""
+    if isinstance(state, dict):
+        return {k: _plain(v) for k, v in state.items()}
+    return str(state) if isinstance(state, int) and state.bit_length() > 62 else state
+
+
+def _from_plain(state: Any) -> Any:
+    if isinstance(state, dict):
+        return {k: _from_plain(v) for k, v in state.items()}
+    if isinstance(state, str) and state.isdigit():
+        return int(state)
+    return state
+
+
+def run(
+    trainer: Trainer,
+    folder: Path,
+    held_out: Batch,
+    report: Callable[[int, dict[str, float]], None],
+    *,
+    minutes: float | None = None,
+    evaluate_every: int = 500,
+    save_seconds: float = 120.0,
+) -> None:
+    """Train to the recipe's last step or for ``minutes``, evaluating and saving on the way."""
+    state = folder / "state.pt"
+    began = saved = time.monotonic()
+    while trainer.step < trainer.recipe.steps:
+        report(trainer.step, trainer.advance())
+        now = time.monotonic()
+        if trainer.step % evaluate_every == 0 or trainer.step == trainer.recipe.steps:
+            trainer.log.append({"step": trainer.step, **trainer.evaluate(*held_out)})
+            report(trainer.step, trainer.log[-1])
+        if now - saved > save_seconds:
+            trainer.save(state)
+            saved = now
+        if minutes is not None and now - began > minutes * 60:
+            break
+    trainer.save(state)

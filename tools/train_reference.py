@@ -1,0 +1,154 @@
+"""Train a reference model and write it in the published trainer's format.
+
+    python tools/train_reference.py sudoku --folder build/train/sudoku --minutes 120
+    python tools/train_reference.py sudoku-published --folder build/train/published
+
+Stop it at any time: the next call goes on from the last saved state. `--minutes` ends one call;
+the run itself ends after the recipe's steps. `--finish-in STEPS` shortens it, so that the learning
+rate decays to its end from where the run is.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import numpy as np
+import recursion_trainer
+import sudoku_generator
+import torch
+from published_format import write_checkpoint
+from recursion_trainer import Batch, Trainer, TrainingRecipe
+from rich.progress import Progress, TextColumn
+
+from trm_edge.config import ModelConfig
+
+BLANKS = (36, 56)
+SEED_TRAINING, SEED_HELD_OUT = 0, 1  # of the solved grids; shipped puzzles use others
+
+SUDOKU = ModelConfig(
+    hidden_size=128,
+    num_heads=4,
+    expansion=4.0,
+    L_layers=2,
+    H_cycles=2,
+    L_cycles=3,
+    halt_max_steps=16,
+    no_ACT_continue=True,
+    mlp_t=True,
+    pos_encodings="none",
+    puzzle_emb_ndim=128,
+    puzzle_emb_len=1,
+    seq_len=81,
+    vocab_size=11,
+    num_puzzle_identifiers=1,
+    rms_norm_eps=1e-5,
+    rope_theta=10000.0,
+)
+RECIPES = {
+    "sudoku": TrainingRecipe(SUDOKU),
+    "sudoku-published": TrainingRecipe(
+        dataclasses.replace(
+            SUDOKU,
+            hidden_size=512,
+            num_heads=8,
+            H_cycles=3,
+            L_cycles=6,
+            puzzle_emb_ndim=512,
+            puzzle_emb_len=16,
+        ),
+        steps=30_000,
+        batch=768,
+        lr=5e-4,
+    ),
+}
+
+
+def sudoku_batches(rng: np.random.Generator) -> Iterator[Batch]:
+    """Endless tokens and labels in the published vocabulary: 0 pad, 1 blank, digit + 1."""
+    digs = sudoku_generator.generate(100_000, BLANKS[1], SEED_TRAINING)
+    for puzzles, solutions in sudoku_generator.stream(digs, BLANKS, rng, 256):
+        yield puzzles + 1, solutions + 1
+
+
+def held_out_sudokus(count: int) -> Batch:
+    digs = sudoku_generator.generate(count, BLANKS[1], SEED_HELD_OUT)
+    blanks = np.random.default_rng(SEED_HELD_OUT).integers(BLANKS[0], BLANKS[1] + 1, size=count)
+    puzzles, solutions = digs.puzzles(np.arange(count), blanks)
+    return puzzles + 1, solutions + 1
+
+
+def _train(trainer: Trainer, name: str, folder: Path, minutes: float | None) -> None:
+    columns = (*Progress.get_default_columns(), TextColumn("{task.fields[figures]}"))
+    log = folder / "log.jsonl"
+    folder.mkdir(parents=True, exist_ok=True)
+    with Progress(*columns) as progress, log.open("a") as lines:
+        task = progress.add_task(name, total=trainer.recipe.steps, figures="")
+
+        def report(step: int, figures: dict[str, float]) -> None:
+            progress.update(task, completed=step)
+            if step % 25 == 0:
+                text = "  ".join(f"{k} {v:.3f}" for k, v in figures.items() if k != "step")
+                progress.update(task, figures=text)
+                lines.write(json.dumps({"step": step, **figures}) + "\n")
+                lines.flush()
+
+        recursion_trainer.run(trainer, folder, held_out_sudokus(512), report, minutes=minutes)
+
+
+@click.command(help=__doc__)
+@click.argument("name", type=click.Choice(sorted(RECIPES)))
+@click.option("--folder", type=click.Path(path_type=Path), required=True, help="State and output.")
+@click.option("--minutes", type=float, help="Stop this call after so many minutes.")
+@click.option("--finish-in", type=int, help="End the run after so many more steps, decaying.")
+@click.option("--steps", type=int, help="Length of the run; the recipe's own by default.")
+@click.option("--threads", type=int, help="CPU threads; torch's choice by default.")
+@click.option(
+    "--write-only", is_flag=True, help="Write the checkpoint of the saved state, no more."
+)
+@click.option("--seed", type=int, default=0, show_default=True)
+def main(
+    name: str,
+    folder: Path,
+    minutes: float | None,
+    finish_in: int | None,
+    steps: int | None,
+    threads: int | None,
+    write_only: bool,
+    seed: int,
+) -> None:
+    if threads:
+        torch.set_num_threads(threads)
+    recipe = dataclasses.replace(RECIPES[name], seed=seed)
+    if steps:
+        recipe = dataclasses.replace(recipe, steps=steps)
+    trainer = Trainer(recipe, sudoku_batches)
+    state = folder / "state.pt"
+    if state.exists():
+        trainer.load(state)
+        click.echo(f"resumed at step {trainer.step}")
+    if finish_in:
+        trainer.recipe = dataclasses.replace(
+            recipe, steps=trainer.step + finish_in, decay_steps=finish_in
+        )
+    if not write_only:
+        _train(trainer, name, folder, minutes)
+    model, table = trainer.averaged()
+    training = {
+        "ema": True,
+        "ema_rate": recipe.ema,
+        "global_batch_size": recipe.batch,
+        "lr": recipe.lr,
+        "weight_decay": recipe.weight_decay,
+        "seed": recipe.seed,
+    }
+    embeddings = table if recipe.model.puzzle_emb_ndim else None
+    path = write_checkpoint(folder / "checkpoint", model, embeddings, trainer.step, training)
+    click.echo(f"wrote {path}")
+
+
+if __name__ == "__main__":
+    main()

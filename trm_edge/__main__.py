@@ -1,0 +1,5 @@
+"""``python -m trm_edge``."""
+
+from trm_edge.cli.main import main
+
+main()

@@ -1,0 +1,151 @@
+"""A step graph in ONNX Runtime on the CPU: the engine that runs everywhere, CI included."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm_edge.backends.base import Backend, Decision
+from trm_edge.config import ModelConfig
+from trm_edge.errors import BackendError, MissingExtraError
+from trm_edge.step import CarryType, TensorSpec, describe_mismatch, step_inputs, step_outputs
+
+_TYPES = {
+    "tensor(int32)": "int32",
+    "tensor(bool)": "bool",
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+}
+PROVIDER = "CPUExecutionProvider"
+
+
+class StepArrays(NamedTuple):
+    """The outputs of a step graph, in the contract's order."""
+
+    z_H: NDArray[Any]  # (B, S, D) in the carry's type
+    z_L: NDArray[Any]
+    logits: NDArray[np.float32]  # (B, L, V)
+    q_halt: NDArray[np.float32]  # (B,)
+    q_continue: NDArray[np.float32]
+
+
+class OnnxRuntimeBackend(Backend):
+    """Runs ``step.onnx`` with its carry held as arrays that are handed from run to run.
+
+    Args:
+        graph: the step graph.
+        config: the model that it computes.
+        carry: element type of the carry, as the graph declares it.
+        threads: intra-op threads; 0 lets ONNX Runtime take every core.
+    """
+
+    name = "onnxruntime"
+
+    def __init__(
+        self, graph: Path, config: ModelConfig, *, carry: CarryType = "float32", threads: int = 0
+    ) -> None:
+        self.graph = graph
+        self.config = config
+        self.carry_type = np.dtype(carry)
+        self.threads = threads
+        self._inputs = step_inputs(config, carry)
+        self._outputs = step_outputs(config, carry)
+        self._session: Any = None
+        self._z_H: NDArray[Any] = np.zeros((0,), self.carry_type)
+        self._z_L: NDArray[Any] = self._z_H
+        self._logits: NDArray[np.float32] = np.zeros((0, 0, 0), np.float32)
+
+    def activate(self) -> None:
+        if self._session is not None:
+            return
+        try:
+            import onnxruntime as ort
+        except ImportError as error:
+            raise MissingExtraError("onnxruntime", "cpu", "Running a step graph") from error
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = self.threads
+        options.log_severity_level = 3
+        try:
+            session = ort.InferenceSession(str(self.graph), options, providers=[PROVIDER])
+        except Exception as error:
+            raise BackendError(
+                f"ONNX Runtime {ort.__version__} cannot load {self.graph}: {error}"
+            ) from error
+        if session.get_providers() != [PROVIDER]:
+            raise BackendError(
+                f"asked ONNX Runtime for {PROVIDER}, but it runs {session.get_providers()}."
+            )
+        for kind, expected, found in (
+            ("inputs", self._inputs, session.get_inputs()),
+            ("outputs", self._outputs, session.get_outputs()),
+        ):
+            problem = describe_mismatch(expected, [_spec(arg) for arg in found])
+            if problem:
+                raise BackendError(
+                    f"{self.graph} breaks the step contract in its {kind}: {problem}. "
+                    "Export the checkpoint again."
+                )
+        self._session = session
+
+    def deactivate(self) -> None:
+        self._session = None
+        self._z_H = self._z_L = np.zeros((0,), self.carry_type)
+        self._logits = np.zeros((0, 0, 0), np.float32)
+
+    def start(self, slots: int) -> None:
+        # The first step resets every slot, so what stands here is never read into a result.
+        shape = (slots, self.config.carry_len, self.config.hidden_size)
+        self._z_H = self._z_L = np.zeros(shape, self.carry_type)
+
+    def step(
+        self,
+        tokens: NDArray[np.int32],
+        puzzle_embedding: NDArray[np.float32] | None,
+        reset: NDArray[np.bool_],
+    ) -> Decision:
+        result = self.run(tokens, puzzle_embedding, reset, self._z_H, self._z_L)
+        self._z_H, self._z_L, self._logits = result.z_H, result.z_L, result.logits
+        return Decision(result.q_halt, result.q_continue)
+
+    def run(
+        self,
+        tokens: NDArray[np.int32],
+        puzzle_embedding: NDArray[np.float32] | None,
+        reset: NDArray[np.bool_],
+        z_H: NDArray[Any],
+        z_L: NDArray[Any],
+    ) -> StepArrays:
+        """One run of the graph on a carry that is given, leaving the backend's own alone."""
+        if self._session is None:
+            raise BackendError("the engine is not loaded: use the backend in a with statement.")
+        feeds = {"tokens": tokens, "reset": reset, "z_H": z_H, "z_L": z_L}
+        if puzzle_embedding is not None:
+            feeds["puzzle_embedding"] = puzzle_embedding.astype(self.carry_type, copy=False)
+        try:
+            results = self._session.run([spec.name for spec in self._outputs], feeds)
+        except Exception as error:
+            raise BackendError(f"ONNX Runtime failed in {self.graph}: {error}") from error
+        return StepArrays(*results)
+
+    def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        return self._logits[slots]
+
+    def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return self._z_H.astype(np.float32), self._z_L.astype(np.float32)
+
+    def keep(self, slots: NDArray[np.int64]) -> None:
+        self._z_H, self._z_L = self._z_H[slots], self._z_L[slots]
+        self._logits = self._logits[slots]
+
+    def describe(self) -> str:
+        import onnxruntime as ort
+
+        return f"ONNX Runtime {ort.__version__}, {PROVIDER}"
+
+
+def _spec(arg: Any) -> TensorSpec:
+    shape = tuple(axis if isinstance(axis, int) else None for axis in arg.shape)
+    return TensorSpec(arg.name, shape, _TYPES.get(arg.type, arg.type))

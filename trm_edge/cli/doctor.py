@@ -1,0 +1,133 @@
+"""``trm-edge doctor``."""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import os
+import platform
+from collections.abc import Callable
+from importlib import metadata
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from trm_edge import __version__
+from trm_edge.cli.options import json_option
+
+# What each package is for, and the extra that brings it.
+_PACKAGES = (
+    ("onnxruntime", "solving on a CPU", "base"),
+    ("torch", "exporting, the reference backend", "export"),
+    ("onnx", "exporting", "export"),
+    ("nvidia-modelopt", "calibrating INT8 and FP8", "export"),
+    ("tensorrt", "engines for Jetson and datacenter GPUs", "tensorrt"),
+    ("tensorrt-rtx", "engines without a GPU at hand", "rtx"),
+)
+
+
+@click.command("doctor")
+@json_option
+def command(as_json: bool) -> None:
+    """Say what this machine can do, and why.
+
+    \b
+    trm-edge doctor
+    trm-edge doctor --json
+    """
+    findings = examine()
+    if as_json:
+        click.echo(json.dumps(findings, indent=2))
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    for name in ("trm-edge", "python", "system", "processor", "cores", "gpu"):
+        console.print(f"[bold]{name:<10}[/bold] {findings[name]}")
+    table = Table("package", "version", "for", "extra")
+    for package in findings["packages"]:  # type: ignore[attr-defined]
+        version = package["version"] or "not installed"
+        extra = package["extra"]
+        source = "comes along" if extra == "base" else rf"\[{extra}]"
+        table.add_row(package["name"], version, package["for"], source)
+    console.print(table)
+    for ability, (able, reason) in findings["abilities"].items():  # type: ignore[attr-defined]
+        console.print(f"{'yes' if able else 'no ':<4} {ability}: {reason}")
+
+
+def examine(find_gpu: Callable[[], str] | None = None) -> dict[str, object]:
+    """What was found, ready to be printed as JSON."""
+    versions = {name: _version(name) for name, _, _ in _PACKAGES}
+    gpu = (find_gpu or describe_gpu)()
+    exporting = [name for name in ("torch", "onnx", "nvidia-modelopt") if not versions[name]]
+    providers = _providers()
+    return {
+        "trm-edge": __version__,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "gpu": gpu,
+        "packages": [
+            {"name": name, "version": versions[name], "for": purpose, "extra": extra}
+            for name, purpose, extra in _PACKAGES
+        ],
+        "abilities": {
+            "solve on the CPU": (
+                "CPUExecutionProvider" in providers,
+                f"ONNX Runtime has {', '.join(providers) or 'no provider'}",
+            ),
+            "export": (
+                not exporting,
+                f"missing {', '.join(exporting)}" if exporting else "all packages are there",
+            ),
+        },
+    }
+
+
+def describe_gpu() -> str:
+    """Ask the NVIDIA driver itself; TensorRT objects crash where there is none."""
+    try:
+        driver = ctypes.CDLL("libcuda.so.1")
+    except OSError:
+        return "none: no NVIDIA driver (libcuda.so.1) on this machine"
+    status = driver.cuInit(0)
+    if status:
+        return f"none: the NVIDIA driver is there, but cuInit answers {status}"
+    count = ctypes.c_int()
+    driver.cuDeviceGetCount(ctypes.byref(count))
+    names = []
+    for device in range(count.value):
+        name = ctypes.create_string_buffer(128)
+        major, minor = ctypes.c_int(), ctypes.c_int()
+        driver.cuDeviceGetName(name, 128, device)
+        driver.cuDeviceGetAttribute(ctypes.byref(major), 75, device)
+        driver.cuDeviceGetAttribute(ctypes.byref(minor), 76, device)
+        names.append(f"{name.value.decode()} (compute capability {major.value}.{minor.value})")
+    return ", ".join(names) or "none: the NVIDIA driver sees no device"
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
+
+
+def _providers() -> list[str]:
+    try:
+        import onnxruntime
+    except ImportError:
+        return []
+    providers: list[str] = onnxruntime.get_available_providers()
+    return providers
+
+
+def _processor() -> str:
+    try:
+        with open("/proc/cpuinfo") as lines:  # noqa: PTH123 - no file that could be a Path's
+            for line in lines:
+                if line.startswith("model name"):
+                    return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or "unknown"

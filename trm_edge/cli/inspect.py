@@ -1,0 +1,82 @@
+"""``trm-edge inspect``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from trm_edge.bundle import MANIFEST, Bundle
+from trm_edge.cli.options import bundle_argument, json_option
+from trm_edge.halting import HaltingRule
+from trm_edge.step import step_inputs, step_outputs
+
+
+@click.command("inspect")
+@bundle_argument
+@json_option
+def command(bundle: Path, as_json: bool) -> None:
+    """Say what is in a bundle, after checking every file's hash.
+
+    \b
+    trm-edge inspect my-bundle
+    trm-edge inspect my-bundle --json | jq .targets.cpu.precision
+    """
+    opened = Bundle.open(bundle)
+    manifest = opened.manifest
+    if as_json:
+        click.echo((bundle / MANIFEST).read_text(encoding="utf-8"), nl=False)
+        return
+    console = Console(highlight=False, soft_wrap=True)
+    model, checkpoint = manifest.model, manifest.checkpoint
+    mixing = "MLP over positions" if model.mlp_t else f"attention, {model.num_heads} heads"
+    rows = {
+        "task": manifest.task,
+        "model": (
+            f"{checkpoint.parameters / 1e6:.2f} M parameters, D {model.hidden_size}, "
+            f"{model.L_layers} blocks, {mixing}, positions {model.pos_encodings}"
+        ),
+        "one step": (
+            f"H {model.H_cycles} x (L {model.L_cycles} + 1) = {model.network_passes} passes of the "
+            f"network over {model.prefix_len} + {model.seq_len} positions"
+        ),
+        "halting": str(HaltingRule.of(model)),
+        "checkpoint": f"{checkpoint.name}, {checkpoint.weight_type}, sha256 {checkpoint.sha256}",
+        "averaged": {True: "yes", False: "no", None: "not known"}[checkpoint.averaged],
+        "limits": (
+            f"at most {manifest.limits.max_drop} points of exact match lost, at least "
+            f"{100 * manifest.limits.min_halting_agreement:.0f} % stop at the same step"
+        ),
+        "made with": ", ".join(f"{name} {version}" for name, version in manifest.tools.items()),
+    }
+    for name, text in rows.items():
+        console.print(f"[bold]{name:<11}[/bold] {text}")
+    calibration = opened.calibration()
+    if calibration:
+        seen, recipe = calibration["seen"], calibration["recipe"]
+        console.print(
+            f"[bold]{'calibrated':<11}[/bold] {seen['carries']} carries of {seen['puzzles']} "
+            f"puzzles, ranges by {recipe['method']}, products equalised to the power "
+            f"{recipe['equalisation']}; {calibration['source']}"
+        )
+    table = Table("target", "precision", "carry", "opset", "step graph", "left in float")
+    for name, target in manifest.targets.items():
+        layers = ", ".join(layer.layer for layer in target.float_layers) or "everything"
+        size = manifest.files[target.step].size
+        table.add_row(
+            name,
+            target.precision,
+            target.carry,
+            str(target.opset),
+            f"{target.step}, {size / 1e3:.0f} kB",
+            layers,
+        )
+    console.print(table)
+    _, record = opened.target()
+    for title, specs in (
+        ("in", step_inputs(model, record.carry)),
+        ("out", step_outputs(model, record.carry)),
+    ):
+        console.print(f"[bold]{title:<11}[/bold] " + "; ".join(map(str, specs)), markup=True)

@@ -1,0 +1,102 @@
+"""``trm-edge parity``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from trm_edge.bundle import Bundle
+from trm_edge.cli.options import bundle_argument, json_option, target_option, threads_option
+from trm_edge.evaluation.parity import ParityReport, compare
+from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.progress import progress_bars
+
+
+@click.command("parity")
+@bundle_argument
+@target_option
+@threads_option
+@json_option
+def command(bundle: Path, target: str | None, threads: int, as_json: bool) -> None:
+    """Hold a bundle to its own float32 answers.
+
+    The held-out puzzles are solved again by the bundle's engine and compared one by one with what
+    the same checkpoint answered in float32. Needs neither torch nor the checkpoint. The exit code
+    is 1 where the bundle's own limits are broken.
+
+    \b
+    trm-edge parity my-bundle
+    trm-edge parity my-bundle --json | jq .halting_agreement
+    """
+    opened = Bundle.open(bundle)
+    name, record = opened.target(target)
+    reference = ParityVectors.from_arrays(opened.parity_vectors())
+    backend = opened.backend(name, threads=threads)
+    with progress_bars() as track:
+        candidate = record_vectors(
+            backend,
+            opened.puzzle_embeddings(),
+            reference.puzzles(),
+            reference.labels,
+            track=track,
+            what=f"{name}, {record.precision}",
+        )
+    report = compare(reference, candidate)
+    limits = opened.manifest.limits
+    broken = report.broken(limits)
+    if as_json:
+        content = {
+            "bundle": str(bundle),
+            "target": name,
+            "precision": record.precision,
+            "engine": backend.describe(),
+            **report.to_dict(),
+            "limits": {
+                "max_drop": limits.max_drop,
+                "min_halting_agreement": limits.min_halting_agreement,
+            },
+            "broken": broken,
+        }
+        click.echo(json.dumps(content, indent=2))
+    else:
+        _print(report, f"{bundle}: {name}, {record.precision}, {backend.describe()}")
+        click.echo("within its limits" if not broken else "outside its limits:")
+        for problem in broken:
+            click.echo(f"  {problem}")
+    if broken:
+        sys.exit(1)
+
+
+def _print(report: ParityReport, title: str) -> None:
+    console = Console(highlight=False)
+    table = Table(title=f"{title}\n{report.puzzles} held-out puzzles", title_justify="left")
+    for column in ("halting", "float32", "this bundle", "drop", "lost", "gained", "p", "cells"):
+        table.add_column(column, justify="left" if column == "halting" else "right")
+    for mode in report.modes:
+        table.add_row(
+            mode.mode,
+            _percent(mode.exact_reference, mode.interval_reference),
+            _percent(mode.exact_candidate, mode.interval_candidate),
+            f"{mode.drop:+.2f}",
+            str(mode.lost),
+            str(mode.gained),
+            f"{mode.p_value:.2f}",
+            f"{100 * mode.cells_candidate:.2f} %",
+        )
+    console.print(table)
+    if not report.labelled:
+        console.print("No answers are known for these puzzles: float32's own count as right.")
+    console.print(
+        f"Halting at the same step: {100 * report.halting_agreement:.1f} %   "
+        f"steps on average: {report.steps_reference:.2f} in float32, "
+        f"{report.steps_candidate:.2f} here"
+    )
+
+
+def _percent(share: float, interval: tuple[float, float]) -> str:
+    return f"{100 * share:.1f} % ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"

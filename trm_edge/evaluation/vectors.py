@@ -1,0 +1,148 @@
+"""What a model answers at every step: recorded once in float32, then by whatever is compared.
+
+A slot's carry does not know the halting rule, so one fixed-length run holds the adaptive run as
+its prefix: the answer at the first step at which the rule holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm_edge.backends.base import Backend
+from trm_edge.errors import BundleError
+from trm_edge.halting import HaltingRule
+from trm_edge.progress import Track, silent
+from trm_edge.solver import Puzzle, Solver
+from trm_edge.tasks.base import Entry
+
+UNKNOWN = 255  # label of a cell whose answer is not known
+
+
+@dataclass(frozen=True)
+class ParityVectors:
+    """Answers of one engine to n puzzles over T steps; the arrays of ``parity.npz``."""
+
+    tokens: NDArray[np.uint8]  # (n, L)
+    identifiers: NDArray[np.int32]  # (n,)
+    labels: NDArray[np.uint8]  # (n, L), UNKNOWN where the answer is not known
+    predictions: NDArray[np.uint8]  # (n, T, L)
+    q_halt: NDArray[np.float32]  # (n, T)
+    q_continue: NDArray[np.float32]  # (n, T)
+    halting_steps: NDArray[np.int32]  # (n,), from 1
+
+    def __post_init__(self) -> None:
+        n, steps = self.q_halt.shape
+        length = self.tokens.shape[-1]
+        expected = {
+            "tokens": (n, length),
+            "identifiers": (n,),
+            "labels": (n, length),
+            "predictions": (n, steps, length),
+            "q_continue": (n, steps),
+            "halting_steps": (n,),
+        }
+        for name, shape in expected.items():
+            found = getattr(self, name).shape
+            if found != shape:
+                raise BundleError(f"parity vectors: {name} must be {shape}, but is {found}.")
+
+    def __len__(self) -> int:
+        return len(self.tokens)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether every answer is known."""
+        return bool((self.labels != UNKNOWN).all())
+
+    def answers(self, *, adaptive: bool) -> NDArray[np.uint8]:
+        """(n, L): at the halting step, or after the last."""
+        if not adaptive:
+            return self.predictions[:, -1]
+        rows = np.arange(len(self))
+        return self.predictions[rows, self.halting_steps - 1]
+
+    def puzzles(self) -> list[Puzzle]:
+        return [
+            Puzzle(tokens.astype(np.int32), int(identifier))
+            for tokens, identifier in zip(self.tokens, self.identifiers, strict=True)
+        ]
+
+    def save(self, path: Path) -> None:
+        np.savez_compressed(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+
+    @classmethod
+    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> ParityVectors:
+        """Build from the arrays of ``parity.npz``.
+
+        Raises:
+            BundleError: an array is missing or misshapen.
+        """
+        names = [f.name for f in fields(cls)]
+        missing = [name for name in names if name not in arrays]
+        if missing:
+            raise BundleError(f"parity vectors lack {', '.join(missing)}.")
+        return cls(**{name: arrays[name] for name in names})
+
+
+def record_vectors(
+    backend: Backend,
+    puzzle_embeddings: NDArray[np.float32] | None,
+    puzzles: Sequence[Puzzle],
+    labels: NDArray[np.uint8],
+    *,
+    batch: int = 32,
+    track: Track = silent,
+    what: str = "answering",
+) -> ParityVectors:
+    """Run every puzzle for all ``halt_max_steps`` steps and keep each step's answer.
+
+    Args:
+        labels: (n, L) known answers, UNKNOWN where there is none.
+    """
+    config = backend.config
+    fixed = HaltingRule.of(config, "fixed")
+    n, length, steps = len(puzzles), config.seq_len, config.halt_max_steps
+    predictions = np.zeros((n, steps, length), np.uint8)
+    q_halt = np.zeros((n, steps), np.float32)
+    q_continue = np.zeros((n, steps), np.float32)
+    solver = Solver(backend, puzzle_embeddings, halting=fixed, batch=batch, trace=True)
+    with solver:
+        for solution in track(solver.solve(puzzles), what, n):
+            if solution.trajectory is not None:
+                predictions[solution.index] = solution.trajectory
+            q_halt[solution.index] = solution.q_halt
+            q_continue[solution.index] = solution.q_continue
+    return ParityVectors(
+        tokens=np.stack([puzzle.tokens for puzzle in puzzles]).astype(np.uint8),
+        identifiers=np.array([puzzle.identifier for puzzle in puzzles], np.int32),
+        labels=labels,
+        predictions=predictions,
+        q_halt=q_halt,
+        q_continue=q_continue,
+        halting_steps=halting_steps(HaltingRule.of(config), q_halt, q_continue),
+    )
+
+
+def labels_of(entries: Sequence[Entry], length: int) -> NDArray[np.uint8]:
+    """Known answers (n, L) uint8, UNKNOWN where an entry has none."""
+    labels = np.full((len(entries), length), UNKNOWN, np.uint8)
+    for row, entry in enumerate(entries):
+        if entry.answer is not None:
+            labels[row] = entry.answer
+    return labels
+
+
+def halting_steps(
+    rule: HaltingRule, q_halt: NDArray[np.float32], q_continue: NDArray[np.float32]
+) -> NDArray[np.int32]:
+    """The step (from 1) at which each of n puzzles stops, from q (n, T) of every step."""
+    taken = np.arange(1, q_halt.shape[1] + 1, dtype=np.int32)
+    stops = rule.halted(np.broadcast_to(taken, q_halt.shape), q_halt, q_continue)
+    stops[:, -1] = True
+    return (stops.argmax(1) + 1).astype(np.int32)
