@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -43,11 +42,7 @@ class RangeObserver:
             self._calibrator = histogram_calibrator(_BITS[precision], torch_hist=False)
 
     def __call__(self, h: Tensor) -> None:
-        if not torch.isfinite(h).all():
-            raise CalibrationError(
-                "an activation became NaN or infinite while calibrating: the checkpoint diverges "
-                "on these puzzles. Check the checkpoint in float32 first (--fp32)."
-            )
+        check_finite(h)
         self._calibrator.collect(h)
 
     def amax(self) -> float:
@@ -60,31 +55,17 @@ class RangeObserver:
         return float(self._calibrator.compute_amax(self.recipe.method, **options))
 
 
-class ChannelMax:
-    """The largest magnitude of every feature over all inputs of a layer."""
-
-    def __init__(self) -> None:
-        self.amax: Tensor | None = None
-
-    def __call__(self, h: Tensor) -> None:
-        here = h.abs().amax(dim=tuple(range(h.ndim - 1)))
-        self.amax = here if self.amax is None else torch.maximum(self.amax, here)
-
-
-def layer_amax(observers: Mapping[str, RangeObserver]) -> dict[str, float]:
-    """amax of every observed layer.
+def check_finite(h: Tensor) -> None:
+    """Refuse what no range can be taken of.
 
     Raises:
-        CalibrationError: a layer's input was always zero, so that it has no scale.
+        CalibrationError: an activation is NaN or infinite.
     """
-    amax = {name: observer.amax() for name, observer in observers.items()}
-    dead = [name for name, value in amax.items() if not value > 0]
-    if dead:
+    if not torch.isfinite(h).all():
         raise CalibrationError(
-            f"the input of {', '.join(dead)} is always zero on these puzzles, so no scale can be "
-            "chosen. Calibrate on more and more varied puzzles, or check the checkpoint."
+            "an activation became NaN or infinite while calibrating: the checkpoint diverges on "
+            "these puzzles. Check the checkpoint in float32 first (--fp32)."
         )
-    return amax
 
 
 def _calibrators() -> tuple[Any, Any]:

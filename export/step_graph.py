@@ -145,10 +145,7 @@ class _StepEmitter:
     def _attention(self, h: str, module: Attention, layer: str, where: str) -> str:
         config, graph = self.config, self.graph
         heads, size, length = config.num_heads, config.head_dim, config.carry_len
-        # 1/sqrt(head_dim) goes into the query's rows, so that no node has to multiply it.
-        weight = module.qkv_proj.weight.clone()
-        weight[: config.hidden_size] *= size**-0.5
-        qkv = self._linear(h, weight, f"{layer}.qkv_proj", f"{where}.qkv")
+        qkv = self._linear(h, module.qkv_proj.weight, f"{layer}.qkv_proj", f"{where}.qkv")
         shape = self._shape("heads", [0, length, 3 * heads, size])
         qkv = graph.node("Reshape", [qkv, shape], f"{where}.heads")  # (B, S, 3 heads, size)
         parts = graph.constant("qk_v", np.array([2 * heads, heads], np.int64))
@@ -156,6 +153,8 @@ class _StepEmitter:
         if self.model.rope is not None:
             qk = self._rope(qk, where)
         query, key = graph.split("Split", [qk], [f"{where}.q", f"{where}.k"], axis=2, num_outputs=2)
+        scale = self._typed("attention_scale", np.float32(size**-0.5))
+        query = graph.node("Mul", [query, scale], f"{where}.qs")
         query = graph.node("Transpose", [query], f"{where}.qt", perm=[0, 2, 1, 3])
         key = graph.node("Transpose", [key], f"{where}.kt", perm=[0, 2, 3, 1])
         value = graph.node("Transpose", [value], f"{where}.vt", perm=[0, 2, 1, 3])

@@ -42,7 +42,7 @@ class ExportRequest:
     targets: tuple[TargetProfile, ...]
     dataset: Path | None = None
     calibration: Path | None = None
-    recipe: CalibrationRecipe = field(default_factory=CalibrationRecipe)
+    recipe: CalibrationRecipe | None = None  # the precision's default
     limits: Limits = field(default_factory=Limits)
 
 
@@ -89,15 +89,17 @@ def export_bundle(
         say(f"float32 answers to {len(vectors)} puzzles kept ({held_out.source})")
         calibration = None
         if request.precision in ("int8", "fp8"):
+            precision = _precision8(request.precision)
+            recipe = request.recipe or CalibrationRecipe.default(precision)
             chosen = calibration_puzzles(
-                request.task, request.calibration, request.dataset, held_out, request.recipe.puzzles
+                request.task, request.calibration, request.dataset, held_out, recipe.puzzles
             )
             calibration = calibrate(
                 checkpoint.model,
                 table,
                 chosen.puzzles,
-                _precision8(request.precision),
-                request.recipe,
+                precision,
+                recipe,
                 track,
             )
             content = calibration.to_dict(checkpoint.sha256) | {"source": chosen.source}
@@ -138,7 +140,7 @@ def _precise_graph(
     model = request.checkpoint.model
     if calibration is not None:
         graph = quantize_graph(
-            step_graph(calibration.model), calibration.amax, calibration.precision
+            step_graph(calibration.model), calibration.layers, calibration.precision
         )
         return graph, "float32"
     carry: CarryType = "float16" if request.precision == "fp16" else "float32"

@@ -56,10 +56,10 @@ def command(bundle: Path, as_json: bool) -> None:
     calibration = opened.calibration()
     if calibration:
         seen, recipe = calibration["seen"], calibration["recipe"]
+        scales = "per token" if recipe["per_token"] else f"by {recipe['method']}"
         console.print(
             f"[bold]{'calibrated':<11}[/bold] {seen['carries']} carries of {seen['puzzles']} "
-            f"puzzles, ranges by {recipe['method']}, products equalised to the power "
-            f"{recipe['equalisation']}; {calibration['source']}"
+            f"puzzles ({calibration['source']}), ranges {scales}"
         )
     table = Table("target", "precision", "carry", "opset", "step graph", "left in float")
     for name, target in manifest.targets.items():

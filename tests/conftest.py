@@ -1,0 +1,64 @@
+"""What many tests need, made once."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.toys import BASE, toy_tokens, write_run
+from trm_edge.calibration.recipe import CalibrationRecipe
+from trm_edge.export.checkpoint import load_checkpoint
+from trm_edge.manifest import Limits
+from trm_edge.reference import reference_checkpoint
+from trm_edge.targets.export_bundle import ExportRequest, export_bundle
+from trm_edge.targets.profile import Precision, load_profile
+from trm_edge.tasks import task_for
+
+GOLDEN = Path(__file__).parent / "data" / "golden"
+
+
+@pytest.fixture(scope="session")
+def toy_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A dataset folder for the base toy, its two splits disjoint."""
+    folder = tmp_path_factory.mktemp("toy") / "data"
+    for split, seed in (("train", 1), ("test", 2)):
+        (folder / split).mkdir(parents=True)
+        tokens = toy_tokens(BASE, 8, seed)
+        np.save(folder / split / "all__inputs.npy", tokens)
+        np.save(folder / split / "all__labels.npy", np.maximum(tokens, 1))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def toy_bundle(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An INT8 bundle of the base toy; do not change it."""
+    folder = tmp_path_factory.mktemp("toy-bundle")
+    checkpoint = load_checkpoint(write_run(folder / "run", BASE))
+    request = ExportRequest(
+        checkpoint=checkpoint,
+        task=task_for(checkpoint.config),
+        precision="int8",
+        targets=(load_profile("cpu"),),
+        dataset=toy_dataset,
+        recipe=CalibrationRecipe(puzzles=4),
+        limits=Limits(max_drop=100, min_halting_agreement=0),
+    )
+    return export_bundle(request, folder / "bundle").path
+
+
+@pytest.fixture(scope="session")
+def reference_bundle(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """The shipped model's bundle in the precision of the parameter, as `trm-edge export` makes it."""
+    precision: Precision = request.param
+    checkpoint = load_checkpoint(reference_checkpoint())
+    export = ExportRequest(
+        checkpoint=checkpoint,
+        task=task_for(checkpoint.config),
+        precision=precision,
+        targets=(load_profile("cpu"),),
+    )
+    return export_bundle(export, tmp_path_factory.mktemp(precision) / "bundle").path

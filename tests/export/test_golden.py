@@ -1,0 +1,56 @@
+"""The published code's own numbers, reproduced by the importer and by the exported graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+
+from trm_edge.backends.base import Backend
+from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+from trm_edge.backends.torch import TorchBackend
+from trm_edge.evaluation.vectors import halting_steps
+from trm_edge.export.checkpoint import Checkpoint, load_checkpoint
+from trm_edge.export.step_graph import step_graph
+from trm_edge.halting import HaltingRule
+
+GOLDEN = Path(__file__).parents[1] / "data" / "golden"
+
+
+def backend_of(kind: str, checkpoint: Checkpoint, folder: Path) -> Backend:
+    if kind == "torch":
+        return TorchBackend(checkpoint.model)
+    path = folder / "step.onnx"
+    onnx.save(step_graph(checkpoint.model), path)
+    return OnnxRuntimeBackend(path, checkpoint.config)
+
+
+@pytest.mark.parametrize("kind", ["torch", "onnxruntime"])
+@pytest.mark.parametrize("name", ["sudoku_mlp", "sudoku_att", "arc_att"])
+def test_reproduces_the_published_code(name: str, kind: str, tmp_path: Path) -> None:
+    checkpoint = load_checkpoint(GOLDEN / name)
+    expected = np.load(GOLDEN / name / "expected.npz")
+    tokens = expected["inputs"].astype(np.int32)
+    assert checkpoint.puzzle_embeddings is not None
+    rows = checkpoint.puzzle_embeddings[expected["puzzle_identifiers"]]
+    slots = np.arange(len(tokens))
+    q_halt, q_continue, predictions, logits = [], [], [], []
+    with backend_of(kind, checkpoint, tmp_path) as backend:
+        backend.start(len(tokens))
+        for step in range(len(expected["q_halt"])):
+            decision = backend.step(tokens, rows, np.full(len(tokens), step == 0))
+            q_halt.append(decision.q_halt)
+            q_continue.append(decision.q_continue)
+            predictions.append(backend.predictions(slots))
+            logits.append(backend.logits(slots))
+    np.testing.assert_allclose(logits[0], expected["logits_step1"], atol=1e-4)
+    np.testing.assert_allclose(q_halt[0], expected["q_halt"][0], atol=1e-4)
+    np.testing.assert_allclose(q_halt, expected["q_halt"], atol=2e-3)
+    np.testing.assert_allclose(q_continue, expected["q_continue"], atol=2e-3)
+    assert (np.array(predictions) == expected["preds"]).mean() >= 0.999
+    steps = halting_steps(
+        HaltingRule.of(checkpoint.config), np.array(q_halt).T, np.array(q_continue).T
+    )
+    np.testing.assert_array_equal(steps, expected["halt_steps"])

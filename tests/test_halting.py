@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.toys import BASE, VARIANTS
+from trm_edge.errors import ConfigError
+from trm_edge.halting import HaltingRule
+
+Q_HALT = np.array([-1.0, 0.0, 0.5, 2.0], np.float32)
+Q_CONTINUE = np.array([-2.0, 1.0, 1.0, 1.0], np.float32)
+STEPS = np.array([1, 1, 1, 1], np.int32)
+
+
+def test_published_rules() -> None:
+    alone = HaltingRule.of(BASE)
+    np.testing.assert_array_equal(
+        alone.halted(STEPS, Q_HALT, Q_CONTINUE), [False, False, True, True]
+    )
+    against = HaltingRule.of(VARIANTS["q-continue"])
+    np.testing.assert_array_equal(
+        against.halted(STEPS, Q_HALT, Q_CONTINUE), [True, False, False, True]
+    )
+
+
+def test_fixed_ignores_the_head() -> None:
+    rule = HaltingRule.of(BASE, "fixed")
+    assert not rule.halted(STEPS * 3, Q_HALT, Q_CONTINUE).any()
+    assert rule.halted(STEPS * 4, Q_HALT, Q_CONTINUE).all()
+
+
+def test_least_and_most_steps() -> None:
+    rule = HaltingRule.of(BASE, max_steps=3, min_steps=2)
+    np.testing.assert_array_equal(
+        rule.halted(np.array([1, 2, 2, 3], np.int32), Q_HALT + 1, Q_CONTINUE),
+        [False, True, True, True],
+    )
+
+
+def test_describes_itself() -> None:
+    assert str(HaltingRule.of(BASE)) == "adaptive, q_halt > 0, at most 4 steps"
+    assert str(HaltingRule.of(BASE, "fixed")) == "fixed, 4 steps"
+    rule = HaltingRule("adaptive", True, 9, 2)
+    assert str(rule) == "adaptive, q_halt > q_continue, at least 2, at most 9 steps"
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 4), (5, 4), (1, 0)])
+def test_limits_out_of_order(low: int, high: int) -> None:
+    with pytest.raises(ConfigError, match="1 <= min_steps <= max_steps"):
+        HaltingRule.of(BASE, max_steps=high, min_steps=low)
+
+
+def test_unknown_mode() -> None:
+    with pytest.raises(ConfigError, match="adaptive, fixed, but got 'sometimes'"):
+        HaltingRule("sometimes", False, 4)  # type: ignore[arg-type]

@@ -1,0 +1,145 @@
+"""What is in the wheel, what an import costs, and what works with no extra installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+ROOT = Path(__file__).parents[1]
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
+SOURCES = {
+    "trm_edge": ROOT / "trm_edge",
+    "trm_edge.export": ROOT / "export",
+    "trm_edge.calibration": ROOT / "calibration",
+    "trm_edge.targets": ROOT / "targets",
+}
+HEAVY = ("torch", "onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "modelopt", "rich", "click")
+
+
+def expected_files() -> set[str]:
+    """Every module, and the data that the package declares, as they stand in the wheel."""
+    files = set()
+    for package in PROJECT["tool"]["setuptools"]["packages"]:
+        top = next(name for name in sorted(SOURCES, reverse=True) if package.startswith(name))
+        folder = SOURCES[top] / Path(*package.removeprefix(top).strip(".").split("."))
+        patterns = ["*.py", *PROJECT["tool"]["setuptools"]["package-data"].get(package, [])]
+        for pattern in patterns:
+            for file in folder.glob(pattern):
+                files.add(Path(*package.split("."), file.relative_to(folder)).as_posix())
+    return files
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Built through the source distribution, as a release is."""
+    out = tmp_path_factory.mktemp("dist")
+    subprocess.run(
+        [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(out), str(ROOT)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return next(out.glob("*.whl"))
+
+
+def test_wheel_holds_exactly_the_package(wheel: Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        found = {name for name in archive.namelist() if ".dist-info/" not in name}
+    assert found == expected_files()
+    assert "trm_edge/py.typed" in found
+    assert any(name.startswith("trm_edge/reference/sudoku/step_") for name in found)
+    assert wheel.stat().st_size < 4_000_000
+
+
+def test_packages_are_the_folders() -> None:
+    found = set()
+    for name, folder in SOURCES.items():
+        for init in folder.rglob("__init__.py"):
+            parts = init.parent.relative_to(folder).parts
+            if not (
+                name == "trm_edge" and parts[:1] in {("export",), ("calibration",), ("targets",)}
+            ):
+                found.add(".".join((name, *parts)))
+    assert found == set(PROJECT["tool"]["setuptools"]["packages"])
+
+
+def test_links_are_the_table() -> None:
+    table = PROJECT["tool"]["setuptools"]["package-dir"]
+    for name, folder in table.items():
+        if name != "trm_edge":
+            link = ROOT / "trm_edge" / name.removeprefix("trm_edge.")
+            assert link.is_symlink()
+            assert link.readlink() == Path("..") / folder
+
+
+@pytest.mark.parametrize("module", ["trm_edge", "trm_edge.solver", "trm_edge.backends.fake"])
+def test_import_is_lean(module: str) -> None:
+    script = f"import sys, {module}; print(*sys.modules)"
+    out = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    ).stdout.split()
+    assert not {name.partition(".")[0] for name in out} & set(HEAVY)
+
+
+def test_help_is_lean() -> None:
+    script = (
+        "import sys\nfrom trm_edge.cli.main import cli\n"
+        "cli.main(['--help'], standalone_mode=False)\nprint(*sys.modules, file=sys.stderr)"
+    )
+    out = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True)
+    loaded = {name.partition(".")[0] for name in out.stderr.split()}
+    assert not loaded & (set(HEAVY) - {"click", "rich"})
+
+
+def test_a_device_needs_no_extra(wheel: Path, toy_bundle: Path, tmp_path: Path) -> None:
+    """The wheel alone solves, proves and inspects; exporting names the extra it needs."""
+    folder = tmp_path / "site"
+    with zipfile.ZipFile(wheel) as archive:
+        archive.extractall(folder)
+    # The packages of the base install are taken from here; those of the extras are hidden.
+    hide = (
+        "import sys\n"
+        "class Hide:\n"
+        "    def find_spec(self, name, path=None, target=None):\n"
+        "        if name.partition('.')[0] in ('torch', 'onnx', 'modelopt', 'yaml', 'ml_dtypes'):\n"
+        "            raise ModuleNotFoundError(f'No module named {name!r}', name=name)\n"
+        "sys.meta_path.insert(0, Hide())\n"
+        f"sys.path.insert(0, {str(folder)!r})\n"
+        "import trm_edge\n"
+        f"assert trm_edge.__file__.startswith({str(folder)!r}), trm_edge.__file__\n"
+        "from trm_edge.cli.main import main\n"
+        "main(sys.argv[1:])\n"
+    )
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-c", hide, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            check=False,
+        )
+
+    line = tmp_path / "puzzles.txt"
+    line.write_text(" ".join("1" for _ in range(9)) + "\n")
+    for arguments in (
+        ("solve", str(toy_bundle), str(line), "--format", "json"),
+        ("parity", str(toy_bundle)),
+        ("inspect", str(toy_bundle)),
+        ("doctor",),
+        ("--version",),
+    ):
+        done = run(*arguments)
+        assert done.returncode == 0, done.stderr
+    done = run("export", "--int8", "-o", "out")
+    assert done.returncode == 1
+    assert "pip install 'trm-edge[export]'" in done.stderr
