@@ -30,8 +30,8 @@ class RangeObserver:
         max_calibrator, histogram_calibrator = _calibrators()
         if recipe.method == "entropy" and precision == "fp8":
             raise CalibrationError(
-                "the entropy method counts integer levels and has no meaning for fp8; take max, "
-                "percentile or mse."
+                "the entropy method counts integer levels and has no meaning for fp8; take max or "
+                "percentile."
             )
         self.recipe = recipe
         if recipe.method == "max":

@@ -7,7 +7,9 @@ from typing import Any, Literal, get_args
 
 from trm_edge.errors import ConfigError
 
-RangeMethod = Literal["max", "percentile", "mse", "entropy"]
+# ModelOpt offers "mse" too, but 0.47 hands its number of bits to the wrong parameter there and
+# always returns the narrowest range it tries.
+RangeMethod = Literal["max", "percentile", "entropy"]
 Precision8 = Literal["int8", "fp8"]
 
 

@@ -9,6 +9,7 @@ weights do show (D, V, ``mlp_t``, layers, identifiers) is checked against it.
 from __future__ import annotations
 
 import pickle
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,7 +104,9 @@ def _find_weights(path: Path) -> Path:
 def _read_state(path: Path) -> dict[str, Tensor]:
     """The state_dict in float, without its prefix, never executing what the file holds."""
     try:
-        loaded = torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # about files that are refused below
+            warnings.simplefilter("ignore", UserWarning)
+            loaded = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise CheckpointError(

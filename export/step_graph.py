@@ -231,7 +231,8 @@ class _StepEmitter:
         return self.graph.node("MatMul", [h, self._typed(layer, _array(weight).T)], where)
 
     def _typed(self, name: str, value: NDArray[np.float32] | np.float32) -> str:
-        array = np.asarray(value).astype(_NUMPY[self.carry])
+        with np.errstate(over="ignore"):  # told below, by name
+            array = np.asarray(value).astype(_NUMPY[self.carry])
         if not np.isfinite(array).all():
             raise ExportError(
                 f"{name} does not fit into {self.carry}: its largest magnitude is "

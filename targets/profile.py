@@ -86,6 +86,8 @@ def profile_from_dict(name: str, values: dict[str, Any]) -> TargetProfile:
             f"{', '.join(missing) or 'nothing'}. The keys are {', '.join(known)}."
         )
     return TargetProfile(
-        name,
-        **{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()},
+        name=name,
+        description=str(values["description"]),
+        precisions=tuple(values["precisions"]),
+        correctness_only=tuple(values.get("correctness_only", ())),
     )

@@ -52,7 +52,7 @@ def toy_bundle(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def reference_bundle(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The shipped model's bundle in the precision of the parameter, as `trm-edge export` makes it."""
+    """The shipped model in the precision of the parameter, as `trm-edge export` makes it."""
     precision: Precision = request.param
     checkpoint = load_checkpoint(reference_checkpoint())
     export = ExportRequest(

@@ -127,7 +127,7 @@ def test_files_beside_the_manifest_s_are_left_alone(bundle: Path) -> None:
 
 def test_nothing_is_overwritten_unless_asked(bundle: Path, tmp_path: Path) -> None:
     with (
-        pytest.raises(OutputExistsError, match="exists already. Pass --force"),
+        pytest.raises(OutputExistsError, match=r"exists already\. Pass --force"),
         BundleWriter(bundle),
     ):
         raise AssertionError
@@ -155,9 +155,13 @@ def test_replaces_whole(bundle: Path) -> None:
 
 
 def test_an_error_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(RuntimeError), BundleWriter(tmp_path / "out") as writer:
-        writer.path("a/b").write_text("half")
-        raise RuntimeError
+    def fail() -> None:
+        with BundleWriter(tmp_path / "out") as writer:
+            writer.path("a/b").write_text("half")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        fail()
     assert list(tmp_path.iterdir()) == []
 
 

@@ -20,7 +20,7 @@ from trm_edge.manifest import FileRecord, Manifest, TargetRecord
 
 if TYPE_CHECKING:
     from trm_edge.backends.base import Backend
-    from trm_edge.tasks import Task
+    from trm_edge.tasks.base import Task
 
 MANIFEST = "manifest.json"
 CALIBRATION = "calibration.json"

@@ -110,7 +110,7 @@ def test_the_power_is_chosen_by_what_it_saves() -> None:
 def test_statistics_of_inputs() -> None:
     seen = InputStatistics(torch.Generator().manual_seed(0))
     inputs = torch.randn(40, 50, 3, generator=torch.Generator().manual_seed(1))
-    for part in inputs.split(10):
+    for part in (inputs[k : k + 10] for k in range(0, 40, 10)):
         seen(part)
     torch.testing.assert_close(seen.amax, inputs.abs().amax((0, 1)))
     rows = inputs.reshape(-1, 3).double()
@@ -142,7 +142,7 @@ def test_observers_see_every_pass_on_true_carries() -> None:
     )
     assert len(seen) == BASE.halt_max_steps * BASE.network_passes
     again: list[torch.Tensor] = []
-    handle = model.L_level.layers[0].mlp.gate_up_proj.register_forward_pre_hook(
+    handle = linear_layers(model)["layers.0.mlp.gate_up_proj"].register_forward_pre_hook(
         lambda module, inputs: again.append(inputs[0].clone())
     )
     rule = HaltingRule.of(BASE, "fixed")
@@ -160,7 +160,7 @@ def test_observers_are_gone_afterwards() -> None:
     assert not any(module._forward_pre_hooks for module in model.modules())
 
 
-@pytest.mark.parametrize("method", ["max", "percentile", "mse", "entropy"])
+@pytest.mark.parametrize("method", ["max", "percentile", "entropy"])
 def test_every_method_gives_a_range_within_the_largest(method: RangeMethod) -> None:
     generator = torch.Generator().manual_seed(0)
     observer = RangeObserver(CalibrationRecipe(method=method), "int8")
@@ -185,11 +185,10 @@ def test_the_same_puzzles_give_the_same_calibration() -> None:
         assert torch.equal(one, other)
 
 
-@pytest.mark.parametrize("method", ["percentile", "mse"])
-def test_ranges_by_modelopt_are_narrower(method: RangeMethod) -> None:
+def test_ranges_by_modelopt_are_narrower() -> None:
     recipe = replace(RECIPE, per_token=False, equalisation=(0.0,))
     widest = calibrate(toy_model(BASE), toy_table(BASE), PUZZLES, "int8", recipe)
-    recipe = replace(recipe, method=method, percentile=99.0)
+    recipe = replace(recipe, method="percentile", percentile=99.0)
     chosen = calibrate(toy_model(BASE), toy_table(BASE), PUZZLES, "int8", recipe)
     for layer, how in chosen.layers.items():
         assert 0 < how.amax <= 1.01 * widest.layers[layer].amax
@@ -202,7 +201,7 @@ def test_no_puzzles() -> None:
 
 def test_an_input_that_is_always_zero_has_no_scale() -> None:
     model = toy_model(BASE)
-    model.L_level.layers[0].mlp.gate_up_proj.weight.zero_()
+    linear_layers(model)["layers.0.mlp.gate_up_proj"].weight.zero_()
     with pytest.raises(
         CalibrationError, match=r"input of layers\.0\.mlp\.down_proj is always zero"
     ):
@@ -229,7 +228,7 @@ def test_entropy_has_no_meaning_for_fp8() -> None:
     ("values", "message"),
     [
         ({"puzzles": 0}, "puzzles and batch must be 1 or more, but got 0 and 32"),
-        ({"method": "median"}, "max, percentile, mse, entropy, but got 'median'"),
+        ({"method": "median"}, "max, percentile, entropy, but got 'median'"),
         ({"percentile": 0.0}, r"percentile must lie in \(0, 100\], but got 0"),
         ({"equalisation": (2.0,)}, r"equalisation must name powers within 0\.\.1, but got"),
         ({"equalisation": ()}, r"equalisation must name powers within 0\.\.1, but got \(\)"),

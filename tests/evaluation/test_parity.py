@@ -112,7 +112,7 @@ def test_mcnemar_against_known_values(lost: int, gained: int, p: float) -> None:
 
 
 def test_limits_that_cannot_be() -> None:
-    with pytest.raises(ConfigError, match="max_drop must lie in 0..100 points, but got 101"):
+    with pytest.raises(ConfigError, match=r"max_drop must lie in 0\.\.100 points, but got 101"):
         Limits(max_drop=101)
     with pytest.raises(ConfigError, match=r"min_halting_agreement must lie in 0\.\.1"):
         Limits(min_halting_agreement=2)

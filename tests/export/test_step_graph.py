@@ -10,6 +10,7 @@ from tests.toys import BASE, VARIANTS, toy_model, toy_table, toy_tokens
 from trm_edge.backends.base import Backend
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.backends.torch import TorchBackend
+from trm_edge.calibration.trajectories import linear_layers
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ExportError
 from trm_edge.export.step_graph import step_graph
@@ -61,7 +62,7 @@ def test_half_precision_stays_close_and_keeps_float32_heads(name: str, tmp_path:
 
 def test_a_weight_beyond_half_precision_is_refused() -> None:
     model = toy_model(BASE)
-    model.L_level.layers[0].mlp.down_proj.weight[0, 0] = 1e6
+    linear_layers(model)["layers.0.mlp.down_proj"].weight[0, 0] = 1e6
     with pytest.raises(ExportError, match=r"layers\.0\.mlp\.down_proj does not fit into float16"):
         step_graph(model, "float16")
 
@@ -101,6 +102,6 @@ def test_verify_finds_a_changed_weight(tmp_path: Path) -> None:
     onnx.save(step_graph(model), path)
     puzzles = [Puzzle(tokens) for tokens in toy_tokens(BASE, 2)]
     assert verify_step_graph(path, model, toy_table(BASE), puzzles) < 1e-4
-    model.L_level.layers[1].mlp.down_proj.weight *= 1.5
+    linear_layers(model)["layers.1.mlp.down_proj"].weight *= 1.5
     with pytest.raises(ExportError, match=r"differs from PyTorch in z_[HL]_next at step 1"):
         verify_step_graph(path, model, toy_table(BASE), puzzles)

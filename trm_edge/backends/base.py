@@ -89,7 +89,8 @@ class Backend(ABC):
 
     def predictions(self, slots: NDArray[np.int64]) -> NDArray[np.uint8]:
         """Most likely token of every cell after the last step, (n, L) uint8."""
-        return self.logits(slots).argmax(-1).astype(np.uint8)
+        best: NDArray[np.uint8] = self.logits(slots).argmax(-1).astype(np.uint8)
+        return best
 
     def describe(self) -> str:
         """What runs the step, for people: engine, version, provider in use."""

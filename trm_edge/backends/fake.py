@@ -57,7 +57,8 @@ class FakeBackend(Backend):
 
     def steps_needed(self, tokens: NDArray[np.int32]) -> NDArray[np.int32]:
         """(B, L) tokens to (B,) steps."""
-        return (1 + tokens.sum(-1) % self.config.halt_max_steps).astype(np.int32)
+        steps: NDArray[np.int32] = 1 + tokens.sum(-1) % self.config.halt_max_steps
+        return steps.astype(np.int32)
 
     def step(
         self,

@@ -145,4 +145,5 @@ def halting_steps(
     taken = np.arange(1, q_halt.shape[1] + 1, dtype=np.int32)
     stops = rule.halted(np.broadcast_to(taken, q_halt.shape), q_halt, q_continue)
     stops[:, -1] = True
-    return (stops.argmax(1) + 1).astype(np.int32)
+    first: NDArray[np.int32] = stops.argmax(1).astype(np.int32)
+    return first + 1

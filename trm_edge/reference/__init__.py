@@ -1,4 +1,4 @@
-"""The embedded default: a small trained Sudoku model and the puzzles it is calibrated and held to."""
+"""The embedded default: a small trained Sudoku model, and puzzles to calibrate and judge it on."""
 
 from __future__ import annotations
 

@@ -88,7 +88,7 @@ def _optional(path: Path, axes: int) -> NDArray[np.integer] | None:
 
 def _load(path: Path, axes: int) -> NDArray[np.integer]:
     try:
-        array = np.load(path, mmap_mode="r", allow_pickle=False)
+        array: NDArray[np.integer] = np.load(path, mmap_mode="r", allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
         raise PuzzleError(f"{path} cannot be read as a plain .npy array: {error}.") from error
     if array.ndim != axes or not np.issubdtype(array.dtype, np.integer):

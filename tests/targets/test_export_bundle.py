@@ -1,0 +1,92 @@
+"""The shipped model through the whole path, and what an export promises."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from tests.toys import BASE, write_run
+from trm_edge.bundle import Bundle
+from trm_edge.evaluation.parity import ParityReport, compare
+from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.export.checkpoint import load_checkpoint
+from trm_edge.solver import Solver
+from trm_edge.targets.export_bundle import ExportRequest, export_bundle
+from trm_edge.targets.profile import load_profile
+from trm_edge.tasks import task_for
+
+
+def parity(path: Path) -> ParityReport:
+    bundle = Bundle.open(path)
+    reference = ParityVectors.from_arrays(bundle.parity_vectors())
+    candidate = record_vectors(
+        bundle.backend(), bundle.puzzle_embeddings(), reference.puzzles(), reference.labels
+    )
+    return compare(reference, candidate)
+
+
+@pytest.mark.parametrize("reference_bundle", ["int8"], indirect=True)
+def test_int8_reference_keeps_its_limits(reference_bundle: Path) -> None:
+    bundle = Bundle.open(reference_bundle)
+    report = parity(reference_bundle)
+    assert report.puzzles >= 500
+    assert report.labelled
+    assert report.broken(bundle.manifest.limits) == []
+    fixed, adaptive = report.modes
+    assert fixed.exact_reference > 0.93
+    assert adaptive.exact_reference > 0.93
+    assert report.steps_reference < 5
+    size = bundle.manifest.files["cpu/step.onnx"].size
+    assert size <= 1.25 * bundle.manifest.checkpoint.parameters
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("reference_bundle", ["fp8"], indirect=True)
+def test_fp8_reference_stays_near(reference_bundle: Path) -> None:
+    report = parity(reference_bundle)
+    assert report.puzzles >= 500
+    assert all(mode.drop <= 2.0 for mode in report.modes)
+    assert report.halting_agreement >= 0.8
+
+
+def test_the_running_loop_answers_as_the_vectors_say(toy_bundle: Path) -> None:
+    """Adaptive answers derived from one fixed run are those of a truly adaptive run."""
+    bundle = Bundle.open(toy_bundle)
+    reference = ParityVectors.from_arrays(bundle.parity_vectors())
+    recorded = record_vectors(
+        bundle.backend(), bundle.puzzle_embeddings(), reference.puzzles(), reference.labels
+    )
+    with Solver(bundle.backend(), bundle.puzzle_embeddings(), batch=3) as solver:
+        for solution in solver.solve(reference.puzzles()):
+            assert solution.steps == recorded.halting_steps[solution.index]
+            answer = recorded.answers(adaptive=True)[solution.index]
+            assert (solution.answer == answer).mean() > 0.99
+
+
+def test_one_calibration_for_several_targets_and_the_files_named(
+    toy_dataset: Path, tmp_path: Path
+) -> None:
+    checkpoint = load_checkpoint(write_run(tmp_path / "run", BASE))
+    said: list[str] = []
+    request = ExportRequest(
+        checkpoint=checkpoint,
+        task=task_for(checkpoint.config),
+        precision="fp8",
+        targets=(load_profile("cpu"),),
+        dataset=toy_dataset,
+    )
+    bundle = export_bundle(request, tmp_path / "b", say=said.append)
+    assert set(bundle.manifest.files) == {
+        "calibration.json",
+        "cpu/step.onnx",
+        "parity.npz",
+        "puzzle_embeddings.npy",
+    }
+    assert [layer.layer for layer in bundle.manifest.targets["cpu"].float_layers] == [
+        "lm_head",
+        "q_head",
+    ]
+    assert bundle.manifest.checkpoint.sha256 == checkpoint.sha256
+    assert bundle.manifest.tools["trm-edge"]
+    assert any("calibrated on 192 carries of 8 puzzles" in text for text in said)
