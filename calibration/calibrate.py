@@ -93,7 +93,7 @@ def calibrate(
             "chosen. Calibrate on more and more varied puzzles, or check the checkpoint."
         )
     powers = _equalise(model, seen, precision, recipe)
-    if recipe.per_token or recipe.method == "max":
+    if recipe.per_token:
         amax = {
             name: float((seen[name].amax / channel_factors(seen[name].amax, power)).max())
             for name, power in powers.items()
