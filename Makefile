@@ -25,7 +25,7 @@ demo: $(VENV)/.export
 	@echo "  $(BIN)/trm-edge solve $(DEMO) --watch        every puzzle, refined step by step"
 	@echo "  $(BIN)/trm-edge parity $(DEMO)               is it still the same model?"
 	@echo "  $(BIN)/trm-edge inspect $(DEMO)              what is in the bundle"
-	@echo "  $(BIN)/trm-edge export CHECKPOINT --int8     your own model"
+	@echo "  $(BIN)/trm-edge export CHECKPOINT --int8          your own model"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q
