@@ -97,8 +97,7 @@ class Solver:
         self.halting = halting or HaltingRule.of(config)
         self.batch = batch
         self.trace = trace
-        self.slot_steps = 0  # steps spent on puzzles
-        self.slot_steps_run = 0  # steps computed, idle slots included
+        self.slot_steps = 0  # ACT steps over all puzzles; no slot is ever idle
 
     def __enter__(self) -> Solver:
         self.backend.activate()
@@ -135,7 +134,6 @@ class Solver:
         reset = np.ones(len(slots), np.bool_)
         while slots:
             q_halt, q_continue = self.backend.step(tokens, rows, reset)
-            self.slot_steps_run += len(slots)
             self.slot_steps += len(slots)
             for slot, halt, go_on in zip(slots, q_halt.tolist(), q_continue.tolist(), strict=True):
                 slot.q_halt.append(halt)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend, Decision
 from trm_edge.config import ModelConfig
-from trm_edge.errors import BackendError, MissingExtraError
+from trm_edge.errors import BackendError
 from trm_edge.step import CarryType, TensorSpec, describe_mismatch, step_inputs, step_outputs
 
 _TYPES = {
@@ -64,7 +64,10 @@ class OnnxRuntimeBackend(Backend):
         try:
             import onnxruntime as ort
         except ImportError as error:
-            raise MissingExtraError("onnxruntime", "cpu", "Running a step graph") from error
+            raise BackendError(
+                "running a step graph needs the package onnxruntime, which is not installed. It "
+                "comes with: pip install trm-edge"
+            ) from error
         options = ort.SessionOptions()
         options.intra_op_num_threads = self.threads
         options.log_severity_level = 3
