@@ -80,10 +80,12 @@ class Attention(nn.Module):
         query, key, value = qkv.chunk(3, dim=2)  # (B, S, heads, head_dim) each
         if rope is not None:
             query, key = rotate(query, *rope), rotate(key, *rope)
-        mixed = F.scaled_dot_product_attention(
-            query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2)
-        )
+        mixed = self.attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2))
         return self.o_proj(mixed.transpose(1, 2).reshape(batch, length, width))
+
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        """softmax(q k^T / sqrt(head_dim)) v, all (B, heads, S, head_dim)."""
+        return F.scaled_dot_product_attention(query, key, value)
 
 
 class Block(nn.Module):

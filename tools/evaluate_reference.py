@@ -2,15 +2,18 @@
 
     python tools/evaluate_reference.py trm_edge/reference/sudoku
 
-Difficulty is the number of blanks, and whether filling cells with a single candidate is enough.
+Difficulty of a Sudoku is the number of blanks, and whether filling cells with a single candidate is
+enough; of a maze the length of the way, and whether another way leads to the goal, too.
 """
 
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
+import maze_generator
 import numpy as np
 import onnx
 import sudoku_generator
@@ -22,6 +25,7 @@ from trm_edge.evaluation.vectors import labels_of, record_vectors
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.step_graph import step_graph
 from trm_edge.progress import progress_bars
+from trm_edge.reference import reference_puzzles
 from trm_edge.targets.puzzle_sources import held_out_puzzles
 from trm_edge.tasks import task_for
 
@@ -32,6 +36,10 @@ from trm_edge.tasks import task_for
 def main(checkpoint: Path, puzzles: int) -> None:
     loaded = load_checkpoint(checkpoint)
     task = task_for(loaded.config)
+    if reference_puzzles(task.name, "held_out", loaded.config.seq_len) is None:
+        raise click.UsageError(
+            f"no puzzles come along for the task {task.name} with {loaded.config.seq_len} cells."
+        )
     held_out = held_out_puzzles(task, None, puzzles)
     with tempfile.TemporaryDirectory() as folder, progress_bars() as track:
         path = Path(folder) / "step.onnx"
@@ -44,10 +52,6 @@ def main(checkpoint: Path, puzzles: int) -> None:
             track=track,
             what=checkpoint.name,
         )
-    blanks = (vectors.tokens == 1).sum(1)
-    guesses = np.array(
-        [sudoku_generator.count_solutions((row - 1).astype(np.uint8))[1] for row in vectors.tokens]
-    )
     adaptive = (vectors.answers(adaptive=True) == vectors.labels).all(1)
     fixed = (vectors.answers(adaptive=False) == vectors.labels).all(1)
     first = (vectors.predictions[:, 0] == vectors.labels).all(1)
@@ -65,11 +69,42 @@ def main(checkpoint: Path, puzzles: int) -> None:
             f"{vectors.halting_steps[chosen].mean():.2f} |"
         )
 
-    row("all, 36 to 56 blanks", blanks > 0)
+    for name, chosen in DIFFICULTIES[task.name](vectors.tokens, vectors.labels):
+        row(name, chosen)
+
+
+def _sudokus(
+    tokens: NDArray[np.uint8], labels: NDArray[np.uint8]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    blanks = (tokens == 1).sum(1)
+    guesses = np.array([sudoku_generator.count_solutions(row)[1] for row in tokens - 1])
+    yield "all, 36 to 56 blanks", blanks > 0
     for low, high in ((36, 42), (43, 49), (50, 56)):
-        row(f"{low} to {high} blanks", (blanks >= low) & (blanks <= high))
-    row("single candidates are enough", guesses == 0)
-    row("a guess or a deeper rule is needed", guesses > 0)
+        yield f"{low} to {high} blanks", (blanks >= low) & (blanks <= high)
+    yield "single candidates are enough", guesses == 0
+    yield "a guess or a deeper rule is needed", guesses > 0
+
+
+def _mazes(
+    tokens: NDArray[np.uint8], labels: NDArray[np.uint8]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    steps = (labels == maze_generator.WAY).sum(1) + 1
+    first, last = steps.min(), steps.max()
+    yield f"all, ways of {first} to {last} steps", steps > 0
+    for low, high in _thirds(steps):
+        yield f"{low} to {high} steps", (steps >= low) & (steps <= high)
+
+
+def _thirds(values: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
+    """Ranges of values, each with about a third of them."""
+    low = values.min()
+    for share in (1 / 3, 2 / 3, 1):
+        high = np.quantile(values, share, method="closest_observation")
+        yield low, high
+        low = high + 1
+
+
+DIFFICULTIES = {"sudoku": _sudokus, "maze": _mazes}
 
 
 if __name__ == "__main__":

@@ -71,6 +71,7 @@ def _arch(config: ModelConfig) -> dict[str, object]:
         "no_ACT_continue": config.no_ACT_continue,
         "mlp_t": config.mlp_t,
         "pos_encodings": config.pos_encodings,
+        "rope_theta": config.rope_theta,
         "puzzle_emb_ndim": config.puzzle_emb_ndim,
         "puzzle_emb_len": config.puzzle_emb_len,
         "forward_dtype": "bfloat16",

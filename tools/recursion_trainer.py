@@ -1,8 +1,7 @@
 """Train a Tiny Recursive Model by deep supervision, as the published trainer does.
 
-A training step is one ACT step of every slot of the batch, with a gradient through the last H
-cycle alone; slots that halt take the next puzzle and the others go on from their carry
-(arXiv 2510.04871, section 4). Weights are kept in float32 and computed with in bfloat16.
+Weights are kept in float32 and computed with in bfloat16; how a step goes is in
+``trm_edge.calibration.deep_supervision``.
 """
 
 from __future__ import annotations
@@ -16,12 +15,18 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trm_edge.calibration.deep_supervision import (
+    EXPLORATION,
+    PuzzleRows,
+    Slots,
+    supervise,
+    training_step,
+)
 from trm_edge.config import ModelConfig
-from trm_edge.export.model import Carry, TinyRecursiveModel
+from trm_edge.export.model import Attention, Carry, TinyRecursiveModel
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # tokens, labels: (n, L), 0 is padding
 
@@ -39,8 +44,7 @@ class TrainingRecipe:
     weight_decay: float = 0.1  # of the network's matrices
     clip: float = 1.0
     ema: float = 0.999
-    halting_weight: float = 0.5
-    exploration: float = 0.1
+    exploration: float = EXPLORATION
     seed: int = 0
 
 
@@ -64,14 +68,12 @@ def initialise(model: TinyRecursiveModel, generator: torch.Generator) -> None:
         fill(model.L_init, 1.0)
 
 
-def stablemax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean over the tokens of each puzzle: (B, L, V), (B, L) to (B,).
+class PlainAttention(Attention):
+    """Attention in three operations: on a CPU and in bfloat16 a third of the fused one's time."""
 
-    Stablemax replaces exp(x) by x + 1 above zero and 1 / (1 - x) below (arXiv 2501.04697).
-    """
-    mass = torch.where(logits < 0, 1 / (1 - logits.clamp(max=0)), logits + 1)
-    log_p = torch.log(mass / mass.sum(-1, keepdim=True))
-    return -log_p.gather(-1, labels[..., None].long())[..., 0].mean(-1)
+    def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
+        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+        return scores.softmax(-1) @ value
 
 
 class Trainer:
@@ -95,6 +97,10 @@ class Trainer:
             self.worker.L_level.compile()
             if self.worker.rope is not None:
                 self.worker.rope = tuple(t.to(self.device) for t in self.worker.rope)
+        else:
+            for module in self.worker.modules():
+                if isinstance(module, Attention):
+                    module.__class__ = PlainAttention
         self.worker_embedding = nn.Parameter(
             self.puzzle_embedding.detach().to(self.device, torch.bfloat16)
         )
@@ -110,13 +116,9 @@ class Trainer:
         self.explore = torch.Generator().manual_seed(recipe.seed)
         self.batches = data(self.rng)
         self.waiting: Batch | None = None
-        size, length = recipe.batch, config.seq_len
-        self.tokens = torch.zeros(size, length, dtype=torch.int32)
-        self.labels = torch.zeros(size, length, dtype=torch.int32)
-        self.steps_taken = torch.zeros(size, dtype=torch.int32)
-        self.halted = torch.ones(size, dtype=torch.bool)
+        self.slots = Slots(recipe.batch, config)
         self._sync_worker()
-        self.carry = Carry(*(z.clone() for z in self.worker.initial_carry(size)))
+        self.carry = Carry(*(z.clone() for z in self.worker.initial_carry(recipe.batch)))
         self.log: list[dict[str, float]] = []
 
     def _optimizer(self) -> torch.optim.Optimizer:
@@ -141,64 +143,43 @@ class Trainer:
         left = recipe.steps - step
         return min(1.0, (step + 1) / recipe.warmup_steps, max(left, 1) / recipe.decay_steps)
 
-    def _refill(self) -> None:
-        """Hand the slots that halted to new puzzles."""
-        slots = torch.nonzero(self.halted)[:, 0]
-        while len(slots):
+    def _take(self, count: int) -> PuzzleRows:
+        """The next puzzles of the stream."""
+        taken: list[Batch] = []
+        while count:
             if self.waiting is None or not len(self.waiting[0]):
                 self.waiting = next(self.batches)
             tokens, labels = self.waiting
-            now, slots = slots[: len(tokens)], slots[len(tokens) :]
-            self.tokens[now] = torch.from_numpy(tokens[: len(now)].astype(np.int32))
-            self.labels[now] = torch.from_numpy(labels[: len(now)].astype(np.int32))
-            self.waiting = (tokens[len(now) :], labels[len(now) :])
-        self.steps_taken[self.halted] = 0
-        if self.step == 0:
-            # Slots that all begin together would all be at the same depth until the head learns
-            # to halt, and it learns badly from batches of one depth.
-            self.steps_taken = torch.randint(
-                self.recipe.model.halt_max_steps,
-                self.steps_taken.shape,
-                generator=self.explore,
-                dtype=torch.int32,
-            )
+            taken.append((tokens[:count], labels[:count]))
+            self.waiting = (tokens[count:], labels[count:])
+            count -= len(taken[-1][0])
+        tokens, labels = (
+            torch.from_numpy(np.concatenate(part)) for part in zip(*taken, strict=True)
+        )
+        return PuzzleRows(tokens, labels, torch.zeros(len(tokens), dtype=torch.int32))
 
     def advance(self) -> dict[str, float]:
         """One optimizer step; returns its losses and training accuracies."""
-        recipe, config, device = self.recipe, self.recipe.model, self.device
-        reset = self.halted.clone()
-        self._refill()
-        tokens, labels = self.tokens.to(device), self.labels.to(device)
+        recipe, device, slots = self.recipe, self.device, self.slots
+        reset = slots.refill(self._take)
+        if self.step == 0:
+            slots.stagger(self.explore)
         embedding = None
-        if config.puzzle_emb_ndim:
-            embedding = self.worker_embedding[torch.zeros_like(tokens[:, 0])]
-        x = self.worker.embed(tokens, embedding)
-        carry = self.worker.reset(self.carry, reset.to(device))
-        with torch.no_grad():
-            for _ in range(config.H_cycles - 1):
-                carry = self.worker.cycle(carry, x)
-        out = self.worker.heads(self.worker.cycle(carry, x))
-        predictions = out.logits.argmax(-1)
-        exact = (predictions == labels).all(-1)
-        answer_loss = stablemax_cross_entropy(out.logits, labels).mean()
-        halting_loss = F.binary_cross_entropy_with_logits(out.q_halt, exact.float())
-        (answer_loss + recipe.halting_weight * halting_loss).backward()
-
+        if recipe.model.puzzle_emb_ndim:
+            embedding = self.worker_embedding[slots.identifiers.to(device)]
+        out = training_step(
+            self.worker, slots.tokens.to(device), embedding, reset.to(device), self.carry
+        )
+        result = supervise(out, slots.labels.to(device))
+        result.loss.backward()
         self._update()
         self.carry = Carry(out.carry.z_H.detach(), out.carry.z_L.detach())
-        self.steps_taken += 1
-        least = (
-            torch.rand(recipe.batch, generator=self.explore) < recipe.exploration
-        ) * torch.randint(2, config.halt_max_steps + 1, (recipe.batch,), generator=self.explore)
-        stop = out.q_halt.detach().cpu() > 0
-        self.halted = (self.steps_taken >= config.halt_max_steps) | (
-            stop & (self.steps_taken >= least)
-        )
+        slots.advance(out.q_halt.detach().cpu() > 0, self.explore, recipe.exploration)
         self.step += 1
         return {
-            "loss": answer_loss.item(),
-            "halting_loss": halting_loss.item(),
-            "exact": exact.float().mean().item(),
+            "loss": result.answer_loss.item(),
+            "halting_loss": result.halting_loss.item(),
+            "exact": result.exact.float().mean().item(),
         }
 
     @torch.no_grad()
@@ -262,13 +243,14 @@ class Trainer:
         }
 
     def save(self, path: Path) -> None:
+        slots = self.slots
         state: dict[str, Any] = {
             "step": self.step,
             "master": [p.detach() for p, _ in self.pairs],
             "average": self.average,
             "initial": [self.master.H_init, self.master.L_init],
             "optimizer": self.optimizer.state_dict(),
-            "slots": [self.tokens, self.labels, self.steps_taken, self.halted],
+            "slots": [slots.tokens, slots.labels, slots.steps, slots.halted],
             "carry": list(self.carry),
             "explore": self.explore.get_state(),
             "rng": _plain(self.rng.bit_generator.state),
@@ -291,7 +273,8 @@ class Trainer:
         self.master.H_init.copy_(state["initial"][0])
         self.master.L_init.copy_(state["initial"][1])
         self.optimizer.load_state_dict(state["optimizer"])
-        self.tokens, self.labels, self.steps_taken, self.halted = (t.cpu() for t in state["slots"])
+        slots = self.slots
+        slots.tokens, slots.labels, slots.steps, slots.halted = (t.cpu() for t in state["slots"])
         self.carry = Carry(*state["carry"])
         self.explore.set_state(state["explore"].cpu())
         self.rng.bit_generator.state = _from_plain(state["rng"])

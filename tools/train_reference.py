@@ -1,6 +1,7 @@
 """Train a reference model and write it in the published trainer's format.
 
     python tools/train_reference.py sudoku --folder build/train/sudoku --minutes 120
+    python tools/train_reference.py maze --folder build/train/maze --minutes 120
     python tools/train_reference.py sudoku-published --folder build/train/published
 
 Stop it at any time: the next call goes on from the last saved state. `--minutes` ends one call;
@@ -12,10 +13,12 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 import click
+import maze_generator
 import numpy as np
 import recursion_trainer
 import sudoku_generator
@@ -48,23 +51,27 @@ SUDOKU = ModelConfig(
     rms_norm_eps=1e-5,
     rope_theta=10000.0,
 )
-RECIPES = {
-    "sudoku": TrainingRecipe(SUDOKU),
-    "sudoku-published": TrainingRecipe(
-        dataclasses.replace(
-            SUDOKU,
-            hidden_size=512,
-            num_heads=8,
-            H_cycles=3,
-            L_cycles=6,
-            puzzle_emb_ndim=512,
-            puzzle_emb_len=16,
-        ),
-        steps=30_000,
-        batch=768,
-        lr=5e-4,
-    ),
-}
+MAZE = dataclasses.replace(
+    SUDOKU,
+    num_heads=2,
+    mlp_t=False,
+    pos_encodings="rope",
+    # A wavelength for each distance that occurs: at 10,000 most of them are longer than the maze.
+    rope_theta=100.0,
+    H_cycles=1,
+    L_cycles=1,
+    seq_len=maze_generator.SIDE**2,
+    vocab_size=6,
+)
+
+
+@dataclass(frozen=True)
+class ReferenceRun:
+    """A recipe, and where its puzzles come from."""
+
+    recipe: TrainingRecipe
+    batches: Callable[[np.random.Generator], Iterator[Batch]]
+    held_out: Callable[[int], Batch]
 
 
 def sudoku_batches(rng: np.random.Generator) -> Iterator[Batch]:
@@ -79,6 +86,35 @@ def held_out_sudokus(count: int) -> Batch:
     blanks = np.random.default_rng(SEED_HELD_OUT).integers(BLANKS[0], BLANKS[1] + 1, size=count)
     puzzles, solutions = digs.puzzles(np.arange(count), blanks)
     return puzzles + 1, solutions + 1
+
+
+def maze_batches(rng: np.random.Generator) -> Iterator[Batch]:
+    return maze_generator.stream(rng, 256)
+
+
+def held_out_mazes(count: int) -> Batch:
+    return maze_generator.generate(count, SEED_HELD_OUT)
+
+
+def _published(model: ModelConfig, L_cycles: int) -> TrainingRecipe:
+    model = dataclasses.replace(
+        model,
+        hidden_size=512,
+        num_heads=8,
+        H_cycles=3,
+        L_cycles=L_cycles,
+        puzzle_emb_ndim=512,
+        puzzle_emb_len=16,
+    )
+    return TrainingRecipe(model, steps=30_000, batch=768, lr=5e-4)
+
+
+RUNS = {
+    "sudoku": ReferenceRun(TrainingRecipe(SUDOKU), sudoku_batches, held_out_sudokus),
+    "maze": ReferenceRun(TrainingRecipe(MAZE, batch=32, lr=1e-3), maze_batches, held_out_mazes),
+    "sudoku-published": ReferenceRun(_published(SUDOKU, 6), sudoku_batches, held_out_sudokus),
+    "maze-published": ReferenceRun(_published(MAZE, 4), maze_batches, held_out_mazes),
+}
 
 
 def _train(trainer: Trainer, name: str, folder: Path, minutes: float | None) -> None:
@@ -96,11 +132,11 @@ def _train(trainer: Trainer, name: str, folder: Path, minutes: float | None) -> 
                 lines.write(json.dumps({"step": step, **figures}) + "\n")
                 lines.flush()
 
-        recursion_trainer.run(trainer, folder, held_out_sudokus(512), report, minutes=minutes)
+        recursion_trainer.run(trainer, folder, RUNS[name].held_out(512), report, minutes=minutes)
 
 
 @click.command(help=__doc__)
-@click.argument("name", type=click.Choice(sorted(RECIPES)))
+@click.argument("name", type=click.Choice(sorted(RUNS)))
 @click.option("--folder", type=click.Path(path_type=Path), required=True, help="State and output.")
 @click.option("--minutes", type=float, help="Stop this call after so many minutes.")
 @click.option("--finish-in", type=int, help="End the run after so many more steps, decaying.")
@@ -122,10 +158,10 @@ def main(
 ) -> None:
     if threads:
         torch.set_num_threads(threads)
-    recipe = dataclasses.replace(RECIPES[name], seed=seed)
+    recipe = dataclasses.replace(RUNS[name].recipe, seed=seed)
     if steps:
         recipe = dataclasses.replace(recipe, steps=steps)
-    trainer = Trainer(recipe, sudoku_batches)
+    trainer = Trainer(recipe, RUNS[name].batches)
     state = folder / "state.pt"
     if state.exists():
         trainer.load(state)

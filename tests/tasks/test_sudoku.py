@@ -111,6 +111,13 @@ def test_a_table_without_a_column_of_puzzles() -> None:
     assert "names no column of puzzles; expected puzzle,solution or question,answer" in item.reason
 
 
+def test_a_mistake_in_the_first_line_makes_it_no_header() -> None:
+    first, second = entries(f"x{PUZZLE[1:]},{ANSWER}\n{PUZZLE},{ANSWER}\n")
+    assert isinstance(first, BadLine)
+    assert "but got 'x' at 1" in first.reason
+    assert isinstance(second, Entry)
+
+
 def test_a_row_with_fields_missing() -> None:
     first, second = entries(f"puzzle,solution\n{PUZZLE}\n{PUZZLE},{ANSWER}\n")
     assert first == BadLine(2, "expected 2 fields, but got 1")
@@ -213,7 +220,7 @@ def test_tasks_by_name_and_by_shape() -> None:
     assert task_for(FAKE_CONFIG).name == "sudoku"
     assert task_for(BASE).name == "tokens"
     assert task_named("tokens", FAKE_CONFIG).name == "tokens"
-    with pytest.raises(ConfigError, match="no task 'chess'; the tasks are sudoku, tokens"):
+    with pytest.raises(ConfigError, match="no task 'chess'; the tasks are maze, sudoku, tokens"):
         task_named("chess", FAKE_CONFIG)
     with pytest.raises(ConfigError, match="81 cells and 11 token ids, but the model has seq_len 9"):
         task_named("sudoku", BASE)

@@ -1,28 +1,12 @@
-"""The generator and the trainer of the reference model, as small as still says something."""
+"""The Sudoku generator, the trainer and the shipped puzzles, as small as still says something."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-
-
-def run(code: str, tmp_path: Path) -> str:
-    """Run in a process of its own: the tools are scripts, and numba compiles for seconds."""
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-        env={"PYTHONPATH": str(ROOT / "tools"), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)},
-    )
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+from tests.tools.scripts import ROOT, run
 
 
 def test_generated_puzzles_have_one_solution_under_every_symmetry(tmp_path: Path) -> None:
@@ -58,11 +42,11 @@ from pathlib import Path
 import numpy as np, torch
 from published_format import write_checkpoint
 from recursion_trainer import Trainer
-from train_reference import RECIPES
+from train_reference import RUNS
 from trm_edge.export.checkpoint import load_checkpoint
-model = dataclasses.replace(RECIPES["sudoku"].model, hidden_size=32, puzzle_emb_ndim=32,
-                            halt_max_steps=3)
-recipe = dataclasses.replace(RECIPES["sudoku"], model=model, batch=4, warmup_steps=2)
+recipe = RUNS["sudoku"].recipe
+model = dataclasses.replace(recipe.model, hidden_size=32, puzzle_emb_ndim=32, halt_max_steps=3)
+recipe = dataclasses.replace(recipe, model=model, batch=4, warmup_steps=2)
 def data(rng):
     while True:
         yield (rng.integers(1, 11, (5, 81)).astype(np.uint8),
@@ -94,8 +78,8 @@ print("ok")
 
 def test_shipped_puzzles_are_what_the_tool_writes(tmp_path: Path) -> None:
     pytest.importorskip("numba", reason="needs pip install 'trm-edge[train]'")
-    code = "import make_sudoku_puzzles as m; m.main(['out'], standalone_mode=False)"
-    run(code, tmp_path)
-    for path in sorted((ROOT / "trm_edge" / "reference" / "puzzles").glob("*.csv")):
+    run("import make_puzzles as m; m.main(['out'], standalone_mode=False)", tmp_path)
+    shipped = sorted((ROOT / "trm_edge" / "reference" / "puzzles").iterdir())
+    assert [path.name for path in shipped] == sorted(p.name for p in (tmp_path / "out").iterdir())
+    for path in shipped:
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
-    assert len(list((tmp_path / "out").iterdir())) == 3

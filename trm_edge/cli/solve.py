@@ -130,7 +130,10 @@ def _entries(task: Task, source: str | None) -> Iterator[Entry | BadLine]:
         return task.read_lines(sys.stdin)
     if source is not None:
         return task.read(Path(source))
-    examples = reference_puzzles(task.name, "examples")
+    examples = reference_puzzles(task.name, "examples", task.config.seq_len)
     if examples is None:
-        raise click.UsageError(f"Pass PUZZLES: none come along for the task {task.name}.")
+        raise click.UsageError(
+            f"Pass PUZZLES: none come along for the task {task.name} with {task.config.seq_len} "
+            "cells."
+        )
     return task.read(examples)

@@ -6,10 +6,11 @@ import csv
 import json
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import TextIO
+from typing import Any, TextIO
 
+from numpy.typing import NDArray
 from rich.columns import Columns
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from trm_edge.solver import Solution
@@ -74,6 +75,13 @@ class Writer(ABC):
             print(f"{solved} of {count} solved", file=self.out)
 
 
+def picture(task: Task, tokens: NDArray[Any], given: NDArray[Any] | None = None) -> Text:
+    """What the task draws; a wrapped row would be none, so no row is."""
+    drawn = Text.from_markup(task.draw(tokens, given), overflow="ignore")
+    drawn.no_wrap = True
+    return drawn
+
+
 class TextWriter(Writer):
     def __init__(self, task: Task, out: TextIO) -> None:
         super().__init__(task, out)
@@ -81,9 +89,14 @@ class TextWriter(Writer):
 
     def write(self, answer: Answer) -> None:
         tokens = answer.entry.puzzle.tokens
-        before = Text.from_markup(self.task.draw(tokens))
-        after = Text.from_markup(self.task.draw(answer.solution.answer, tokens))
-        self.console.print(Columns([before, after], padding=(0, 4)))
+        pictures = (
+            picture(self.task, tokens),
+            picture(self.task, answer.solution.answer, tokens),
+        )
+        shown: RenderableType = Columns(pictures, padding=(0, 4))
+        if max(row.cell_len for row in pictures[0].split()) > self.console.width:
+            shown = Group(*pictures)  # columns would be cut
+        self.console.print(shown, crop=False)
         steps = "1 step" if answer.steps == 1 else f"{answer.steps} steps"
         verdict = f", {answer.verdict}" if answer.verdict else ""
         self.console.print(

@@ -9,7 +9,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from trm_edge.cli.solve_output import Answer
+from trm_edge.cli.solve_output import Answer, picture
 from trm_edge.solver import Solution
 from trm_edge.tasks.base import Task
 
@@ -22,7 +22,7 @@ def watch_solution(task: Task, answer: Answer, solution: Solution) -> None:
     frames = [_frame(task, answer, solution, step) for step in range(solution.steps)]
     if not console.is_terminal:
         for frame in frames:
-            console.print(frame)
+            console.print(frame, crop=False)
         return
     with Live(frames[0], console=console, auto_refresh=False) as live:
         for frame in frames:
@@ -42,5 +42,5 @@ def _frame(task: Task, answer: Answer, solution: Solution, step: int) -> Group:
     sure = 1 / (1 + np.exp(-np.float64(solution.q_halt[step])))
     return Group(
         Text(f"#{solution.index + 1}, step {step + 1}: {100 * sure:.1f} % sure{changed}"),
-        Text.from_markup(task.draw(now, tokens)),
+        picture(task, now, tokens),
     )

@@ -1,4 +1,4 @@
-"""The embedded default: a small trained Sudoku model, and puzzles to calibrate and judge it on."""
+"""The embedded default: a small trained Sudoku model; puzzles to calibrate and judge models on."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Literal
 
 Split = Literal["calibration", "held_out", "examples"]
+_SEQ_LEN = {"sudoku": 81, "maze": 169}  # of the puzzles that come along
 
 
 def reference_checkpoint() -> Path:
@@ -14,10 +15,9 @@ def reference_checkpoint() -> Path:
     return _path("sudoku")
 
 
-def reference_puzzles(task: str, split: Split) -> Path | None:
-    """Puzzles shipped for a task; None where there are none."""
-    path = _path("puzzles") / f"{task}_{split}.csv"
-    return path if path.is_file() else None
+def reference_puzzles(task: str, split: Split, seq_len: int) -> Path | None:
+    """Puzzles shipped for a task; None where there are none of that many cells."""
+    return _path("puzzles") / f"{task}_{split}.csv" if _SEQ_LEN.get(task) == seq_len else None
 
 
 def _path(name: str) -> Path:

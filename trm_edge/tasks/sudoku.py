@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Iterable, Iterator
-from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -14,11 +12,10 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
 from trm_edge.solver import Puzzle
 from trm_edge.tasks.base import BadLine, Entry, Task
+from trm_edge.tasks.text_formats import Fields, numbered, place, read_fields
 
 CELLS = 81
 _BLANKS = ".0"
-# (puzzle, answer) columns of the CSV files that are around.
-_COLUMNS = (("puzzle", "solution"), ("question", "answer"), ("quizzes", "solutions"))
 _UNITS = np.array(
     [[9 * r + c for c in range(9)] for r in range(9)]
     + [[9 * r + c for r in range(9)] for c in range(9)]
@@ -42,40 +39,10 @@ class SudokuTask(Task):
         super().__init__(config)
 
     def read_lines(self, lines: Iterable[str]) -> Iterator[Entry | BadLine]:
-        numbered = ((number, line.strip().lstrip("\ufeff")) for number, line in enumerate(lines, 1))
-        kept = ((n, line) for n, line in numbered if line and not line.startswith("#"))
-        first = next(kept, None)
-        if first is None:
-            return
-        if any(char.isalpha() for char in first[1]) and "," in first[1]:
-            yield from self._read_csv(first, kept)
-            return
-        for number, line in chain([first], kept):
-            # A second field is taken as the answer: "puzzle,solution" with no header.
-            cells, _, answer = line.partition(",")
-            yield _entry(number, cells, answer or None)
-
-    def _read_csv(
-        self, header: tuple[int, str], rows: Iterator[tuple[int, str]]
-    ) -> Iterator[Entry | BadLine]:
-        names = [name.strip().lower() for name in next(csv.reader([header[1]]))]
-        pair = next((pair for pair in _COLUMNS if pair[0] in names), None)
-        if pair is None:
-            known = " or ".join(",".join(columns) for columns in _COLUMNS)
-            yield BadLine(
-                header[0],
-                f"the header {header[1]!r} names no column of puzzles; expected {known}",
-            )
-            return
-        puzzle_at = names.index(pair[0])
-        answer_at = names.index(pair[1]) if pair[1] in names else None
-        for number, line in rows:
-            fields = next(csv.reader([line]))
-            if len(fields) != len(names):
-                yield BadLine(number, f"expected {len(names)} fields, but got {len(fields)}")
-                continue
-            answer = fields[answer_at] if answer_at is not None else None
-            yield _entry(number, fields[puzzle_at], answer)
+        stripped = ((number, line.strip()) for number, line in numbered(lines))
+        kept = ((n, line) for n, line in stripped if line and not line.startswith("#"))
+        for item in read_fields(kept):
+            yield item if isinstance(item, BadLine) else _entry(item)
 
     def text(self, tokens: NDArray[Any]) -> str:
         return "".join(str(t - 1) if 2 <= t <= 10 else "." for t in np.asarray(tokens, int))
@@ -101,10 +68,10 @@ class SudokuTask(Task):
         cells = np.asarray(answer, int)
         empty = np.flatnonzero((cells < 2) | (cells > 10))
         if len(empty):
-            return f"{_place(empty[0])} holds no digit"
+            return f"{place(empty[0], 9)} holds no digit"
         changed = np.flatnonzero((np.asarray(puzzle) > 1) & (np.asarray(puzzle) != cells))
         if len(changed):
-            return f"{_place(changed[0])} was given and has been changed"
+            return f"{place(changed[0], 9)} was given and has been changed"
         for kind, unit in zip(("row", "column", "box"), _UNITS.reshape(3, 9, 9), strict=True):
             for number, members in enumerate(unit, 1):
                 digits, counts = np.unique(cells[members], return_counts=True)
@@ -113,16 +80,17 @@ class SudokuTask(Task):
         return None
 
 
-def _entry(line: int, cells: str, answer: str | None) -> Entry | BadLine:
-    tokens = _tokens(cells)
+def _entry(fields: Fields) -> Entry | BadLine:
+    line = fields.line
+    tokens = _tokens(fields.puzzle)
     if isinstance(tokens, str):
         return BadLine(line, tokens)
     clash = _clash(tokens)
     if clash:
         return BadLine(line, clash)
     known = None
-    if answer:
-        parsed = _tokens(answer)
+    if fields.answer:
+        parsed = _tokens(fields.answer)
         if isinstance(parsed, str):
             return BadLine(line, f"answer: {parsed}")
         if (parsed < 2).any():
@@ -153,7 +121,3 @@ def _clash(tokens: NDArray[np.int32]) -> str | None:
             if (counts > 1).any():
                 return f"{kind} {number} is given {digits[counts > 1][0] - 1} twice"
     return None
-
-
-def _place(cell: int) -> str:
-    return f"row {cell // 9 + 1}, column {cell % 9 + 1}"

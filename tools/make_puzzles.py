@@ -1,0 +1,64 @@
+"""Write the puzzles that are shipped: to calibrate on, to hold models to, and to show.
+
+    python tools/make_puzzles.py trm_edge/reference/puzzles
+    python tools/make_puzzles.py trm_edge/reference/puzzles --task maze
+
+Each split is made from its own random numbers, and none from those that a model was trained on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import maze_generator
+import numpy as np
+import sudoku_generator
+from numpy.typing import NDArray
+
+from trm_edge.tasks import maze
+
+BLANKS = (36, 56)
+SPLITS = {"calibration": (256, 2), "held_out": (2000, 3), "examples": (4, 4)}  # count, seed
+
+
+def sudokus(count: int, seed: int) -> Iterator[tuple[str, str]]:
+    """Puzzles and solutions as text, every number of blanks alike often."""
+    digs = sudoku_generator.generate(count, BLANKS[1], seed)
+    spread = BLANKS[1] - BLANKS[0] + 1
+    blanks = BLANKS[0] + np.arange(count) * spread // count
+    order = np.random.default_rng(seed).permutation(count)
+    for puzzle, solution in zip(*digs.puzzles(np.arange(count), blanks[order]), strict=True):
+        yield _text(puzzle, ".123456789"), _text(solution, ".123456789")
+
+
+def mazes(count: int, seed: int) -> Iterator[tuple[str, str]]:
+    for tokens, labels in zip(*maze_generator.generate(count, seed), strict=True):
+        yield _text(tokens, maze.CHARACTERS), _text(labels, maze.CHARACTERS)
+
+
+TASKS = {"sudoku": sudokus, "maze": mazes}
+
+
+@click.command(help=__doc__)
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--task", "tasks", type=click.Choice(list(TASKS)), multiple=True, help="Both by default."
+)
+def main(folder: Path, tasks: tuple[str, ...]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    for task in tasks or TASKS:
+        for split, (count, seed) in SPLITS.items():
+            lines = [f"{puzzle},{solution}" for puzzle, solution in TASKS[task](count, seed)]
+            path = folder / f"{task}_{split}.csv"
+            path.write_text("\n".join(["puzzle,solution", *lines]) + "\n")
+            click.echo(f"{path}: {count} puzzles")
+
+
+def _text(cells: NDArray[np.uint8], characters: str) -> str:
+    return "".join(characters[cell] for cell in cells)
+
+
+if __name__ == "__main__":
+    main()
