@@ -7,7 +7,7 @@ not the slowest puzzle. When no puzzle is left the batch shrinks to the slots st
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from types import TracebackType
@@ -69,6 +69,8 @@ class Solver:
         halting: by default the model's own rule, adaptive.
         batch: slots worked on at once.
         trace: keep the prediction of every step.
+        watch: called after every step with the indices (B,) of the puzzles at work and the steps
+            (B,) they have taken, while the backend still holds that step's output.
 
     Raises:
         ConfigError: the batch is not positive or the table is missing or misshapen.
@@ -82,6 +84,7 @@ class Solver:
         halting: HaltingRule | None = None,
         batch: int = 32,
         trace: bool = False,
+        watch: Callable[[NDArray[np.int64], NDArray[np.int32]], None] | None = None,
     ) -> None:
         config = backend.config
         if batch < 1:
@@ -97,6 +100,7 @@ class Solver:
         self.halting = halting or HaltingRule.of(config)
         self.batch = batch
         self.trace = trace
+        self.watch = watch
         self.slot_steps = 0  # ACT steps over all puzzles; no slot is ever idle
 
     def __enter__(self) -> Solver:
@@ -143,6 +147,8 @@ class Solver:
                 for slot, prediction in zip(slots, every, strict=True):
                     slot.trajectory.append(prediction)
             steps = np.array([len(slot.q_halt) for slot in slots], np.int32)
+            if self.watch is not None:
+                self.watch(np.array([slot.index for slot in slots], np.int64), steps)
             done = np.flatnonzero(self.halting.halted(steps, q_halt, q_continue))
             reset = np.zeros(len(slots), np.bool_)
             if not len(done):

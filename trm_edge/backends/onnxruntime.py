@@ -137,7 +137,7 @@ class OnnxRuntimeBackend(Backend):
         return self._logits[slots]
 
     def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return self._z_H.astype(np.float32), self._z_L.astype(np.float32)
+        return self._z_H.astype(np.float32, copy=False), self._z_L.astype(np.float32, copy=False)
 
     def keep(self, slots: NDArray[np.int64]) -> None:
         self._z_H, self._z_L = self._z_H[slots], self._z_L[slots]

@@ -31,7 +31,7 @@ def command(bundle: Path, target: str | None, threads: int, as_json: bool) -> No
 
     \b
     trm-edge parity my-bundle
-    trm-edge parity my-bundle --json | jq .halting_agreement
+    trm-edge parity my-bundle --json | jq .halting.agreement
     """
     opened = Bundle.open(bundle)
     name, record = opened.target(target)
@@ -75,14 +75,16 @@ def command(bundle: Path, target: str | None, threads: int, as_json: bool) -> No
 def _print(report: ParityReport, title: str) -> None:
     console = Console(highlight=False)
     table = Table(title=f"{title}\n{report.puzzles} held-out puzzles", title_justify="left")
-    for column in ("halting", "float32", "this bundle", "drop", "lost", "gained", "p", "cells"):
+    for column in ("halting", "float32", "this bundle", "points lost", "lost", "gained", "p"):
         table.add_column(column, justify="left" if column == "halting" else "right")
+    table.add_column("cells", justify="right")
     for mode in report.modes:
+        low, high = mode.interval_drop
         table.add_row(
             mode.mode,
             _percent(mode.exact_reference, mode.interval_reference),
             _percent(mode.exact_candidate, mode.interval_candidate),
-            f"{mode.drop:+.2f}",
+            f"{mode.drop:+.2f} ({low:+.2f} to {high:+.2f})",
             str(mode.lost),
             str(mode.gained),
             f"{mode.p_value:.2f}",
@@ -91,11 +93,30 @@ def _print(report: ParityReport, title: str) -> None:
     console.print(table)
     if not report.labelled:
         console.print("No answers are known for these puzzles: float32's own count as right.")
+    halting = report.halting
     console.print(
-        f"Halting at the same step: {100 * report.halting_agreement:.1f} %   "
-        f"steps on average: {report.steps_reference:.2f} in float32, "
-        f"{report.steps_candidate:.2f} here"
+        f"Halting at the same step: {100 * halting.agreement:.1f} %   "
+        f"steps on average: {halting.steps_reference:.2f} in float32, "
+        f"{halting.steps_candidate:.2f} here"
     )
+    console.print(_by_step(report))
+    console.print(
+        f"Calibration error of the halting head: {100 * halting.calibration_reference:.1f} % in "
+        f"float32, {100 * halting.calibration_candidate:.1f} % here"
+    )
+
+
+def _by_step(report: ParityReport) -> Table:
+    """Where they stop and how alike the carries are, for every step."""
+    halting, cosines = report.halting, report.carry.by_step
+    table = Table()
+    table.add_column("step")
+    for step in range(1, len(cosines) + 1):
+        table.add_column(str(step), justify="right")
+    table.add_row("stop, float32", *map(str, halting.histogram_reference))
+    table.add_row("stop, here", *map(str, halting.histogram_candidate))
+    table.add_row("carry cosine", *(f"{cosine:.3f}".removeprefix("0") for cosine in cosines))
+    return table
 
 
 def _percent(share: float, interval: tuple[float, float]) -> str:

@@ -22,11 +22,16 @@ from trm_edge.solver import Puzzle, Solver
 from trm_edge.tasks.base import Entry
 
 UNKNOWN = 255  # label of a cell whose answer is not known
+CARRY_PUZZLES = 64  # whose carries are kept, one position of each
 
 
 @dataclass(frozen=True)
 class ParityVectors:
-    """Answers of one engine to n puzzles over T steps; the arrays of ``parity.npz``."""
+    """Answers of one engine to n puzzles over T steps; the arrays of ``parity.npz``.
+
+    Of the first m puzzles the carry is kept too, at one position each: every position of a state
+    has the same norm, so the mean of their cosines is that of whole states.
+    """
 
     tokens: NDArray[np.uint8]  # (n, L)
     identifiers: NDArray[np.int32]  # (n,)
@@ -35,10 +40,14 @@ class ParityVectors:
     q_halt: NDArray[np.float32]  # (n, T)
     q_continue: NDArray[np.float32]  # (n, T)
     halting_steps: NDArray[np.int32]  # (n,), from 1
+    carry_positions: NDArray[np.int32]  # (m,) within prefix and cells
+    z_H: NDArray[np.float16]  # (m, T, D)
+    z_L: NDArray[np.float16]
 
     def __post_init__(self) -> None:
         n, steps = self.q_halt.shape
-        length = self.tokens.shape[-1]
+        length, width = self.tokens.shape[-1], self.z_H.shape[-1]
+        kept = len(self.carry_positions)
         expected = {
             "tokens": (n, length),
             "identifiers": (n,),
@@ -46,6 +55,8 @@ class ParityVectors:
             "predictions": (n, steps, length),
             "q_continue": (n, steps),
             "halting_steps": (n,),
+            "z_H": (kept, steps, width),
+            "z_L": (kept, steps, width),
         }
         for name, shape in expected.items():
             found = getattr(self, name).shape
@@ -66,6 +77,10 @@ class ParityVectors:
             return self.predictions[:, -1]
         rows = np.arange(len(self))
         return self.predictions[rows, self.halting_steps - 1]
+
+    def first(self, count: int) -> ParityVectors:
+        """The first puzzles alone."""
+        return ParityVectors(**{f.name: getattr(self, f.name)[:count] for f in fields(self)})
 
     def puzzles(self) -> list[Puzzle]:
         return [
@@ -97,6 +112,7 @@ def record_vectors(
     labels: NDArray[np.uint8],
     *,
     batch: int = 32,
+    carry_puzzles: int = CARRY_PUZZLES,
     track: Track = silent,
     what: str = "answering",
 ) -> ParityVectors:
@@ -104,6 +120,7 @@ def record_vectors(
 
     Args:
         labels: (n, L) known answers, UNKNOWN where there is none.
+        carry_puzzles: of how many puzzles the carry is kept.
     """
     config = backend.config
     fixed = HaltingRule.of(config, "fixed")
@@ -111,7 +128,20 @@ def record_vectors(
     predictions = np.zeros((n, steps, length), np.uint8)
     q_halt = np.zeros((n, steps), np.float32)
     q_continue = np.zeros((n, steps), np.float32)
-    solver = Solver(backend, puzzle_embeddings, halting=fixed, batch=batch, trace=True)
+    kept = min(carry_puzzles, n)
+    positions = np.random.default_rng(0).integers(config.carry_len, size=kept, dtype=np.int32)
+    states = np.zeros((2, kept, steps, config.hidden_size), np.float16)
+
+    def keep_carries(indices: NDArray[np.int64], taken: NDArray[np.int32]) -> None:
+        slots = np.flatnonzero(indices < kept)
+        if len(slots):
+            rows = indices[slots]
+            for state, carry in zip(states, backend.carry(), strict=True):
+                state[rows, taken[slots] - 1] = carry[slots, positions[rows]]
+
+    solver = Solver(
+        backend, puzzle_embeddings, halting=fixed, batch=batch, trace=True, watch=keep_carries
+    )
     with solver:
         for solution in track(solver.solve(puzzles), what, n):
             if solution.trajectory is not None:
@@ -126,6 +156,9 @@ def record_vectors(
         q_halt=q_halt,
         q_continue=q_continue,
         halting_steps=halting_steps(HaltingRule.of(config), q_halt, q_continue),
+        carry_positions=positions,
+        z_H=states[0],
+        z_L=states[1],
     )
 
 
