@@ -3,66 +3,38 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from trm_edge.calibration.equalise import best_power, channel_factors, equalise_product, swiglus
-from trm_edge.calibration.grid import round_to_grid, weight_scales
+from trm_edge.calibration.equalise import best_power, channel_factors, equalise, swiglus
+from trm_edge.calibration.grid import round_inputs, round_weight, weight_scales
+from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.ranges import RangeObserver
-from trm_edge.calibration.recipe import CalibrationRecipe, Precision8
+from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
 from trm_edge.calibration.rounding import round_compensated
 from trm_edge.calibration.statistics import InputStatistics
 from trm_edge.calibration.trajectories import Extent, linear_layers, run_trajectories
-from trm_edge.errors import CalibrationError
+from trm_edge.errors import CalibrationError, CalibrationWarning
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.progress import Track, silent
 from trm_edge.solver import Puzzle
 
-FORMAT = "trm-edge.calibration/1"
-
-
-@dataclass(frozen=True)
-class LayerQuantization:
-    """How one matrix product goes into 8 bits."""
-
-    amax: float  # largest magnitude of its input over all carries
-    per_token: bool  # each row by its own range, `amax` is for information
-    weight_scales: NDArray[np.float32]  # (out,)
-    equalisation: float  # power of the amax that its input channels were divided by
-
 
 @dataclass(frozen=True)
 class Calibration:
-    """A model made ready for 8 bits: its matrices lie on the grids of their scales."""
+    """A model made ready to be quantized."""
 
-    model: TinyRecursiveModel
-    precision: Precision8
+    model: TinyRecursiveModel  # equalised, its matrices not rounded
+    kind: QuantizedType
     layers: dict[str, LayerQuantization]
     recipe: CalibrationRecipe
     extent: Extent
-
-    def to_dict(self, checkpoint_sha256: str) -> dict[str, Any]:
-        """The content of ``calibration.json``."""
-        return {
-            "format": FORMAT,
-            "checkpoint_sha256": checkpoint_sha256,
-            "precision": self.precision,
-            "recipe": self.recipe.to_dict(),
-            "seen": asdict(self.extent),
-            "layers": {
-                name: {
-                    "amax": layer.amax,
-                    "per_token": layer.per_token,
-                    "equalisation": layer.equalisation,
-                }
-                for name, layer in self.layers.items()
-            },
-        }
 
 
 @torch.no_grad()
@@ -70,7 +42,7 @@ def calibrate(
     model: TinyRecursiveModel,
     puzzle_embeddings: NDArray[np.float32] | None,
     puzzles: Sequence[Puzzle],
-    precision: Precision8,
+    kind: QuantizedType,
     recipe: CalibrationRecipe,
     track: Track = silent,
 ) -> Calibration:
@@ -83,65 +55,80 @@ def calibrate(
     chosen = list(puzzles)[: recipe.puzzles]
     generator = torch.Generator().manual_seed(recipe.seed)
     seen = {name: InputStatistics(generator) for name in linear_layers(model)}
-    extent = run_trajectories(
-        model, puzzle_embeddings, chosen, seen, batch=recipe.batch, track=track
-    )
+    extent = run_trajectories(model, puzzle_embeddings, chosen, seen, recipe, track=track)
+    _check_inputs(seen)
+    powers = _powers(model, seen, kind, recipe)
+    equalise(model, {name: statistics.amax for name, statistics in seen.items()}, powers)
+    factors = {name: channel_factors(seen[name].amax, power) for name, power in powers.items()}
+    amax: dict[str, tuple[float, ...]] = {
+        name: (float((seen[name].amax / factors[name]).max()),) for name in powers
+    }
+    if recipe.activations in ("per_layer", "per_call_site"):
+        observers = {name: RangeObserver(recipe, kind, amax[name][0]) for name in powers}
+        run_trajectories(
+            model, puzzle_embeddings, chosen, observers, recipe, track=track, what="ranges"
+        )
+        amax = {name: observer.amax() for name, observer in observers.items()}
+    layers = {}
+    for name, module in linear_layers(model).items():
+        weight, scales = module.weight, weight_scales(module.weight, kind)
+        if recipe.compensated_rounding:
+            gram = seen[name].gram / torch.outer(factors[name], factors[name]).double()
+            rounded = round_compensated(weight, scales, gram, kind)
+        else:
+            rounded = round_weight(weight, scales, kind)
+        layers[name] = LayerQuantization(
+            activations=recipe.activations,
+            amax=amax[name],
+            weight=rounded,
+            weight_scales=scales.numpy(),
+            equalisation=powers[name],
+            channel_amax=seen[name].amax,
+        )
+        if recipe.bias_correction:
+            inputs = seen[name].sample / factors[name]
+            bias = _missing_mean(layers[name], weight, inputs, kind)
+            layers[name] = replace(layers[name], bias=bias)
+    return Calibration(model, kind, layers, recipe, extent)
+
+
+def _missing_mean(
+    how: LayerQuantization, weight: Tensor, inputs: Tensor, kind: QuantizedType
+) -> NDArray[np.float32]:
+    """What quantization takes from the mean of the product (out,), on recorded inputs (n, in)."""
+    rounded = round_inputs(inputs, max(how.amax), kind, how.activations)
+    missing: NDArray[np.float32] = (inputs @ weight.T - rounded @ how.weight.T).mean(0).numpy()
+    return missing
+
+
+def _check_inputs(seen: dict[str, InputStatistics]) -> None:
     dead = [name for name, statistics in seen.items() if not statistics.amax.max() > 0]
     if dead:
         raise CalibrationError(
             f"the input of {', '.join(dead)} is always zero on these puzzles, so no scale can be "
             "chosen. Calibrate on more and more varied puzzles, or check the checkpoint."
         )
-    powers = _equalise(model, seen, precision, recipe)
-    if recipe.per_token:
-        amax = {
-            name: float((seen[name].amax / channel_factors(seen[name].amax, power)).max())
-            for name, power in powers.items()
-        }
-    else:
-        observers = {name: RangeObserver(recipe, precision) for name in powers}
-        run_trajectories(
-            model,
-            puzzle_embeddings,
-            chosen,
-            observers,
-            batch=recipe.batch,
-            track=track,
-            what="calibrating: ranges",
+    constant = [name for name, statistics in seen.items() if statistics.constant]
+    if constant:
+        warnings.warn(
+            f"the input of {', '.join(constant)} never changes on these puzzles, so its range "
+            "says nothing about others. Calibrate on more and more varied puzzles, or check the "
+            "checkpoint.",
+            CalibrationWarning,
+            stacklevel=3,
         )
-        amax = {name: observer.amax() for name, observer in observers.items()}
-    layers = {}
-    for name, module in linear_layers(model).items():
-        scales = weight_scales(module.weight, precision)
-        if recipe.compensated_rounding:
-            factors = channel_factors(seen[name].amax, powers[name]).double()
-            gram = seen[name].gram / torch.outer(factors, factors)
-            rounded = round_compensated(module.weight, scales, gram, precision)
-        else:
-            rounded = round_to_grid(module.weight, scales, precision)
-        module.weight.copy_(rounded)
-        layers[name] = LayerQuantization(
-            amax[name], recipe.per_token, scales[:, 0].numpy(), powers[name]
-        )
-    return Calibration(model, precision, layers, recipe, extent)
 
 
-def _equalise(
+def _powers(
     model: TinyRecursiveModel,
     seen: dict[str, InputStatistics],
-    precision: Precision8,
+    kind: QuantizedType,
     recipe: CalibrationRecipe,
 ) -> dict[str, float]:
-    """Equalise every SwiGLU product; the power taken for each layer's input, 0 for the others."""
+    """The power to equalise each layer's input by: measured for SwiGLU products, else 0."""
     powers = dict.fromkeys(seen, 0.0)
     for name, module in swiglus(model).items():
         down = f"{name}.down_proj"
-        powers[down] = best_power(
-            module.down_proj.weight,
-            seen[down],
-            recipe.equalisation,
-            precision,
-            per_token=recipe.per_token,
-        )
-        equalise_product(module, channel_factors(seen[down].amax, powers[down]))
+        weight = module.down_proj.weight
+        powers[down] = best_power(weight, seen[down], recipe.equalisation, kind, recipe.activations)
     return powers

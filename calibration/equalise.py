@@ -10,13 +10,13 @@ differs from layer to layer, so it is measured on recorded inputs.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
 
-from trm_edge.calibration.grid import LARGEST, round_to_grid, round_tokens, weight_scales
-from trm_edge.calibration.recipe import Precision8
+from trm_edge.calibration.grid import round_inputs, round_weight, weight_scales
+from trm_edge.calibration.recipe import Activations, QuantizedType
 from trm_edge.calibration.statistics import InputStatistics
 from trm_edge.export.model import SwiGLU, TinyRecursiveModel
 
@@ -38,11 +38,10 @@ def best_power(
     weight: Tensor,
     seen: InputStatistics,
     powers: Sequence[float],
-    precision: Precision8,
-    *,
-    per_token: bool,
+    kind: QuantizedType,
+    activations: Activations,
 ) -> float:
-    """The power whose 8-bit product is nearest to the float one on the recorded inputs.
+    """The power whose quantized product is nearest to the float one on the recorded inputs.
 
     Args:
         weight: (out, in) of the down-projection.
@@ -52,19 +51,26 @@ def best_power(
     def error(power: float) -> float:
         factors = channel_factors(seen.amax, power)
         inputs, scaled = seen.sample / factors, weight * factors
-        if per_token:
-            rounded = round_tokens(inputs, precision)
-        else:
-            amax = float((seen.amax / factors).max())
-            rounded = round_to_grid(inputs, max(amax, 1e-30) / LARGEST[precision], precision)
-        kept = round_to_grid(scaled, weight_scales(scaled, precision), precision)
+        amax = max(float((seen.amax / factors).max()), 1e-30)
+        rounded = round_inputs(inputs, amax, kind, activations)
+        kept = round_weight(scaled, weight_scales(scaled, kind), kind)
         return float((rounded @ kept.T - seen.sample @ weight.T).square().mean())
 
     return min(powers, key=error)
 
 
 @torch.no_grad()
-def equalise_product(module: SwiGLU, factors: Tensor) -> None:
-    """Fold s_c (C,) of a SwiGLU's product into its weights, in place."""
-    module.gate_up_proj.weight[len(factors) :] /= factors[:, None]  # rows of `up`
-    module.down_proj.weight *= factors
+def equalise(
+    model: TinyRecursiveModel, amax: Mapping[str, Tensor], powers: Mapping[str, float]
+) -> None:
+    """Fold s_c of every SwiGLU's product into the weights around it, in place.
+
+    Args:
+        amax: largest magnitude of each input channel, by layer.
+        powers: by layer.
+    """
+    for name, module in swiglus(model).items():
+        down = f"{name}.down_proj"
+        factors = channel_factors(amax[down], powers[down])
+        module.gate_up_proj.weight[len(factors) :] /= factors[:, None]  # rows of `up`
+        module.down_proj.weight *= factors

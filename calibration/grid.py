@@ -1,34 +1,62 @@
-"""The numbers that an 8-bit type can hold, times a scale: rounding in PyTorch."""
+"""The numbers that a quantized type can hold, times a scale: rounding in PyTorch."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor
 
-from trm_edge.calibration.recipe import Precision8
+from trm_edge.calibration.recipe import Activations, QuantizedType
 
 # Largest magnitude that is used, symmetric.
-LARGEST: dict[Precision8, float] = {"int8": 127.0, "fp8": 448.0}
+LARGEST: dict[QuantizedType, float] = {"int8": 127.0, "fp8": 448.0, "int4": 7.0}
+BLOCK = 32  # weights of one output channel that share a scale in INT4, as in MX formats
+TINY = 1e-6  # a row smaller than this rounds to zero instead of dividing by it
 
 
-def round_to_grid(values: Tensor, scale: Tensor | float, precision: Precision8) -> Tensor:
+def round_to_grid(values: Tensor, scale: Tensor | float, kind: QuantizedType) -> Tensor:
     """The nearest ``scale * q`` with q in the type, saturating; ties to even."""
-    scaled = (values / scale).clamp(-LARGEST[precision], LARGEST[precision])
-    if precision == "int8":
-        return torch.round(scaled) * scale
-    return scaled.to(torch.float8_e4m3fn).to(values.dtype) * scale
+    scaled = (values / scale).clamp(-LARGEST[kind], LARGEST[kind])
+    if kind == "fp8":
+        return scaled.to(torch.float8_e4m3fn).to(values.dtype) * scale
+    return torch.round(scaled) * scale
 
 
-def weight_scales(weight: Tensor, precision: Precision8) -> Tensor:
-    """One scale an output channel: (out, in) to (out, 1); 1 / largest for a row of zeros."""
-    amax = weight.abs().amax(1, keepdim=True)
-    return torch.where(amax > 0, amax, torch.ones_like(amax)) / LARGEST[precision]
+def weight_scales(weight: Tensor, kind: QuantizedType) -> Tensor:
+    """Scales of a matrix (out, in): one an output channel (out, 1), INT4 one a block (out, n).
+
+    A channel or block of zeros gets 1 / largest.
+    """
+    if kind == "int4":
+        missing = -weight.shape[1] % BLOCK
+        padded = torch.nn.functional.pad(weight, (0, missing))
+        amax = padded.view(len(weight), -1, BLOCK).abs().amax(2)
+    else:
+        amax = weight.abs().amax(1, keepdim=True)
+    return torch.where(amax > 0, amax, torch.ones_like(amax)) / LARGEST[kind]
 
 
-def round_tokens(h: Tensor, precision: Precision8) -> Tensor:
+def spread_scales(scales: Tensor, width: int, kind: QuantizedType) -> Tensor:
+    """The scales of ``weight_scales`` as one for each column: (out, width)."""
+    if kind == "int4":
+        return scales.repeat_interleave(BLOCK, 1)[:, :width]
+    return scales.expand(-1, width)
+
+
+def round_weight(weight: Tensor, scales: Tensor, kind: QuantizedType) -> Tensor:
+    """A matrix (out, in) on the grid of ``weight_scales``."""
+    return round_to_grid(weight, spread_scales(scales, weight.shape[1], kind), kind)
+
+
+def round_tokens(h: Tensor, kind: QuantizedType) -> Tensor:
     """Every row (..., K) on a grid that reaches its own largest magnitude."""
     amax = h.abs().amax(-1, keepdim=True).clamp(min=TINY)
-    return round_to_grid(h, amax / LARGEST[precision], precision)
+    return round_to_grid(h, amax / LARGEST[kind], kind)
 
 
-TINY = 1e-6  # a row smaller than this rounds to zero instead of dividing by it
+def round_inputs(h: Tensor, amax: float, kind: QuantizedType, activations: Activations) -> Tensor:
+    """Rows (..., K) as the graph rounds them before a product; ``amax`` where taken in advance."""
+    if activations == "float":
+        return h
+    if activations == "per_token":
+        return round_tokens(h, kind)
+    return round_to_grid(h, amax / LARGEST[kind], kind)

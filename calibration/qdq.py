@@ -1,43 +1,48 @@
 """Q/DQ on the inputs of the network's matrix products, and nowhere else.
 
-Weights get one scale an output channel and are stored in 8 bits, once. Activations get one
-symmetric scale a layer; where a layer is quantized per token, each row is divided by its own
-largest magnitude first and the product multiplied by it, so that the same static Q/DQ gives every
-row the whole range. The residual stream, the norms and the heads stay as they are. Every product
-has a DequantizeLinear of its own, since runtimes fuse the pair into an integer product only then.
+Weights get one scale an output channel (INT4 one a block of it) and are stored once. Activations
+get symmetric scales taken in advance, one for the layer or one for each of its call sites; where a
+layer is quantized per token, each row is divided by its own largest magnitude first and the product
+multiplied by it, so that the same static Q/DQ gives every row the whole range. The residual stream,
+the norms and the heads stay as they are. Every product has a DequantizeLinear of its own, since
+runtimes fuse the pair into an integer product only then.
 """
 
 from __future__ import annotations
 
 import copy
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 import ml_dtypes
 import numpy as np
 import onnx
+import torch
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from trm_edge.calibration.calibrate import LayerQuantization
-from trm_edge.calibration.grid import LARGEST, TINY
-from trm_edge.calibration.recipe import Precision8
+from trm_edge.calibration.grid import BLOCK, LARGEST, TINY, spread_scales
+from trm_edge.calibration.layers import LayerQuantization
+from trm_edge.calibration.recipe import QuantizedType
 from trm_edge.errors import CalibrationError
 
-_ELEMENT: dict[Precision8, int] = {
-    "int8": TensorProto.INT8,
-    "fp8": TensorProto.FLOAT8E4M3FN,
+STORED: dict[QuantizedType, Any] = {
+    "int8": np.int8,
+    "fp8": ml_dtypes.float8_e4m3fn,
+    "int4": ml_dtypes.int4,
 }
+_OPSET_INT4 = 21  # the first that has INT4 and scales by block
 _ZERO, _TINY, _LAST = "zero", "tiny", "last_axis"
 
 
 def quantize_graph(
-    graph: onnx.ModelProto, layers: Mapping[str, LayerQuantization], precision: Precision8
+    graph: onnx.ModelProto, layers: Mapping[str, LayerQuantization], kind: QuantizedType
 ) -> onnx.ModelProto:
-    """A copy of a float32 step graph with the layers named in ``layers`` in 8 bits.
+    """A copy of a float32 step graph with the layers named in ``layers`` quantized.
 
     Args:
-        graph: its matrices are initializers named by layer, (in, out), on the grid of their scales.
+        graph: its matrices are initializers named by layer, (in, out).
         layers: how each one is quantized; those not named stay in float.
 
     Raises:
@@ -52,35 +57,42 @@ def quantize_graph(
                 f"the step graph has no layer {layer}; its matrices are "
                 f"{', '.join(name for name in constants if name.startswith('layers.'))}."
             )
-        if not (np.isfinite(how.amax) and how.amax > 0):
+        if not all(np.isfinite(amax) and amax > 0 for amax in how.amax):
             raise CalibrationError(f"{layer} has the range {how.amax}, which gives no scale.")
-        for tensor in _layer_constants(layer, constants[layer], how, precision):
+        for tensor in _layer_constants(layer, how, kind):
             constants[tensor.name] = tensor
-    constants[_ZERO] = _raw(_ZERO, np.zeros((), np.uint8), precision)
+    constants[_ZERO] = numpy_helper.from_array(np.zeros((), STORED[kind]), _ZERO)
     constants[_TINY] = numpy_helper.from_array(np.asarray(TINY, np.float32), _TINY)
     nodes: list[onnx.NodeProto] = []
+    sites: Counter[str] = Counter()
     for node in inside.node:
         layer = node.input[1] if node.op_type == "MatMul" else ""
         if layer in layers:
-            nodes.extend(_quantized_product(node, layer, layers[layer]))
+            nodes.extend(_quantized_product(node, layer, layers[layer], kind, sites[layer]))
+            sites[layer] += 1
         else:
             nodes.append(node)
     used = {name for node in nodes for name in node.input}
     del inside.node[:], inside.initializer[:]
     inside.node.extend(nodes)
     inside.initializer.extend(tensor for name, tensor in constants.items() if name in used)
+    if kind == "int4":
+        model.opset_import[0].version = _OPSET_INT4
+        model.ir_version = max(model.ir_version, 10)
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
 def _quantized_product(
-    product: onnx.NodeProto, layer: str, how: LayerQuantization
+    product: onnx.NodeProto, layer: str, how: LayerQuantization, kind: QuantizedType, site: int
 ) -> list[onnx.NodeProto]:
     """The nodes that take the place of a MatMul by a constant."""
-    name, source, scale = product.name, product.input[0], f"{layer}.s_in"
+    name, source, output = product.name, product.input[0], product.output[0]
     before, after = [], []
-    output = product.output[0]
-    if how.per_token:
+    if how.bias is not None:
+        after = [helper.make_node("Add", [f"{name}.p", f"{layer}.b"], [output], name=name)]
+        output = f"{name}.p"
+    if how.activations == "per_token":
         before = [
             _node("Abs", [source], f"{name}.abs"),
             _node("ReduceMax", [f"{name}.abs", _LAST], f"{name}.max", keepdims=1),
@@ -88,14 +100,23 @@ def _quantized_product(
             _node("Div", [source, f"{name}.m"], f"{name}.n"),
         ]
         source = f"{name}.n"
-        after = [helper.make_node("Mul", [f"{name}.p", f"{name}.m"], [output], name=name)]
-        output = f"{name}.p"
+        after = [
+            helper.make_node("Mul", [f"{name}.r", f"{name}.m"], [output], name=f"{name}.scaled"),
+            *after,
+        ]
+        output = f"{name}.r"
+    if how.activations != "float":
+        scale = _scale_name(layer, how, site)
+        before += [
+            _node("QuantizeLinear", [source, scale, _ZERO], f"{name}.q"),
+            _node("DequantizeLinear", [f"{name}.q", scale, _ZERO], f"{name}.dq"),
+        ]
+        source = f"{name}.dq"
+    block = {"axis": 0, "block_size": BLOCK} if kind == "int4" else {"axis": 1}
     return [
         *before,
-        _node("QuantizeLinear", [source, scale, _ZERO], f"{name}.q"),
-        _node("DequantizeLinear", [f"{name}.q", scale, _ZERO], f"{name}.dq"),
-        _node("DequantizeLinear", [layer, f"{layer}.s"], f"{name}.w", axis=1),
-        helper.make_node("MatMul", [f"{name}.dq", f"{name}.w"], [output], name=output),
+        _node("DequantizeLinear", [layer, f"{layer}.s"], f"{name}.w", **block),
+        helper.make_node("MatMul", [source, f"{name}.w"], [output], name=f"{name}.product"),
         *after,
     ]
 
@@ -104,28 +125,31 @@ def _node(op: str, inputs: list[str], output: str, **attributes: Any) -> onnx.No
     return helper.make_node(op, inputs, [output], name=output, **attributes)
 
 
-def _layer_constants(
-    layer: str, weight: TensorProto, how: LayerQuantization, precision: Precision8
-) -> list[TensorProto]:
-    values = numpy_helper.to_array(weight).astype(np.float32)  # (in, out)
-    activation = (1.0 if how.per_token else how.amax) / LARGEST[precision]
-    return [
-        _raw(layer, encode(values / how.weight_scales, precision), precision),
-        numpy_helper.from_array(how.weight_scales, f"{layer}.s"),
-        numpy_helper.from_array(np.asarray(activation, np.float32), f"{layer}.s_in"),
+def _scale_name(layer: str, how: LayerQuantization, site: int) -> str:
+    return f"{layer}.s_in" if len(how.amax) == 1 else f"{layer}.s_in.{site}"
+
+
+def _layer_constants(layer: str, how: LayerQuantization, kind: QuantizedType) -> list[TensorProto]:
+    codes = np.ascontiguousarray(encode(how, kind).T)  # (in, out)
+    scales = how.weight_scales.T if kind == "int4" else how.weight_scales[:, 0]
+    tensors = [
+        numpy_helper.from_array(codes, layer),
+        numpy_helper.from_array(np.ascontiguousarray(scales), f"{layer}.s"),
     ]
+    if how.activations != "float":
+        for site, amax in enumerate(how.amax):
+            largest = 1.0 if how.activations == "per_token" else amax
+            scale = np.asarray(largest / LARGEST[kind], np.float32)
+            tensors.append(numpy_helper.from_array(scale, _scale_name(layer, how, site)))
+    if how.bias is not None:
+        tensors.append(numpy_helper.from_array(how.bias, f"{layer}.b"))
+    return tensors
 
 
-def encode(scaled: NDArray[np.float32], precision: Precision8) -> NDArray[np.uint8]:
-    """Round to the 8-bit type, saturating; the bytes as uint8."""
-    largest = LARGEST[precision]
-    clipped = np.clip(scaled, -largest, largest)
-    if precision == "int8":
-        return np.rint(clipped).astype(np.int8).view(np.uint8)
-    return clipped.astype(ml_dtypes.float8_e4m3fn).view(np.uint8)
-
-
-def _raw(name: str, codes: NDArray[Any], precision: Precision8) -> TensorProto:
-    return helper.make_tensor(
-        name, _ELEMENT[precision], codes.shape, np.asarray(codes, order="C").tobytes(), raw=True
-    )
+def encode(how: LayerQuantization, kind: QuantizedType) -> NDArray[Any]:
+    """The codes of a layer's weight, (out, in) in the quantized type."""
+    scales = torch.from_numpy(how.weight_scales)
+    scaled = (how.weight / spread_scales(scales, how.weight.shape[1], kind)).numpy()
+    clipped = np.clip(scaled, -LARGEST[kind], LARGEST[kind])
+    codes: NDArray[Any] = (clipped if kind == "fp8" else np.rint(clipped)).astype(STORED[kind])
+    return codes

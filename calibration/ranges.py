@@ -3,56 +3,60 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from trm_edge.calibration.recipe import CalibrationRecipe, Precision8
+from trm_edge.calibration.grid import LARGEST, round_to_grid
+from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
 from trm_edge.errors import CalibrationError, MissingExtraError
 
-_BITS: dict[Precision8, Any] = {"int8": 8, "fp8": (4, 3)}
+_BITS: dict[QuantizedType, Any] = {"int8": 8, "fp8": (4, 3)}
 
 
 class RangeObserver:
-    """Takes every input of one layer and ends with one amax for all of them.
+    """Takes every input of one layer and ends with its range, or with one for each call site.
 
     Args:
-        recipe: the method.
-        precision: what the range is for; error-minimising methods depend on it.
+        recipe: the method, and whether call sites are kept apart.
+        kind: what the range is for; error-minimising methods depend on it.
+        widest: largest magnitude that the layer's input has.
 
     Raises:
         MissingExtraError: nvidia-modelopt is not installed.
-        CalibrationError: the method is not to be had for this precision.
+        CalibrationError: the method is not to be had for this type.
     """
 
-    def __init__(self, recipe: CalibrationRecipe, precision: Precision8) -> None:
-        max_calibrator, histogram_calibrator = _calibrators()
-        if recipe.method == "entropy" and precision == "fp8":
+    def __init__(self, recipe: CalibrationRecipe, kind: QuantizedType, widest: float) -> None:
+        if recipe.method == "entropy" and kind == "fp8":
             raise CalibrationError(
-                "the entropy method counts integer levels and has no meaning for fp8; take max or "
-                "percentile."
+                "the entropy method counts integer levels and has no meaning for fp8; take max, "
+                "mse or percentile."
             )
         self.recipe = recipe
-        if recipe.method == "max":
-            self._calibrator = max_calibrator(_BITS[precision])
-        else:
-            # NumPy's histogram counts in integers; torch's counts in float32 and loses track
-            # above 16 million values a bin.
-            self._calibrator = histogram_calibrator(_BITS[precision], torch_hist=False)
+        self._new = _calibrator(recipe, kind, widest)
+        self._calibrators: dict[int, Any] = {}
 
-    def __call__(self, h: Tensor) -> None:
+    def __call__(self, h: Tensor, site: int) -> None:
         check_finite(h)
-        self._calibrator.collect(h)
+        key = site if self.recipe.activations == "per_call_site" else 0
+        if key not in self._calibrators:
+            self._calibrators[key] = self._new()
+        self._calibrators[key].collect(h)
 
-    def amax(self) -> float:
-        """The range chosen, as the largest magnitude that is kept."""
-        if self.recipe.method == "max":
-            return float(self._calibrator.compute_amax())
+    def amax(self) -> tuple[float, ...]:
+        """Largest magnitude that is kept: one for the layer, or one for each call site."""
+        return tuple(self._range(self._calibrators[key]) for key in sorted(self._calibrators))
+
+    def _range(self, calibrator: Any) -> float:
+        if self.recipe.method in ("max", "mse"):
+            return float(calibrator.compute_amax())
         options = (
             {"percentile": self.recipe.percentile} if self.recipe.method == "percentile" else {}
         )
-        return float(self._calibrator.compute_amax(self.recipe.method, **options))
+        return float(calibrator.compute_amax(self.recipe.method, **options))
 
 
 def check_finite(h: Tensor) -> None:
@@ -68,14 +72,35 @@ def check_finite(h: Tensor) -> None:
         )
 
 
-def _calibrators() -> tuple[Any, Any]:
-    """ModelOpt's calibrators; importing them takes seconds and warns about other libraries."""
+def _calibrator(recipe: CalibrationRecipe, kind: QuantizedType, widest: float) -> Callable[[], Any]:
+    """Makes ModelOpt's calibrator for a method; importing it takes seconds."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            from modelopt.torch.quantization.calib import HistogramCalibrator, MaxCalibrator
+            warnings.simplefilter("ignore")  # about other libraries
+            from modelopt.torch.quantization.calib import (
+                HistogramCalibrator,
+                MaxCalibrator,
+                MseCalibrator,
+            )
     except ImportError as error:
         missing = error.name or "nvidia-modelopt"
         package = "nvidia-modelopt" if missing.startswith("modelopt") else missing
         raise MissingExtraError(package, "export", "Calibration") from error
-    return MaxCalibrator, HistogramCalibrator
+    if recipe.method == "max":
+        return lambda: MaxCalibrator(_BITS[kind])
+    if recipe.method == "mse":
+        # The histogram calibrator has a method of that name too; in ModelOpt 0.47 it hands the
+        # number of bits to the wrong parameter and always returns the narrowest range it tries.
+        def rounded(h: Tensor, amax: Tensor) -> Tensor:
+            return round_to_grid(h, amax / LARGEST[kind], kind)
+
+        return lambda: MseCalibrator(
+            torch.tensor(widest),
+            step_size=0.05,
+            start_multiplier=0.05,
+            stop_multiplier=1.0,
+            quant_func=rounded,
+        )
+    # NumPy's histogram counts in integers; torch's counts in float32 and loses track above 16
+    # million values a bin.
+    return lambda: HistogramCalibrator(_BITS[kind], torch_hist=False)

@@ -2,37 +2,46 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from trm_edge.errors import ConfigError
 
-# ModelOpt offers "mse" too, but 0.47 hands its number of bits to the wrong parameter there and
-# always returns the narrowest range it tries.
-RangeMethod = Literal["max", "percentile", "entropy"]
-Precision8 = Literal["int8", "fp8"]
+QuantizedType = Literal["int8", "fp8", "int4"]
+# How the input of a matrix product is rounded. "per_token": each row by its own largest magnitude.
+# "per_layer" and "per_call_site": by a range taken in advance, one for all passes of the network
+# or one for each. "float": not at all, weights alone are quantized.
+Activations = Literal["per_token", "per_layer", "per_call_site", "float"]
+RangeMethod = Literal["max", "percentile", "entropy", "mse"]
+# "true": what the model itself makes in its halting loop. "random": standard normal, as exporters
+# that know nothing of the loop do; to compare with.
+Carries = Literal["true", "random"]
 
 
 @dataclass(frozen=True)
 class CalibrationRecipe:
-    """How a model is made ready for 8 bits.
+    """How a model is quantized.
 
     Raises:
         ConfigError: a value is out of range.
     """
 
-    puzzles: int = 64  # every one is run through all ACT steps, so all depths are seen
+    puzzles: int = 64
     batch: int = 32
-    # True: each row of a layer's input is divided by its own largest magnitude before it is
-    # rounded, which costs a pass over it. False: one range a layer, taken by `method`.
-    per_token: bool = True
-    method: RangeMethod = "max"
+    carries: Carries = "true"
+    # ACT steps (from 1) and network passes of a step (from 0) that are looked at; empty: all.
+    steps: tuple[int, ...] = ()
+    passes: tuple[int, ...] = ()
+    activations: Activations = "per_token"
+    method: RangeMethod = "max"  # of ranges taken in advance
     percentile: float = 99.99  # of magnitudes, for the method of that name
     # Powers of a product channel's amax to try as its factor; the best for each layer is folded
     # into the weights around it. (0.0,) leaves the model as it is.
     equalisation: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
     # Round each weight so that the error of those before it is made up for, on recorded inputs.
     compensated_rounding: bool = True
+    # Add to each product what quantization takes from its mean over recorded inputs.
+    bias_correction: bool = False
     seed: int = 0  # which rows of a layer's input are recorded
 
     def __post_init__(self) -> None:
@@ -40,10 +49,19 @@ class CalibrationRecipe:
             raise ConfigError(
                 f"puzzles and batch must be 1 or more, but got {self.puzzles} and {self.batch}."
             )
-        if self.method not in get_args(RangeMethod):
+        for name, kinds in (
+            ("carries", Carries),
+            ("activations", Activations),
+            ("method", RangeMethod),
+        ):
+            if getattr(self, name) not in get_args(kinds):
+                raise ConfigError(
+                    f"{name} must be one of {', '.join(get_args(kinds))}, but got "
+                    f"{getattr(self, name)!r}."
+                )
+        if min(self.steps, default=1) < 1 or min(self.passes, default=0) < 0:
             raise ConfigError(
-                f"method must be one of {', '.join(get_args(RangeMethod))}, but got "
-                f"{self.method!r}."
+                f"steps count from 1 and passes from 0, but got {self.steps} and {self.passes}."
             )
         if not 0 < self.percentile <= 100:
             raise ConfigError(f"percentile must lie in (0, 100], but got {self.percentile}.")
@@ -53,12 +71,43 @@ class CalibrationRecipe:
             )
 
     @classmethod
-    def default(cls, precision: Precision8) -> CalibrationRecipe:
-        """The recipe of `trm-edge export --int8` and `--fp8`.
+    def default(cls, kind: QuantizedType) -> CalibrationRecipe:
+        """The recipe of `trm-edge export --int8`, `--fp8` and `--int4`.
 
-        FP8 is a floating-point type: small values keep their digits under a common range.
+        FP8 is a floating-point type: small values keep their digits under a common range. INT4 is
+        for weights.
         """
-        return cls(per_token=precision == "int8")
+        activations: dict[QuantizedType, Activations] = {
+            "int8": "per_token",
+            "fp8": "per_layer",
+            "int4": "float",
+        }
+        return cls(activations=activations[kind])
+
+    def looks_at(self, step: int, network_pass: int) -> bool:
+        """Whether inputs of that pass of that ACT step are observed."""
+        return (not self.steps or step in self.steps) and (
+            not self.passes or network_pass in self.passes
+        )
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> CalibrationRecipe:
+        """The inverse of ``to_dict`` after a round trip through JSON.
+
+        Raises:
+            ConfigError: a key is unknown or missing, or a value is out of range.
+        """
+        known = {field.name for field in fields(cls)}
+        if set(values) != known:
+            raise ConfigError(
+                f"a recipe has the keys {', '.join(sorted(known))}, but got "
+                f"{', '.join(sorted(values))}."
+            )
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        return cls(**plain)

@@ -11,16 +11,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from trm_edge.calibration.grid import round_to_grid
-from trm_edge.calibration.recipe import Precision8
+from trm_edge.calibration.grid import round_to_grid, round_weight, spread_scales
+from trm_edge.calibration.recipe import QuantizedType
 
 _DAMPING = 0.01  # of the mean input power, so that inputs never seen do not blow up
 
 
-def round_compensated(
-    weight: Tensor, scales: Tensor, gram: Tensor, precision: Precision8
-) -> Tensor:
-    """The rounded weight (out, in) float32, on the grid of ``scales`` (out, 1).
+def round_compensated(weight: Tensor, scales: Tensor, gram: Tensor, kind: QuantizedType) -> Tensor:
+    """The rounded weight (out, in) float32, on the grid of ``scales`` (see ``weight_scales``).
 
     Args:
         gram: (in, in) mean outer product of the inputs, float64.
@@ -28,16 +26,17 @@ def round_compensated(
     power = gram.diagonal()
     mean = float(power.mean())
     if not mean > 0:
-        return round_to_grid(weight, scales, precision)
+        return round_weight(weight, scales, kind)
     order = torch.argsort(power, descending=True, stable=True)
     damped = gram[order][:, order] + _DAMPING * mean * torch.eye(len(gram), dtype=gram.dtype)
     # Row k of this factor says how the error of column k spreads over the columns after it.
     inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
     spread = torch.linalg.cholesky(inverse, upper=True)
     free = weight[:, order].double()
+    steps = spread_scales(scales, weight.shape[1], kind)[:, order].double()
     rounded = torch.zeros_like(free)
     for k in range(free.shape[1]):
-        rounded[:, k] = round_to_grid(free[:, k], scales[:, 0].double(), precision)
+        rounded[:, k] = round_to_grid(free[:, k], steps[:, k], kind)
         error = (free[:, k] - rounded[:, k]) / spread[k, k]
         free[:, k:] -= error[:, None] * spread[k, k:]
     return rounded[:, torch.argsort(order)].float()

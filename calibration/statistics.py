@@ -9,10 +9,11 @@ from trm_edge.calibration.ranges import check_finite
 
 _GRAM_ROWS = 256  # of every call, at random
 _SAMPLE_ROWS = 16
+_SAMPLE_LIMIT = 4096  # rows in all; later ones take the place of earlier ones at random
 
 
 class InputStatistics:
-    """Observes every input (..., K) of one layer in constant memory, but for a small sample.
+    """Observes every input (..., K) of one layer in constant memory.
 
     Args:
         generator: chooses the rows; shared by the layers of a run.
@@ -22,19 +23,43 @@ class InputStatistics:
         self._generator = generator
         self._gram: Tensor | None = None
         self._gram_rows = 0
-        self._sample: list[Tensor] = []
-        self.amax = torch.zeros(0)  # (K,)
+        self._rows: list[Tensor] = []
+        self._rows_seen = 0
+        self.low = torch.zeros(0)  # (K,) smallest value of each channel
+        self.high = torch.zeros(0)  # (K,)
 
-    def __call__(self, h: Tensor) -> None:
+    def __call__(self, h: Tensor, site: int) -> None:
         check_finite(h)
         rows = h.reshape(-1, h.shape[-1])
-        amax = rows.abs().amax(0)
-        self.amax = torch.maximum(self.amax, amax) if len(self.amax) else amax
+        low, high = rows.aminmax(dim=0)
+        seen = len(self.low) > 0
+        self.low = torch.minimum(low, self.low) if seen else low
+        self.high = torch.maximum(high, self.high) if seen else high
         chosen = rows[torch.randint(len(rows), (_GRAM_ROWS,), generator=self._generator)]
         gram = (chosen.T @ chosen).double()
         self._gram = gram if self._gram is None else self._gram + gram
         self._gram_rows += _GRAM_ROWS
-        self._sample.append(chosen[:_SAMPLE_ROWS].clone())
+        for row in chosen[:_SAMPLE_ROWS].clone():
+            self._keep(row)
+
+    def _keep(self, row: Tensor) -> None:
+        self._rows_seen += 1
+        if len(self._rows) < _SAMPLE_LIMIT:
+            self._rows.append(row)
+            return
+        place = int(torch.randint(self._rows_seen, (1,), generator=self._generator))
+        if place < _SAMPLE_LIMIT:
+            self._rows[place] = row
+
+    @property
+    def amax(self) -> Tensor:
+        """Largest magnitude of each channel, (K,)."""
+        return torch.maximum(self.high, -self.low)
+
+    @property
+    def constant(self) -> bool:
+        """Whether no channel ever changed."""
+        return bool((self.low == self.high).all())
 
     @property
     def gram(self) -> Tensor:
@@ -46,4 +71,4 @@ class InputStatistics:
     @property
     def sample(self) -> Tensor:
         """Rows from every depth, (n, K)."""
-        return torch.cat(self._sample)
+        return torch.stack(self._rows)

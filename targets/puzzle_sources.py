@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -10,12 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from trm_edge.config import ModelConfig
-from trm_edge.errors import CalibrationError, PuzzleError
-from trm_edge.reference import reference_puzzles
+from trm_edge.errors import CalibrationError, CalibrationWarning, PuzzleError
+from trm_edge.reference import Split, reference_puzzles
 from trm_edge.solver import Puzzle
 from trm_edge.tasks.base import BadLine, Entry, Task
 
 PARITY_PUZZLES = 512
+CONTROL_PUZZLES = 2000  # where accuracy is controlled: to show a small drop takes many
+FEW_PUZZLES = 16  # to calibrate on
 RANDOM_PUZZLES = 4  # where no puzzles are known, tokens at random show that engines agree
 
 
@@ -30,11 +33,26 @@ class PuzzleSet:
     def puzzles(self) -> list[Puzzle]:
         return [entry.puzzle for entry in self.entries]
 
+    def warn_where_weak(self) -> None:
+        """Warn of calibration on few puzzles, or on puzzles that are all of one kind."""
+        tokens = np.stack([puzzle.tokens for puzzle in self.puzzles])
+        identifiers = {puzzle.identifier for puzzle in self.puzzles}
+        distinct = len({_key(entry) for entry in self.entries})
+        if distinct < FEW_PUZZLES:
+            _warn(f"{distinct} different puzzles are few to calibrate on ({self.source})")
+            return
+        counts = (tokens == np.bincount(tokens.ravel()).argmax()).sum(1)
+        if len(identifiers) == 1 and np.ptp(counts) == 0:
+            _warn(
+                f"the calibration puzzles are all of one kind ({self.source}): each holds its "
+                f"most common token {counts[0]} times"
+            )
+
 
 def held_out_puzzles(task: Task, dataset: Path | None, count: int) -> PuzzleSet:
     """The first ``count`` of the dataset's test split, else of the shipped set, else at random."""
     split = _split(dataset, "test")
-    shipped = reference_puzzles(task.name, "held_out")
+    shipped = _shipped(task, "held_out")
     if split is not None:
         found = PuzzleSet(_read(task, split, count), str(split))
     elif shipped is not None:
@@ -50,21 +68,27 @@ def held_out_puzzles(task: Task, dataset: Path | None, count: int) -> PuzzleSet:
 
 
 def calibration_puzzles(
-    task: Task, given: Path | None, dataset: Path | None, held_out: PuzzleSet, count: int
+    task: Task,
+    given: Path | None,
+    dataset: Path | None,
+    held_out: PuzzleSet,
+    count: int | None = None,
 ) -> PuzzleSet:
     """Puzzles to calibrate on: those given, the dataset's train split, or the shipped set.
 
-    What is also held out is left out here, so that no accuracy is measured on it.
+    The first ``count`` of them, or all. What is also held out is left out here, so that no accuracy
+    is measured on it.
 
     Raises:
         CalibrationError: there are none, or all of them are held out.
     """
-    path = given or _split(dataset, "train") or reference_puzzles(task.name, "calibration")
+    path = given or _split(dataset, "train") or _shipped(task, "calibration")
     if path is None:
         raise CalibrationError(
-            f"calibration needs puzzles, and none are shipped for the task {task.name}. Pass "
-            "puzzles like those the model will see with --calibration PUZZLES (a text file or a "
-            "dataset folder), or the dataset's folder with --dataset."
+            f"calibration needs puzzles, and none are shipped for the task {task.name} with "
+            f"{task.config.seq_len} cells. Pass puzzles like those the model will see with "
+            "--calibration PUZZLES (a text file or a dataset folder), or the dataset's folder with "
+            "--dataset."
         )
     known = {_key(entry) for entry in held_out.entries}
     seen = 0
@@ -82,7 +106,7 @@ def calibration_puzzles(
             if seen
             else f"{path} holds no puzzle to calibrate on."
         )
-    shipped = path == reference_puzzles(task.name, "calibration")
+    shipped = path == _shipped(task, "calibration")
     return PuzzleSet(kept, f"the shipped {task.name} calibration puzzles" if shipped else str(path))
 
 
@@ -96,6 +120,10 @@ def random_entries(config: ModelConfig, count: int) -> list[Entry]:
         Entry(Puzzle(row, int(identifier)), line)
         for line, (row, identifier) in enumerate(zip(tokens, identifiers, strict=True), 1)
     ]
+
+
+def _shipped(task: Task, split: Split) -> Path | None:
+    return reference_puzzles(task.name, split, task.config.seq_len)
 
 
 def _split(dataset: Path | None, name: str) -> Path | None:
@@ -120,6 +148,15 @@ def _entries(task: Task, path: Path) -> Iterator[Entry]:
         if isinstance(item, BadLine):
             raise PuzzleError(f"{path}, {item}.")
         yield item
+
+
+def _warn(problem: str) -> None:
+    warnings.warn(
+        f"{problem}; ranges may not fit what the model will meet. Pass more and more varied "
+        "puzzles with --calibration.",
+        CalibrationWarning,
+        stacklevel=3,
+    )
 
 
 def _key(entry: Entry) -> tuple[int, bytes]:

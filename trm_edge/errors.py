@@ -10,6 +10,8 @@ TrmEdgeError
 ├── PuzzleError            text that is no puzzle of the task
 ├── BackendError           an engine that cannot be loaded or run
 └── MissingExtraError      a package that an optional extra would bring
+
+CalibrationWarning, a UserWarning, tells of calibration data that gives figures but weak ones.
 """
 
 from __future__ import annotations
@@ -33,6 +35,10 @@ class ExportError(TrmEdgeError):
 
 class CalibrationError(TrmEdgeError):
     """Ranges cannot be had from the puzzles or the checkpoint that were given."""
+
+
+class CalibrationWarning(UserWarning):
+    """Calibration went through, on data that says little."""
 
 
 class BundleError(TrmEdgeError):

@@ -1,12 +1,12 @@
 from __future__ import annotations
 
 import copy
+import itertools
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import ml_dtypes
 import numpy as np
 import onnx
 import onnxruntime as ort
@@ -16,10 +16,11 @@ from onnx import TensorProto, numpy_helper
 
 from tests.toys import BASE, VARIANTS, toy_model, toy_table, toy_tokens
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
-from trm_edge.calibration.calibrate import Calibration, LayerQuantization, calibrate
-from trm_edge.calibration.grid import LARGEST, round_to_grid, round_tokens, weight_scales
+from trm_edge.calibration.calibrate import Calibration, calibrate
+from trm_edge.calibration.grid import BLOCK, round_inputs, round_weight, weight_scales
+from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.qdq import encode, quantize_graph
-from trm_edge.calibration.recipe import CalibrationRecipe, Precision8
+from trm_edge.calibration.recipe import Activations, CalibrationRecipe, QuantizedType
 from trm_edge.calibration.trajectories import linear_layers
 from trm_edge.config import ModelConfig
 from trm_edge.errors import CalibrationError
@@ -28,34 +29,54 @@ from trm_edge.export.step_graph import step_graph
 from trm_edge.solver import Puzzle
 
 
-def ready(config: ModelConfig, precision: Precision8, *, per_token: bool = False) -> Calibration:
+def ready(
+    config: ModelConfig, precision: QuantizedType, activations: Activations = "per_layer"
+) -> Calibration:
     puzzles = [Puzzle(tokens) for tokens in toy_tokens(config, 4)]
-    recipe = CalibrationRecipe(puzzles=4, per_token=per_token)
+    recipe = CalibrationRecipe(puzzles=4, activations=activations, bias_correction=True)
     return calibrate(toy_model(config), toy_table(config), puzzles, precision, recipe)
 
 
-@pytest.mark.parametrize("per_token", [False, True])
-@pytest.mark.parametrize("precision", ["int8", "fp8"])
+@pytest.mark.parametrize(
+    ("precision", "activations"),
+    [
+        ("int8", "per_layer"),
+        ("int8", "per_call_site"),
+        ("int8", "per_token"),
+        ("int8", "float"),
+        ("fp8", "per_layer"),
+        ("fp8", "per_token"),
+        ("int4", "float"),
+    ],
+)
 @pytest.mark.parametrize("name", ["mlp", "attention-rope"])
 def test_equals_fake_quantization_in_pytorch(
-    name: str, precision: Precision8, per_token: bool, tmp_path: Path
+    name: str, precision: QuantizedType, activations: Activations, tmp_path: Path
 ) -> None:
     """The graph computes what its scales say, over one step of every pass."""
     config = replace(VARIANTS[name], H_cycles=1, L_cycles=1)
     exact_carry = toy_model(config).initial_carry(2)
-    calibration = ready(config, precision, per_token=per_token)
+    calibration = ready(config, precision, activations)
     path = tmp_path / "step.onnx"
     onnx.save(quantize_graph(step_graph(calibration.model), calibration.layers, precision), path)
     model = copy.deepcopy(calibration.model)
     for layer, module in linear_layers(model).items():
-        amax = None if per_token else calibration.layers[layer].amax
+        how = calibration.layers[layer]
+        module.weight.data = how.weight
+        assert how.bias is not None
+        module.bias = torch.nn.Parameter(torch.from_numpy(how.bias))
+        sites = itertools.count()
 
-        def quantize(_: object, inputs: tuple[torch.Tensor], amax: float | None = amax) -> Any:
-            if amax is None:
-                return round_tokens(inputs[0], precision)
-            return round_to_grid(inputs[0], amax / LARGEST[precision], precision)
+        def quantize(
+            _: object,
+            inputs: tuple[torch.Tensor],
+            how: LayerQuantization = how,
+            sites: Iterator[int] = sites,
+        ) -> torch.Tensor:
+            return round_inputs(inputs[0], how.amax_at(next(sites)), precision, how.activations)
 
         module.register_forward_pre_hook(quantize)
+    model.requires_grad_(False)
     tokens, table = toy_tokens(config, 2), toy_table(config)
     assert table is not None
     expected = model(
@@ -87,7 +108,7 @@ def test_equals_fake_quantization_in_pytorch(
     ("precision", "element"),
     [("int8", TensorProto.INT8), ("fp8", TensorProto.FLOAT8E4M3FN)],
 )
-def test_weights_are_stored_once_in_eight_bits(precision: Precision8, element: int) -> None:
+def test_weights_are_stored_once_in_eight_bits(precision: QuantizedType, element: int) -> None:
     calibration = ready(VARIANTS["attention-rope"], precision)
     graph = quantize_graph(step_graph(calibration.model), calibration.layers, precision).graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -132,9 +153,18 @@ def test_the_runtime_fuses_every_product(tmp_path: Path) -> None:
     assert kinds["DequantizeLinear"] == 0
 
 
-def layer_of(model: TinyRecursiveModel, layer: str, amax: float = 1.0) -> LayerQuantization:
-    weight = linear_layers(model)[layer].weight
-    return LayerQuantization(amax, False, weight_scales(weight, "int8")[:, 0].numpy(), 0.0)
+def layer_of(
+    model: TinyRecursiveModel,
+    layer: str,
+    kind: QuantizedType = "int8",
+    activations: Activations = "per_layer",
+    amax: float = 1.0,
+) -> LayerQuantization:
+    weight = linear_layers(model)[layer].weight.detach()
+    scales = weight_scales(weight, kind)
+    rounded = round_weight(weight, scales, kind)
+    channels = torch.ones(weight.shape[1])
+    return LayerQuantization(activations, (amax,), rounded, scales.numpy(), 0.0, channels)
 
 
 def test_layers_that_are_not_named_stay_in_float() -> None:
@@ -151,7 +181,7 @@ def test_a_row_of_zeros_gives_zero_per_token(tmp_path: Path) -> None:
     model = toy_model(BASE)
     linear_layers(model)["layers.0.mlp.gate_up_proj"].weight.zero_()
     one = "layers.0.mlp.down_proj"
-    how = replace(layer_of(model, one), per_token=True)
+    how = layer_of(model, one, activations="per_token")
     path = tmp_path / "step.onnx"
     onnx.save(quantize_graph(step_graph(model), {one: how}, "int8"), path)
     table = toy_table(BASE)
@@ -163,15 +193,31 @@ def test_a_row_of_zeros_gives_zero_per_token(tmp_path: Path) -> None:
 
 
 def test_encoding_saturates_and_rounds_to_even() -> None:
-    values = np.array([0.5, 1.5, -200.0, 300.0], np.float32)
-    assert encode(values, "int8").view(np.int8).tolist() == [0, 2, -127, 127]
-    codes = encode(np.array([500.0, -1.0], np.float32), "fp8")
-    assert codes.view(ml_dtypes.float8_e4m3fn).astype(np.float32).tolist() == [448.0, -1.0]
+    how = layer_of(toy_model(BASE), "layers.0.mlp.down_proj")
+    row = torch.tensor([[0.5, 1.5, -200.0, 300.0]])
+    how = replace(how, weight=row, weight_scales=np.ones((1, 1), np.float32))
+    assert encode(how, "int8").tolist() == [[0, 2, -127, 127]]
+    assert encode(how, "int4").astype(np.int32).tolist() == [[0, 2, -7, 7]]
+    codes = encode(replace(how, weight=torch.tensor([[500.0, -1.0]])), "fp8")
+    assert codes.astype(np.float32).tolist() == [[448.0, -1.0]]
+
+
+@pytest.mark.parametrize("layer", ["layers.0.mlp.down_proj", "layers.0.mlp_t.gate_up_proj"])
+def test_int4_weights_are_packed_with_one_scale_a_block(layer: str) -> None:
+    model = toy_model(BASE)
+    how = layer_of(model, layer, "int4", "float")
+    quantized = quantize_graph(step_graph(model), {layer: how}, "int4")
+    assert quantized.opset_import[0].version == 21
+    constants = {tensor.name: tensor for tensor in quantized.graph.initializer}
+    rows, columns = linear_layers(model)[layer].weight.T.shape
+    assert constants[layer].data_type == TensorProto.INT4
+    assert len(constants[layer].raw_data) == (rows * columns + 1) // 2
+    assert list(constants[f"{layer}.s"].dims) == [-(-rows // BLOCK), columns]
 
 
 def test_an_output_that_is_always_zero_stays_zero() -> None:
     model = toy_model(BASE)
-    linear_layers(model)["layers.0.mlp.down_proj"].weight[3] = 0
+    linear_layers(model)["layers.0.mlp.down_proj"].weight.data[3] = 0
     graph = step_graph(model)
     one = "layers.0.mlp.down_proj"
     quantized = quantize_graph(graph, {one: layer_of(model, one)}, "int8").graph
@@ -187,4 +233,4 @@ def test_ranges_that_are_none() -> None:
         quantize_graph(graph, {"layers.9.mlp.down_proj": layer_of(model, one)}, "int8")
     for bad in (0.0, float("nan"), float("inf")):
         with pytest.raises(CalibrationError, match="which gives no scale"):
-            quantize_graph(graph, {one: layer_of(model, one, bad)}, "int8")
+            quantize_graph(graph, {one: layer_of(model, one, amax=bad)}, "int8")

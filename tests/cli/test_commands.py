@@ -116,8 +116,22 @@ def test_golden_checkpoint_in_float32(tmp_path: Path) -> None:
 
 
 def test_exactly_one_precision() -> None:
-    failed(run("export"), "exactly one of --int8, --fp8, --fp16, --fp32; got none", code=2)
+    failed(run("export"), "exactly one of --int8, --fp8, --int4, --fp16, --fp32; got none", code=2)
     failed(run("export", "--int8", "--fp8"), "got --int8 and --fp8", code=2)
+    failed(run("export", "--fp8", "--weight-only"), "goes with --int8 or --int4", code=2)
+
+
+def test_options_of_quantization_need_a_quantized_precision() -> None:
+    failed(
+        run("export", "--fp16", "--max-drop", "1", "--qat", "5"),
+        "--max-drop, --qat goes with a quantized precision; got --fp16",
+        code=2,
+    )
+    failed(
+        run("export", "--int8", "--qat", "5", "--calibration-cache", "c.json"),
+        "need a calibration of their own",
+        code=2,
+    )
 
 
 def test_export_refuses_to_overwrite_before_it_works(tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from trm_edge.evaluation.parity import ParityReport, compare
 from trm_edge.evaluation.vectors import ParityVectors, record_vectors
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.solver import Solver
-from trm_edge.targets.export_bundle import ExportRequest, export_bundle
+from trm_edge.targets.export_bundle import export_bundle
 from trm_edge.targets.profile import load_profile
+from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
 
 
@@ -36,7 +37,7 @@ def test_int8_reference_keeps_its_limits(reference_bundle: Path) -> None:
     fixed, adaptive = report.modes
     assert fixed.exact_reference > 0.93
     assert adaptive.exact_reference > 0.93
-    assert report.steps_reference < 5
+    assert report.halting.steps_reference < 5
     size = bundle.manifest.files["cpu/step.onnx"].size
     assert size <= 1.25 * bundle.manifest.checkpoint.parameters
 
@@ -47,7 +48,7 @@ def test_fp8_reference_stays_near(reference_bundle: Path) -> None:
     report = parity(reference_bundle)
     assert report.puzzles >= 500
     assert all(mode.drop <= 2.0 for mode in report.modes)
-    assert report.halting_agreement >= 0.8
+    assert report.halting.agreement >= 0.8
 
 
 def test_the_running_loop_answers_as_the_vectors_say(toy_bundle: Path) -> None:

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from typing import get_args
+
 import pytest
 
 from trm_edge.errors import ConfigError
-from trm_edge.targets.profile import load_profile, profile_from_dict, profile_names
+from trm_edge.targets.profile import Precision, load_profile, profile_from_dict, profile_names
 
 
 @pytest.mark.parametrize("name", profile_names())
@@ -16,7 +18,7 @@ def test_every_file_is_a_profile(name: str) -> None:
 
 def test_the_cpu_has_every_precision() -> None:
     profile = load_profile("cpu")
-    assert set(profile.precisions) == {"int8", "fp8", "fp16", "fp32"}
+    assert set(profile.precisions) == set(get_args(Precision))
     assert set(profile.correctness_only) == {"fp8", "fp16"}
 
 
@@ -30,7 +32,7 @@ def test_an_unsupported_precision_lists_what_there_is() -> None:
 def test_unknown_missing_and_wrong_keys() -> None:
     with pytest.raises(ConfigError, match="unknown speed, missing precisions"):
         profile_from_dict("board", {"description": "", "speed": 1})
-    with pytest.raises(ConfigError, match="int8, fp8, fp16, fp32, but got 'int3'"):
+    with pytest.raises(ConfigError, match="int8-weight-only, int4-weight-only, but got 'int3'"):
         profile_from_dict("board", {"description": "", "precisions": ["int3"]})
 
 

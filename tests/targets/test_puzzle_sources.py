@@ -1,6 +1,9 @@
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -8,39 +11,68 @@ import pytest
 from tests.toys import BASE
 from trm_edge.backends.fake import FAKE_CONFIG
 from trm_edge.errors import CalibrationError, PuzzleError
-from trm_edge.reference import reference_puzzles
+from trm_edge.reference import Split, reference_puzzles
 from trm_edge.targets.puzzle_sources import (
     RANDOM_PUZZLES,
     calibration_puzzles,
     held_out_puzzles,
     random_entries,
 )
-from trm_edge.tasks.base import Entry
+from trm_edge.tasks.base import Entry, Task
+from trm_edge.tasks.maze import WAY, MazeTask
 from trm_edge.tasks.sudoku import SudokuTask
 from trm_edge.tasks.tokens import TokenTask
 
 SUDOKU, TOKENS = SudokuTask(FAKE_CONFIG), TokenTask(BASE)
+MAZE = MazeTask(replace(FAKE_CONFIG, seq_len=169, vocab_size=6))
 
 
 def keys(entries: list[Entry]) -> set[bytes]:
     return {entry.puzzle.tokens.tobytes() for entry in entries}
 
 
-def test_shipped_splits_are_disjoint_and_answered() -> None:
-    splits = {}
-    for split in ("calibration", "held_out", "examples"):
-        path = reference_puzzles("sudoku", split)
-        assert path is not None
-        entries = [item for item in SUDOKU.read(path) if isinstance(item, Entry)]
-        for entry in entries:
-            assert entry.answer is not None
-            assert SUDOKU.problem(entry.puzzle.tokens, entry.answer) is None
+def shipped(task: Task, split: Split) -> list[Entry]:
+    path = reference_puzzles(task.name, split, task.config.seq_len)
+    assert path is not None
+    entries = [item for item in task.read(path) if isinstance(item, Entry)]
+    assert len(entries) == len(path.read_text().splitlines()) - 1
+    return entries
+
+
+@pytest.mark.parametrize("task", [SUDOKU, MAZE], ids=lambda task: task.name)
+def test_shipped_splits_are_disjoint_and_answered(task: Task) -> None:
+    splits = {split: shipped(task, split) for split in get_args(Split)}
+    assert {split: len(entries) for split, entries in splits.items()} == {
+        "calibration": 256,
+        "held_out": 2000,
+        "examples": 4,
+    }
+    puzzles: list[bytes] = []
+    answers: list[bytes] = []
+    for entry in chain.from_iterable(splits.values()):
+        assert entry.answer is not None
+        assert task.problem(entry.puzzle.tokens, entry.answer) is None
+        puzzles.append(entry.puzzle.tokens.tobytes())
+        answers.append(entry.answer.tobytes())
+    assert len(set(puzzles)) == len(set(answers)) == len(puzzles)
+
+
+def test_shipped_puzzles_are_like_those_of_the_training() -> None:
+    for split in get_args(Split):
+        for entry in shipped(SUDOKU, split):
             assert 36 <= (entry.puzzle.tokens == 1).sum() <= 56
-        splits[split] = {e.answer.tobytes() for e in entries if e.answer is not None}
-    assert len(splits["held_out"]) == 2000
-    assert len(splits["calibration"]) == 256
-    assert not splits["held_out"] & splits["calibration"]
-    assert not splits["held_out"] & splits["examples"]
+        for entry in shipped(MAZE, split):
+            assert entry.answer is not None
+            assert (entry.answer == WAY).sum() + 1 >= 8
+
+
+@pytest.mark.parametrize("task", [MazeTask(replace(MAZE.config, seq_len=900)), TOKENS])
+def test_puzzles_of_another_size_are_not_shipped(task: Task) -> None:
+    held_out = held_out_puzzles(task, None, 100)
+    assert held_out.source == f"{RANDOM_PUZZLES} puzzles of random tokens"
+    message = f"none are shipped for the task {task.name} with {task.config.seq_len} cells"
+    with pytest.raises(CalibrationError, match=message):
+        calibration_puzzles(task, None, None, held_out, 10)
 
 
 def test_sudoku_defaults_to_the_shipped_sets() -> None:
@@ -73,9 +105,6 @@ def test_what_is_held_out_is_left_out(toy_dataset: Path, tmp_path: Path) -> None
 
 def test_nothing_to_calibrate_on(tmp_path: Path) -> None:
     held_out = held_out_puzzles(TOKENS, None, 100)
-    assert len(held_out.entries) == RANDOM_PUZZLES
-    with pytest.raises(CalibrationError, match="none are shipped for the task tokens"):
-        calibration_puzzles(TOKENS, None, None, held_out, 10)
     (tmp_path / "empty.txt").write_text("")
     with pytest.raises(CalibrationError, match="holds no puzzle to calibrate on"):
         calibration_puzzles(TOKENS, tmp_path / "empty.txt", None, held_out, 10)

@@ -7,6 +7,7 @@ from typing import cast
 
 import click
 from rich.console import Console
+from rich.table import Table
 
 from trm_edge.bundle import Bundle, check_output
 from trm_edge.errors import MissingExtraError
@@ -21,6 +22,8 @@ from trm_edge.tasks import task_for, task_named
 @click.argument("checkpoint", required=False, type=click.Path(path_type=Path))
 @click.option("--int8", is_flag=True, help="INT8 weights and activations, calibrated.")
 @click.option("--fp8", is_flag=True, help="FP8 (E4M3) weights and activations, calibrated.")
+@click.option("--int4", is_flag=True, help="INT4 weights in blocks of 32; the rest in float32.")
+@click.option("--weight-only", is_flag=True, help="With --int8: INT8 weights, the rest in float32.")
 @click.option("--fp16", is_flag=True, help="Half precision; norms and heads stay float32.")
 @click.option("--fp32", is_flag=True, help="As the checkpoint computes in float32.")
 @click.option(
@@ -46,12 +49,24 @@ from trm_edge.tasks import task_for, task_named
     help="Puzzles to calibrate on: a text or CSV file, or a dataset folder.",
 )
 @click.option(
+    "--calibration-cache",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Reuse this calibration.json; where it is not there, calibrate and keep it.",
+)
+@click.option(
     "--max-drop",
     type=click.FloatRange(0, 100),
-    default=Limits().max_drop,
-    show_default=True,
     metavar="POINTS",
-    help="Exact match that the bundle may lose; `trm-edge parity` holds it to this.",
+    help="Return the worst layers to float until no more exact match is lost, by its 95 % bound "
+    "on up to 2,000 held-out puzzles. Without it nothing is returned.",
+)
+@click.option(
+    "--qat",
+    type=click.IntRange(min=1),
+    metavar="STEPS",
+    help="Fine-tune for so many steps with quantization in place, on all --calibration puzzles. "
+    "Interrupted, the same command goes on where it stopped.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="BUNDLE", help="Output.")
 @click.option("--force", is_flag=True, help="Replace an existing bundle.")
@@ -59,6 +74,8 @@ def command(
     checkpoint: Path | None,
     int8: bool,
     fp8: bool,
+    int4: bool,
+    weight_only: bool,
     fp16: bool,
     fp32: bool,
     targets: tuple[str, ...],
@@ -66,7 +83,9 @@ def command(
     config: Path | None,
     dataset: Path | None,
     calibration: Path | None,
-    max_drop: float,
+    calibration_cache: Path | None,
+    max_drop: float | None,
+    qat: int | None,
     output: Path | None,
     force: bool,
 ) -> None:
@@ -79,14 +98,29 @@ def command(
     trm-edge export --int8 -o my-bundle
     trm-edge export runs/maze/step_50000 --dataset data/maze-30x30 --int8 -o maze
     """
-    flags = {"int8": int8, "fp8": fp8, "fp16": fp16, "fp32": fp32}
+    flags = {"int8": int8, "fp8": fp8, "int4": int4, "fp16": fp16, "fp32": fp32}
     asked = [name for name, given in flags.items() if given]
     if len(asked) != 1:
         got = " and ".join(f"--{name}" for name in asked) or "none"
         raise click.UsageError(
             f"Pass exactly one of {', '.join(f'--{name}' for name in flags)}; got {got}."
         )
-    precision = cast(Precision, asked[0])
+    if weight_only and not (int8 or int4):
+        raise click.UsageError(f"--weight-only goes with --int8 or --int4; got --{asked[0]}.")
+    quantized = {"calibration-cache": calibration_cache, "max-drop": max_drop, "qat": qat}
+    useless = [f"--{name}" for name, value in quantized.items() if value is not None]
+    if useless and (fp16 or fp32):
+        raise click.UsageError(
+            f"{', '.join(useless)} goes with a quantized precision; got --{asked[0]}."
+        )
+    if qat and calibration_cache:
+        raise click.UsageError(
+            "--calibration-cache cannot go with --qat: fine-tuned weights need a calibration of "
+            "their own."
+        )
+    precision = cast(
+        Precision, "int4-weight-only" if int4 else "int8-weight-only" if weight_only else asked[0]
+    )
     profiles = tuple(load_profile(name) for name in dict.fromkeys(targets or ("cpu",)))
     for profile in profiles:
         profile.require(precision)
@@ -101,7 +135,8 @@ def command(
             console.print(f"Note: {precision} on {profile.name} is for correctness, not for speed.")
     try:
         from trm_edge.export.checkpoint import load_checkpoint
-        from trm_edge.targets.export_bundle import ExportRequest, export_bundle
+        from trm_edge.targets.export_bundle import export_bundle
+        from trm_edge.targets.request import ExportRequest
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "export", "Exporting") from error
     loaded = load_checkpoint(given, config, dataset)
@@ -115,6 +150,7 @@ def command(
         f"Checkpoint {loaded.path.name}: task {puzzles.name}, "
         f"{sum(p.numel() for p in loaded.model.parameters()) / 1e6:.2f} M parameters"
     )
+    qat_state = output.parent / f"{output.name}.qat"
     request = ExportRequest(
         checkpoint=loaded,
         task=puzzles,
@@ -122,20 +158,32 @@ def command(
         targets=profiles,
         dataset=dataset,
         calibration=calibration,
-        limits=Limits(max_drop=max_drop),
+        calibration_cache=calibration_cache,
+        max_drop=max_drop,
+        qat_steps=qat or 0,
+        qat_state=qat_state if qat else None,
+        limits=Limits() if max_drop is None else Limits(max_drop=max_drop),
     )
-    with progress_bars() as track:
-        bundle = export_bundle(
-            request,
-            output,
-            force=force,
-            track=track,
-            say=lambda text: console.print(f"  {text}"),
-        )
+    try:
+        with progress_bars() as track:
+            bundle = export_bundle(
+                request,
+                output,
+                force=force,
+                track=track,
+                say=lambda text: console.print(f"  {text}"),
+            )
+    except KeyboardInterrupt:
+        if qat and qat_state.exists():
+            console.print(f"Fine-tuning is kept in {qat_state}; the same command goes on with it.")
+        raise
+    if qat:
+        qat_state.unlink(missing_ok=True)
     _summarise(bundle)
 
 
 def _summarise(bundle: Bundle) -> None:
+    _show_float_layers(bundle)
     click.echo(f"Wrote {bundle.path}")
     for name, target in bundle.manifest.targets.items():
         size = bundle.manifest.files[target.step].size
@@ -145,3 +193,14 @@ def _summarise(bundle: Bundle) -> None:
             f"({share:.2f} bytes a parameter)"
         )
     click.echo(f"Next: trm-edge solve {bundle.path}   or   trm-edge parity {bundle.path}")
+
+
+def _show_float_layers(bundle: Bundle) -> None:
+    """What was returned to float, and why; that the heads are goes without saying."""
+    _, target = bundle.target()
+    table = Table("left in float", "why")
+    for layer in target.float_layers:
+        if layer.layer not in ("lm_head", "q_head"):
+            table.add_row(layer.layer, layer.reason)
+    if table.row_count:
+        Console(highlight=False).print(table)

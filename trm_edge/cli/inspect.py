@@ -56,7 +56,12 @@ def command(bundle: Path, as_json: bool) -> None:
     calibration = opened.calibration()
     if calibration:
         seen, recipe = calibration["seen"], calibration["recipe"]
-        scales = "per token" if recipe["per_token"] else f"by {recipe['method']}"
+        scales = {
+            "per_token": "per token",
+            "per_layer": f"per layer by {recipe['method']}",
+            "per_call_site": f"per call site by {recipe['method']}",
+            "float": "none, inputs stay in float",
+        }[recipe["activations"]]
         console.print(
             f"[bold]{'calibrated':<11}[/bold] {seen['carries']} carries of {seen['puzzles']} "
             f"puzzles ({calibration['source']}), ranges {scales}"

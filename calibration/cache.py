@@ -1,0 +1,178 @@
+"""``calibration.json``: a calibration as text, and back to the same graph without running anything.
+
+It holds what was learned from the carries (ranges, channel magnitudes, corrections) and, where
+weights were rounded with compensation, their codes; everything else follows from the checkpoint.
+"""
+
+from __future__ import annotations
+
+import base64
+import copy
+import json
+import zlib
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trm_edge.calibration.calibrate import Calibration
+from trm_edge.calibration.equalise import equalise
+from trm_edge.calibration.finetune import FinetuneRecipe
+from trm_edge.calibration.grid import round_weight, spread_scales, weight_scales
+from trm_edge.calibration.layers import LayerQuantization
+from trm_edge.calibration.qdq import STORED, encode
+from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
+from trm_edge.calibration.trajectories import Extent, linear_layers
+from trm_edge.errors import CalibrationError, ConfigError
+from trm_edge.export.model import TinyRecursiveModel
+
+FORMAT = "trm-edge.calibration/1"
+
+
+@dataclass(frozen=True)
+class SavedCalibration:
+    """A calibration and where it is from."""
+
+    calibration: Calibration
+    checkpoint_sha256: str
+    source: str  # of the puzzles, for people
+    finetune: FinetuneRecipe | None = None  # what changed the weights before
+
+    def to_json(self) -> str:
+        """The content of ``calibration.json``."""
+        ready = self.calibration
+        content = {
+            "format": FORMAT,
+            "checkpoint_sha256": self.checkpoint_sha256,
+            "kind": ready.kind,
+            "source": self.source,
+            "recipe": ready.recipe.to_dict(),
+            "finetune": None if self.finetune is None else self.finetune.to_dict(),
+            "seen": asdict(ready.extent),
+            "layers": {
+                name: _layer_to_dict(how, ready.kind, with_codes=ready.recipe.compensated_rounding)
+                for name, how in ready.layers.items()
+            },
+        }
+        return json.dumps(content, indent=1) + "\n"
+
+
+def read_calibration(
+    path: Path,
+    model: TinyRecursiveModel,
+    checkpoint_sha256: str,
+    kind: QuantizedType,
+    recipe: CalibrationRecipe | None = None,
+) -> SavedCalibration:
+    """Make a checkpoint ready by a saved calibration.
+
+    Args:
+        recipe: the one that is asked for, None where any will do.
+
+    Raises:
+        CalibrationError: it cannot be read, is of another checkpoint, type or recipe, or follows a
+            fine-tuning, whose weights it does not hold.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise ConfigError(f"its format is not {FORMAT}")
+        found = CalibrationRecipe.from_dict(content["recipe"])
+        extent = Extent(**content["seen"])
+        given = (content["checkpoint_sha256"], content["kind"], set(content["layers"]))
+        source, finetune = str(content["source"]), content["finetune"]
+    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+        raise CalibrationError(f"{path} is no saved calibration: {error}.") from error
+    if given[0] != checkpoint_sha256:
+        raise CalibrationError(
+            f"{path} was made for other weights: for a checkpoint with sha256 {given[0][:12]}…, "
+            f"but this one has {checkpoint_sha256[:12]}…. Calibrate again without it."
+        )
+    if finetune is not None:
+        raise CalibrationError(
+            f"{path} follows a fine-tuning, and does not hold the weights that came out of it. "
+            "Calibrate again without it."
+        )
+    if given[1] != kind:
+        raise CalibrationError(f"{path} is for {given[1]}, but {kind} is asked for.")
+    if recipe is not None and recipe != found:
+        changed = ", ".join(
+            f"{name} {value!r}, not {getattr(recipe, name)!r}"
+            for name, value in vars(found).items()
+            if value != getattr(recipe, name)
+        )
+        raise CalibrationError(f"{path} follows another recipe: {changed}.")
+    if given[2] != set(linear_layers(model)):
+        raise CalibrationError(
+            f"{path} is for a graph with other layers. Calibrate again without it."
+        )
+    try:
+        ready = _restore(model, kind, found, extent, content["layers"])
+    except (ValueError, KeyError, TypeError, zlib.error, RuntimeError) as error:
+        raise CalibrationError(
+            f"{path} does not fit the model: {error}. Calibrate again without it."
+        ) from error
+    return SavedCalibration(ready, checkpoint_sha256, source)
+
+
+@torch.no_grad()
+def _restore(
+    model: TinyRecursiveModel,
+    kind: QuantizedType,
+    recipe: CalibrationRecipe,
+    extent: Extent,
+    saved: dict[str, dict[str, Any]],
+) -> Calibration:
+    model = copy.deepcopy(model)
+    channels = {name: torch.tensor(v["channel_amax"]) for name, v in saved.items()}
+    equalise(model, channels, {name: float(v["equalisation"]) for name, v in saved.items()})
+    layers = {}
+    for name, module in linear_layers(model).items():
+        values, weight = saved[name], module.weight
+        scales = weight_scales(weight, kind)
+        if recipe.compensated_rounding:
+            rounded = _decode(values["codes"], weight.shape, kind) * spread_scales(
+                scales, weight.shape[1], kind
+            )
+        else:
+            rounded = round_weight(weight, scales, kind)
+        bias = values["bias"]
+        layers[name] = LayerQuantization(
+            activations=recipe.activations,
+            amax=tuple(float(amax) for amax in values["amax"]),
+            weight=rounded,
+            weight_scales=scales.numpy(),
+            equalisation=float(values["equalisation"]),
+            channel_amax=channels[name],
+            bias=None if bias is None else np.array(bias, np.float32),
+        )
+    return Calibration(model, kind, layers, recipe, extent)
+
+
+def _layer_to_dict(
+    how: LayerQuantization, kind: QuantizedType, *, with_codes: bool
+) -> dict[str, Any]:
+    return {
+        "amax": list(how.amax),
+        "equalisation": how.equalisation,
+        "channel_amax": [float(value) for value in how.channel_amax],
+        "bias": None if how.bias is None else [float(value) for value in how.bias],
+        "codes": _encode(how, kind) if with_codes else None,
+    }
+
+
+def _encode(how: LayerQuantization, kind: QuantizedType) -> str:
+    codes = encode(how, kind)
+    raw = codes.astype(np.int8) if kind == "int4" else codes
+    return base64.b64encode(zlib.compress(raw.tobytes(), 9)).decode("ascii")
+
+
+def _decode(text: str, shape: tuple[int, ...], kind: QuantizedType) -> Tensor:
+    raw = zlib.decompress(base64.b64decode(text, validate=True))
+    stored = np.int8 if kind == "int4" else STORED[kind]
+    codes: NDArray[Any] = np.frombuffer(raw, stored).reshape(shape)
+    return torch.from_numpy(codes.astype(np.float32))

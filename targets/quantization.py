@@ -1,0 +1,153 @@
+"""The quantizing part of an export: calibrate or reuse, fine-tune, hold the accuracy."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import onnx
+
+from trm_edge.calibration.accuracy_control import control_accuracy
+from trm_edge.calibration.cache import SavedCalibration, read_calibration
+from trm_edge.calibration.calibrate import calibrate
+from trm_edge.calibration.finetune import FinetuneRecipe, finetune
+from trm_edge.calibration.recipe import QuantizedType
+from trm_edge.calibration.sensitivity import QuantizedRunner
+from trm_edge.errors import CalibrationWarning
+from trm_edge.evaluation.vectors import ParityVectors
+from trm_edge.files import write_text
+from trm_edge.manifest import FloatLayer
+from trm_edge.progress import Track, silent
+from trm_edge.targets.puzzle_sources import PuzzleSet, calibration_puzzles
+from trm_edge.targets.request import ExportRequest
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class QuantizedStep:
+    """What quantization ends in."""
+
+    graph: onnx.ModelProto
+    saved: SavedCalibration
+    float_layers: tuple[FloatLayer, ...]  # of the network; the heads are never quantized
+
+
+def quantized_step(
+    request: ExportRequest,
+    kind: QuantizedType,
+    held_out: PuzzleSet,
+    reference: ParityVectors,
+    *,
+    track: Track = silent,
+    say: Say = lambda text: None,
+) -> QuantizedStep:
+    """Quantize the request's checkpoint.
+
+    Args:
+        reference: the float32 answers to the held-out puzzles.
+
+    Raises:
+        CalibrationError: nothing to calibrate on, a saved calibration that does not fit, or an
+            accuracy limit that cannot be met.
+    """
+    recipe = request.calibration_recipe(kind)
+    chosen = calibration_puzzles(
+        request.task, request.calibration, request.dataset, held_out, recipe.puzzles
+    )
+    with _told(say):
+        chosen.warn_where_weak()
+        if request.qat_steps:
+            saved = _fine_tuned(request, kind, held_out, chosen, track, say)
+        else:
+            saved = _calibration(request, kind, chosen, track, say)
+    runner = QuantizedRunner(saved.calibration, request.checkpoint.puzzle_embeddings)
+    layers = dict(saved.calibration.layers)
+    if request.max_drop is None:
+        return QuantizedStep(runner.graph(layers), saved, ())
+    settled = control_accuracy(
+        runner, reference, held_out.entries, chosen.entries, request.max_drop, track
+    )
+    float_layers = []
+    for layer in settled.returned:
+        del layers[layer.layer]
+        float_layers.append(
+            FloatLayer(
+                layer.layer,
+                f"alone it moves the carry by {layer.first_step:.4f} at the first step and "
+                f"{layer.last_step:.4f} at the last (1 - cosine); returned to float to lose at "
+                f"most {request.max_drop:g} points",
+            )
+        )
+    report = settled.report
+    say(
+        f"{report.worst_drop:+.2f} points of exact match are lost, at most "
+        f"{report.drop_bound:.2f} by its 95 % interval, on {report.puzzles} held-out puzzles; "
+        f"{len(float_layers)} of {len(saved.calibration.layers)} layers stay in float"
+    )
+    return QuantizedStep(runner.graph(layers), saved, tuple(float_layers))
+
+
+def _calibration(
+    request: ExportRequest, kind: QuantizedType, chosen: PuzzleSet, track: Track, say: Say
+) -> SavedCalibration:
+    checkpoint, cache = request.checkpoint, request.calibration_cache
+    recipe = request.calibration_recipe(kind)
+    if cache is not None and cache.is_file():
+        saved = read_calibration(cache, checkpoint.model, checkpoint.sha256, kind, recipe)
+        say(f"calibration taken from {cache} ({saved.source})")
+        return saved
+    ready = calibrate(
+        checkpoint.model, checkpoint.puzzle_embeddings, chosen.puzzles, kind, recipe, track
+    )
+    saved = SavedCalibration(ready, checkpoint.sha256, chosen.source)
+    seen = ready.extent
+    say(f"calibrated on {seen.carries} carries of {seen.puzzles} puzzles ({chosen.source})")
+    if cache is not None:
+        write_text(cache, saved.to_json())
+        say(f"calibration kept in {cache}")
+    return saved
+
+
+def _fine_tuned(
+    request: ExportRequest,
+    kind: QuantizedType,
+    held_out: PuzzleSet,
+    chosen: PuzzleSet,
+    track: Track,
+    say: Say,
+) -> SavedCalibration:
+    """Calibrate, fine-tune on every puzzle there is, and calibrate what came out of it."""
+    checkpoint, recipe = request.checkpoint, request.calibration_recipe(kind)
+    table = checkpoint.puzzle_embeddings
+    how = FinetuneRecipe(request.qat_steps)
+    lessons = calibration_puzzles(request.task, request.calibration, request.dataset, held_out)
+    ready = calibrate(checkpoint.model, table, chosen.puzzles, kind, recipe, track)
+    state = request.qat_state
+    if state is not None and state.exists():
+        say(f"going on with the fine-tuning in {state}")
+    model = finetune(
+        ready.model, table, lessons.entries, kind, recipe, how, state=state, track=track
+    )
+    say(f"fine-tuned for {how.steps} steps on {len(lessons.entries)} puzzles ({lessons.source})")
+    again = calibrate(model, table, chosen.puzzles, kind, recipe, track)
+    return SavedCalibration(again, checkpoint.sha256, chosen.source, how)
+
+
+@contextmanager
+def _told(say: Say) -> Iterator[None]:
+    """Warnings of calibration go to the caller as lines, each once."""
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", CalibrationWarning)
+        yield
+    for text in dict.fromkeys(
+        str(warning.message) for warning in caught if warning.category is CalibrationWarning
+    ):
+        say(f"Warning: {text}")
+    for warning in caught:
+        if warning.category is not CalibrationWarning:
+            warnings.warn_explicit(
+                warning.message, warning.category, warning.filename, warning.lineno
+            )

@@ -1,0 +1,51 @@
+"""What is asked of an export."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
+from trm_edge.export.checkpoint import Checkpoint
+from trm_edge.manifest import Limits
+from trm_edge.targets.profile import Precision, TargetProfile
+from trm_edge.tasks.base import Task
+
+_TYPES: dict[Precision, QuantizedType] = {
+    "int8": "int8",
+    "fp8": "fp8",
+    "int8-weight-only": "int8",
+    "int4-weight-only": "int4",
+}
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """A checkpoint, what it shall become, and what that is measured on."""
+
+    checkpoint: Checkpoint
+    task: Task
+    precision: Precision
+    targets: tuple[TargetProfile, ...]
+    dataset: Path | None = None
+    calibration: Path | None = None
+    calibration_cache: Path | None = None
+    recipe: CalibrationRecipe | None = None  # the precision's default
+    # Points of exact match: layers are returned to float until no more are lost.
+    max_drop: float | None = None
+    qat_steps: int = 0  # of fine-tuning with quantization in place
+    qat_state: Path | None = None  # where an interrupted fine-tuning is kept
+    limits: Limits = field(default_factory=Limits)
+
+    @property
+    def kind(self) -> QuantizedType | None:
+        """The quantized type, None for float precisions."""
+        return _TYPES.get(self.precision)
+
+    def calibration_recipe(self, kind: QuantizedType) -> CalibrationRecipe:
+        """The recipe that was given, or the precision's own."""
+        if self.recipe is not None:
+            return self.recipe
+        default = CalibrationRecipe.default(kind)
+        weight_only = self.precision.endswith("weight-only")
+        return replace(default, activations="float") if weight_only else default
