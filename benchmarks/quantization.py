@@ -1,94 +1,154 @@
-"""What each part of the quantizer is worth: one row a recipe, all on the same held-out puzzles.
+"""Is it still the same model, and what is each part of the quantizer worth?
 
-    python benchmarks/quantization.py --puzzles 512
+    python benchmarks/quantization.py --update docs/quantization.md
 
-Every row is the shipped model, calibrated, exported and run by ONNX Runtime, against its own
-float32 answers. Prints Markdown.
+Every row is a reference model, calibrated, exported and run by ONNX Runtime, against its own
+float32 answers on the same held-out puzzles. Prints Markdown; with --update, the tables of that
+file are replaced, each between its two marks.
 """
 
 from __future__ import annotations
 
+import json
+import re
 import tempfile
-from dataclasses import replace
+import time
 from pathlib import Path
 
 import click
 import onnx
+import torch
+from quantization_rows import ABLATIONS, ABLATIONS_OF, DEFAULTS, INT8, Row, Subject
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
-from trm_edge.calibration.calibrate import calibrate
-from trm_edge.calibration.qdq import quantize_graph
-from trm_edge.calibration.recipe import CalibrationRecipe, Precision8
-from trm_edge.evaluation.parity import compare
-from trm_edge.evaluation.vectors import labels_of, record_vectors
+from trm_edge.evaluation.parity import ModeParity, ParityReport, compare
+from trm_edge.evaluation.vectors import ParityVectors, labels_of, record_vectors
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.step_graph import step_graph
-from trm_edge.progress import progress_bars
-from trm_edge.reference import reference_checkpoint
+from trm_edge.files import write_text
+from trm_edge.progress import Track, progress_bars
+from trm_edge.reference import REFERENCES, reference_checkpoint
 from trm_edge.targets.puzzle_sources import calibration_puzzles, held_out_puzzles
 from trm_edge.tasks import task_for
 
-INT8, FP8 = CalibrationRecipe.default("int8"), CalibrationRecipe.default("fp8")
-STATIC = replace(INT8, per_token=False)
-RECIPES: dict[str, tuple[Precision8, CalibrationRecipe]] = {
-    "INT8, the default": ("int8", INT8),
-    "- plain rounding of weights": ("int8", replace(INT8, compensated_rounding=False)),
-    "- no equalisation": ("int8", replace(INT8, equalisation=(0.0,))),
-    "- one range a layer": ("int8", STATIC),
-    "- one range a layer, power 1, plain rounding": (
-        "int8",
-        replace(STATIC, equalisation=(1.0,), compensated_rounding=False),
-    ),
-    "- one range a layer, no equalisation, plain rounding": (
-        "int8",
-        replace(STATIC, equalisation=(0.0,), compensated_rounding=False),
-    ),
-    "FP8, the default": ("fp8", FP8),
-    "- per token": ("fp8", replace(FP8, per_token=True)),
-}
+HEAD = """\
+| | fixed | drop, 95 % | lost / gained | adaptive | drop, 95 % | lost / gained | same step \
+| carry cosine, first / last step | kB |
+|---|---|---|---|---|---|---|---|---|---|"""
+
+
+class Bench:
+    """One reference model and its float32 answers."""
+
+    def __init__(self, name: str, puzzles: int, folder: Path, track: Track, threads: int) -> None:
+        checkpoint = load_checkpoint(reference_checkpoint(name))
+        model, self.config = checkpoint.model, checkpoint.config
+        task = task_for(self.config)
+        self.held_out = held_out_puzzles(task, None, puzzles)
+        seen = calibration_puzzles(task, None, None, self.held_out, INT8.puzzles).puzzles
+        self.name, self.track, self.threads = name, track, threads
+        self.subject = Subject(model, checkpoint.puzzle_embeddings, seen, folder, track)
+        self.reference, self.size = self.answers(step_graph(model), "float32", puzzles)
+
+    def answers(self, graph: onnx.ModelProto, what: str, count: int) -> tuple[ParityVectors, int]:
+        """What a graph answers to the first puzzles, and the size of its file in bytes."""
+        path = self.subject.folder / "step.onnx"
+        onnx.save(graph, path)
+        entries = self.held_out.entries[:count]
+        vectors = record_vectors(
+            OnnxRuntimeBackend(path, self.config, threads=self.threads),
+            self.subject.table,
+            [entry.puzzle for entry in entries],
+            labels_of(entries, self.config.seq_len),
+            track=self.track,
+            what=f"{self.name}: {what}",
+        )
+        return vectors, path.stat().st_size
+
+    def table(self, rows: dict[str, Row], count: int, results: dict[str, object]) -> str:
+        """Markdown; each row's report goes to ``results``, too."""
+        reference = self.reference.first(count)
+        itself = compare(reference, reference)
+        lines = [HEAD, _line("float32", itself, self.size)]
+        for label, row in rows.items():
+            began = time.monotonic()
+            candidate, size = self.answers(row(self.subject), label, count)
+            report = compare(reference, candidate)
+            lines.append(_line(label, report, size))
+            results[f"{self.name}, {count} puzzles: {label}"] = report.to_dict() | {"bytes": size}
+            click.echo(f"{lines[-1]}  {time.monotonic() - began:.0f} s", err=True)
+        return "\n".join(lines)
+
+
+def _line(label: str, report: ParityReport, size: int) -> str:
+    if report.halting.q_halt_difference == 0:
+        cells = [f"{100 * mode.exact_reference:.1f} | | " for mode in report.modes]
+        return f"| {label} | {' | '.join(cells)} | | | {size / 1e3:.0f} |"
+    cosines = report.carry.by_step
+    cells = [_mode(mode) for mode in report.modes]
+    return (
+        f"| {re.sub(r' [(].*[)]$', '', label)} | {' | '.join(cells)} | "
+        f"{100 * report.halting.agreement:.1f} % | {cosines[0]:.4f} / {cosines[-1]:.4f} | "
+        f"{size / 1e3:.0f} |"
+    )
+
+
+def _mode(mode: ModeParity) -> str:
+    low, high = mode.interval_drop
+    return (
+        f"{100 * mode.exact_candidate:.1f} | {mode.drop:+.2f} ({low:+.2f} … {high:+.2f}) | "
+        f"{mode.lost} / {mode.gained}"
+    )
+
+
+def update(path: Path, tables: dict[str, str]) -> None:
+    """Put each table between ``<!-- table NAME -->`` and ``<!-- end -->``."""
+    text = path.read_text(encoding="utf-8")
+    for name, table in tables.items():
+        pattern = re.compile(rf"(<!-- table {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
+        text, found = pattern.subn(lambda match, new=table: f"{match[1]}{new}\n{match[2]}", text)
+        if found != 1:
+            raise click.ClickException(f"{path} has {found} places for the table {name!r}, not 1.")
+    write_text(path, text)
 
 
 @click.command(help=__doc__)
-@click.option("--puzzles", type=click.IntRange(1, 2000), default=512, show_default=True)
-@click.option("--only", multiple=True, type=click.Choice(list(RECIPES)), help="Rows; repeatable.")
-def main(puzzles: int, only: tuple[str, ...]) -> None:
-    checkpoint = load_checkpoint(reference_checkpoint())
-    model, table, config = checkpoint.model, checkpoint.puzzle_embeddings, checkpoint.config
-    task = task_for(config)
-    held_out = held_out_puzzles(task, None, puzzles)
-    labels = labels_of(held_out.entries, config.seq_len)
-    calibration = calibration_puzzles(task, None, None, held_out, INT8.puzzles).puzzles
-    click.echo(f"{checkpoint.path.name}, {puzzles} held-out puzzles, exact match in %\n")
-    click.echo(
-        "| recipe | fixed | lost / gained | adaptive | lost / gained | same halting step "
-        "| kB |\n|---|---|---|---|---|---|---|"
-    )
+@click.option("--puzzles", type=click.IntRange(1, 2000), default=2000, show_default=True)
+@click.option("--ablation-puzzles", type=click.IntRange(1, 2000), default=128, show_default=True)
+@click.option("--model", "models", multiple=True, type=click.Choice(REFERENCES), help="Repeatable.")
+@click.option("--only", multiple=True, type=click.Choice(list(ABLATIONS)), help="Ablation rows.")
+@click.option("--threads", type=click.IntRange(min=0), default=0, help="0: as many as cores.")
+@click.option("--update", "document", type=click.Path(path_type=Path, exists=True))
+@click.option("--json", "output", type=click.Path(path_type=Path), help="Every report in full.")
+def main(
+    puzzles: int,
+    ablation_puzzles: int,
+    models: tuple[str, ...],
+    only: tuple[str, ...],
+    threads: int,
+    document: Path | None,
+    output: Path | None,
+) -> None:
+    if threads:
+        torch.set_num_threads(threads)
+    began = time.monotonic()
+    tables: dict[str, str] = {}
+    results: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as folder, progress_bars() as track:
-        path = Path(folder) / "step.onnx"
-
-        def answers(graph: onnx.ModelProto, what: str):  # type: ignore[no-untyped-def]
-            onnx.save(graph, path)
-            backend = OnnxRuntimeBackend(path, config)
-            return record_vectors(backend, table, held_out.puzzles, labels, track=track, what=what)
-
-        reference = answers(step_graph(model), "float32")
-        report = compare(reference, reference)
-        fixed, adaptive = report.modes
-        click.echo(
-            f"| float32 | {100 * fixed.exact_reference:.1f} | | "
-            f"{100 * adaptive.exact_reference:.1f} | | | {path.stat().st_size / 1e3:.0f} |"
-        )
-        for name in only or RECIPES:
-            precision, recipe = RECIPES[name]
-            ready = calibrate(model, table, calibration, precision, recipe, track)
-            graph = quantize_graph(step_graph(ready.model), ready.layers, precision)
-            report = compare(reference, answers(graph, name))
-            fixed, adaptive = report.modes
-            click.echo(
-                f"| {name} | {100 * fixed.exact_candidate:.1f} | {fixed.lost} / {fixed.gained} | "
-                f"{100 * adaptive.exact_candidate:.1f} | {adaptive.lost} / {adaptive.gained} | "
-                f"{100 * report.halting_agreement:.1f} % | {path.stat().st_size / 1e3:.0f} |"
-            )
+        for name in models or REFERENCES:
+            bench = Bench(name, max(puzzles, ablation_puzzles), Path(folder), track, threads)
+            tables[f"{name} accuracy"] = bench.table(DEFAULTS, puzzles, results)
+            rows = {
+                label: row for label, row in ABLATIONS_OF[name].items() if not only or label in only
+            }
+            tables[f"{name} ablation"] = bench.table(rows, ablation_puzzles, results)
+    for name, table in tables.items():
+        click.echo(f"\n{name}\n\n{table}")
+    if document:
+        update(document, tables)
+    if output:
+        write_text(output, json.dumps(results, indent=1) + "\n")
+    click.echo(f"{(time.monotonic() - began) / 60:.1f} minutes", err=True)
 
 
 if __name__ == "__main__":

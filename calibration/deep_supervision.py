@@ -52,11 +52,20 @@ def stablemax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
     return missing.sum(-1) / counts.sum(-1).clamp(min=1)
 
 
-def supervise(output: StepOutput, labels: Tensor) -> Supervision:
-    """The loss of a step against the answers (B, L): stablemax, and whether to halt."""
-    predictions = output.logits.argmax(-1)
-    exact = ((predictions == labels) | (labels == IGNORED)).all(-1)
-    answer_loss = stablemax_cross_entropy(output.logits, labels).mean()
+def is_exact(logits: Tensor, labels: Tensor) -> Tensor:
+    """Whether every cell that counts is right: (B, L, V), (B, L) to (B,) bool."""
+    return ((logits.argmax(-1) == labels) | (labels == IGNORED)).all(-1)
+
+
+def supervise(output: StepOutput, labels: Tensor, lesson: Tensor | None = None) -> Supervision:
+    """The loss of a step against the answers (B, L): stablemax, and whether to halt.
+
+    Args:
+        lesson: (B, L) what the answer is held to where that is not yet all of it.
+    """
+    exact = is_exact(output.logits, labels)
+    counted = labels if lesson is None else lesson
+    answer_loss = stablemax_cross_entropy(output.logits, counted).mean()
     halting_loss = F.binary_cross_entropy_with_logits(output.q_halt, exact.float())
     loss = answer_loss + HALTING_WEIGHT * halting_loss
     return Supervision(loss, answer_loss, halting_loss, exact)

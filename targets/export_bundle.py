@@ -99,7 +99,7 @@ def export_bundle(
                 for target in request.targets
             },
             files=writer.records(),
-            limits=request.limits,
+            limits=request.held_to,
             tools=_tools(),
         )
         return writer.finish(manifest)

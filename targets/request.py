@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
@@ -16,6 +16,14 @@ _TYPES: dict[Precision, QuantizedType] = {
     "fp8": "fp8",
     "int8-weight-only": "int8",
     "int4-weight-only": "int4",
+}
+
+
+# Three bits of mantissa or four bits of weight move the halting step of more puzzles than eight do,
+# and with it the answers that flip either way by chance (docs/quantization.md).
+_LIMITS: dict[Precision, Limits] = {
+    "fp8": Limits(max_drop=1.0, min_halting_agreement=0.8),
+    "int4-weight-only": Limits(max_drop=2.0, min_halting_agreement=0.7),
 }
 
 
@@ -35,12 +43,20 @@ class ExportRequest:
     max_drop: float | None = None
     qat_steps: int = 0  # of fine-tuning with quantization in place
     qat_state: Path | None = None  # where an interrupted fine-tuning is kept
-    limits: Limits = field(default_factory=Limits)
+    limits: Limits | None = None  # the precision's default
 
     @property
     def kind(self) -> QuantizedType | None:
         """The quantized type, None for float precisions."""
         return _TYPES.get(self.precision)
+
+    @property
+    def held_to(self) -> Limits:
+        """The limits of the bundle: those given, else the precision's own and ``max_drop``."""
+        if self.limits is not None:
+            return self.limits
+        limits = _LIMITS.get(self.precision, Limits())
+        return limits if self.max_drop is None else replace(limits, max_drop=self.max_drop)
 
     def calibration_recipe(self, kind: QuantizedType) -> CalibrationRecipe:
         """The recipe that was given, or the precision's own."""

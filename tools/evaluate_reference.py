@@ -3,7 +3,7 @@
     python tools/evaluate_reference.py trm_edge/reference/sudoku
 
 Difficulty of a Sudoku is the number of blanks, and whether filling cells with a single candidate is
-enough; of a maze the length of the way, and whether another way leads to the goal, too.
+enough; of a maze the length of the way.
 """
 
 from __future__ import annotations

@@ -16,6 +16,7 @@ SIDE = 13
 WALL, OPEN, START, GOAL, WAY = 1, 2, 3, 4, 5  # 0 is padding
 SHORTEST = 8  # steps from start to goal, at least
 TRIES = 8  # pairs of start and goal, before a new grid is carved
+MOST_WINDING = 0.5  # share of corridors grown from the newest room, at most
 NEAR = 0.1  # share of training mazes with fewer
 
 
@@ -27,7 +28,7 @@ def _carve(side: int):
     row_of = np.empty(rooms * rooms, np.int64)
     col_of = np.empty(rooms * rooms, np.int64)
     seen = np.zeros((rooms, rooms), np.bool_)
-    winding = np.random.random()
+    winding = np.random.random() * MOST_WINDING
     row_of[0], col_of[0] = np.random.randint(rooms), np.random.randint(rooms)
     seen[row_of[0], col_of[0]] = True
     grid[2 * row_of[0], 2 * col_of[0]] = OPEN
@@ -105,6 +106,14 @@ def fill_dead_ends(tokens, rounds):
             if (before == labels[k]).all():
                 break
     return labels
+
+
+def known_after(
+    tokens: NDArray[np.uint8], labels: NDArray[np.uint8], rounds: NDArray[np.int64]
+) -> NDArray[np.uint8]:
+    """The solutions (n, side * side) with 0 where so many rounds (n,) leave a dead end unfilled."""
+    filled = fill_dead_ends(tokens, rounds)
+    return np.where((filled == WAY) & (labels != WAY), 0, labels).astype(np.uint8)
 
 
 @numba.njit

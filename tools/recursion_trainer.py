@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from curriculum import Curriculum, Known
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -22,6 +23,7 @@ from trm_edge.calibration.deep_supervision import (
     EXPLORATION,
     PuzzleRows,
     Slots,
+    is_exact,
     supervise,
     training_step,
 )
@@ -80,7 +82,10 @@ class Trainer:
     """A resumable run: ``advance`` trains, ``save`` and ``load`` keep everything that matters."""
 
     def __init__(
-        self, recipe: TrainingRecipe, data: Callable[[np.random.Generator], Iterator[Batch]]
+        self,
+        recipe: TrainingRecipe,
+        data: Callable[[np.random.Generator], Iterator[Batch]],
+        known: Known | None = None,
     ) -> None:
         self.recipe = recipe
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -117,6 +122,7 @@ class Trainer:
         self.batches = data(self.rng)
         self.waiting: Batch | None = None
         self.slots = Slots(recipe.batch, config)
+        self.curriculum = Curriculum(known, config.halt_max_steps) if known is not None else None
         self._sync_worker()
         self.carry = Carry(*(z.clone() for z in self.worker.initial_carry(recipe.batch)))
         self.log: list[dict[str, float]] = []
@@ -161,6 +167,8 @@ class Trainer:
     def advance(self) -> dict[str, float]:
         """One optimizer step; returns its losses and training accuracies."""
         recipe, device, slots = self.recipe, self.device, self.slots
+        if self.curriculum is not None:
+            slots.max_steps = self.curriculum.depth
         reset = slots.refill(self._take)
         if self.step == 0:
             slots.stagger(self.explore)
@@ -170,7 +178,13 @@ class Trainer:
         out = training_step(
             self.worker, slots.tokens.to(device), embedding, reset.to(device), self.carry
         )
-        result = supervise(out, slots.labels.to(device))
+        lesson, learned = None, {}
+        if self.curriculum is not None:
+            lesson = self._lesson(self.curriculum).to(device)
+            known = is_exact(out.logits, lesson).float().mean().item()
+            learned = {"known": known, "depth": float(self.curriculum.depth)}
+            self.curriculum.observe(known)
+        result = supervise(out, slots.labels.to(device), lesson)
         result.loss.backward()
         self._update()
         self.carry = Carry(out.carry.z_H.detach(), out.carry.z_L.detach())
@@ -180,7 +194,14 @@ class Trainer:
             "loss": result.answer_loss.item(),
             "halting_loss": result.halting_loss.item(),
             "exact": result.exact.float().mean().item(),
+            **learned,
         }
+
+    def _lesson(self, curriculum: Curriculum) -> Tensor:
+        slots = self.slots
+        arrays = (slots.tokens.numpy(), slots.labels.numpy(), slots.steps.numpy())
+        tokens, labels, steps = (array.astype(np.uint8) for array in arrays)
+        return torch.from_numpy(curriculum.labels(tokens, labels, steps.astype(np.int64)))
 
     @torch.no_grad()
     def _update(self) -> None:
@@ -256,6 +277,8 @@ class Trainer:
             "rng": _plain(self.rng.bit_generator.state),
             "log": self.log,
         }
+        if self.curriculum is not None:
+            state["curriculum"] = self.curriculum.state()
         if self.waiting is not None:
             state["waiting"] = [torch.from_numpy(part.copy()) for part in self.waiting]
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -281,6 +304,8 @@ class Trainer:
         if "waiting" in state:
             tokens, labels = (t.cpu().numpy() for t in state["waiting"])
             self.waiting = (tokens, labels)
+        if self.curriculum is not None:
+            self.curriculum.restore(state["curriculum"])
         self.log = state["log"]
         self._sync_worker()
 

@@ -23,6 +23,7 @@ import numpy as np
 import recursion_trainer
 import sudoku_generator
 import torch
+from curriculum import Known
 from published_format import write_checkpoint
 from recursion_trainer import Batch, Trainer, TrainingRecipe
 from rich.progress import Progress, TextColumn
@@ -59,7 +60,7 @@ MAZE = dataclasses.replace(
     # A wavelength for each distance that occurs: at 10,000 most of them are longer than the maze.
     rope_theta=100.0,
     H_cycles=1,
-    L_cycles=1,
+    L_cycles=3,
     seq_len=maze_generator.SIDE**2,
     vocab_size=6,
 )
@@ -72,6 +73,7 @@ class ReferenceRun:
     recipe: TrainingRecipe
     batches: Callable[[np.random.Generator], Iterator[Batch]]
     held_out: Callable[[int], Batch]
+    known: Known | None = None  # begin with what so many rounds of reasoning tell
 
 
 def sudoku_batches(rng: np.random.Generator) -> Iterator[Batch]:
@@ -111,7 +113,12 @@ def _published(model: ModelConfig, L_cycles: int) -> TrainingRecipe:
 
 RUNS = {
     "sudoku": ReferenceRun(TrainingRecipe(SUDOKU), sudoku_batches, held_out_sudokus),
-    "maze": ReferenceRun(TrainingRecipe(MAZE, batch=32, lr=1e-3), maze_batches, held_out_mazes),
+    "maze": ReferenceRun(
+        TrainingRecipe(MAZE, batch=32, lr=6e-4),
+        maze_batches,
+        held_out_mazes,
+        maze_generator.known_after,
+    ),
     "sudoku-published": ReferenceRun(_published(SUDOKU, 6), sudoku_batches, held_out_sudokus),
     "maze-published": ReferenceRun(_published(MAZE, 4), maze_batches, held_out_mazes),
 }
@@ -161,7 +168,7 @@ def main(
     recipe = dataclasses.replace(RUNS[name].recipe, seed=seed)
     if steps:
         recipe = dataclasses.replace(recipe, steps=steps)
-    trainer = Trainer(recipe, RUNS[name].batches)
+    trainer = Trainer(recipe, RUNS[name].batches, RUNS[name].known)
     state = folder / "state.pt"
     if state.exists():
         trainer.load(state)

@@ -64,7 +64,6 @@ print("ok")
     assert run(CHECKED + code, tmp_path) == "ok\n"
 
 
-
 def test_filling_dead_ends_leaves_the_way(tmp_path: Path) -> None:
     """Round by round against neighbours counted by the adjacency matrix."""
     pytest.importorskip("numba", reason="needs pip install 'trm-edge[train]'")

@@ -11,7 +11,6 @@ from rich.table import Table
 
 from trm_edge.bundle import Bundle, check_output
 from trm_edge.errors import MissingExtraError
-from trm_edge.manifest import Limits
 from trm_edge.progress import progress_bars
 from trm_edge.reference import reference_checkpoint
 from trm_edge.targets.profile import Precision, load_profile
@@ -91,11 +90,12 @@ def command(
 ) -> None:
     """Turn a trained checkpoint into a bundle.
 
-    CHECKPOINT is a step_N file of the published trainer, or its folder. Without one, the small
-    Sudoku model that comes with trm-edge is taken.
+    CHECKPOINT is a step_N file of the published trainer, or its folder. Without one, a small model
+    that comes with trm-edge is taken: sudoku, or with --task maze the one for mazes.
 
     \b
     trm-edge export --int8 -o my-bundle
+    trm-edge export --task maze --fp8 -o mazes
     trm-edge export runs/maze/step_50000 --dataset data/maze-30x30 --int8 -o maze
     """
     flags = {"int8": int8, "fp8": fp8, "int4": int4, "fp16": fp16, "fp32": fp32}
@@ -124,12 +124,12 @@ def command(
     profiles = tuple(load_profile(name) for name in dict.fromkeys(targets or ("cpu",)))
     for profile in profiles:
         profile.require(precision)
-    given = checkpoint or reference_checkpoint()
+    given = checkpoint or (reference_checkpoint(task) if task else reference_checkpoint())
     output = output or Path(f"{(given if given.is_dir() else given.parent).name}-{precision}")
     check_output(output, force=force)
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if checkpoint is None:
-        console.print("No checkpoint given: taking the small Sudoku model that comes along.")
+        console.print(f"No checkpoint given: taking the small {given.name} model that comes along.")
     for profile in profiles:
         if precision in profile.correctness_only:
             console.print(f"Note: {precision} on {profile.name} is for correctness, not for speed.")
@@ -162,7 +162,6 @@ def command(
         max_drop=max_drop,
         qat_steps=qat or 0,
         qat_state=qat_state if qat else None,
-        limits=Limits() if max_drop is None else Limits(max_drop=max_drop),
     )
     try:
         with progress_bars() as track:

@@ -1,4 +1,4 @@
-"""The embedded default: a small trained Sudoku model; puzzles to calibrate and judge models on."""
+"""Small trained models that come along, and puzzles to calibrate and judge models on."""
 
 from __future__ import annotations
 
@@ -6,13 +6,25 @@ from importlib import resources
 from pathlib import Path
 from typing import Literal
 
+from trm_edge.errors import ConfigError
+
 Split = Literal["calibration", "held_out", "examples"]
+REFERENCES = ("sudoku",)  # tasks; the first is the default
 _SEQ_LEN = {"sudoku": 81, "maze": 169}  # of the puzzles that come along
 
 
-def reference_checkpoint() -> Path:
-    """Folder of the trained model, as the published trainer writes one."""
-    return _path("sudoku")
+def reference_checkpoint(task: str = REFERENCES[0]) -> Path:
+    """Folder of the trained model for a task, as the published trainer writes one.
+
+    Raises:
+        ConfigError: there is none for that task.
+    """
+    if task not in REFERENCES:
+        raise ConfigError(
+            f"no model comes along for the task {task!r}, only for {', '.join(REFERENCES)}. Name a "
+            "checkpoint."
+        )
+    return _path(task)
 
 
 def reference_puzzles(task: str, split: Split, seq_len: int) -> Path | None:

@@ -1,0 +1,120 @@
+"""The rows of the quantizer's tables: recipes that differ from the default in one thing each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import onnx
+from modelopt_route import modelopt_graph
+from numpy import float32
+from numpy.typing import NDArray
+
+from trm_edge.calibration.calibrate import calibrate
+from trm_edge.calibration.qdq import quantize_graph
+from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
+from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.step_graph import step_graph
+from trm_edge.progress import Track
+from trm_edge.solver import Puzzle
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What is quantized, on which puzzles, and where files may be put meanwhile."""
+
+    model: TinyRecursiveModel
+    table: NDArray[float32] | None
+    puzzles: list[Puzzle]
+    folder: Path
+    track: Track
+
+
+Row = Callable[[Subject], onnx.ModelProto]
+
+
+def ours(kind: QuantizedType, recipe: CalibrationRecipe, *, in_float: tuple[str, ...] = ()) -> Row:
+    """The quantizer here; layers whose names contain one of ``in_float`` are left alone."""
+
+    def graph(subject: Subject) -> onnx.ModelProto:
+        ready = calibrate(
+            subject.model, subject.table, subject.puzzles, kind, recipe, subject.track
+        )
+        layers = {
+            name: how
+            for name, how in ready.layers.items()
+            if not any(part in name for part in in_float)
+        }
+        return quantize_graph(step_graph(ready.model), layers, kind)
+
+    return graph
+
+
+def modelopt(kind: Literal["int8", "fp8"], puzzles: int, *, in_float: tuple[str, ...] = ()) -> Row:
+    """nvidia-modelopt's ONNX route."""
+
+    def graph(subject: Subject) -> onnx.ModelProto:
+        return modelopt_graph(
+            subject.model,
+            subject.table,
+            subject.puzzles[:puzzles],
+            kind,
+            subject.folder,
+            in_float=in_float,
+            track=subject.track,
+        )
+
+    return graph
+
+
+INT8, FP8, INT4 = (CalibrationRecipe.default(kind) for kind in ("int8", "fp8", "int4"))
+STATIC = replace(INT8, activations="per_layer")
+WEIGHT_ONLY = replace(INT8, activations="float")
+NAIVE = replace(STATIC, equalisation=(0.0,), compensated_rounding=False)
+
+DEFAULTS: dict[str, Row] = {"INT8": ours("int8", INT8), "FP8": ours("fp8", FP8)}
+ABLATIONS: dict[str, Row] = {
+    "INT8, the default": ours("int8", INT8),
+    "… weights rounded to nearest": ours("int8", replace(INT8, compensated_rounding=False)),
+    "… no equalisation": ours("int8", replace(INT8, equalisation=(0.0,))),
+    "… bias correction": ours("int8", replace(INT8, bias_correction=True)),
+    "… mlp_t in float": ours("int8", INT8, in_float=("mlp_t",)),
+    "INT8, one range a layer": ours("int8", STATIC),
+    "… first step only": ours("int8", replace(STATIC, steps=(1,))),
+    "… random normal carries": ours("int8", replace(STATIC, carries="random")),
+    "… one range a call site": ours("int8", replace(STATIC, activations="per_call_site")),
+    "… by percentile": ours("int8", replace(STATIC, method="percentile")),
+    "… by entropy": ours("int8", replace(STATIC, method="entropy")),
+    "… by mse": ours("int8", replace(STATIC, method="mse")),
+    "… bias correction (static)": ours("int8", replace(STATIC, bias_correction=True)),
+    "… no equalisation (static)": ours("int8", replace(STATIC, equalisation=(0.0,))),
+    "… no equalisation, rounded to nearest": ours("int8", NAIVE),
+    "ModelOpt's ONNX route, INT8": modelopt("int8", 32),
+    "… down-projections in float": modelopt("int8", 32, in_float=(".down",)),
+    "FP8, the default": ours("fp8", FP8),
+    "… one range a row": ours("fp8", replace(FP8, activations="per_token")),
+    "… one range a call site (FP8)": ours("fp8", replace(FP8, activations="per_call_site")),
+    "… rounded to nearest (FP8)": ours("fp8", replace(FP8, compensated_rounding=False)),
+    "ModelOpt's ONNX route, FP8": modelopt("fp8", 32),
+    "INT8 weights alone": ours("int8", WEIGHT_ONLY),
+    "INT4 weights alone": ours("int4", INT4),
+    "… rounded to nearest (INT4)": ours("int4", replace(INT4, compensated_rounding=False)),
+}
+# With attention, what the other model has not said already.
+_AGAIN = (
+    "INT8, the default",
+    "… no equalisation",
+    "INT8, one range a layer",
+    "… first step only",
+    "… random normal carries",
+    "… one range a call site",
+    "… by entropy",
+    "… no equalisation, rounded to nearest",
+    "ModelOpt's ONNX route, INT8",
+    "FP8, the default",
+    "INT8 weights alone",
+    "INT4 weights alone",
+)
+ABLATIONS_OF = {"sudoku": ABLATIONS, "maze": {name: ABLATIONS[name] for name in _AGAIN}}
