@@ -39,10 +39,11 @@ _ZERO, _TINY, _LAST = "zero", "tiny", "last_axis"
 def quantize_graph(
     graph: onnx.ModelProto, layers: Mapping[str, LayerQuantization], kind: QuantizedType
 ) -> onnx.ModelProto:
-    """A copy of a float32 step graph with the layers named in ``layers`` quantized.
+    """A copy of a float step graph with the layers named in ``layers`` quantized.
 
     Args:
-        graph: its matrices are initializers named by layer, (in, out).
+        graph: its matrices are initializers named by layer, (in, out), in float32 or float16;
+            scales are of the same type, as ONNX wants them.
         layers: how each one is quantized; those not named stay in float.
 
     Raises:
@@ -51,6 +52,7 @@ def quantize_graph(
     model = copy.deepcopy(graph)
     inside = model.graph
     constants = {tensor.name: tensor for tensor in inside.initializer}
+    element = _element_type(constants)
     for layer, how in layers.items():
         if layer not in constants:
             raise CalibrationError(
@@ -59,10 +61,10 @@ def quantize_graph(
             )
         if not all(np.isfinite(amax) and amax > 0 for amax in how.amax):
             raise CalibrationError(f"{layer} has the range {how.amax}, which gives no scale.")
-        for tensor in _layer_constants(layer, how, kind):
+        for tensor in _layer_constants(layer, how, kind, element):
             constants[tensor.name] = tensor
     constants[_ZERO] = numpy_helper.from_array(np.zeros((), STORED[kind]), _ZERO)
-    constants[_TINY] = numpy_helper.from_array(np.asarray(TINY, np.float32), _TINY)
+    constants[_TINY] = numpy_helper.from_array(np.asarray(TINY, element), _TINY)
     nodes: list[onnx.NodeProto] = []
     sites: Counter[str] = Counter()
     for node in inside.node:
@@ -129,21 +131,45 @@ def _scale_name(layer: str, how: LayerQuantization, site: int) -> str:
     return f"{layer}.s_in" if len(how.amax) == 1 else f"{layer}.s_in.{site}"
 
 
-def _layer_constants(layer: str, how: LayerQuantization, kind: QuantizedType) -> list[TensorProto]:
+def _element_type(constants: Mapping[str, TensorProto]) -> Any:
+    """What the network computes in."""
+    found = {tensor.data_type for name, tensor in constants.items() if name.startswith("layers.")}
+    return np.float16 if found == {TensorProto.FLOAT16} else np.float32
+
+
+def _layer_constants(
+    layer: str, how: LayerQuantization, kind: QuantizedType, element: Any
+) -> list[TensorProto]:
     codes = np.ascontiguousarray(encode(how, kind).T)  # (in, out)
     scales = how.weight_scales.T if kind == "int4" else how.weight_scales[:, 0]
     tensors = [
         numpy_helper.from_array(codes, layer),
-        numpy_helper.from_array(np.ascontiguousarray(scales), f"{layer}.s"),
+        numpy_helper.from_array(_scales(scales, layer, element), f"{layer}.s"),
     ]
     if how.activations != "float":
         for site, amax in enumerate(how.amax):
             largest = 1.0 if how.activations == "per_token" else amax
-            scale = np.asarray(largest / LARGEST[kind], np.float32)
+            scale = _scales(np.asarray(largest / LARGEST[kind]), layer, element)
             tensors.append(numpy_helper.from_array(scale, _scale_name(layer, how, site)))
     if how.bias is not None:
-        tensors.append(numpy_helper.from_array(how.bias, f"{layer}.b"))
+        tensors.append(numpy_helper.from_array(how.bias.astype(element), f"{layer}.b"))
     return tensors
+
+
+def _scales(values: NDArray[Any], layer: str, element: Any) -> NDArray[Any]:
+    """Scales in the graph's type.
+
+    Raises:
+        CalibrationError: one is too small or too large for it.
+    """
+    with np.errstate(over="ignore", under="ignore"):
+        scales = np.ascontiguousarray(values.astype(element))
+    if not (np.isfinite(scales).all() and (scales > 0).all()):
+        raise CalibrationError(
+            f"{layer} has scales from {values.min():.3g} to {values.max():.3g}, which do not fit "
+            f"into {np.dtype(element).name}. Choose a target that carries float32."
+        )
+    return scales
 
 
 def encode(how: LayerQuantization, kind: QuantizedType) -> NDArray[Any]:

@@ -84,6 +84,15 @@ class CalibrationRecipe:
         }
         return cls(activations=activations[kind])
 
+    @classmethod
+    def static(cls, kind: QuantizedType) -> CalibrationRecipe:
+        """The recipe of targets that want every range in advance.
+
+        Entropy keeps INT8's carry nearest to the float one (docs/quantization.md); ModelOpt has no
+        such ranges for FP8.
+        """
+        return cls(activations="per_layer", method="entropy" if kind == "int8" else "max")
+
     def looks_at(self, step: int, network_pass: int) -> bool:
         """Whether inputs of that pass of that ACT step are observed."""
         return (not self.steps or step in self.steps) and (

@@ -18,10 +18,10 @@ from trm_edge.export.step_graph import step_graph
 from trm_edge.export.verify import verify_step_graph
 from trm_edge.manifest import CheckpointRecord, FloatLayer, Manifest, TargetRecord
 from trm_edge.progress import Track, silent
-from trm_edge.step import CarryType
 from trm_edge.targets.puzzle_sources import CONTROL_PUZZLES, PARITY_PUZZLES, held_out_puzzles
 from trm_edge.targets.quantization import quantized_step
 from trm_edge.targets.request import ExportRequest
+from trm_edge.targets.target_graphs import Ingredients, Twins, target_graph
 
 _HEADS_REASON = "heads and embedding are a thousandth of the work and decide the answer"
 _VERIFIED_PUZZLES = 4
@@ -70,34 +70,37 @@ def export_bundle(
         )
         vectors.save(writer.path(PARITY))
         say(f"float32 answers to {len(vectors)} puzzles kept ({held_out.source})")
-        carry: CarryType = "float16" if request.precision == "fp16" else "float32"
         float_layers: tuple[FloatLayer, ...] = ()
-        if request.kind is None:
-            graph = step_graph(checkpoint.model, carry)
-        else:
+        ingredients = Ingredients(checkpoint.model, request.precision, None, {})
+        if request.kind is not None:
             step = quantized_step(request, request.kind, held_out, vectors, track=track, say=say)
-            graph, float_layers = step.graph, step.float_layers
+            float_layers = step.float_layers
+            model = step.saved.calibration.model
+            ingredients = Ingredients(model, request.precision, request.kind, step.layers)
             writer.path(CALIBRATION).write_text(step.saved.to_json())
-        for target in request.targets:
-            onnx.save(graph, writer.path(f"{target.name}/step.onnx"))
+        twins = Twins(ingredients, table, vectors, track)
+        targets = {}
+        for profile in request.targets:
+            name = f"{profile.name}/step.onnx"
+            graph = target_graph(ingredients, profile)
+            onnx.save(graph, writer.path(name))
+            on_gpu = profile.engine != "onnxruntime" and request.kind is not None
+            targets[profile.name] = TargetRecord(
+                precision=request.precision,
+                carry=profile.carry_of(request.precision),
+                opset=graph.opset_import[0].version,
+                step=name,
+                float_layers=(*float_layers, *_heads(request)),
+                twin=twins.accuracy(profile) if on_gpu else None,
+            )
         if table is not None:
             np.save(writer.path(PUZZLE_EMBEDDINGS), table)
         reference.unlink()
-        record = TargetRecord(
-            precision=request.precision,
-            carry=carry,
-            opset=graph.opset_import[0].version,
-            step="",
-            float_layers=(*float_layers, *_heads(request)),
-        )
         manifest = Manifest(
             model=config,
             task=request.task.name,
             checkpoint=_checkpoint_record(checkpoint),
-            targets={
-                target.name: _with_step(record, f"{target.name}/step.onnx")
-                for target in request.targets
-            },
+            targets=targets,
             files=writer.records(),
             limits=request.held_to,
             tools=_tools(),
@@ -109,10 +112,6 @@ def _heads(request: ExportRequest) -> tuple[FloatLayer, ...]:
     if request.precision == "fp32":
         return ()
     return tuple(FloatLayer(layer, _HEADS_REASON) for layer in ("lm_head", "q_head"))
-
-
-def _with_step(record: TargetRecord, step: str) -> TargetRecord:
-    return TargetRecord(record.precision, record.carry, record.opset, step, record.float_layers)
 
 
 def _checkpoint_record(checkpoint: Checkpoint) -> CheckpointRecord:

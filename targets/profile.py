@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import difflib
+import re
 import sys
-from dataclasses import dataclass, fields
+from dataclasses import MISSING, dataclass, fields
 from importlib import resources
+from pathlib import Path
 from typing import Any, Literal, get_args
 
 from trm_edge.errors import ConfigError
+from trm_edge.step import CarryType
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -16,28 +19,76 @@ else:
     import tomli as tomllib
 
 Precision = Literal["int8", "fp8", "fp16", "fp32", "int8-weight-only", "int4-weight-only"]
+Engine = Literal["onnxruntime", "tensorrt"]
+# How INT8 inputs of a product are rounded: each row by its own magnitude, or by one range a layer.
+Int8Ranges = Literal["per_token", "per_layer"]
 
 
 @dataclass(frozen=True)
 class TargetProfile:
-    """What a device can run.
+    """What a device can run, and how its step graph has to be.
 
     Raises:
-        ConfigError: a precision is unknown.
+        ConfigError: a value is out of range.
     """
 
     name: str
     description: str
+    engine: Engine
     precisions: tuple[Precision, ...]
     correctness_only: tuple[Precision, ...] = ()  # runs, but not for speed
+    carry: CarryType = "float32"  # also what is not quantized is computed in, but for --fp32
+    int8_ranges: Int8Ranges = "per_layer"
+    opset: int = 19  # the highest that its parser reads
+    batch: tuple[int, int, int] = (1, 8, 64)  # least, usual and most slots of an engine
+    # Where the engine is TensorRT's.
+    compute_capability: str = ""
+    tensorrt: tuple[str, str] = ("", "")  # versions that there are for it, oldest and newest
+    software: str = ""  # what brings them
+    memory_gb: float = 0.0
+    unified_memory: bool = False  # shared with the CPU
+    workspace_mb: int = 1024  # that the builder may use
+    power_modes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        for precision in (*self.precisions, *self.correctness_only):
-            if precision not in get_args(Precision):
+        def require(fine: bool, key: str, expected: str) -> None:
+            if not fine:
                 raise ConfigError(
-                    f"target {self.name}: precision must be one of "
-                    f"{', '.join(get_args(Precision))}, but got {precision!r}."
+                    f"target {self.name}: {key} must be {expected}, but got {getattr(self, key)!r}."
                 )
+
+        for key, choices in (
+            ("engine", get_args(Engine)),
+            ("carry", get_args(CarryType)),
+            ("int8_ranges", get_args(Int8Ranges)),
+        ):
+            require(getattr(self, key) in choices, key, f"one of {', '.join(choices)}")
+        for key in ("precisions", "correctness_only"):
+            known = get_args(Precision)
+            require(set(getattr(self, key)) <= set(known), key, f"among {', '.join(known)}")
+        require(bool(self.precisions), "precisions", "one or more")
+        require(
+            set(self.correctness_only) <= set(self.precisions), "correctness_only", "in precisions"
+        )
+        least_usual_most = list(self.batch)
+        require(
+            len(self.batch) == 3 and self.batch[0] >= 1 and sorted(self.batch) == least_usual_most,
+            "batch",
+            "three rising numbers from 1: least, usual and most slots",
+        )
+        if self.engine == "tensorrt":
+            require(
+                bool(re.fullmatch(r"\d+\.\d", self.compute_capability)),
+                "compute_capability",
+                "like '8.7'",
+            )
+            require(
+                len(self.tensorrt) == 2 and all(map(_version, self.tensorrt)),
+                "tensorrt",
+                "two versions like '10.3'",
+            )
+            require(self.memory_gb > 0, "memory_gb", "positive")
+            require(self.workspace_mb > 0, "workspace_mb", "positive")
 
     def require(self, precision: Precision) -> None:
         """Refuse what the device does not have.
@@ -50,6 +101,16 @@ class TargetProfile:
                 f"{self.name} has no {precision}; it has {', '.join(self.precisions)}."
             )
 
+    def carry_of(self, precision: Precision) -> CarryType:
+        """Element type of the carry, and of what is not quantized."""
+        if precision == "fp32":
+            return "float32"
+        return "float16" if precision == "fp16" else self.carry
+
+
+def _version(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split("."))) if re.fullmatch(r"\d+(\.\d+)+", text) else ()
+
 
 def profile_names() -> list[str]:
     """Every target there is a file for."""
@@ -58,17 +119,34 @@ def profile_names() -> list[str]:
 
 
 def load_profile(name: str) -> TargetProfile:
-    """Read a target's file.
+    """Read a target's file: one of those that come along, or your own by its path.
 
     Raises:
         ConfigError: no such target (with the closest names), or a key is unknown or missing.
     """
+    if name.endswith(".toml"):
+        return _load_file(Path(name))
     if name not in profile_names():
         close = difflib.get_close_matches(name, profile_names(), n=2)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
-        raise ConfigError(f"no target {name!r}; there is {', '.join(profile_names())}.{hint}")
+        raise ConfigError(
+            f"no target {name!r}; there is {', '.join(profile_names())}.{hint} A file of your own "
+            "ends in .toml."
+        )
     text = (resources.files("trm_edge.targets") / f"{name}.toml").read_text(encoding="utf-8")
     return profile_from_dict(name, tomllib.loads(text))
+
+
+def _load_file(path: Path) -> TargetProfile:
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", path.stem):
+        raise ConfigError(
+            f"{path}: a target is named by its file, in lower case, digits, dots and hyphens."
+        )
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise ConfigError(f"{path} is no target's file: {error}.") from error
+    return profile_from_dict(path.stem, values)
 
 
 def profile_from_dict(name: str, values: dict[str, Any]) -> TargetProfile:
@@ -77,17 +155,16 @@ def profile_from_dict(name: str, values: dict[str, Any]) -> TargetProfile:
     Raises:
         ConfigError: names what is unknown or missing, and the known keys.
     """
-    known = [f.name for f in fields(TargetProfile) if f.name != "name"]
+    keys = [field for field in fields(TargetProfile) if field.name != "name"]
+    known = [key.name for key in keys]
     unknown = sorted(set(values) - set(known))
-    missing = [key for key in ("description", "precisions") if key not in values]
+    missing = [key.name for key in keys if key.default is MISSING and key.name not in values]
     if unknown or missing:
         raise ConfigError(
             f"target {name}: unknown {', '.join(unknown) or 'nothing'}, missing "
             f"{', '.join(missing) or 'nothing'}. The keys are {', '.join(known)}."
         )
-    return TargetProfile(
-        name=name,
-        description=str(values["description"]),
-        precisions=tuple(values["precisions"]),
-        correctness_only=tuple(values.get("correctness_only", ())),
-    )
+    plain: dict[str, Any] = {
+        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
+    }
+    return TargetProfile(name=name, **plain)

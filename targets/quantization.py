@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-
-import onnx
 
 from trm_edge.calibration.accuracy_control import control_accuracy
 from trm_edge.calibration.cache import SavedCalibration, read_calibration
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.finetune import FinetuneRecipe, finetune
+from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.recipe import QuantizedType
 from trm_edge.calibration.sensitivity import QuantizedRunner
 from trm_edge.errors import CalibrationWarning
@@ -30,8 +29,8 @@ Say = Callable[[str], None]
 class QuantizedStep:
     """What quantization ends in."""
 
-    graph: onnx.ModelProto
     saved: SavedCalibration
+    layers: Mapping[str, LayerQuantization]  # without those that were returned to float
     float_layers: tuple[FloatLayer, ...]  # of the network; the heads are never quantized
 
 
@@ -63,10 +62,10 @@ def quantized_step(
             saved = _fine_tuned(request, kind, held_out, chosen, track, say)
         else:
             saved = _calibration(request, kind, chosen, track, say)
-    runner = QuantizedRunner(saved.calibration, request.checkpoint.puzzle_embeddings)
     layers = dict(saved.calibration.layers)
     if request.max_drop is None:
-        return QuantizedStep(runner.graph(layers), saved, ())
+        return QuantizedStep(saved, layers, ())
+    runner = QuantizedRunner(saved.calibration, request.checkpoint.puzzle_embeddings)
     settled = control_accuracy(
         runner, reference, held_out.entries, chosen.entries, request.max_drop, track
     )
@@ -87,7 +86,7 @@ def quantized_step(
         f"{report.drop_bound:.2f} by its 95 % interval, on {report.puzzles} held-out puzzles; "
         f"{len(float_layers)} of {len(saved.calibration.layers)} layers stay in float"
     )
-    return QuantizedStep(runner.graph(layers), saved, tuple(float_layers))
+    return QuantizedStep(saved, layers, tuple(float_layers))
 
 
 def _calibration(

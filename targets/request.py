@@ -63,5 +63,11 @@ class ExportRequest:
         if self.recipe is not None:
             return self.recipe
         default = CalibrationRecipe.default(kind)
-        weight_only = self.precision.endswith("weight-only")
-        return replace(default, activations="float") if weight_only else default
+        if self.precision.endswith("weight-only"):
+            return replace(default, activations="float")
+        if self.precision == "int8" and any(
+            target.int8_ranges == "per_layer" for target in self.targets
+        ):
+            # One calibration serves all targets: who rounds by rows needs no ranges.
+            return CalibrationRecipe.static(kind)
+        return default

@@ -33,14 +33,33 @@ class FloatLayer:
 
 
 @dataclass(frozen=True)
+class TwinAccuracy:
+    """What a graph answers when its quantization is computed in float32 on a CPU.
+
+    Shares lie in 0..1, drops are in points of exact match against the float32 model.
+    """
+
+    puzzles: int
+    exact_fixed: float
+    exact_adaptive: float
+    drop_fixed: float
+    drop_adaptive: float
+    drop_bound: float  # upper end of the 95 % interval, in the mode where it is higher
+    halting_agreement: float
+    carry_cosine_first: float  # after the first step
+    carry_cosine_last: float
+
+
+@dataclass(frozen=True)
 class TargetRecord:
     """What was exported for one target."""
 
-    precision: str  # int8, fp8, fp16, fp32
+    precision: str
     carry: CarryType
     opset: int
     step: str  # path of the step graph
     float_layers: tuple[FloatLayer, ...] = ()
+    twin: TwinAccuracy | None = None  # None: on a CPU the graph itself is what parity runs
 
 
 @dataclass(frozen=True)
@@ -159,6 +178,9 @@ def _manifest(raw: dict[str, Any]) -> Manifest:
                         FloatLayer(**_only(layer, FloatLayer, "float_layers"))
                         for layer in value["float_layers"]
                     ),
+                    "twin": None
+                    if value["twin"] is None
+                    else TwinAccuracy(**_only(value["twin"], TwinAccuracy, "twin")),
                 },
                 TargetRecord,
                 f"targets.{name}",

@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, numpy_helper
+
+from tests.toys import BASE, VARIANTS, toy_model, toy_table, toy_tokens
+from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+from trm_edge.calibration.calibrate import calibrate
+from trm_edge.calibration.recipe import CalibrationRecipe
+from trm_edge.errors import CalibrationError
+from trm_edge.evaluation.parity import compare
+from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.export.step_graph import step_graph
+from trm_edge.solver import Puzzle
+from trm_edge.targets.profile import Precision, load_profile
+from trm_edge.targets.target_graphs import Ingredients, Twins, target_graph
+
+CPU, ORIN, H100 = (load_profile(name) for name in ("cpu", "jetson-orin-nano", "h100"))
+PUZZLES = [Puzzle(row) for row in toy_tokens(BASE, 8)]
+
+
+def ingredients(precision: Precision = "int8", variant: str = "mlp") -> Ingredients:
+    model, table = toy_model(VARIANTS[variant]), toy_table(VARIANTS[variant])
+    kind = "fp8" if precision == "fp8" else "int8"
+    recipe = replace(CalibrationRecipe.static(kind), puzzles=4)
+    ready = calibrate(model, table, PUZZLES, kind, recipe)
+    return Ingredients(ready.model, precision, kind, ready.layers)
+
+
+def reference(model_of: Ingredients, folder: Path) -> ParityVectors:
+    path = folder / "float.onnx"
+    onnx.save(step_graph(model_of.model), path)
+    backend = OnnxRuntimeBackend(path, BASE)
+    labels = np.full((len(PUZZLES), BASE.seq_len), 255, np.uint8)
+    return record_vectors(backend, toy_table(BASE), PUZZLES, labels)
+
+
+def operators(graph: onnx.ModelProto) -> set[str]:
+    return {node.op_type for node in graph.graph.node}
+
+
+def test_one_calibration_rounds_by_rows_on_a_cpu_and_by_layer_on_a_gpu() -> None:
+    both = ingredients()
+    cpu, gpu = target_graph(both, CPU), target_graph(both, ORIN)
+    assert "ReduceMax" in operators(cpu)
+    assert "ReduceMax" not in operators(gpu)
+    codes = [
+        {
+            tensor.name: tensor.raw_data
+            for tensor in graph.graph.initializer
+            if tensor.data_type == 3
+        }
+        for graph in (cpu, gpu)
+    ]
+    assert codes[0] == codes[1]
+    assert len(codes[0]) > 8
+
+
+@pytest.mark.parametrize("precision", ["int8", "fp8"])
+@pytest.mark.parametrize("variant", ["mlp", "attention-rope"])
+def test_a_gpu_computes_and_scales_in_float16(
+    precision: Precision, variant: str, tmp_path: Path
+) -> None:
+    given = ingredients(precision, variant)
+    graph = target_graph(given, H100)
+    scales = [t for t in graph.graph.initializer if re.search(r"\.s(_in)?$", t.name)]
+    assert scales
+    assert {tensor.data_type for tensor in scales} == {TensorProto.FLOAT16}
+    wide = {t.name: t for t in target_graph(given, CPU).graph.initializer}
+    for tensor in scales:
+        if not tensor.name.endswith(".s_in"):  # the CPU's inputs are scaled otherwise
+            ours, theirs = numpy_helper.to_array(tensor), numpy_helper.to_array(wide[tensor.name])
+            np.testing.assert_allclose(ours.astype(np.float32), theirs, rtol=1e-3)
+    # It runs, and its first step is near that of the float32 twin.
+    config = VARIANTS[variant]
+    tokens, table = toy_tokens(config, 4), toy_table(config)
+    assert table is not None
+    outputs = []
+    for carry, profile in (("float16", H100), ("float32", replace(H100, carry="float32"))):
+        path = tmp_path / f"{carry}.onnx"
+        onnx.save(target_graph(given, profile), path)
+        with OnnxRuntimeBackend(path, config, carry=carry) as backend:  # type: ignore[arg-type]
+            backend.start(4)
+            backend.step(tokens, table[np.zeros(4, int)], np.ones(4, bool))
+            outputs.append(np.concatenate([part.ravel() for part in backend.carry()]))
+    half, full = outputs
+    cosine = float(half @ full / np.linalg.norm(half) / np.linalg.norm(full))
+    assert cosine > 0.99
+
+
+def test_float32_stays_float32_and_float16_is_half_on_every_target() -> None:
+    model = toy_model(BASE)
+    for precision, element in (("fp32", TensorProto.FLOAT), ("fp16", TensorProto.FLOAT16)):
+        for profile in (CPU, ORIN):
+            graph = target_graph(Ingredients(model, precision, None, {}), profile)
+            kinds = {t.name: t.data_type for t in graph.graph.initializer}
+            assert kinds["layers.0.mlp.down_proj"] == element
+
+
+def test_twins_that_are_alike_are_measured_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    both = ingredients()
+    answers = reference(both, tmp_path)
+    twins = Twins(both, toy_table(BASE), answers)
+    first = twins.accuracy(ORIN)
+    assert first.puzzles == len(PUZZLES)
+    assert 0.5 < first.carry_cosine_first <= 1
+    monkeypatch.setattr(twins, "_measure", lambda profile: pytest.fail("measured again"))
+    assert twins.accuracy(H100) == first
+
+
+def test_a_scale_that_float16_cannot_hold_is_refused() -> None:
+    given = ingredients()
+    name = "layers.0.mlp.down_proj"
+    tiny = replace(given.layers[name], weight_scales=given.layers[name].weight_scales * 1e-7)
+    spoiled = replace(given, layers={**given.layers, name: tiny})
+    with pytest.raises(CalibrationError, match=r"down_proj has scales .* do not fit into float16"):
+        target_graph(spoiled, ORIN)
+
+
+def test_compare_is_what_the_twin_reports(tmp_path: Path) -> None:
+    both = ingredients()
+    answers = reference(both, tmp_path)
+    path = tmp_path / "twin.onnx"
+    onnx.save(target_graph(both, replace(ORIN, carry="float32")), path)
+    candidate = record_vectors(
+        OnnxRuntimeBackend(path, BASE), toy_table(BASE), PUZZLES, answers.labels
+    )
+    report = compare(answers, candidate)
+    twin = Twins(both, toy_table(BASE), answers).accuracy(ORIN)
+    assert twin.drop_fixed == report.modes[0].drop
+    assert twin.halting_agreement == report.halting.agreement
