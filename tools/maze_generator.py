@@ -108,14 +108,6 @@ def fill_dead_ends(tokens, rounds):
     return labels
 
 
-def known_after(
-    tokens: NDArray[np.uint8], labels: NDArray[np.uint8], rounds: NDArray[np.int64]
-) -> NDArray[np.uint8]:
-    """The solutions (n, side * side) with 0 where so many rounds (n,) leave a dead end unfilled."""
-    filled = fill_dead_ends(tokens, rounds)
-    return np.where((filled == WAY) & (labels != WAY), 0, labels).astype(np.uint8)
-
-
 @numba.njit
 def _maze(side: int, shortest: int, longest: int):
     """Tokens and labels (side * side,) of one maze with a way of so many steps."""

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from curriculum import Curriculum, Known
+from curriculum import Curriculum, Lesson
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
@@ -85,7 +85,7 @@ class Trainer:
         self,
         recipe: TrainingRecipe,
         data: Callable[[np.random.Generator], Iterator[Batch]],
-        known: Known | None = None,
+        lesson: Lesson | None = None,
     ) -> None:
         self.recipe = recipe
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -122,7 +122,7 @@ class Trainer:
         self.batches = data(self.rng)
         self.waiting: Batch | None = None
         self.slots = Slots(recipe.batch, config)
-        self.curriculum = Curriculum(known, config.halt_max_steps) if known is not None else None
+        self.curriculum = Curriculum(lesson, config.halt_max_steps) if lesson is not None else None
         self._sync_worker()
         self.carry = Carry(*(z.clone() for z in self.worker.initial_carry(recipe.batch)))
         self.log: list[dict[str, float]] = []
@@ -181,9 +181,9 @@ class Trainer:
         lesson, learned = None, {}
         if self.curriculum is not None:
             lesson = self._lesson(self.curriculum).to(device)
-            known = is_exact(out.logits, lesson).float().mean().item()
-            learned = {"known": known, "depth": float(self.curriculum.depth)}
-            self.curriculum.observe(known)
+            share = is_exact(out.logits, lesson).float().mean().item()
+            learned = {"learned": share, "depth": float(self.curriculum.depth)}
+            self.curriculum.observe(share)
         result = supervise(out, slots.labels.to(device), lesson)
         result.loss.backward()
         self._update()

@@ -23,7 +23,7 @@ import numpy as np
 import recursion_trainer
 import sudoku_generator
 import torch
-from curriculum import Known
+from curriculum import Lesson
 from published_format import write_checkpoint
 from recursion_trainer import Batch, Trainer, TrainingRecipe
 from rich.progress import Progress, TextColumn
@@ -73,7 +73,7 @@ class ReferenceRun:
     recipe: TrainingRecipe
     batches: Callable[[np.random.Generator], Iterator[Batch]]
     held_out: Callable[[int], Batch]
-    known: Known | None = None  # begin with what so many rounds of reasoning tell
+    lesson: Lesson | None = None  # what is to stand there after so many rounds of reasoning
 
 
 def sudoku_batches(rng: np.random.Generator) -> Iterator[Batch]:
@@ -117,7 +117,7 @@ RUNS = {
         TrainingRecipe(MAZE, batch=32, lr=6e-4),
         maze_batches,
         held_out_mazes,
-        maze_generator.known_after,
+        maze_generator.fill_dead_ends,
     ),
     "sudoku-published": ReferenceRun(_published(SUDOKU, 6), sudoku_batches, held_out_sudokus),
     "maze-published": ReferenceRun(_published(MAZE, 4), maze_batches, held_out_mazes),
@@ -168,7 +168,7 @@ def main(
     recipe = dataclasses.replace(RUNS[name].recipe, seed=seed)
     if steps:
         recipe = dataclasses.replace(recipe, steps=steps)
-    trainer = Trainer(recipe, RUNS[name].batches, RUNS[name].known)
+    trainer = Trainer(recipe, RUNS[name].batches, RUNS[name].lesson)
     state = folder / "state.pt"
     if state.exists():
         trainer.load(state)

@@ -57,6 +57,10 @@ class BackendError(TrmEdgeError):
     """An engine cannot be loaded or run."""
 
 
+class EngineError(TrmEdgeError):
+    """An engine cannot be built, or does not fit what is here."""
+
+
 class MissingExtraError(TrmEdgeError):
     """A package is missing that an optional extra brings."""
 

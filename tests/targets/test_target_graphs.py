@@ -12,7 +12,7 @@ from onnx import TensorProto, numpy_helper
 from tests.toys import BASE, VARIANTS, toy_model, toy_table, toy_tokens
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.calibrate import calibrate
-from trm_edge.calibration.recipe import CalibrationRecipe
+from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
 from trm_edge.errors import CalibrationError
 from trm_edge.evaluation.parity import compare
 from trm_edge.evaluation.vectors import ParityVectors, record_vectors
@@ -27,7 +27,7 @@ PUZZLES = [Puzzle(row) for row in toy_tokens(BASE, 8)]
 
 def ingredients(precision: Precision = "int8", variant: str = "mlp") -> Ingredients:
     model, table = toy_model(VARIANTS[variant]), toy_table(VARIANTS[variant])
-    kind = "fp8" if precision == "fp8" else "int8"
+    kind: QuantizedType = "fp8" if precision == "fp8" else "int8"
     recipe = replace(CalibrationRecipe.static(kind), puzzles=4)
     ready = calibrate(model, table, PUZZLES, kind, recipe)
     return Ingredients(ready.model, precision, kind, ready.layers)
@@ -96,7 +96,8 @@ def test_a_gpu_computes_and_scales_in_float16(
 
 def test_float32_stays_float32_and_float16_is_half_on_every_target() -> None:
     model = toy_model(BASE)
-    for precision, element in (("fp32", TensorProto.FLOAT), ("fp16", TensorProto.FLOAT16)):
+    elements: dict[Precision, int] = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16}
+    for precision, element in elements.items():
         for profile in (CPU, ORIN):
             graph = target_graph(Ingredients(model, precision, None, {}), profile)
             kinds = {t.name: t.data_type for t in graph.graph.initializer}

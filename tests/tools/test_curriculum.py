@@ -13,15 +13,15 @@ import numpy as np
 from curriculum import Curriculum
 
 asked = []
-def known(tokens, labels, rounds):
+def lesson(tokens, rounds):
     asked.append(rounds.tolist())
-    return np.zeros_like(labels)
+    return np.zeros_like(tokens)
 
 def learn(one, shares):
     for share in shares:
         one.observe(share)
 
-one = Curriculum(known, max_steps=4, first=3, then=2, goal=0.5, window=2)
+one = Curriculum(lesson, max_steps=4, first=3, then=2, goal=0.5, window=2)
 labels = np.full((4, 2), 7, np.uint8)
 steps = np.arange(4)
 seen = []
@@ -32,7 +32,7 @@ for stage in range(8):
     seen.append((one.depth, asked[-1]))
     learn(one, (0.2, 0.7, 0.2))
     assert one.stage == stage  # every mean of two lies below the goal
-    again = Curriculum(known, max_steps=4, first=3, then=2, goal=0.5, window=2)
+    again = Curriculum(lesson, max_steps=4, first=3, then=2, goal=0.5, window=2)
     again.restore(one.state())
     learn(one, (0.9,)), learn(again, (0.9,))
     assert one.stage == again.stage == stage + 1  # 0.2 and 0.9, also after a restart
@@ -56,11 +56,11 @@ run = RUNS["maze"]
 model = dataclasses.replace(run.recipe.model, hidden_size=32, puzzle_emb_ndim=32, halt_max_steps=3)
 recipe = dataclasses.replace(run.recipe, model=model, batch=4, warmup_steps=2)
 torch.set_num_threads(1)
-whole = Trainer(recipe, run.batches, run.known)
+whole = Trainer(recipe, run.batches, run.lesson)
 figures = [whole.advance() for _ in range(3)]
-assert all(one["depth"] == 1 and 0 <= one["known"] <= 1 for one in figures)
+assert all(one["depth"] == 1 and 0 <= one["learned"] <= 1 for one in figures)
 whole.curriculum.stage = 3
-part = Trainer(recipe, run.batches, run.known)
+part = Trainer(recipe, run.batches, run.lesson)
 whole.save(Path("state.pt")), part.load(Path("state.pt"))
 assert part.curriculum.state() == whole.curriculum.state()
 for _ in range(2):
