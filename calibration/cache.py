@@ -21,7 +21,7 @@ from torch import Tensor
 
 from trm_edge.calibration.calibrate import Calibration
 from trm_edge.calibration.equalise import equalise
-from trm_edge.calibration.finetune import FinetuneRecipe
+from trm_edge.calibration.finetune_recipe import FinetuneRecipe
 from trm_edge.calibration.grid import round_weight, spread_scales, weight_scales
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.qdq import STORED, encode

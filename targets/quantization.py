@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from trm_edge.calibration.accuracy_control import control_accuracy
 from trm_edge.calibration.cache import SavedCalibration, read_calibration
 from trm_edge.calibration.calibrate import calibrate
-from trm_edge.calibration.finetune import FinetuneRecipe, finetune
+from trm_edge.calibration.finetune import finetune
+from trm_edge.calibration.finetune_recipe import FinetuneRecipe
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.recipe import QuantizedType
 from trm_edge.calibration.sensitivity import QuantizedRunner

@@ -25,8 +25,9 @@ import sudoku_generator
 import torch
 from curriculum import Lesson
 from published_format import write_checkpoint
-from recursion_trainer import Batch, Trainer, TrainingRecipe
+from recursion_trainer import Batch, Trainer
 from rich.progress import Progress, TextColumn
+from training_recipe import TrainingRecipe
 
 from trm_edge.config import ModelConfig
 

@@ -16,10 +16,13 @@ from torch import nn
 from tests.toys import BASE, VARIANTS, toy_model, toy_table, toy_tokens
 from trm_edge.backends.torch import TorchBackend
 from trm_edge.calibration import finetune as module
+from trm_edge.calibration import finetune_loop
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.deep_supervision import Slots, stablemax_cross_entropy, training_step
 from trm_edge.calibration.fake_quantization import input_ranges, insert_quantizers
-from trm_edge.calibration.finetune import FinetuneRecipe, Finetuning, finetune
+from trm_edge.calibration.finetune import finetune
+from trm_edge.calibration.finetune_loop import Finetuning
+from trm_edge.calibration.finetune_recipe import FinetuneRecipe
 from trm_edge.calibration.grid import round_inputs, round_weight, weight_scales
 from trm_edge.calibration.recipe import Activations, CalibrationRecipe, QuantizedType, RangeMethod
 from trm_edge.calibration.trajectories import linear_layers
@@ -248,7 +251,7 @@ def test_ctrl_c_waits_for_the_step(tmp_path: Path, monkeypatch: pytest.MonkeyPat
             os.kill(os.getpid(), signal.SIGINT)
         return ordinary(*arguments)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(module, "training_step", interrupted)
+    monkeypatch.setattr(finetune_loop, "training_step", interrupted)
     # A shell starts what runs in its background with Ctrl-C switched off.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     try:

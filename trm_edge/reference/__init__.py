@@ -9,7 +9,7 @@ from typing import Literal
 from trm_edge.errors import ConfigError
 
 Split = Literal["calibration", "held_out", "examples"]
-REFERENCES = ("sudoku",)  # tasks; the first is the default
+REFERENCES = ("sudoku", "maze")  # tasks; the first is the default
 _SEQ_LEN = {"sudoku": 81, "maze": 169}  # of the puzzles that come along
 
 
