@@ -53,9 +53,11 @@ def toy_bundle(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 def reference_bundle(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Path:
-    """The shipped model in the precision of the parameter, as `trm-edge export` makes it."""
-    precision: Precision = request.param
-    checkpoint = load_checkpoint(reference_checkpoint())
+    """The shipped model of the parameter's task and precision, as `trm-edge export` makes it."""
+    task: str
+    precision: Precision
+    task, precision = request.param
+    checkpoint = load_checkpoint(reference_checkpoint(task))
     export = ExportRequest(
         checkpoint=checkpoint,
         task=task_for(checkpoint.config),
