@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import platform
@@ -14,6 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trm_edge import __version__
+from trm_edge.backends.cuda_driver import DriverState, probe
 from trm_edge.cli.options import json_option
 
 # What each package is for, and the extra that brings it.
@@ -54,10 +54,10 @@ def command(as_json: bool) -> None:
         console.print(f"{'yes' if able else 'no ':<4} {ability}: {reason}")
 
 
-def examine(find_gpu: Callable[[], str] | None = None) -> dict[str, object]:
+def examine(find_gpu: Callable[[], DriverState] | None = None) -> dict[str, object]:
     """What was found, ready to be printed as JSON."""
     versions = {name: _version(name) for name, _, _ in _PACKAGES}
-    gpu = (find_gpu or describe_gpu)()
+    gpu = str((find_gpu or probe)())
     exporting = [name for name in ("torch", "onnx", "nvidia-modelopt") if not versions[name]]
     providers = _providers()
     return {
@@ -82,28 +82,6 @@ def examine(find_gpu: Callable[[], str] | None = None) -> dict[str, object]:
             ),
         },
     }
-
-
-def describe_gpu() -> str:
-    """Ask the NVIDIA driver itself; TensorRT objects crash where there is none."""
-    try:
-        driver = ctypes.CDLL("libcuda.so.1")
-    except OSError:
-        return "none: no NVIDIA driver (libcuda.so.1) on this machine"
-    status = driver.cuInit(0)
-    if status:
-        return f"none: the NVIDIA driver is there, but cuInit answers {status}"
-    count = ctypes.c_int()
-    driver.cuDeviceGetCount(ctypes.byref(count))
-    names = []
-    for device in range(count.value):
-        name = ctypes.create_string_buffer(128)
-        major, minor = ctypes.c_int(), ctypes.c_int()
-        driver.cuDeviceGetName(name, 128, device)
-        driver.cuDeviceGetAttribute(ctypes.byref(major), 75, device)
-        driver.cuDeviceGetAttribute(ctypes.byref(minor), 76, device)
-        names.append(f"{name.value.decode()} (compute capability {major.value}.{minor.value})")
-    return ", ".join(names) or "none: the NVIDIA driver sees no device"
 
 
 def _version(package: str) -> str | None:

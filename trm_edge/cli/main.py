@@ -19,6 +19,7 @@ COMMANDS = {
     "solve": "trm_edge.cli.solve",
     "parity": "trm_edge.cli.parity",
     "inspect": "trm_edge.cli.inspect",
+    "build": "trm_edge.cli.build",
     "targets": "trm_edge.cli.targets",
     "doctor": "trm_edge.cli.doctor",
 }
@@ -27,6 +28,7 @@ _HELP = {
     "solve": "Solve puzzles with a bundle.",
     "parity": "Hold a bundle to its own float32 answers.",
     "inspect": "Say what is in a bundle.",
+    "build": "Compile an engine, on the device it is for.",
     "targets": "List the devices that there are graphs for, or explain one.",
     "doctor": "Say what this machine can do, and why.",
 }

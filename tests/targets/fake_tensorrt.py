@@ -1,0 +1,164 @@
+"""Modules like ``tensorrt`` 10.3 and 11: each has what its version has, and nothing else.
+
+A class here has no attribute that its version lacks, and an object takes none that is not
+declared, so code that relies on the other version fails as it would on a device.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Callable
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import onnx
+
+
+class _Strict:
+    """Settable attributes are those of ``settable``."""
+
+    settable: tuple[str, ...] = ()
+
+    def __setattr__(self, name: str, value: object) -> None:
+        if not name.startswith("_") and name not in self.settable:
+            raise AttributeError(f"{type(self).__name__} has no attribute {name}")
+        super().__setattr__(name, value)
+
+
+class FakeModule(SimpleNamespace):
+    """The module, and what was asked of it (``asked``)."""
+
+    asked: dict[str, Any]
+
+
+def fake_tensorrt(
+    version: str,
+    *,
+    fails: str = "",
+    says: Callable[[Any, Any], None] = lambda logger, severity: None,
+    cache_of: bytes = b"this device",
+) -> FakeModule:
+    """A module of that version.
+
+    Args:
+        fails: ``parse`` or ``build``: the step that fails, with an error in the log.
+        says: called with the logger and the severities while the network is compiled.
+        cache_of: what a timing cache has to contain to be taken for one of this device.
+    """
+    old = version.startswith("10.")
+    asked: dict[str, Any] = {"shapes": {}, "flags_cleared": []}
+
+    class Severity(enum.Enum):
+        INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = range(5)
+
+    class ILogger:
+        def __init__(self) -> None:
+            self.began = True
+
+    class NetworkDefinitionCreationFlag(enum.IntEnum):
+        EXPLICIT_BATCH = 0
+        STRONGLY_TYPED = 1
+
+    class NewNetworkFlag(enum.IntEnum):
+        STRONGLY_TYPED = 1
+
+    class OldBuilderFlag(enum.IntEnum):
+        FP16, INT8, TF32 = 0, 1, 7
+
+    class NewBuilderFlag(enum.IntEnum):
+        TF32 = 7
+
+    class MemoryPoolType(enum.IntEnum):
+        WORKSPACE = 0
+
+    class ProfilingVerbosity(enum.IntEnum):
+        LAYER_NAMES_ONLY, NONE, DETAILED = range(3)
+
+    class OptimizationProfile(_Strict):
+        def set_shape(self, name: str, least: Any, usual: Any, most: Any) -> None:
+            asked["shapes"][name] = (least, usual, most)
+
+    class TimingCache(_Strict):
+        def __init__(self, content: bytes) -> None:
+            self._content = content
+
+        def serialize(self) -> memoryview:
+            return memoryview(self._content + b"|measured")
+
+    class BuilderConfig(_Strict):
+        settable = ("profiling_verbosity", "builder_optimization_level")
+
+        def set_memory_pool_limit(self, pool: MemoryPoolType, size: int) -> None:
+            asked["workspace"] = size
+
+        def clear_flag(self, flag: Any) -> None:
+            asked["flags_cleared"].append(flag.name)
+
+        def create_timing_cache(self, content: bytes) -> TimingCache:
+            return TimingCache(content)
+
+        def set_timing_cache(self, cache: TimingCache, ignore_mismatch: bool) -> bool:
+            assert not ignore_mismatch
+            fits = not cache._content or cache._content.startswith(cache_of)
+            if fits:
+                asked["timing_cache"] = cache._content
+            return fits
+
+        def add_optimization_profile(self, profile: OptimizationProfile) -> int:
+            asked["profile"] = profile
+            return 0
+
+    class Network(_Strict):
+        pass
+
+    class OnnxParser(_Strict):
+        def __init__(self, network: Network, logger: ILogger) -> None:
+            self._logger = logger
+
+        def parse_from_file(self, path: str) -> bool:
+            asked["graph"] = onnx.load(Path(path))
+            return fails != "parse"
+
+        @property
+        def num_errors(self) -> int:
+            return 1 if fails == "parse" else 0
+
+        def get_error(self, index: int) -> str:
+            return "no importer for the operator Swish"
+
+    class Builder(_Strict):
+        def __init__(self, logger: Any) -> None:
+            assert logger.began, "ILogger.__init__ was not called"
+            self._logger = logger
+
+        def create_network(self, flags: int = 0) -> Network:
+            asked["network_flags"] = flags
+            return Network()
+
+        def create_builder_config(self) -> BuilderConfig:
+            return BuilderConfig()
+
+        def create_optimization_profile(self) -> OptimizationProfile:
+            return OptimizationProfile()
+
+        def build_serialized_network(
+            self, network: Network, config: BuilderConfig
+        ) -> memoryview | None:
+            says(self._logger, Severity)
+            if fails == "build":
+                self._logger.log(Severity.ERROR, "could not find any implementation")
+                return None
+            return memoryview(b"engine of " + version.encode())
+
+    return FakeModule(
+        __version__=version,
+        asked=asked,
+        ILogger=ILogger,
+        Builder=Builder,
+        OnnxParser=OnnxParser,
+        MemoryPoolType=MemoryPoolType,
+        ProfilingVerbosity=ProfilingVerbosity,
+        BuilderFlag=OldBuilderFlag if old else NewBuilderFlag,
+        NetworkDefinitionCreationFlag=NetworkDefinitionCreationFlag if old else NewNetworkFlag,
+    )

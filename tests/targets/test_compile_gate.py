@@ -1,0 +1,107 @@
+"""The compile gate: every variant and precision through NVIDIA's compiler, for three GPUs.
+
+Sizes and times go to ``build/gate.json``. A warning that ``tests/data/gate_warnings.txt`` does not
+have fails: it is read, and then either the graph is changed or the line is added.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import onnx
+import pytest
+
+from tests.toys import VARIANTS, toy_model, toy_table, toy_tokens
+from trm_edge.calibration.calibrate import calibrate
+from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
+from trm_edge.config import ModelConfig
+from trm_edge.export.checkpoint import load_checkpoint
+from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.reference import REFERENCES, reference_checkpoint
+from trm_edge.solver import Puzzle
+from trm_edge.targets.compiler import Compiler
+from trm_edge.targets.engine import BuildOptions, build_engine
+from trm_edge.targets.profile import Precision, load_profile
+from trm_edge.targets.puzzle_sources import calibration_puzzles, held_out_puzzles
+from trm_edge.targets.target_graphs import Ingredients, target_graph
+from trm_edge.tasks import task_for
+
+pytestmark = pytest.mark.gate
+CAPABILITIES = {"8.0": "a100", "8.9": "l4", "12.0": "rtx-5090"}  # and a target that has it
+PRECISIONS: tuple[Precision, ...] = ("fp16", "int8", "fp8")
+KINDS: dict[Precision, QuantizedType] = {"int8": "int8", "fp8": "fp8"}
+ROOT = Path(__file__).parents[2]
+KNOWN = (ROOT / "tests/data/gate_warnings.txt").read_text().splitlines()
+
+
+@pytest.fixture(scope="module")
+def record() -> Iterator[dict[str, Any]]:
+    built: dict[str, Any] = {}
+    yield built
+    path = ROOT / "build/gate.json"
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(json.dumps(built, indent=1) + "\n")
+
+
+@pytest.fixture(scope="module")
+def compiler() -> Compiler:
+    pytest.importorskip("tensorrt_rtx")
+    return Compiler("tensorrt-rtx")
+
+
+def ingredients(name: str, precision: Precision) -> tuple[Ingredients, ModelConfig]:
+    if name in REFERENCES:
+        checkpoint = load_checkpoint(reference_checkpoint(name))
+        model, table, config = checkpoint.model, checkpoint.puzzle_embeddings, checkpoint.config
+        task = task_for(config)
+        held_out = held_out_puzzles(task, None, 4)
+        puzzles = calibration_puzzles(task, None, None, held_out, 4).puzzles
+    else:
+        config = VARIANTS[name]
+        model, table = toy_model(config), toy_table(config)
+        puzzles = [Puzzle(row) for row in toy_tokens(config, 4)]
+    return prepared(model, table, puzzles, precision), config
+
+
+def prepared(
+    model: TinyRecursiveModel, table: Any, puzzles: list[Puzzle], precision: Precision
+) -> Ingredients:
+    if precision not in KINDS:
+        return Ingredients(model, precision, None, {})
+    kind = KINDS[precision]
+    recipe = replace(CalibrationRecipe.static(kind), puzzles=4)
+    ready = calibrate(model, table, puzzles, kind, recipe)
+    return Ingredients(ready.model, precision, kind, ready.layers)
+
+
+@pytest.mark.filterwarnings("ignore::trm_edge.errors.CalibrationWarning")
+@pytest.mark.parametrize("precision", PRECISIONS)
+@pytest.mark.parametrize("name", [*VARIANTS, *REFERENCES])
+def test_builds(
+    name: str, precision: Precision, compiler: Compiler, record: dict[str, Any], tmp_path: Path
+) -> None:
+    made, config = ingredients(name, precision)
+    new = []
+    for capability, target in CAPABILITIES.items():
+        profile = load_profile(target)
+        if precision not in profile.precisions:
+            assert (precision, capability) == ("fp8", "8.0")  # refused before, by the profile
+            continue
+        path = tmp_path / "step.onnx"
+        onnx.save(target_graph(made, profile), path)
+        options = BuildOptions.of(profile, capability)
+        engine = build_engine(path, config, profile.carry_of(precision), options, compiler)
+        record[f"{name} {precision} SM{capability}"] = {
+            "compiler": f"{compiler.name} {compiler.version}",
+            "graph_bytes": path.stat().st_size,
+            "engine_bytes": len(engine.content),
+            "seconds": round(engine.seconds, 2),
+            "warnings": engine.warnings,
+        }
+        new += [line for line in engine.warnings if not any(re.search(k, line) for k in KNOWN)]
+    assert not new
