@@ -163,7 +163,7 @@ def _scales(values: NDArray[Any], layer: str, element: Any) -> NDArray[Any]:
         CalibrationError: one is too small or too large for it.
     """
     with np.errstate(over="ignore", under="ignore"):
-        scales = np.ascontiguousarray(values.astype(element))
+        scales = np.array(values, element, order="C")
     if not (np.isfinite(scales).all() and (scales > 0).all()):
         raise CalibrationError(
             f"{layer} has scales from {values.min():.3g} to {values.max():.3g}, which do not fit "

@@ -8,13 +8,20 @@ from dataclasses import replace
 
 from trm_edge.backends.cuda_driver import DriverState, Gpu, probe
 from trm_edge.bundle import Bundle
-from trm_edge.engine_record import ENGINE, LOG, RECORD, TIMING_CACHE, EngineRecord
+from trm_edge.engine_record import (
+    ENGINE,
+    LAYERS,
+    LOG,
+    RECORD,
+    TIMING_CACHE,
+    EngineRecord,
+)
 from trm_edge.errors import EngineError
 from trm_edge.files import write_bytes, write_text
 from trm_edge.step import step_inputs
-from trm_edge.targets.compiler import Compiler, CompilerName
-from trm_edge.targets.engine import BuildOptions, build_engine
+from trm_edge.targets.engine import BuildOptions, build_engine, layer_information
 from trm_edge.targets.profile import TargetProfile, load_profile
+from trm_edge.tensorrt_module import Compiler, CompilerName
 
 FP8_SINCE = (8, 9)  # compute capability
 
@@ -95,6 +102,9 @@ def build_target(
     if built.timing_cache is not None:
         write_bytes(cache, built.timing_cache)
     write_text(folder / RECORD, record.to_json())
+    (folder / LAYERS).unlink(missing_ok=True)
+    if gpu is not None:  # without one an engine cannot be opened
+        write_text(folder / LAYERS, layer_information(compiler, built.content))
     return record
 
 

@@ -13,8 +13,8 @@ from typing import Any
 from trm_edge.config import ModelConfig
 from trm_edge.errors import EngineError
 from trm_edge.step import CarryType, step_inputs
-from trm_edge.targets.compiler import Compiler
 from trm_edge.targets.profile import TargetProfile
+from trm_edge.tensorrt_module import Compiler
 
 
 @dataclass(frozen=True)
@@ -92,6 +92,25 @@ def build_engine(
             line.text for line in compiler.log.lines[said:] if line.severity == "warning"
         ),
     )
+
+
+def layer_information(compiler: Compiler, engine: bytes) -> str:
+    """What the inspector says about every layer, as JSON; needs the GPU that it was built for.
+
+    Raises:
+        EngineError: the engine cannot be opened.
+    """
+    trt = compiler.trt
+    runtime = trt.Runtime(compiler.logger)
+    opened = runtime.deserialize_cuda_engine(engine)
+    if opened is None:
+        said = "; ".join(compiler.log.errors[-3:]) or "it gave no reason"
+        raise EngineError(
+            f"{compiler.name} {compiler.version} cannot open the engine that it has just built: "
+            f"{said}"
+        )
+    inspector = opened.create_engine_inspector()
+    return str(inspector.get_engine_information(trt.LayerInformationFormat.JSON))
 
 
 def _shapes(builder: Any, config: ModelConfig, carry: CarryType, options: BuildOptions) -> Any:

@@ -17,6 +17,7 @@ from numpy import float32
 from numpy.typing import NDArray
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.qdq import quantize_graph
 from trm_edge.calibration.recipe import QuantizedType
@@ -27,6 +28,7 @@ from trm_edge.export.step_graph import step_graph
 from trm_edge.manifest import TwinAccuracy
 from trm_edge.progress import Track, silent
 from trm_edge.step import CarryType
+from trm_edge.targets.parser import require_readable
 from trm_edge.targets.profile import Precision, TargetProfile
 
 
@@ -47,7 +49,11 @@ def target_graph(ingredients: Ingredients, profile: TargetProfile) -> onnx.Model
         CalibrationError: a scale does not fit into the type that the target computes in.
         ExportError: a weight does not.
     """
-    return _graph(ingredients, profile, profile.carry_of(ingredients.precision))
+    graph = _graph(ingredients, profile, profile.carry_of(ingredients.precision))
+    if profile.engine == "onnxruntime":
+        return fp8_in_float32(graph)
+    require_readable(graph, profile)
+    return graph
 
 
 def _graph(ingredients: Ingredients, profile: TargetProfile, carry: CarryType) -> onnx.ModelProto:
@@ -94,7 +100,7 @@ class Twins:
         reference = self._reference
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "twin.onnx"
-            onnx.save(_graph(self._ingredients, profile, "float32"), path)
+            onnx.save(fp8_in_float32(_graph(self._ingredients, profile, "float32")), path)
             candidate = record_vectors(
                 OnnxRuntimeBackend(path, self._ingredients.model.config),
                 self._table,

@@ -100,13 +100,16 @@ class Bundle:
         return name, targets[name]
 
     def backend(self, target: str | None = None, *, threads: int = 0) -> Backend:
-        """The engine that runs a target on this machine, not yet loaded."""
-        from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+        """What runs a target on this machine, not yet loaded; :func:`choose` says why that.
 
-        _, record = self.target(target)
-        return OnnxRuntimeBackend(
-            self.path / record.step, self.config, carry=record.carry, threads=threads
-        )
+        Raises:
+            BundleError: there is no such target.
+            EngineError: the target has an engine that does not fit what is here.
+        """
+        from trm_edge.backends.choice import choose
+
+        name, _ = self.target(target)
+        return choose(self, name, threads=threads).backend
 
     def task(self) -> Task:
         """The task of this bundle: reads puzzles, draws and judges answers."""

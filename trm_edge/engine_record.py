@@ -10,9 +10,12 @@ from typing import Any
 from trm_edge.backends.cuda_driver import Gpu
 from trm_edge.bundle import hash_file
 from trm_edge.errors import EngineError
+from trm_edge.tensorrt_module import CompilerName
 
 FORMAT = "trm-edge.engine/1"
 ENGINE, RECORD, TIMING_CACHE, LOG = "step.engine", "build.json", "timing.cache", "build.log"
+LAYERS = "layers.json"  # what the inspector says
+RUNTIME_CACHE = "runtime.cache"  # kernels that TensorRT-RTX compiled on this machine
 
 
 @dataclass(frozen=True)
@@ -22,7 +25,7 @@ class EngineRecord:
     engine_sha256: str
     engine_size: int  # bytes
     graph_sha256: str
-    compiler: str  # tensorrt or tensorrt-rtx
+    compiler: CompilerName
     compiler_version: str
     gpu: str  # name; empty where it was compiled without one
     compute_capability: str

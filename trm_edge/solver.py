@@ -8,8 +8,7 @@ not the slowest puzzle. When no puzzle is left the batch shrinks to the slots st
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
-from itertools import islice
+from dataclasses import dataclass
 from types import TracebackType
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from trm_edge.backends.base import Backend
 from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.halting import HaltingRule
+from trm_edge.lane import Lane
 
 
 @dataclass(frozen=True)
@@ -44,17 +44,6 @@ class Solution:
     def confidence(self) -> float:
         """The halting head's probability that the answer is right, sigmoid(q_halt)."""
         return float(1.0 / (1.0 + np.exp(-np.float64(self.q_halt[-1]))))
-
-
-@dataclass
-class _Slot:
-    """A puzzle at work."""
-
-    index: int
-    puzzle: Puzzle
-    q_halt: list[float] = field(default_factory=list)
-    q_continue: list[float] = field(default_factory=list)
-    trajectory: list[NDArray[np.uint8]] = field(default_factory=list)
 
 
 class Solver:
@@ -129,73 +118,39 @@ class Solver:
 
     def _run(self, source: Iterator[tuple[int, Puzzle]]) -> Iterator[Solution]:
         rest = _checked(source, self)
-        slots = [_Slot(*item) for item in islice(rest, self.batch)]
-        if not slots:
-            return
-        self.backend.start(len(slots))
-        tokens = np.stack([slot.puzzle.tokens for slot in slots]).astype(np.int32)
-        rows = self._rows([slot.puzzle for slot in slots])
-        reset = np.ones(len(slots), np.bool_)
-        while slots:
-            q_halt, q_continue = self.backend.step(tokens, rows, reset)
-            self.slot_steps += len(slots)
-            for slot, halt, go_on in zip(slots, q_halt.tolist(), q_continue.tolist(), strict=True):
-                slot.q_halt.append(halt)
-                slot.q_continue.append(go_on)
-            if self.trace:
-                every = self.backend.predictions(np.arange(len(slots)))
-                for slot, prediction in zip(slots, every, strict=True):
-                    slot.trajectory.append(prediction)
-            steps = np.array([len(slot.q_halt) for slot in slots], np.int32)
-            if self.watch is not None:
-                self.watch(np.array([slot.index for slot in slots], np.int64), steps)
-            done = np.flatnonzero(self.halting.halted(steps, q_halt, q_continue))
-            reset = np.zeros(len(slots), np.bool_)
-            if not len(done):
-                continue
-            answers = self.backend.predictions(done)
-            finished = [
-                self._solution(slots[place], answer)
-                for place, answer in zip(done, answers, strict=True)
-            ]
-            freed = []
-            for place in done:
-                item = next(rest, None)
-                if item is None:
-                    freed.append(place)
-                    continue
-                slots[place] = _Slot(*item)
-                tokens[place] = item[1].tokens
-                if rows is not None:
-                    rows[place] = self._rows([item[1]])
-                reset[place] = True
-            if freed:
-                left = np.setdiff1d(np.arange(len(slots)), freed)
-                slots = [slots[place] for place in left]
-                tokens, reset = tokens[left], reset[left]
-                rows = None if rows is None else rows[left]
-                if slots:
-                    self.backend.keep(left)
-            yield from finished
-
-    def _rows(self, puzzles: list[Puzzle]) -> NDArray[np.float32] | None:
-        if self.puzzle_embeddings is None:
-            return None
-        rows = self.puzzle_embeddings[[puzzle.identifier for puzzle in puzzles]]
-        return np.asarray(rows, np.float32)
-
-    def _solution(self, slot: _Slot, answer: NDArray[np.uint8]) -> Solution:
-        q_halt = np.array(slot.q_halt, np.float32)
-        q_continue = np.array(slot.q_continue, np.float32)
-        return Solution(
-            index=slot.index,
-            answer=answer,
-            steps=len(q_halt),
-            halted=bool(self.halting.wants_to_stop(q_halt[-1:], q_continue[-1:])[0]),
-            q_halt=q_halt,
-            q_continue=q_continue,
-            trajectory=np.stack(slot.trajectory) if self.trace else None,
-        )
+        # Whoever watches or traces asks the backend after every step: one lane is simpler to read.
+        alone = self.trace or self.watch is not None
+        backends = (self.backend,) if alone else self.backend.lanes(self.batch)
+        shares = [len(part) for part in np.array_split(np.arange(self.batch), len(backends))]
+        lanes = []
+        for backend, slots in zip(backends, shares, strict=True):
+            lane = Lane(
+                backend, self.halting, rest, slots, self.puzzle_embeddings, trace=self.trace
+            )
+            if len(lane):
+                lane.launch()
+                lanes.append(lane)
+        while lanes:
+            for lane in tuple(lanes):
+                lane.arrive()
+                self.slot_steps += len(lane)
+                if self.watch is not None:
+                    self.watch(lane.indices.copy(), lane.steps.copy())
+                finished = lane.settle()
+                if len(lane):
+                    lane.launch()
+                else:
+                    lanes.remove(lane)
+                for one in finished:
+                    yield Solution(
+                        index=one.index,
+                        answer=one.answer,
+                        steps=len(one.q_halt),
+                        halted=one.halted,
+                        q_halt=one.q_halt,
+                        q_continue=one.q_continue,
+                        trajectory=one.trajectory,
+                    )
 
 
 def _checked(source: Iterator[tuple[int, Puzzle]], solver: Solver) -> Iterator[tuple[int, Puzzle]]:

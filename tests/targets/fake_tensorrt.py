@@ -7,6 +7,7 @@ declared, so code that relies on the other version fails as it would on a device
 from __future__ import annotations
 
 import enum
+import json
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -151,7 +152,28 @@ def fake_tensorrt(
                 return None
             return memoryview(b"engine of " + version.encode())
 
+    class LayerInformationFormat(enum.Enum):
+        ONELINE, JSON = range(2)
+
+    class Inspector(_Strict):
+        def get_engine_information(self, form: LayerInformationFormat) -> str:
+            assert form is LayerInformationFormat.JSON
+            return json.dumps({"Layers": [], "Bindings" if old else "I/O Tensors": []})
+
+    class Engine(_Strict):
+        def create_engine_inspector(self) -> Inspector:
+            return Inspector()
+
+    class Runtime(_Strict):
+        def __init__(self, logger: Any) -> None:
+            assert logger.began
+
+        def deserialize_cuda_engine(self, content: bytes) -> Engine | None:
+            return Engine() if content.startswith(b"engine of") else None
+
     return FakeModule(
+        LayerInformationFormat=LayerInformationFormat,
+        Runtime=Runtime,
         __version__=version,
         asked=asked,
         ILogger=ILogger,

@@ -22,11 +22,11 @@ from trm_edge.errors import EngineError
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.manifest import Limits
 from trm_edge.targets.build import build_target, profile_of, trtexec_line
-from trm_edge.targets.compiler import Compiler, CompilerName
 from trm_edge.targets.export_bundle import export_bundle
 from trm_edge.targets.profile import Precision, load_profile
 from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
+from trm_edge.tensorrt_module import Compiler, CompilerName
 
 ORIN, H100, L4 = (load_profile(name) for name in ("jetson-orin-nano", "h100", "l4"))
 HERE = DriverState("12.6", (Gpu("Orin", "8.7", 8 << 30),))
@@ -85,6 +85,20 @@ def test_either_api_is_asked_for_a_strongly_typed_network(bundle: Bundle, versio
     assert record.compiler_version == version
     assert (record.gpu, record.compute_capability, record.driver) == ("Orin", "8.7", "12.6")
     Bundle.open(bundle.path)  # still whole
+
+
+@pytest.mark.parametrize("version", ["10.3.0", "11.4.1"])
+def test_what_became_of_the_layers_is_kept_and_shown(bundle: Bundle, version: str) -> None:
+    path = str(bundle.path)
+    asked = ["inspect", path, "--layers", "--target", ORIN.name]
+    before = CliRunner().invoke(cli, asked)
+    assert "has no engine yet" in before.stderr
+    (bundle.path / ORIN.name / "step.engine").write_bytes(b"from a machine without a GPU")
+    assert "only a GPU's runtime opens" in CliRunner().invoke(cli, asked).stderr
+    build(bundle, fake_tensorrt(version))
+    after = CliRunner().invoke(cli, asked)
+    assert "0 layers; 0 of them only reformat" in after.stdout
+    assert json.loads(CliRunner().invoke(cli, [*asked, "--json"]).stdout)["Layers"] == []
 
 
 def test_the_timing_cache_of_this_device_is_used_again_and_another_is_not(bundle: Bundle) -> None:

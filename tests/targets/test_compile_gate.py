@@ -24,12 +24,12 @@ from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.reference import REFERENCES, reference_checkpoint
 from trm_edge.solver import Puzzle
-from trm_edge.targets.compiler import Compiler
 from trm_edge.targets.engine import BuildOptions, build_engine
 from trm_edge.targets.profile import Precision, load_profile
 from trm_edge.targets.puzzle_sources import calibration_puzzles, held_out_puzzles
 from trm_edge.targets.target_graphs import Ingredients, target_graph
 from trm_edge.tasks import task_for
+from trm_edge.tensorrt_module import Compiler
 
 pytestmark = pytest.mark.gate
 CAPABILITIES = {"8.0": "a100", "8.9": "l4", "12.0": "rtx-5090"}  # and a target that has it

@@ -30,6 +30,7 @@ class Backend(ABC):
 
     config: ModelConfig
     name: str
+    _decision: Decision
 
     def __enter__(self) -> Backend:
         self.activate()
@@ -74,6 +75,27 @@ class Backend(ABC):
         Raises:
             BackendError: the engine failed.
         """
+
+    def launch(
+        self,
+        tokens: NDArray[np.int32],
+        puzzle_embedding: NDArray[np.float32] | None,
+        reset: NDArray[np.bool_],
+    ) -> None:
+        """Begin a step, whose result :meth:`decision` waits for; arguments as in :meth:`step`."""
+        self._decision = self.step(tokens, puzzle_embedding, reset)
+
+    def decision(self) -> Decision:
+        """What the step that was launched has decided."""
+        return self._decision
+
+    def lanes(self, slots: int) -> tuple[Backend, ...]:
+        """Activated backends that share ``slots`` slots, this one first.
+
+        With two, the loop decides about the slots of one while the other's step runs. They live
+        as long as this one is active.
+        """
+        return (self,)
 
     @abstractmethod
     def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:

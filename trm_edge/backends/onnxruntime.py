@@ -19,7 +19,7 @@ _TYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
 }
-PROVIDER = "CPUExecutionProvider"
+CPU_PROVIDER = "CPUExecutionProvider"
 
 
 class StepArrays(NamedTuple):
@@ -43,6 +43,8 @@ class OnnxRuntimeBackend(Backend):
     """
 
     name = "onnxruntime"
+    provider = CPU_PROVIDER
+    _advice = "its installation is damaged."
 
     def __init__(
         self, graph: Path, config: ModelConfig, *, carry: CarryType = "float32", threads: int = 0
@@ -72,14 +74,15 @@ class OnnxRuntimeBackend(Backend):
         options.intra_op_num_threads = self.threads
         options.log_severity_level = 3
         try:
-            session = ort.InferenceSession(str(self.graph), options, providers=[PROVIDER])
+            session = ort.InferenceSession(str(self.graph), options, providers=[self.provider])
         except Exception as error:
             raise BackendError(
                 f"ONNX Runtime {ort.__version__} cannot load {self.graph}: {error}"
             ) from error
-        if session.get_providers() != [PROVIDER]:
+        if session.get_providers()[:1] != [self.provider]:
             raise BackendError(
-                f"asked ONNX Runtime for {PROVIDER}, but it runs {session.get_providers()}."
+                f"ONNX Runtime was asked for {self.provider}, but runs "
+                f"{', '.join(session.get_providers())}: {self._advice}"
             )
         for kind, expected, found in (
             ("inputs", self._inputs, session.get_inputs()),
@@ -146,7 +149,7 @@ class OnnxRuntimeBackend(Backend):
     def describe(self) -> str:
         import onnxruntime as ort
 
-        return f"ONNX Runtime {ort.__version__}, {PROVIDER}"
+        return f"ONNX Runtime {ort.__version__}, {self.provider}"
 
 
 def _spec(arg: Any) -> TensorSpec:

@@ -12,7 +12,7 @@ from trm_edge.bundle import Bundle
 from trm_edge.cli.options import bundle_argument
 from trm_edge.engine_record import ENGINE, LOG
 from trm_edge.targets.build import build_target, profile_of, trtexec_line
-from trm_edge.targets.compiler import CompilerName
+from trm_edge.tensorrt_module import CompilerName
 
 
 @click.command("build")

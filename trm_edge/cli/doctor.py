@@ -24,6 +24,7 @@ _PACKAGES = (
     ("nvidia-modelopt", "calibrating INT8 and FP8", "export"),
     ("tensorrt", "engines for Jetson and datacenter GPUs", "tensorrt"),
     ("tensorrt-rtx", "engines without a GPU at hand", "rtx"),
+    ("cuda-python", "running engines", "tensorrt"),
 )
 
 
@@ -57,7 +58,8 @@ def command(as_json: bool) -> None:
 def examine(find_gpu: Callable[[], DriverState] | None = None) -> dict[str, object]:
     """What was found, ready to be printed as JSON."""
     versions = {name: _version(name) for name, _, _ in _PACKAGES}
-    gpu = str((find_gpu or probe)())
+    versions["cuda-bindings"] = _version("cuda-bindings")  # what cuda-python brings
+    driver = (find_gpu or probe)()
     exporting = [name for name in ("torch", "onnx", "nvidia-modelopt") if not versions[name]]
     providers = _providers()
     return {
@@ -66,7 +68,7 @@ def examine(find_gpu: Callable[[], DriverState] | None = None) -> dict[str, obje
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "gpu": gpu,
+        "gpu": str(driver),
         "packages": [
             {"name": name, "version": versions[name], "for": purpose, "extra": extra}
             for name, purpose, extra in _PACKAGES
@@ -80,7 +82,40 @@ def examine(find_gpu: Callable[[], DriverState] | None = None) -> dict[str, obje
                 not exporting,
                 f"missing {', '.join(exporting)}" if exporting else "all packages are there",
             ),
+            **_on_gpu(driver, versions, providers),
         },
+    }
+
+
+def _on_gpu(
+    driver: DriverState, versions: dict[str, str | None], providers: list[str]
+) -> dict[str, tuple[bool, str]]:
+    """What can be built and run on a GPU, each with the first thing that is missing."""
+    compilers = [name for name in ("tensorrt", "tensorrt-rtx") if versions[name]]
+    names = " and ".join(f"{name} {versions[name]}" for name in compilers)
+    missing = "neither tensorrt nor tensorrt-rtx is installed"
+    no_gpu = driver.problem
+    cuda = "CUDAExecutionProvider"
+    bindings = versions["cuda-python"] or versions["cuda-bindings"]
+    return {
+        "build engines for this machine's GPU": (
+            bool(driver.gpus and compilers),
+            no_gpu or (names or missing),
+        ),
+        "try whether a graph compiles, without a GPU": (
+            bool(versions["tensorrt-rtx"]),
+            f"tensorrt-rtx {versions['tensorrt-rtx']}"
+            if versions["tensorrt-rtx"]
+            else "tensorrt-rtx is not installed",
+        ),
+        "run engines": (
+            bool(driver.gpus and compilers and bindings),
+            no_gpu or (missing if not compilers else names if bindings else "no cuda-python"),
+        ),
+        "run graphs by ONNX Runtime on a GPU": (
+            bool(driver.gpus) and cuda in providers,
+            no_gpu or (cuda if cuda in providers else f"ONNX Runtime has no {cuda}"),
+        ),
     }
 
 

@@ -9,23 +9,36 @@ from rich.console import Console
 from rich.table import Table
 
 from trm_edge.bundle import MANIFEST, Bundle
-from trm_edge.cli.options import bundle_argument, json_option
+from trm_edge.cli.options import bundle_argument, json_option, target_option
+from trm_edge.engine_layers import EngineLayers, read_layers
+from trm_edge.engine_record import ENGINE, LAYERS
+from trm_edge.errors import EngineError
 from trm_edge.halting import HaltingRule
 from trm_edge.step import step_inputs, step_outputs
 
 
 @click.command("inspect")
 @bundle_argument
+@click.option("--layers", is_flag=True, help="What became of each layer in a target's engine.")
+@target_option
 @json_option
-def command(bundle: Path, as_json: bool) -> None:
+def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> None:
     """Say what is in a bundle, after checking every file's hash.
 
     \b
     trm-edge inspect my-bundle
     trm-edge inspect my-bundle --json | jq .targets.cpu.precision
+    trm-edge inspect my-bundle --layers --target jetson-orin-nano
     """
     opened = Bundle.open(bundle)
     manifest = opened.manifest
+    if layers:
+        text = _layer_information(opened, target)
+        if as_json:
+            click.echo(text)
+        else:
+            _print_layers(read_layers(text))
+        return
     if as_json:
         click.echo((bundle / MANIFEST).read_text(encoding="utf-8"), nl=False)
         return
@@ -67,16 +80,16 @@ def command(bundle: Path, as_json: bool) -> None:
             f"puzzles ({calibration['source']}), ranges {scales}"
         )
     table = Table("target", "precision", "carry", "opset", "step graph", "left in float")
-    for name, target in manifest.targets.items():
-        layers = ", ".join(layer.layer for layer in target.float_layers) or "everything"
-        size = manifest.files[target.step].size
+    for name, entry in manifest.targets.items():
+        in_float = ", ".join(layer.layer for layer in entry.float_layers) or "everything"
+        size = manifest.files[entry.step].size
         table.add_row(
             name,
-            target.precision,
-            target.carry,
-            str(target.opset),
-            f"{target.step}, {size / 1e3:.0f} kB",
-            layers,
+            entry.precision,
+            entry.carry,
+            str(entry.opset),
+            f"{entry.step}, {size / 1e3:.0f} kB",
+            in_float,
         )
     console.print(table)
     _, record = opened.target()
@@ -85,3 +98,40 @@ def command(bundle: Path, as_json: bool) -> None:
         ("out", step_outputs(model, record.carry)),
     ):
         console.print(f"[bold]{title:<11}[/bold] " + "; ".join(map(str, specs)), markup=True)
+
+
+def _layer_information(bundle: Bundle, target: str | None) -> str:
+    """The inspector's JSON, kept when the engine was built.
+
+    Raises:
+        EngineError: it was not; says why and what to do.
+    """
+    name, record = bundle.target(target)
+    folder = (bundle.path / record.step).parent
+    if (folder / LAYERS).exists():
+        return (folder / LAYERS).read_text(encoding="utf-8")
+    if (folder / ENGINE).exists():
+        raise EngineError(
+            f"{folder / ENGINE} was compiled where there is no GPU, and only a GPU's runtime opens "
+            f"an engine to look inside. Build it there: trm-edge build {bundle.path} "
+            f"--target {name}"
+        )
+    raise EngineError(
+        f"{name} has no engine yet. Build one on its device with: trm-edge build {bundle.path} "
+        f"--target {name}"
+    )
+
+
+def _print_layers(engine: EngineLayers) -> None:
+    console = Console(highlight=False, soft_wrap=True)
+    table = Table("layer", "inputs of its call sites")
+    for name, kinds in sorted(engine.products().items()):
+        table.add_row(name, ", ".join(f"{kind} x {count}" for kind, count in kinds.most_common()))
+    console.print(table)
+    console.print(
+        f"{len(engine.layers)} layers; {engine.reformats} of them only reformat, "
+        f"{engine.conversions} are Q/DQ that were not fused into a product"
+    )
+    for layer in engine.layers:
+        if layer.reformats or layer.converts:
+            console.print(f"  {layer.kind}: {layer.name}", markup=False)

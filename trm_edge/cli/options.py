@@ -1,10 +1,13 @@
-"""Arguments that several commands share."""
+"""Arguments that several commands share, and what they come to."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import click
+
+from trm_edge.backends.base import Backend
+from trm_edge.bundle import Bundle
 
 bundle_argument = click.argument("bundle", type=click.Path(path_type=Path))
 target_option = click.option(
@@ -18,3 +21,14 @@ threads_option = click.option(
     help="CPU threads.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+
+
+def chosen_backend(bundle: Bundle, target: str | None, threads: int) -> Backend:
+    """What runs a target here; for other targets than ``cpu`` the reason goes to standard error."""
+    from trm_edge.backends.choice import CPU, choose
+
+    name, _ = bundle.target(target)
+    choice = choose(bundle, name, threads=threads)
+    if name != CPU:
+        click.echo(f"{name}: {choice.backend.describe()}; {choice.reason}", err=True)
+    return choice.backend

@@ -11,7 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from trm_edge.bundle import Bundle
-from trm_edge.cli.options import bundle_argument, json_option, target_option, threads_option
+from trm_edge.cli.options import (
+    bundle_argument,
+    chosen_backend,
+    json_option,
+    target_option,
+    threads_option,
+)
 from trm_edge.evaluation.parity import ParityReport, compare
 from trm_edge.evaluation.vectors import ParityVectors, record_vectors
 from trm_edge.progress import progress_bars
@@ -36,7 +42,7 @@ def command(bundle: Path, target: str | None, threads: int, as_json: bool) -> No
     opened = Bundle.open(bundle)
     name, record = opened.target(target)
     reference = ParityVectors.from_arrays(opened.parity_vectors())
-    backend = opened.backend(name, threads=threads)
+    backend = chosen_backend(opened, name, threads)
     with progress_bars() as track:
         candidate = record_vectors(
             backend,

@@ -10,7 +10,12 @@ from typing import cast
 import click
 
 from trm_edge.bundle import Bundle
-from trm_edge.cli.options import bundle_argument, target_option, threads_option
+from trm_edge.cli.options import (
+    bundle_argument,
+    chosen_backend,
+    target_option,
+    threads_option,
+)
 from trm_edge.cli.solve_output import FORMATS, Answer
 from trm_edge.errors import PuzzleError
 from trm_edge.halting import HaltingMode, HaltingRule
@@ -74,7 +79,7 @@ def command(
     )
     reader = _Reader(_entries(task, puzzles))
     solver = Solver(
-        opened.backend(target, threads=threads),
+        chosen_backend(opened, target, threads),
         opened.puzzle_embeddings(),
         halting=rule,
         batch=1 if watch else batch,

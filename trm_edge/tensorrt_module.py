@@ -105,7 +105,7 @@ def _load(name: CompilerName) -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise MissingExtraError(name, extra, "Building an engine") from error
+        raise MissingExtraError(name, extra, "An engine") from error
 
 
 def _numbers(version: str) -> tuple[int, int]:

@@ -1,0 +1,212 @@
+# ruff: noqa: N802 - the runtime's own names
+"""A CUDA runtime without a GPU, which enforces what a GPU leaves undefined.
+
+Work is done only when somebody waits for it, and host memory that a pending copy will fill is
+poisoned meanwhile, so a wait that is missing shows. Device memory that was freed may not be
+touched, copies need page-locked memory, and what was not given back is listed by
+:meth:`FakeCuda.left`.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import enum
+import itertools
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+POISON = 0xFF  # NaN in every float type
+
+
+class Kind(enum.IntEnum):
+    cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice = 1, 2, 3
+
+
+class CaptureMode(enum.IntEnum):
+    cudaStreamCaptureModeThreadLocal = 1
+
+
+class Handle:
+    """A stream, an event or a graph; what it is for is in its fields."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        self.queue: list[Callable[[], None]] = []
+        self.captured: list[Callable[[], None]] | None = None
+        self.reached = True
+
+    def __int__(self) -> int:
+        return self.number
+
+
+class FakeCuda:
+    """Stands for ``cuda.bindings.runtime``; calls answer ``(error, value)`` as there.
+
+    Args:
+        failing: names of calls and the error that they answer.
+    """
+
+    cudaMemcpyKind = Kind
+    cudaStreamCaptureMode = CaptureMode
+    cudaStreamNonBlocking = 1
+    cudaEventDisableTiming = 2
+
+    def __init__(self, failing: dict[str, int] | None = None) -> None:
+        self.failing = failing or {}
+        self.numbers = itertools.count(1)
+        self.device: dict[int, NDArray[np.uint8]] = {}
+        self.host: dict[int, NDArray[np.uint8]] = {}
+        self.handles: dict[int, Handle] = {}
+        self.launches = 0
+        self.uploads = 0
+        self._next = 0x7F00_0000_0000
+
+    def __getattribute__(self, name: str) -> Any:
+        failing = object.__getattribute__(self, "__dict__").get("failing", {})
+        if name in failing:
+            return lambda *given: (failing[name], None)
+        return object.__getattribute__(self, name)
+
+    def left(self) -> list[str]:
+        """What was not given back."""
+        return [
+            *(f"{len(block)} bytes on the device" for block in self.device.values()),
+            *(f"{len(block)} page-locked bytes" for block in self.host.values()),
+            *(f"handle {number}" for number in self.handles),
+        ]
+
+    def memory(self, address: int, size: int) -> NDArray[np.uint8]:
+        """Live device memory."""
+        for start, block in self.device.items():
+            if start <= address and address + size <= start + len(block):
+                return block[address - start : address - start + size]
+        raise AssertionError(f"{size} bytes at {address:#x} are no live device memory")
+
+    def enqueue(self, stream: int, work: Callable[[], None]) -> None:
+        """Put work into a stream, or into the graph that is being captured from it."""
+        handle = self.handles[stream]
+        (handle.queue if handle.captured is None else handle.captured).append(work)
+
+    def cudaSetDevice(self, device: int) -> tuple[int]:
+        return (0,)
+
+    def cudaGetErrorString(self, error: int) -> tuple[int, bytes]:
+        return 0, {2: b"out of memory", 700: b"an illegal memory access"}.get(error, b"trouble")
+
+    def cudaMalloc(self, size: int) -> tuple[int, int]:
+        address = self._next
+        self._next += size + 512 - size % 256
+        self.device[address] = np.full(size, POISON, np.uint8)
+        return 0, address
+
+    def cudaFree(self, address: int) -> tuple[int]:
+        assert address in self.device, "freed twice, or never allocated"
+        del self.device[address]
+        return (0,)
+
+    def cudaMallocHost(self, size: int) -> tuple[int, int]:
+        block = np.zeros(size, np.uint8)
+        self.host[block.ctypes.data] = block
+        return 0, block.ctypes.data
+
+    def cudaFreeHost(self, address: int) -> tuple[int]:
+        assert address in self.host
+        del self.host[address]
+        return (0,)
+
+    def cudaMemcpyAsync(
+        self, target: int, source: int, size: int, kind: Kind, stream: Handle
+    ) -> tuple[int]:
+        if kind == Kind.cudaMemcpyHostToDevice:
+            self._pinned(source, size)
+            self.uploads += 1
+
+            def work() -> None:
+                self.memory(target, size)[:] = _bytes(source, size)
+
+        elif kind == Kind.cudaMemcpyDeviceToHost:
+            ctypes.memset(target, POISON, size)
+
+            def work() -> None:
+                _bytes(target, size)[:] = self.memory(source, size)
+
+        else:
+            assert abs(target - source) >= size, "the two overlap"
+
+            def work() -> None:
+                self.memory(target, size)[:] = self.memory(source, size)
+
+        self.enqueue(int(stream), work)
+        return (0,)
+
+    def cudaStreamCreateWithFlags(self, flags: int) -> tuple[int, Handle]:
+        return 0, self._handle()
+
+    def cudaEventCreateWithFlags(self, flags: int) -> tuple[int, Handle]:
+        return 0, self._handle()
+
+    def cudaStreamDestroy(self, handle: Handle) -> tuple[int]:
+        del self.handles[handle.number]
+        return (0,)
+
+    cudaEventDestroy = cudaGraphDestroy = cudaGraphExecDestroy = cudaStreamDestroy
+
+    def cudaEventRecord(self, event: Handle, stream: Handle) -> tuple[int]:
+        event.reached, event.queue = False, stream.queue
+
+        def work() -> None:
+            event.reached = True
+
+        self.enqueue(int(stream), work)
+        return (0,)
+
+    def cudaEventSynchronize(self, event: Handle) -> tuple[int]:
+        while not event.reached:
+            event.queue.pop(0)()
+        return (0,)
+
+    def cudaStreamSynchronize(self, stream: Handle) -> tuple[int]:
+        assert stream.captured is None, "nothing may be waited for while a graph is captured"
+        while stream.queue:
+            stream.queue.pop(0)()
+        return (0,)
+
+    def cudaStreamBeginCapture(self, stream: Handle, mode: CaptureMode) -> tuple[int]:
+        stream.captured = []
+        return (0,)
+
+    def cudaStreamEndCapture(self, stream: Handle) -> tuple[int, Handle]:
+        graph = self._handle()
+        graph.queue, stream.captured = stream.captured or [], None
+        return 0, graph
+
+    def cudaGraphInstantiate(self, graph: Handle, flags: int) -> tuple[int, Handle]:
+        ready = self._handle()
+        ready.queue = list(graph.queue)
+        return 0, ready
+
+    def cudaGraphLaunch(self, graph: Handle, stream: Handle) -> tuple[int]:
+        assert graph.number in self.handles, "the graph was dropped"
+        self.launches += 1
+        for work in graph.queue:
+            self.enqueue(int(stream), work)
+        return (0,)
+
+    def _handle(self) -> Handle:
+        handle = Handle(next(self.numbers))
+        self.handles[handle.number] = handle
+        return handle
+
+    def _pinned(self, address: int, size: int) -> None:
+        assert any(
+            start <= address and address + size <= start + len(block)
+            for start, block in self.host.items()
+        ), "an asynchronous copy from memory that is not page-locked"
+
+
+def _bytes(address: int, size: int) -> NDArray[np.uint8]:
+    memory: Any = (ctypes.c_byte * size).from_address(address)
+    return np.frombuffer(memory, np.uint8)

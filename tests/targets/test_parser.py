@@ -1,0 +1,61 @@
+"""Every kind of graph against the parsers of the JetPacks that nothing here can run."""
+
+from __future__ import annotations
+
+import pytest
+from onnx import ModelProto, TensorProto, helper
+
+from tests.calibration.test_qdq import ready
+from tests.toys import VARIANTS, toy_model
+from trm_edge.calibration.qdq import quantize_graph
+from trm_edge.calibration.recipe import QuantizedType
+from trm_edge.errors import ExportError
+from trm_edge.export.step_graph import step_graph
+from trm_edge.targets.parser import require_readable, unreadable
+from trm_edge.targets.profile import load_profile
+
+VERSIONS = ("10.3", "10.13", "10.16", "11.4")  # JetPack 6.2, 7.0, 7.2 and 7.2.2
+
+
+@pytest.mark.filterwarnings("ignore::trm_edge.errors.CalibrationWarning")
+@pytest.mark.parametrize("name", VARIANTS)
+def test_every_graph_is_read_by_every_version(name: str) -> None:
+    kinds: tuple[QuantizedType, ...] = ("int8", "fp8")
+    model = toy_model(VARIANTS[name])
+    graphs = [step_graph(model), step_graph(model, "float16")]
+    for kind in kinds:
+        calibration = ready(VARIANTS[name], kind)
+        graphs.append(quantize_graph(step_graph(calibration.model), calibration.layers, kind))
+    for graph in graphs:
+        assert [problem for version in VERSIONS for problem in unreadable(graph, version)] == []
+
+
+def one_node(op: str, opset: int = 19, domain: str = "") -> ModelProto:
+    value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
+    node = helper.make_node(op, ["x"], ["y"], domain=domain)
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
+    graph = helper.make_graph([node], "g", [value], [result])
+    return helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)])
+
+
+@pytest.mark.parametrize(
+    ("graph", "version", "problem"),
+    [
+        (one_node("Attention", 20), "10.13", "the operator Attention, which it reads from 10.14"),
+        (one_node("Swish"), "10.16", "the operator Swish, which it reads from 11.0 on"),
+        (one_node("Abs", 23), "10.13", "opset 23, and it reads up to 20"),
+        (one_node("NonMaxSuppressionV9"), "11.4", "the operator NonMaxSuppressionV9"),
+        (one_node("Gelu", domain="com.microsoft"), "11.4", "the operator com.microsoft.Gelu"),
+    ],
+)
+def test_what_it_does_not_read_is_named(graph: ModelProto, version: str, problem: str) -> None:
+    assert any(problem in found for found in unreadable(graph, version))
+
+
+def test_later_versions_read_more() -> None:
+    assert not unreadable(one_node("Attention", 23), "10.16")
+
+
+def test_a_target_is_held_to_its_oldest_version() -> None:
+    with pytest.raises(ExportError, match=r"jetson-orin-nano may run TensorRT 10\.3.*RMSNorm"):
+        require_readable(one_node("RMSNormalization"), load_profile("jetson-orin-nano"))

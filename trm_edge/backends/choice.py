@@ -1,0 +1,112 @@
+"""Which engine runs a target on this machine, and why that one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from trm_edge.backends.base import Backend
+from trm_edge.backends.cuda_driver import DriverState, probe
+from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+from trm_edge.manifest import TargetRecord
+from trm_edge.tensorrt_module import Compiler, CompilerName
+
+if TYPE_CHECKING:
+    from trm_edge.bundle import Bundle
+
+CPU = "cpu"  # the target that is meant for ONNX Runtime
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A backend, not yet loaded, and the reason in words."""
+
+    backend: Backend
+    reason: str
+
+
+def choose(
+    bundle: Bundle,
+    name: str,
+    *,
+    threads: int = 0,
+    probe_driver: Callable[[], DriverState] = probe,
+    providers: Callable[[], list[str]] | None = None,
+    make_compiler: Callable[[CompilerName], Compiler] = Compiler,
+) -> Choice:
+    """The target's engine where it was built and fits; else its graph, on a GPU where one can.
+
+    Raises:
+        BundleError: the bundle has no such target.
+        EngineError: there is an engine and a GPU, and they do not fit each other.
+        MissingExtraError: what runs the engine is not installed.
+    """
+    from trm_edge.engine_record import ENGINE
+
+    _, target = bundle.target(name)
+    graph = bundle.path / target.step
+    on_cpu = OnnxRuntimeBackend(graph, bundle.config, carry=target.carry, threads=threads)
+    if name == CPU:
+        return Choice(on_cpu, "the target is for ONNX Runtime on a CPU")
+    state = probe_driver()
+    built = (graph.parent / ENGINE).exists()
+    if not state.gpus:
+        what = "its engine needs a GPU" if built else "there is no engine"
+        return Choice(
+            on_cpu, f"{what}, and here is none ({state.problem}); the graph runs anywhere"
+        )
+    if built:
+        backend = _engine(bundle, name, target, graph, state, make_compiler)
+        return Choice(backend, f"its engine fits {state.gpus[0]}")
+    command = f"trm-edge build {bundle.path} --target {name}"
+    if "CUDAExecutionProvider" in (providers or _providers)():
+        from trm_edge.backends.onnxruntime_cuda import OnnxRuntimeCudaBackend
+
+        on_gpu = OnnxRuntimeCudaBackend(graph, bundle.config, carry=target.carry)
+        return Choice(on_gpu, f"no engine is built yet; {command} makes one")
+    return Choice(
+        on_cpu,
+        f"no engine is built yet ({command} makes one), and this ONNX Runtime has no CUDA provider",
+    )
+
+
+def _engine(
+    bundle: Bundle,
+    name: str,
+    target: TargetRecord,
+    graph: Path,
+    state: DriverState,
+    make_compiler: Callable[[CompilerName], Compiler],
+) -> Backend:
+    from trm_edge.backends.tensorrt import TensorRTBackend
+    from trm_edge.backends.tensorrt_engine import LoadedEngine
+    from trm_edge.engine_record import ENGINE, RECORD, RUNTIME_CACHE, EngineRecord
+
+    path = graph.parent / ENGINE
+    record = EngineRecord.read(graph.parent / RECORD)
+    compiler = make_compiler(record.compiler)
+    again = f"trm-edge build {bundle.path} --target {name}"
+    record.require_fit(graph, path, compiler.version, state.gpus[0], state.version, again)
+
+    def load() -> LoadedEngine:
+        return LoadedEngine(
+            path,
+            bundle.config,
+            target.carry,
+            compiler.trt,
+            compiler.logger,
+            lambda: compiler.log.errors,
+            None if compiler.needs_gpu else graph.parent / RUNTIME_CACHE,
+        )
+
+    version = f"{compiler.name} {compiler.version} on {state.gpus[0].name}"
+    return TensorRTBackend(load, bundle.config, carry=target.carry, version=version)
+
+
+def _providers() -> list[str]:
+    import onnxruntime
+
+    found: list[str] = onnxruntime.get_available_providers()
+    return found
