@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import zipfile
@@ -143,3 +144,52 @@ def test_a_device_needs_no_extra(wheel: Path, toy_bundle: Path, tmp_path: Path) 
     done = run("export", "--int8", "-o", "out")
     assert done.returncode == 1
     assert "pip install 'trm-edge[export]'" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("python", "extra", "cuda"), [("3.10", "jetpack6", "12."), ("3.12", "jetpack7", "13.")]
+)
+def test_a_jetson_gets_wheels_alone_and_nothing_heavy(
+    wheel: Path, tmp_path: Path, python: str, extra: str, cuda: str
+) -> None:
+    """pip resolves the wheel for aarch64, without building anything and without installing it."""
+    report = tmp_path / "report.json"
+    platforms = ("manylinux_2_35", "manylinux_2_28", "manylinux_2_17", "manylinux2014")
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "pip", "install", "--dry-run", "--ignore-installed", "--quiet"),
+            *("--report", str(report), "--target", str(tmp_path / "never"), "--only-binary=:all:"),
+            *("--implementation", "cp", "--python-version", python),
+            *(f"--platform={platform}_aarch64" for platform in platforms),
+            f"{wheel}[{extra}]",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    found = {
+        item["metadata"]["name"].lower(): item["metadata"]["version"]
+        for item in json.loads(report.read_text())["install"]
+    }
+    assert {"trm-edge", "numpy", "onnxruntime", "click", "rich"} <= set(found)
+    assert found["cuda-python"].startswith(cuda)
+    assert not set(found) & {"torch", "onnx", "nvidia-modelopt", "tensorrt", "scipy", "pandas"}
+
+
+@pytest.mark.parametrize("reference_bundle", [("sudoku", "int8")], indirect=True)
+def test_solving_needs_little_memory(reference_bundle: Path) -> None:
+    """On a board whose 4 GB are the GPU's as well."""
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom trm_edge.cli.main import cli\n"
+        "cli.main(['solve', sys.argv[1], '--format', 'json'], standalone_mode=False)\n"
+        "status = Path('/proc/self/status').read_text()\n"
+        "print(status.partition('VmHWM:')[2].split()[0], file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(reference_bundle)],
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert int(done.stderr.split()[-1]) < 200 * 1024  # kB

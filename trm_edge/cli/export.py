@@ -68,6 +68,12 @@ from trm_edge.tasks import task_for, task_named
     "Interrupted, the same command goes on where it stopped.",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="BUNDLE", help="Output.")
+@click.option(
+    "--triton",
+    type=click.Path(path_type=Path, file_okay=False),
+    metavar="DIR",
+    help="Also add the bundle to this model repository of Triton Inference Server.",
+)
 @click.option("--force", is_flag=True, help="Replace an existing bundle.")
 def command(
     checkpoint: Path | None,
@@ -86,6 +92,7 @@ def command(
     max_drop: float | None,
     qat: int | None,
     output: Path | None,
+    triton: Path | None,
     force: bool,
 ) -> None:
     """Turn a trained checkpoint into a bundle.
@@ -97,6 +104,7 @@ def command(
     trm-edge export --int8 -o my-bundle
     trm-edge export --task maze --fp8 -o mazes
     trm-edge export runs/maze/step_50000 --dataset data/maze-30x30 --int8 -o maze
+    trm-edge export --int8 --target l4 --triton model_repository
     """
     flags = {"int8": int8, "fp8": fp8, "int4": int4, "fp16": fp16, "fp32": fp32}
     asked = [name for name, given in flags.items() if given]
@@ -137,6 +145,7 @@ def command(
         from trm_edge.export.checkpoint import load_checkpoint
         from trm_edge.targets.export_bundle import export_bundle
         from trm_edge.targets.request import ExportRequest
+        from trm_edge.targets.triton_repository import check_triton_output, write_triton_repository
     except ModuleNotFoundError as error:
         raise MissingExtraError(error.name or "torch", "export", "Exporting") from error
     loaded = load_checkpoint(given, config, dataset)
@@ -150,6 +159,8 @@ def command(
         f"Checkpoint {loaded.path.name}: task {puzzles.name}, "
         f"{sum(p.numel() for p in loaded.model.parameters()) / 1e6:.2f} M parameters"
     )
+    if triton:
+        check_triton_output(triton, puzzles.name, force=force)
     qat_state = output.parent / f"{output.name}.qat"
     request = ExportRequest(
         checkpoint=loaded,
@@ -179,6 +190,8 @@ def command(
     if qat:
         qat_state.unlink(missing_ok=True)
     _summarise(bundle)
+    if triton:
+        click.echo(f"Wrote {write_triton_repository(bundle, triton, force=force)} for Triton")
 
 
 def _summarise(bundle: Bundle) -> None:

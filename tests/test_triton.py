@@ -1,0 +1,121 @@
+"""The model that Triton's Python backend loads, on a stand-in for the backend's own module."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from types import ModuleType, SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.toys import toy_tokens
+from trm_edge.bundle import Bundle
+from trm_edge.errors import OutputExistsError
+from trm_edge.solver import Puzzle, Solver
+from trm_edge.targets.triton_repository import write_triton_repository
+
+
+class Tensor:
+    def __init__(self, name: str, values: Any) -> None:
+        self.name, self.values = name, values
+
+    def as_numpy(self) -> Any:
+        return self.values
+
+
+@pytest.fixture
+def backend_utils(monkeypatch: pytest.MonkeyPatch) -> None:
+    module: Any = ModuleType("triton_python_backend_utils")
+    module.Tensor = Tensor
+    module.TritonError = str
+    module.InferenceResponse = lambda output_tensors, error=None: SimpleNamespace(
+        error=error, **{tensor.name: tensor.values for tensor in output_tensors}
+    )
+    module.get_input_tensor_by_name = lambda request, name: request.get(name)
+    monkeypatch.setitem(sys.modules, "triton_python_backend_utils", module)
+
+
+def request(**tensors: Any) -> dict[str, Tensor]:
+    return {name: Tensor(name, values) for name, values in tensors.items()}
+
+
+def parsed(path: Path) -> Any:
+    """By Triton's own schema; anything that it does not have is an error."""
+    from google.protobuf import json_format, text_format
+    from tritonclient.grpc import model_config_pb2
+
+    config = text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
+    return json_format.MessageToDict(config, preserving_proto_field_name=True)
+
+
+def test_the_configuration_keeps_tritons_schema(toy_bundle: Path, tmp_path: Path) -> None:
+    bundle = Bundle.open(toy_bundle)
+    model = write_triton_repository(bundle, tmp_path / "repository")
+    config = parsed(model / "config.pbtxt")
+    assert config["name"] == model.name == "trm_tokens"
+    assert config["backend"] == "python"
+    assert [entry["name"] for entry in config["input"]] == ["tokens", "identifier"]
+    assert config["input"][0]["dims"] == [str(bundle.config.seq_len)]
+    assert [entry["data_type"] for entry in config["output"]] == [
+        "TYPE_INT32",
+        "TYPE_INT32",
+        "TYPE_FP32",
+    ]
+    assert config["instance_group"][0]["kind"] == "KIND_CPU"
+    assert sorted(path.name for path in model.parent.iterdir()) == [model.name]
+
+
+@pytest.mark.usefixtures("backend_utils")
+def test_requests_share_a_loop_and_fail_alone(toy_bundle: Path, tmp_path: Path) -> None:
+    model_folder = write_triton_repository(Bundle.open(toy_bundle), tmp_path)
+    found = importlib.util.spec_from_file_location("served", model_folder / "1/model.py")
+    assert found is not None
+    assert found.loader is not None
+    module = importlib.util.module_from_spec(found)
+    found.loader.exec_module(module)
+    model = module.TritonPythonModel()
+    model.initialize(
+        {
+            "model_config": json.dumps(parsed(model_folder / "config.pbtxt")),
+            "model_repository": str(model_folder),
+            "model_version": "1",
+        }
+    )
+    bundle = Bundle.open(toy_bundle)
+    tokens = toy_tokens(bundle.config, 5)
+    answers = model.execute(
+        [
+            request(tokens=tokens[:2], identifier=np.array([[0], [1]], np.int32)),
+            request(tokens=tokens[:1] + 1000),
+            request(tokens=tokens[2:, :-1]),
+            request(tokens=tokens[2:]),
+        ]
+    )
+    model.finalize()
+    assert "token ids must lie in" in answers[1].error
+    assert "tokens must have shape" in answers[2].error
+    puzzles = [Puzzle(row, int(k == 1)) for k, row in enumerate(tokens)]
+    with Solver(bundle.backend(), bundle.puzzle_embeddings(), batch=5) as solver:
+        expected = list(solver.solve(puzzles, ordered=True))
+    for answer, part in ((answers[0], expected[:2]), (answers[3], expected[2:])):
+        assert answer.error is None
+        np.testing.assert_array_equal(answer.answer, [one.answer for one in part])
+        np.testing.assert_array_equal(answer.steps, [[one.steps] for one in part])
+        assert answer.confidence.dtype == np.float32
+
+
+def test_a_model_is_replaced_only_on_request(toy_bundle: Path, tmp_path: Path) -> None:
+    bundle = Bundle.open(toy_bundle)
+    model = write_triton_repository(bundle, tmp_path)
+    with pytest.raises(OutputExistsError, match=r"exists already\. Pass --force"):
+        write_triton_repository(bundle, tmp_path)
+    write_triton_repository(bundle, tmp_path, force=True)
+    (tmp_path / "other").mkdir()
+    model.rename(tmp_path / "moved")
+    model.mkdir()
+    with pytest.raises(OutputExistsError, match="was not written by trm-edge"):
+        write_triton_repository(bundle, tmp_path, force=True)
