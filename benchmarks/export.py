@@ -12,38 +12,10 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import replace
 from pathlib import Path
 
 import click
-
-from trm_edge.config import ModelConfig
-
-SUDOKU_MLP = ModelConfig(
-    hidden_size=512,
-    num_heads=8,
-    expansion=4.0,
-    L_layers=2,
-    H_cycles=3,
-    L_cycles=6,
-    halt_max_steps=16,
-    no_ACT_continue=True,
-    mlp_t=True,
-    pos_encodings="none",
-    puzzle_emb_ndim=512,
-    puzzle_emb_len=16,
-    seq_len=81,
-    vocab_size=11,
-    num_puzzle_identifiers=1,
-    rms_norm_eps=1e-5,
-    rope_theta=10000.0,
-)
-ATTENTION = replace(SUDOKU_MLP, mlp_t=False, pos_encodings="rope")
-SIZES = {
-    "Sudoku MLP": SUDOKU_MLP,
-    "Sudoku attention": ATTENTION,
-    "Maze and ARC attention": replace(ATTENTION, L_cycles=4, seq_len=900, vocab_size=12),
-}
+from published_sizes import SIZES, random_model
 
 
 @click.command(help=__doc__)
@@ -64,14 +36,10 @@ def main(size: str | None) -> None:
 
 def measure(name: str) -> str:
     import onnx
-    import torch
 
-    from trm_edge.export.model import TinyRecursiveModel
     from trm_edge.export.step_graph import step_graph
 
-    model = TinyRecursiveModel(SIZES[name]).requires_grad_(False)
-    for parameter in model.parameters():
-        parameter.copy_(torch.randn(parameter.shape) * 0.02)
+    model = random_model(name)
     began = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "step.onnx"

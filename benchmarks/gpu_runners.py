@@ -1,0 +1,219 @@
+"""Everything that can run a step on a GPU, as backends: engines, ONNX Runtime, PyTorch."""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trm_edge.backends.base import Backend, Decision
+from trm_edge.backends.cuda_driver import DriverState
+from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+from trm_edge.backends.onnxruntime_cuda import OnnxRuntimeCudaBackend
+from trm_edge.backends.tensorrt import TensorRTBackend
+from trm_edge.backends.tensorrt_engine import LoadedEngine
+from trm_edge.errors import TrmEdgeError
+from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.step import CarryType
+from trm_edge.targets.engine import BuildOptions, build_engine
+from trm_edge.targets.profile import load_profile
+from trm_edge.tensorrt_module import Compiler, CompilerName
+
+WORKSPACE_MB = 4096
+
+
+@dataclass
+class Runner:
+    """One way to run a step, and the graph whose numbers it should give."""
+
+    name: str
+    graph: Path
+    carry: CarryType
+    backend: Callable[[], Backend]
+    folder: Path | None = None  # of its own, removed at the end
+
+    def close(self) -> None:
+        if self.folder is not None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def runners(
+    model: TinyRecursiveModel,
+    graphs: dict[Any, Path],
+    most: int,
+    device: str,
+    state: DriverState,
+) -> tuple[list[Runner], dict[str, str]]:
+    """What can run here, and what cannot with the reason.
+
+    Args:
+        graphs: by precision.
+        most: slots that an engine has to take.
+    """
+    able: list[Runner] = []
+    unable: dict[str, str] = {}
+    config = model.config
+    profile = load_profile("h100")
+    for kind, autocast in (("float32", False), ("bfloat16", True)):
+        for compiled in (False, True):
+            how = "torch.compile" if compiled else "eager"
+
+            def torch_backend(autocast: bool = autocast, compiled: bool = compiled) -> Backend:
+                return TorchDeviceBackend(model, device, autocast=autocast, compiled=compiled)
+
+            if compiled and device == "cpu":
+                unable[f"PyTorch {kind}, {how}"] = "compiled for CUDA graphs alone"
+                continue
+            able.append(Runner(f"PyTorch {kind}, {how}", graphs["fp32"], "float32", torch_backend))
+    for precision, graph in graphs.items():
+        carry = profile.carry_of(precision)
+
+        def ort_backend(graph: Path = graph, carry: CarryType = carry) -> Backend:
+            if device == "cpu":
+                return OnnxRuntimeBackend(graph, config, carry=carry)
+            return OnnxRuntimeCudaBackend(graph, config, carry=carry)
+
+        able.append(Runner(f"ONNX Runtime {precision}", graph, carry, ort_backend))
+        compilers: tuple[CompilerName, ...] = ("tensorrt", "tensorrt-rtx")
+        for compiler in compilers:
+            name = f"{compiler} {precision}"
+            if not state.gpus:
+                unable[name] = state.problem
+                continue
+            try:
+                able.append(_engine(name, compiler, graph, carry, model, most, state))
+            except TrmEdgeError as error:
+                unable[name] = str(error)
+    return able, unable
+
+
+def _engine(
+    name: str,
+    compiler_name: CompilerName,
+    graph: Path,
+    carry: CarryType,
+    model: TinyRecursiveModel,
+    most: int,
+    state: DriverState,
+) -> Runner:
+    """Build an engine here; TensorRT-RTX for the nearest capability that it has, own first."""
+    compiler = Compiler(compiler_name)
+    options = BuildOptions((1, min(64, most), most), WORKSPACE_MB)
+    own = state.gpus[0].compute_capability
+    wanted: list[str | None] = [None] if compiler.needs_gpu else [own, None, "8.9", "8.0"]
+    problems = []
+    for capability in wanted:
+        try:
+            asked = replace(options, compute_capability=capability)
+            built = build_engine(graph, model.config, carry, asked, compiler)
+        except TrmEdgeError as error:
+            problems.append(f"{capability or 'the GPU here'}: {error}")
+            continue
+        label = f"{name} for {capability or 'this GPU'}"
+        return _of_engine(label, built.content, graph, carry, model, compiler)
+    raise TrmEdgeError("; ".join(problems))
+
+
+def _of_engine(
+    label: str,
+    content: bytes,
+    graph: Path,
+    carry: CarryType,
+    model: TinyRecursiveModel,
+    compiler: Compiler,
+) -> Runner:
+    folder = Path(tempfile.mkdtemp())
+    path = folder / "step.engine"
+    path.write_bytes(content)
+
+    def load() -> LoadedEngine:
+        return LoadedEngine(
+            path,
+            model.config,
+            carry,
+            compiler.trt,
+            compiler.logger,
+            lambda: compiler.log.errors,
+            None if compiler.needs_gpu else folder / "runtime.cache",
+        )
+
+    def backend() -> Backend:
+        return TensorRTBackend(load, model.config, carry=carry, version=label)
+
+    return Runner(label, graph, carry, backend, folder)
+
+
+class TorchDeviceBackend(Backend):
+    """The checkpoint in PyTorch on a device, as the published code computes it."""
+
+    name = "torch"
+
+    def __init__(
+        self, model: TinyRecursiveModel, device: str, *, autocast: bool, compiled: bool
+    ) -> None:
+        self.config = model.config
+        self._device = torch.device(device)
+        self._model = model.to(self._device)
+        if model.rope is not None:
+            self._model.rope = (model.rope[0].to(device), model.rope[1].to(device))
+        self._autocast = autocast
+        self._forward: Any = self._model
+        if compiled:
+            self._forward = torch.compile(self._model, mode="reduce-overhead", dynamic=False)
+        self._carry: Any = None
+        self._output: Any = None
+
+    def deactivate(self) -> None:
+        self._carry = self._output = None
+        self._model.to("cpu")
+        if self._model.rope is not None:
+            self._model.rope = (self._model.rope[0].cpu(), self._model.rope[1].cpu())
+
+    def start(self, slots: int) -> None:
+        carry = self._model.initial_carry(slots)
+        self._carry = type(carry)(*(state.contiguous() for state in carry))
+
+    @torch.inference_mode()
+    def step(
+        self,
+        tokens: NDArray[np.int32],
+        puzzle_embedding: NDArray[np.float32] | None,
+        reset: NDArray[np.bool_],
+    ) -> Decision:
+        rows = None
+        if puzzle_embedding is not None:
+            rows = torch.from_numpy(puzzle_embedding).to(self._device)
+        given = torch.from_numpy(tokens).to(self._device)
+        anew = torch.from_numpy(reset).to(self._device)
+        half: AbstractContextManager[Any] = nullcontext()
+        if self._autocast:
+            half = torch.autocast(self._device.type, torch.bfloat16)
+        with half:
+            output = self._forward(given, rows, anew, self._carry)
+        # What a CUDA graph has written is overwritten by its next run.
+        self._carry = type(output.carry)(*(state.clone() for state in output.carry))
+        self._output = output.logits.clone()
+        return Decision(
+            output.q_halt.float().cpu().numpy(), output.q_continue.float().cpu().numpy()
+        )
+
+    def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        chosen: NDArray[np.float32] = self._output[torch.from_numpy(slots)].float().cpu().numpy()
+        return chosen
+
+    def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        z_H, z_L = (state.float().cpu().numpy() for state in self._carry)
+        return z_H, z_L
+
+    def keep(self, slots: NDArray[np.int64]) -> None:
+        kept = torch.from_numpy(slots)
+        self._carry = type(self._carry)(*(state[kept] for state in self._carry))
+        self._output = self._output[kept]
