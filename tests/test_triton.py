@@ -18,6 +18,9 @@ from trm_edge.errors import OutputExistsError
 from trm_edge.solver import Puzzle, Solver
 from trm_edge.targets.triton_repository import write_triton_repository
 
+# The compiled model_config.proto of Triton's client 2.73 (BSD-3-Clause, NVIDIA).
+SCHEMA = Path(__file__).parent / "data/triton_model_config.binpb"
+
 
 class Tensor:
     def __init__(self, name: str, values: Any) -> None:
@@ -45,11 +48,30 @@ def request(**tensors: Any) -> dict[str, Tensor]:
 
 def parsed(path: Path) -> Any:
     """By Triton's own schema; anything that it does not have is an error."""
-    from google.protobuf import json_format, text_format
-    from tritonclient.grpc import model_config_pb2
+    from google.protobuf import (
+        descriptor_pb2,
+        descriptor_pool,
+        json_format,
+        message_factory,
+        text_format,
+    )
 
-    config = text_format.Parse(path.read_text(), model_config_pb2.ModelConfig())
+    pool = descriptor_pool.DescriptorPool()
+    pool.Add(descriptor_pb2.FileDescriptorProto.FromString(SCHEMA.read_bytes()))
+    schema = pool.FindMessageTypeByName("inference.ModelConfig")
+    config = text_format.Parse(path.read_text(), message_factory.GetMessageClass(schema)())
     return json_format.MessageToDict(config, preserving_proto_field_name=True)
+
+
+@pytest.mark.parametrize(
+    "line", ["max_batch: 4", 'name: "two" name: "names"', "input [ {dims: x} ]"]
+)
+def test_the_schema_refuses_what_it_does_not_have(tmp_path: Path, line: str) -> None:
+    from google.protobuf.text_format import ParseError
+
+    (tmp_path / "config.pbtxt").write_text(line)
+    with pytest.raises(ParseError):
+        parsed(tmp_path / "config.pbtxt")
 
 
 def test_the_configuration_keeps_tritons_schema(toy_bundle: Path, tmp_path: Path) -> None:

@@ -1,6 +1,6 @@
 """The compile gate: every variant and precision through NVIDIA's compiler, for three GPUs.
 
-Sizes and times go to ``build/gate.json``. A warning that ``tests/data/gate_warnings.txt`` does not
+Sizes and times go to ``build/gate.json`` and, as a table, to ``build/gate.md``. A warning that ``tests/data/gate_warnings.txt`` does not
 have fails: it is read, and then either the graph is changed or the line is added.
 """
 
@@ -46,6 +46,21 @@ def record() -> Iterator[dict[str, Any]]:
     path = ROOT / "build/gate.json"
     path.parent.mkdir(exist_ok=True)
     path.write_text(json.dumps(built, indent=1) + "\n")
+    path.with_suffix(".md").write_text(table(built))
+
+
+def table(built: dict[str, Any]) -> str:
+    """Markdown: seconds and megabytes by variant and precision, and by compute capability."""
+    lines = ["| graph | " + " | ".join(f"SM{one}" for one in CAPABILITIES) + " |"]
+    lines.append("|---" * (len(CAPABILITIES) + 1) + "|")
+    for graph in dict.fromkeys(name.rpartition(" SM")[0] for name in built):
+        cells = []
+        for capability in CAPABILITIES:
+            found = built.get(f"{graph} SM{capability}")
+            size = found and found["engine_bytes"] / 1e6
+            cells.append(f"{found['seconds']:.1f} s, {size:.1f} MB" if found else "refused")
+        lines.append(f"| {graph} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
 
 
 @pytest.fixture(scope="module")
