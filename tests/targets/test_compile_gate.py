@@ -1,7 +1,8 @@
 """The compile gate: every variant and precision through NVIDIA's compiler, for three GPUs.
 
-Sizes and times go to ``build/gate.json`` and, as a table, to ``build/gate.md``. A warning that ``tests/data/gate_warnings.txt`` does not
-have fails: it is read, and then either the graph is changed or the line is added.
+Sizes and times go to ``build/gate.json`` and, as a table, to ``build/gate.md``. A warning that
+``tests/data/gate_warnings.txt`` does not have fails: it is read, and then either the graph is
+changed or the line is added.
 """
 
 from __future__ import annotations
