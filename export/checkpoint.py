@@ -18,11 +18,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trm_edge.bundle import hash_file
 from trm_edge.config import ModelConfig
 from trm_edge.errors import CheckpointError
 from trm_edge.export.checkpoint_config import find_config, find_metadata, model_config
 from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.files import hash_file
 
 # What stands before a key, longest first: compiled or not, wrapped for several GPUs or not.
 PREFIXES = tuple(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError, OutputExistsError
+from trm_edge.files import hash_file
 from trm_edge.manifest import FileRecord, Manifest, TargetRecord
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ class Bundle:
         """
         from trm_edge.backends.choice import choose
 
-        name, _ = self.target(target)
-        return choose(self, name, threads=threads).backend
+        name, record = self.target(target)
+        return choose(self.path, name, record, self.config, threads=threads).backend
 
     def task(self) -> Task:
         """The task of this bundle: reads puzzles, draws and judges answers."""
@@ -228,15 +228,6 @@ def check_output(output: Path, *, force: bool) -> None:
         raise OutputExistsError(
             f"{output} exists and is no bundle, so --force does not replace it. Pass another -o."
         )
-
-
-def hash_file(path: Path) -> str:
-    """sha256 of a file's bytes, in hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 def _sync(path: Path) -> None:

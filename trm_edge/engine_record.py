@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from trm_edge.backends.cuda_driver import Gpu
-from trm_edge.bundle import hash_file
 from trm_edge.errors import EngineError
+from trm_edge.files import hash_file
 from trm_edge.tensorrt_module import CompilerName
 
 FORMAT = "trm-edge.engine/1"

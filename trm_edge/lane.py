@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend
 from trm_edge.halting import HaltingRule
-
-if TYPE_CHECKING:
-    from trm_edge.solver import Puzzle
+from trm_edge.puzzle import Puzzle
 
 
 @dataclass(frozen=True)

@@ -15,18 +15,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend
-from trm_edge.config import ModelConfig
-from trm_edge.errors import ConfigError, PuzzleError
+from trm_edge.errors import ConfigError
 from trm_edge.halting import HaltingRule
 from trm_edge.lane import Lane
-
-
-@dataclass(frozen=True)
-class Puzzle:
-    """What goes in: token ids (L,) and the row of the puzzle-embedding table."""
-
-    tokens: NDArray[np.int32]
-    identifier: int = 0
+from trm_edge.puzzle import Puzzle as Puzzle
+from trm_edge.puzzle import check_puzzle
 
 
 @dataclass(frozen=True)
@@ -152,30 +145,6 @@ class Solver:
                         q_continue=one.q_continue,
                         trajectory=one.trajectory,
                     )
-
-
-def check_puzzle(puzzle: Puzzle, index: int, config: ModelConfig) -> None:
-    """Refuse a puzzle that does not fit the model.
-
-    Raises:
-        PuzzleError: names the index, what was expected and what was given.
-    """
-    shape = np.shape(puzzle.tokens)
-    if shape != (config.seq_len,):
-        raise PuzzleError(
-            f"puzzle {index}: tokens must have shape ({config.seq_len},), but got {shape}."
-        )
-    low, high = int(puzzle.tokens.min()), int(puzzle.tokens.max())
-    if low < 0 or high >= config.vocab_size:
-        raise PuzzleError(
-            f"puzzle {index}: token ids must lie in 0..{config.vocab_size - 1}, "
-            f"but got {low if low < 0 else high}."
-        )
-    if not 0 <= puzzle.identifier < config.num_puzzle_identifiers:
-        raise PuzzleError(
-            f"puzzle {index}: identifier must lie in 0..{config.num_puzzle_identifiers - 1}, "
-            f"but got {puzzle.identifier}."
-        )
 
 
 def _checked(source: Iterator[tuple[int, Puzzle]], solver: Solver) -> Iterator[tuple[int, Puzzle]]:

@@ -15,10 +15,11 @@ from trm_edge.backends.choice import Choice, choose
 from trm_edge.backends.cuda_driver import DriverState, Gpu
 from trm_edge.backends.onnxruntime_cuda import OnnxRuntimeCudaBackend
 from trm_edge.backends.tensorrt import TensorRTBackend
-from trm_edge.bundle import hash_file
+from trm_edge.config import ModelConfig
 from trm_edge.engine_record import ENGINE, RECORD, EngineRecord
 from trm_edge.errors import EngineError
 from trm_edge.export.step_graph import step_graph
+from trm_edge.files import hash_file
 
 ORIN = DriverState("12.6", (Gpu("Orin", "8.7", 8 << 30),))
 NOTHING = DriverState(problem="no NVIDIA driver (libcuda.so.1) on this machine")
@@ -32,8 +33,9 @@ class FakeBundle:
         (path / "orin").mkdir()
         onnx.save(step_graph(toy_model(BASE)), path / "orin/step.onnx")
 
-    def target(self, name: str) -> Any:
-        return name, SimpleNamespace(step="orin/step.onnx", carry="float32")
+    @property
+    def target(self) -> tuple[Any, ModelConfig]:
+        return SimpleNamespace(step="orin/step.onnx", carry="float32"), self.config
 
     def build(self, **other: Any) -> None:
         """Put an engine beside the graph."""
@@ -69,8 +71,9 @@ def chosen(bundle: Any, name: str, state: DriverState, *providers: str) -> Choic
         name="tensorrt", version="10.3.0", trt=trt, logger=None, needs_gpu=True, log=None
     )
     return choose(
-        bundle,
+        bundle.path,
         name,
+        *bundle.target,
         probe_driver=lambda: state,
         providers=lambda: list(providers),
         make_compiler=lambda name: compiler,  # type: ignore[arg-type, return-value]

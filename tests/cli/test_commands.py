@@ -16,8 +16,9 @@ from click.testing import CliRunner, Result
 
 from tests.conftest import GOLDEN
 from tests.toys import BASE, VARIANTS, write_run
-from trm_edge.bundle import Bundle, hash_file
+from trm_edge.bundle import Bundle
 from trm_edge.cli.main import COMMANDS, cli
+from trm_edge.files import hash_file
 
 LINE = " ".join("1" for _ in range(BASE.seq_len))
 

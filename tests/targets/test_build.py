@@ -14,12 +14,13 @@ from click.testing import CliRunner
 from tests.targets.fake_tensorrt import FakeModule, fake_tensorrt
 from tests.toys import BASE, write_run
 from trm_edge.backends.cuda_driver import DriverState, Gpu
-from trm_edge.bundle import Bundle, hash_file
+from trm_edge.bundle import Bundle
 from trm_edge.calibration.recipe import CalibrationRecipe
 from trm_edge.cli.main import cli
 from trm_edge.engine_record import EngineRecord
 from trm_edge.errors import EngineError
 from trm_edge.export.checkpoint import load_checkpoint
+from trm_edge.files import hash_file
 from trm_edge.manifest import Limits
 from trm_edge.targets.build import build_target, profile_of, trtexec_line
 from trm_edge.targets.export_bundle import export_bundle

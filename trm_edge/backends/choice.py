@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from trm_edge.backends.base import Backend
 from trm_edge.backends.cuda_driver import DriverState, probe
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+from trm_edge.config import ModelConfig
 from trm_edge.manifest import TargetRecord
 from trm_edge.tensorrt_module import Compiler, CompilerName
-
-if TYPE_CHECKING:
-    from trm_edge.bundle import Bundle
 
 CPU = "cpu"  # the target that is meant for ONNX Runtime
 
@@ -28,8 +25,10 @@ class Choice:
 
 
 def choose(
-    bundle: Bundle,
+    bundle: Path,
     name: str,
+    target: TargetRecord,
+    config: ModelConfig,
     *,
     threads: int = 0,
     probe_driver: Callable[[], DriverState] = probe,
@@ -38,16 +37,20 @@ def choose(
 ) -> Choice:
     """The target's engine where it was built and fits; else its graph, on a GPU where one can.
 
+    Args:
+        bundle: its folder.
+        name: of the target.
+        target: what the manifest has of it.
+        config: the model's.
+
     Raises:
-        BundleError: the bundle has no such target.
         EngineError: there is an engine and a GPU, and they do not fit each other.
         MissingExtraError: what runs the engine is not installed.
     """
     from trm_edge.engine_record import ENGINE
 
-    _, target = bundle.target(name)
-    graph = bundle.path / target.step
-    on_cpu = OnnxRuntimeBackend(graph, bundle.config, carry=target.carry, threads=threads)
+    graph = bundle / target.step
+    on_cpu = OnnxRuntimeBackend(graph, config, carry=target.carry, threads=threads)
     if name == CPU:
         return Choice(on_cpu, "the target is for ONNX Runtime on a CPU")
     state = probe_driver()
@@ -57,14 +60,14 @@ def choose(
         return Choice(
             on_cpu, f"{what}, and here is none ({state.problem}); the graph runs anywhere"
         )
+    command = f"trm-edge build {bundle} --target {name}"
     if built:
-        backend = _engine(bundle, name, target, graph, state, make_compiler)
+        backend = _engine(graph, target, config, state, make_compiler, command)
         return Choice(backend, f"its engine fits {state.gpus[0]}")
-    command = f"trm-edge build {bundle.path} --target {name}"
     if "CUDAExecutionProvider" in (providers or _providers)():
         from trm_edge.backends.onnxruntime_cuda import OnnxRuntimeCudaBackend
 
-        on_gpu = OnnxRuntimeCudaBackend(graph, bundle.config, carry=target.carry)
+        on_gpu = OnnxRuntimeCudaBackend(graph, config, carry=target.carry)
         return Choice(on_gpu, f"no engine is built yet; {command} makes one")
     return Choice(
         on_cpu,
@@ -73,12 +76,12 @@ def choose(
 
 
 def _engine(
-    bundle: Bundle,
-    name: str,
-    target: TargetRecord,
     graph: Path,
+    target: TargetRecord,
+    config: ModelConfig,
     state: DriverState,
     make_compiler: Callable[[CompilerName], Compiler],
+    again: str,
 ) -> Backend:
     from trm_edge.backends.tensorrt import TensorRTBackend
     from trm_edge.backends.tensorrt_engine import LoadedEngine
@@ -87,13 +90,12 @@ def _engine(
     path = graph.parent / ENGINE
     record = EngineRecord.read(graph.parent / RECORD)
     compiler = make_compiler(record.compiler)
-    again = f"trm-edge build {bundle.path} --target {name}"
     record.require_fit(graph, path, compiler.version, state.gpus[0], state.version, again)
 
     def load() -> LoadedEngine:
         return LoadedEngine(
             path,
-            bundle.config,
+            config,
             target.carry,
             compiler.trt,
             compiler.logger,
@@ -102,7 +104,7 @@ def _engine(
         )
 
     version = f"{compiler.name} {compiler.version} on {state.gpus[0].name}"
-    return TensorRTBackend(load, bundle.config, carry=target.carry, version=version)
+    return TensorRTBackend(load, config, carry=target.carry, version=version)
 
 
 def _providers() -> list[str]:

@@ -27,8 +27,8 @@ def chosen_backend(bundle: Bundle, target: str | None, threads: int) -> Backend:
     """What runs a target here; for other targets than ``cpu`` the reason goes to standard error."""
     from trm_edge.backends.choice import CPU, choose
 
-    name, _ = bundle.target(target)
-    choice = choose(bundle, name, threads=threads)
+    name, record = bundle.target(target)
+    choice = choose(bundle.path, name, record, bundle.config, threads=threads)
     if name != CPU:
         click.echo(f"{name}: {choice.backend.describe()}; {choice.reason}", err=True)
     return choice.backend
