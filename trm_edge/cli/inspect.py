@@ -14,6 +14,7 @@ from trm_edge.engine_layers import EngineLayers, read_layers
 from trm_edge.engine_record import ENGINE, LAYERS
 from trm_edge.errors import EngineError
 from trm_edge.halting import HaltingRule
+from trm_edge.manifest import TwinAccuracy
 from trm_edge.step import step_inputs, step_outputs
 
 
@@ -79,7 +80,7 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
             f"[bold]{'calibrated':<11}[/bold] {seen['carries']} carries of {seen['puzzles']} "
             f"puzzles ({calibration['source']}), ranges {scales}"
         )
-    table = Table("target", "precision", "carry", "opset", "step graph", "left in float")
+    table = Table("target", "precision", "carry", "opset", "step graph", "left in float", "twin")
     for name, entry in manifest.targets.items():
         in_float = ", ".join(layer.layer for layer in entry.float_layers) or "everything"
         size = manifest.files[entry.step].size
@@ -90,14 +91,30 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
             str(entry.opset),
             f"{entry.step}, {size / 1e3:.0f} kB",
             in_float,
+            _twin(entry.twin),
         )
     console.print(table)
+    if any(entry.twin for entry in manifest.targets.values()):
+        console.print(
+            "A twin is the same quantization in float32, on held-out puzzles: exact match in fixed "
+            "and adaptive mode with the points lost, and how many stop at the same step."
+        )
     _, record = opened.target()
     for title, specs in (
         ("in", step_inputs(model, record.carry)),
         ("out", step_outputs(model, record.carry)),
     ):
         console.print(f"[bold]{title:<11}[/bold] " + "; ".join(map(str, specs)), markup=True)
+
+
+def _twin(twin: TwinAccuracy | None) -> str:
+    if twin is None:
+        return ""
+    return (
+        f"{100 * twin.exact_fixed:.1f} % ({twin.drop_fixed:+.2f}), "
+        f"{100 * twin.exact_adaptive:.1f} % ({twin.drop_adaptive:+.2f}), "
+        f"{100 * twin.halting_agreement:.0f} %"
+    )
 
 
 def _layer_information(bundle: Bundle, target: str | None) -> str:
