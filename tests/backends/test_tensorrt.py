@@ -111,6 +111,24 @@ def test_most_steps_are_one_launch_and_little_is_copied(setting: Setting) -> Non
         assert setting.cuda.uploads == uploads
 
 
+def test_a_second_run_takes_the_buffers_and_graphs_of_the_first(
+    setting: Setting, expected: dict[int, Solution]
+) -> None:
+    with Solver(setting.backend, TABLE, batch=8) as solver:
+        list(solver.solve(PUZZLES))
+        before = setting.cuda.left()
+        next(iter(solver.solve(PUZZLES)))  # given up at its first answer
+        for puzzles in (PUZZLES, PUZZLES[:3], PUZZLES[:1]):
+            for solution in solver.solve(puzzles):
+                assert solution.steps == expected[solution.index].steps
+                np.testing.assert_array_equal(solution.answer, expected[solution.index].answer)
+        assert [one for one in setting.cuda.left() if not one.startswith("handle")] == [
+            one for one in before if not one.startswith("handle")
+        ]
+        assert {slots for slots, _ in setting.backend._graphs} <= {8, 4, 2, 1}
+    assert not setting.cuda.left()
+
+
 def test_slots_that_are_kept_go_on_with_their_carry(setting: Setting, graph: Path) -> None:
     assert TABLE is not None
     tokens, rows = toy_tokens(CONFIG, 8), TABLE[np.arange(8) % 3]

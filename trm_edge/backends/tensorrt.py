@@ -46,7 +46,8 @@ class TensorRTBackend(Backend):
     # Of a run, from start() on; see _release().
     _stream: Any
     _done: Any
-    _slots: int  # in the buffers
+    _capacity: int  # slots that the buffers have room for
+    _slots: int  # of them in use
     _front: int  # the set of carries that the next step reads
     _order: NDArray[np.int64]  # where each slot of the loop lies in the buffers
     _device: dict[str, int]  # addresses
@@ -109,23 +110,14 @@ class TensorRTBackend(Backend):
                 f"Pass --batch {most}, or build it again with: trm-edge build --batch "
                 f"{fewest} {most} {slots}"
             )
-        self._free()
-        cuda, self._slots = self._cuda, max(slots, fewest)
+        if self._stream is None or slots > self._capacity:
+            self._free()
+            self._allocate(engine, max(slots, fewest))
+        self._cuda.wait(self._stream)  # of a run that was given up
+        self._slots = self._capacity
+        while max(slots, fewest) <= self._slots // 2:  # sizes that a shrinking run has captured
+            self._slots //= 2
         self._order = np.arange(slots)
-        self._stream, self._done = cuda.stream(), cuda.event()
-        for spec in (*engine.inputs, *engine.outputs):
-            if spec.name not in self._carries(0):
-                self._device[spec.name] = cuda.malloc(self._size(spec), spec.name)
-        for name in STATES:
-            spec = next(spec for spec in engine.inputs if spec.name == name)
-            for half in (0, 1):
-                self._device[f"{name}.{half}"] = cuda.malloc(self._size(spec), name)
-        if engine.scratch:
-            self._device["scratch"] = cuda.malloc(engine.scratch, "intermediate results")
-        for spec in (*engine.inputs, *engine.outputs):
-            if spec.name not in self._carries(0):
-                shape = tuple(self._slots if axis is None else axis for axis in spec.shape)
-                self._host[spec.name] = cuda.pinned(shape, spec.dtype)
         self._host["reset"][:] = True  # what lies in the buffers is no carry
         self._stale = {"tokens", "reset", "puzzle_embedding"} & set(self._host)
 
@@ -189,12 +181,27 @@ class TensorRTBackend(Backend):
         """Slots given up run on unheeded, until half of them are; then the rest moves together."""
         self._order = self._order[slots]
         fewest, _ = self._loaded().slots
-        half = max(self._slots // 2, fewest)
-        if half < self._slots and 0 < len(self._order) <= half:
+        half = self._slots // 2
+        if half >= fewest and 0 < len(self._order) <= half:
             self._compact(half)
 
     def describe(self) -> str:
         return self._version
+
+    def _allocate(self, engine: LoadedEngine, slots: int) -> None:
+        """Buffers for so many slots; a later run of as many or fewer takes them again."""
+        cuda, self._capacity, self._slots = self._cuda, slots, slots
+        self._stream, self._done = cuda.stream(), cuda.event()
+        for spec in (*engine.inputs, *engine.outputs):
+            if spec.name in STATES:
+                for half in (0, 1):
+                    self._device[f"{spec.name}.{half}"] = cuda.malloc(self._size(spec), spec.name)
+            elif not spec.name.startswith(STATES):
+                self._device[spec.name] = cuda.malloc(self._size(spec), spec.name)
+                shape = tuple(slots if axis is None else axis for axis in spec.shape)
+                self._host[spec.name] = cuda.pinned(shape, spec.dtype)
+        if engine.scratch:
+            self._device["scratch"] = cuda.malloc(engine.scratch, "intermediate results")
 
     def _advance(self) -> None:
         """One step of all slots, from the front set of carries to the other."""
@@ -282,7 +289,7 @@ class TensorRTBackend(Backend):
     def _release(self) -> None:
         """Hold nothing."""
         self._stream = self._done = None
-        self._slots = self._front = 0
+        self._capacity = self._slots = self._front = 0
         self._order = np.zeros(0, np.int64)
         self._device, self._host, self._contexts, self._graphs = {}, {}, {}, {}
         self._stale = set()

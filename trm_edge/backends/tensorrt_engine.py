@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ class LoadedEngine:
         carry: CarryType,
         trt: Any,
         logger: Any,
-        errors: Any = list,
+        errors: Callable[[], list[str]] = list,
         runtime_cache: Path | None = None,
     ) -> None:
         self.path, self._trt, self._cache_path = path, trt, runtime_cache
