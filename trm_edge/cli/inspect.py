@@ -80,7 +80,9 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
             f"[bold]{'calibrated':<11}[/bold] {seen['carries']} carries of {seen['puzzles']} "
             f"puzzles ({calibration['source']}), ranges {scales}"
         )
-    table = Table("target", "precision", "carry", "opset", "step graph", "left in float", "twin")
+    columns = ["target", "precision", "carry", "opset", "step graph", "left in float"]
+    twins = any(entry.twin for entry in manifest.targets.values())
+    table = Table(*columns, *(["twin"] if twins else []))
     for name, entry in manifest.targets.items():
         in_float = ", ".join(layer.layer for layer in entry.float_layers) or "everything"
         size = manifest.files[entry.step].size
@@ -91,10 +93,10 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
             str(entry.opset),
             f"{entry.step}, {size / 1e3:.0f} kB",
             in_float,
-            _twin(entry.twin),
+            *([_twin(entry.twin)] if twins else []),
         )
     console.print(table)
-    if any(entry.twin for entry in manifest.targets.values()):
+    if twins:
         console.print(
             "A twin is the same quantization in float32, on held-out puzzles: exact match in fixed "
             "and adaptive mode with the points lost, and how many stop at the same step."
