@@ -142,7 +142,7 @@ def _restore(
             rounded = round_weight(weight, scales, kind)
         bias = values["bias"]
         layers[name] = LayerQuantization(
-            activations=recipe.activations,
+            activations=recipe.activations_of(name),
             amax=tuple(float(amax) for amax in values["amax"]),
             weight=rounded,
             weight_scales=scales.numpy(),

@@ -63,7 +63,7 @@ def calibrate(
     amax: dict[str, tuple[float, ...]] = {
         name: (float((seen[name].amax / factors[name]).max()),) for name in powers
     }
-    if recipe.activations in ("per_layer", "per_call_site"):
+    if recipe.needs_observers:
         observers = {name: RangeObserver(recipe, kind, amax[name][0]) for name in powers}
         run_trajectories(
             model, puzzle_embeddings, chosen, observers, recipe, track=track, what="ranges"
@@ -78,7 +78,7 @@ def calibrate(
         else:
             rounded = round_weight(weight, scales, kind)
         layers[name] = LayerQuantization(
-            activations=recipe.activations,
+            activations=recipe.activations_of(name),
             amax=amax[name],
             weight=rounded,
             weight_scales=scales.numpy(),
@@ -130,5 +130,6 @@ def _powers(
     for name, module in swiglus(model).items():
         down = f"{name}.down_proj"
         weight = module.down_proj.weight
-        powers[down] = best_power(weight, seen[down], recipe.equalisation, kind, recipe.activations)
+        rounding = recipe.activations_of(down)
+        powers[down] = best_power(weight, seen[down], recipe.equalisation, kind, rounding)
     return powers

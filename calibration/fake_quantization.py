@@ -21,7 +21,12 @@ from torch import Tensor, nn
 
 from trm_edge.calibration.grid import BLOCK
 from trm_edge.calibration.ranges import RangeObserver
-from trm_edge.calibration.recipe import Activations, CalibrationRecipe, QuantizedType
+from trm_edge.calibration.recipe import (
+    Activations,
+    CalibrationRecipe,
+    QuantizedType,
+    activations_of,
+)
 from trm_edge.calibration.trajectories import linear_layers, run_trajectories
 from trm_edge.errors import MissingExtraError
 from trm_edge.export.model import TinyRecursiveModel
@@ -48,7 +53,12 @@ def input_ranges(
             finite.
         MissingExtraError: nvidia-modelopt is not installed.
     """
-    if recipe.activations not in ("per_layer", "per_call_site"):
+    wanted = [
+        name
+        for name in linear_layers(model)
+        if recipe.activations_of(name) in ("per_layer", "per_call_site")
+    ]
+    if not wanted:
         return {}
 
     def observe(recipe: CalibrationRecipe, widest: Ranges) -> dict[str, tuple[float, ...]]:
@@ -59,7 +69,7 @@ def input_ranges(
         )
         return {name: observer.amax() for name, observer in observers.items()}
 
-    widest: dict[str, tuple[float, ...]] = dict.fromkeys(linear_layers(model), (0.0,))
+    widest: dict[str, tuple[float, ...]] = dict.fromkeys(wanted, (0.0,))
     if recipe.method == "mse":  # the one method that has to know
         widest = observe(replace(recipe, method="max", activations="per_layer"), widest)
     return observe(recipe, widest)
@@ -101,11 +111,12 @@ def _quantizers(kind: QuantizedType, activations: Activations) -> list[dict[str,
             "cfg": common | {"type": "dynamic"} | shared_scale,
         },
     ]
-    if activations == "per_token":
-        by_row = common | {"type": "dynamic", "block_sizes": {-1: None}}
-        entries.append({"quantizer_name": "*input_quantizer", "cfg": by_row})
-    elif activations != "float":
-        entries.append({"quantizer_name": "*input_quantizer", "cfg": common})
+    by_row = common | {"type": "dynamic", "block_sizes": {-1: None}}
+    for kind_of_layer in ("gate_up_proj", "qkv_proj", "down_proj", "o_proj"):
+        rounding = activations_of(kind_of_layer, activations)
+        if rounding != "float":
+            cfg = by_row if rounding == "per_token" else common
+            entries.append({"quantizer_name": f"*{kind_of_layer}.input_quantizer", "cfg": cfg})
     return entries
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,3 +28,12 @@ class LayerQuantization:
     def amax_at(self, site: int) -> float:
         """The range at a call site: the n-th pass of the network in a step, from 0."""
         return self.amax[site if len(self.amax) > 1 else 0]
+
+    def part(self, index: int, count: int) -> LayerQuantization:
+        """One of ``count`` equal shares of its output channels, as a layer of its own."""
+        size = len(self.weight) // count
+        rows = slice(index * size, (index + 1) * size)
+        bias = None if self.bias is None else self.bias[rows]
+        return replace(
+            self, weight=self.weight[rows], weight_scales=self.weight_scales[rows], bias=bias
+        )

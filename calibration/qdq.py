@@ -5,7 +5,9 @@ get symmetric scales taken in advance, one for the layer or one for each of its 
 layer is quantized per token, each row is divided by its own largest magnitude first and the product
 multiplied by it, so that the same static Q/DQ gives every row the whole range. The residual stream,
 the norms and the heads stay as they are. Every product has a DequantizeLinear of its own, since
-runtimes fuse the pair into an integer product only then.
+runtimes fuse the pair into an integer product only then; products of one input share what comes
+before it. In a graph of ONNX Runtime's own operators INT8 inputs are shifted by 128 into UINT8, the
+same levels: what its kernels on x86 take, and without which a shared input is not fused.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from __future__ import annotations
 import copy
 from collections import Counter
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import ml_dtypes
@@ -26,6 +29,7 @@ from trm_edge.calibration.grid import BLOCK, LARGEST, TINY, spread_scales
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.recipe import QuantizedType
 from trm_edge.errors import CalibrationError
+from trm_edge.export.onnxruntime_graph import PARTS
 
 STORED: dict[QuantizedType, Any] = {
     "int8": np.int8,
@@ -42,8 +46,8 @@ def quantize_graph(
     """A copy of a float step graph with the layers named in ``layers`` quantized.
 
     Args:
-        graph: its matrices are initializers named by layer, (in, out), in float32 or float16;
-            scales are of the same type, as ONNX wants them.
+        graph: its matrices are initializers named by layer, or by layer and part, (in, out), in
+            float32 or float16; scales are of the same type, as ONNX wants them.
         layers: how each one is quantized; those not named stay in float.
 
     Raises:
@@ -53,27 +57,27 @@ def quantize_graph(
     inside = model.graph
     constants = {tensor.name: tensor for tensor in inside.initializer}
     element = _element_type(constants)
+    matrices = _matrices(constants, layers)
     for layer, how in layers.items():
-        if layer not in constants:
-            raise CalibrationError(
-                f"the step graph has no layer {layer}; its matrices are "
-                f"{', '.join(name for name in constants if name.startswith('layers.'))}."
-            )
         if not all(np.isfinite(amax) and amax > 0 for amax in how.amax):
             raise CalibrationError(f"{layer} has the range {how.amax}, which gives no scale.")
-        for tensor in _layer_constants(layer, how, kind, element):
+        for tensor in _input_scales(layer, how, kind, element):
             constants[tensor.name] = tensor
-    constants[_ZERO] = numpy_helper.from_array(np.zeros((), STORED[kind]), _ZERO)
+    for matrix in matrices.values():
+        for tensor in _matrix_constants(matrix, kind, element):
+            constants[tensor.name] = tensor
+    shifted = kind == "int8" and any(one.domain for one in model.opset_import)
+    zero = np.uint8(128) if shifted else np.zeros((), STORED[kind])
+    constants[_ZERO] = numpy_helper.from_array(np.asarray(zero), _ZERO)
+    constants[_LAST] = numpy_helper.from_array(np.array([-1], np.int64), _LAST)
     constants[_TINY] = numpy_helper.from_array(np.asarray(TINY, element), _TINY)
-    nodes: list[onnx.NodeProto] = []
-    sites: Counter[str] = Counter()
+    emitter = _ProductEmitter(kind)
     for node in inside.node:
-        layer = node.input[1] if node.op_type == "MatMul" else ""
-        if layer in layers:
-            nodes.extend(_quantized_product(node, layer, layers[layer], kind, sites[layer]))
-            sites[layer] += 1
+        if node.op_type == "MatMul" and node.input[1] in matrices:
+            emitter.product(node, matrices[node.input[1]])
         else:
-            nodes.append(node)
+            emitter.nodes.append(node)
+    nodes = emitter.nodes
     used = {name for node in nodes for name in node.input}
     del inside.node[:], inside.initializer[:]
     inside.node.extend(nodes)
@@ -85,42 +89,97 @@ def quantize_graph(
     return model
 
 
-def _quantized_product(
-    product: onnx.NodeProto, layer: str, how: LayerQuantization, kind: QuantizedType, site: int
-) -> list[onnx.NodeProto]:
-    """The nodes that take the place of a MatMul by a constant."""
-    name, source, output = product.name, product.input[0], product.output[0]
-    before, after = [], []
-    if how.bias is not None:
-        after = [helper.make_node("Add", [f"{name}.p", f"{layer}.b"], [output], name=name)]
-        output = f"{name}.p"
-    if how.activations == "per_token":
-        before = [
-            _node("Abs", [source], f"{name}.abs"),
-            _node("ReduceMax", [f"{name}.abs", _LAST], f"{name}.max", keepdims=1),
-            _node("Max", [f"{name}.max", _TINY], f"{name}.m"),
-            _node("Div", [source, f"{name}.m"], f"{name}.n"),
-        ]
-        source = f"{name}.n"
-        after = [
-            helper.make_node("Mul", [f"{name}.r", f"{name}.m"], [output], name=f"{name}.scaled"),
+@dataclass(frozen=True)
+class _Matrix:
+    """A constant of the graph: a whole layer, or an equal share of its output channels."""
+
+    name: str
+    layer: str
+    how: LayerQuantization  # of this share
+
+
+def _matrices(
+    constants: Mapping[str, TensorProto], layers: Mapping[str, LayerQuantization]
+) -> dict[str, _Matrix]:
+    """Where each layer's weight stands in the graph.
+
+    Raises:
+        CalibrationError: a layer is not in the graph.
+    """
+    found = {}
+    for layer, how in layers.items():
+        if layer in constants:
+            found[layer] = _Matrix(layer, layer, how)
+            continue
+        parts = PARTS.get(layer.rpartition(".")[2], ())
+        names = [f"{layer}.{part}" for part in parts]
+        if not names or not all(name in constants for name in names):
+            raise CalibrationError(
+                f"the step graph has no layer {layer}; its matrices are "
+                f"{', '.join(name for name in constants if name.startswith('layers.'))}."
+            )
+        for index, name in enumerate(names):
+            found[name] = _Matrix(name, layer, how.part(index, len(names)))
+    return found
+
+
+class _ProductEmitter:
+    """Puts quantized products in the place of those by a constant, in the order of the graph."""
+
+    def __init__(self, kind: QuantizedType) -> None:
+        self.kind = kind
+        self.nodes: list[onnx.NodeProto] = []
+        self._calls: Counter[str] = Counter()  # by matrix
+        self._ready: dict[tuple[str, str], tuple[str, str]] = {}
+
+    def product(self, product: onnx.NodeProto, matrix: _Matrix) -> None:
+        """The nodes that take the place of a MatMul."""
+        name, source, output = product.name, product.input[0], product.output[0]
+        how, site = matrix.how, self._calls[matrix.name]
+        self._calls[matrix.name] += 1
+        after = []
+        if how.bias is not None:
+            after = [_op("Add", [f"{name}.p", f"{matrix.name}.b"], output, name)]
+            output = f"{name}.p"
+        if how.activations != "float":
+            scale = _scale_name(matrix.layer, how, site)
+            source, row = self._quantized_input(source, scale, how, name)
+            if row:
+                after.insert(0, _op("Mul", [f"{name}.r", row], output, f"{name}.scaled"))
+                output = f"{name}.r"
+            self.nodes.append(_node("DequantizeLinear", [source, scale, _ZERO], f"{name}.dq"))
+            source = f"{name}.dq"
+        block = {"axis": 0, "block_size": BLOCK} if self.kind == "int4" else {"axis": 1}
+        weight = [matrix.name, f"{matrix.name}.s"]
+        self.nodes += [
+            _node("DequantizeLinear", weight, f"{name}.w", **block),
+            _op("MatMul", [source, f"{name}.w"], output, f"{name}.product"),
             *after,
         ]
-        output = f"{name}.r"
-    if how.activations != "float":
-        scale = _scale_name(layer, how, site)
-        before += [
-            _node("QuantizeLinear", [source, scale, _ZERO], f"{name}.q"),
-            _node("DequantizeLinear", [f"{name}.q", scale, _ZERO], f"{name}.dq"),
-        ]
-        source = f"{name}.dq"
-    block = {"axis": 0, "block_size": BLOCK} if kind == "int4" else {"axis": 1}
-    return [
-        *before,
-        _node("DequantizeLinear", [layer, f"{layer}.s"], f"{name}.w", **block),
-        helper.make_node("MatMul", [source, f"{name}.w"], [output], name=f"{name}.product"),
-        *after,
-    ]
+
+    def _quantized_input(
+        self, source: str, scale: str, how: LayerQuantization, name: str
+    ) -> tuple[str, str]:
+        """The input in the quantized type, and what its rows were divided by ("" where by 1)."""
+        if (source, scale) in self._ready:
+            return self._ready[source, scale]
+        given, row = source, ""
+        if how.activations == "per_token":
+            row = f"{name}.m"
+            self.nodes += [
+                _node("Abs", [source], f"{name}.abs"),
+                _node("ReduceMax", [f"{name}.abs", _LAST], f"{name}.max", keepdims=1),
+                _node("Max", [f"{name}.max", _TINY], row),
+                _node("Div", [source, row], f"{name}.n"),
+            ]
+            source = f"{name}.n"
+        self.nodes.append(_node("QuantizeLinear", [source, scale, _ZERO], f"{name}.q"))
+        self._ready[given, scale] = f"{name}.q", row
+        return f"{name}.q", row
+
+
+def _op(op: str, inputs: list[str], output: str, name: str) -> onnx.NodeProto:
+    return helper.make_node(op, inputs, [output], name=name)
 
 
 def _node(op: str, inputs: list[str], output: str, **attributes: Any) -> onnx.NodeProto:
@@ -137,22 +196,29 @@ def _element_type(constants: Mapping[str, TensorProto]) -> Any:
     return np.float16 if found == {TensorProto.FLOAT16} else np.float32
 
 
-def _layer_constants(
+def _input_scales(
     layer: str, how: LayerQuantization, kind: QuantizedType, element: Any
 ) -> list[TensorProto]:
+    if how.activations == "float":
+        return []
+    tensors = []
+    for site, amax in enumerate(how.amax):
+        largest = 1.0 if how.activations == "per_token" else amax
+        scale = _scales(np.asarray(largest / LARGEST[kind]), layer, element)
+        tensors.append(numpy_helper.from_array(scale, _scale_name(layer, how, site)))
+    return tensors
+
+
+def _matrix_constants(matrix: _Matrix, kind: QuantizedType, element: Any) -> list[TensorProto]:
+    how, name = matrix.how, matrix.name
     codes = np.ascontiguousarray(encode(how, kind).T)  # (in, out)
     scales = how.weight_scales.T if kind == "int4" else how.weight_scales[:, 0]
     tensors = [
-        numpy_helper.from_array(codes, layer),
-        numpy_helper.from_array(_scales(scales, layer, element), f"{layer}.s"),
+        numpy_helper.from_array(codes, name),
+        numpy_helper.from_array(_scales(scales, matrix.layer, element), f"{name}.s"),
     ]
-    if how.activations != "float":
-        for site, amax in enumerate(how.amax):
-            largest = 1.0 if how.activations == "per_token" else amax
-            scale = _scales(np.asarray(largest / LARGEST[kind]), layer, element)
-            tensors.append(numpy_helper.from_array(scale, _scale_name(layer, how, site)))
     if how.bias is not None:
-        tensors.append(numpy_helper.from_array(how.bias.astype(element), f"{layer}.b"))
+        tensors.append(numpy_helper.from_array(how.bias.astype(element), f"{name}.b"))
     return tensors
 
 

@@ -10,8 +10,10 @@ from trm_edge.errors import ConfigError
 QuantizedType = Literal["int8", "fp8", "int4"]
 # How the input of a matrix product is rounded. "per_token": each row by its own largest magnitude.
 # "per_layer" and "per_call_site": by a range taken in advance, one for all passes of the network
-# or one for each. "float": not at all, weights alone are quantized.
-Activations = Literal["per_token", "per_layer", "per_call_site", "float"]
+# or one for each. "float": not at all, weights alone are quantized. "per_token_products": rows that
+# no norm has scaled (SwiGLU products, attention's output) per token, the others per layer.
+Activations = Literal["per_token", "per_token_products", "per_layer", "per_call_site", "float"]
+_BEHIND_NO_NORM = ("down_proj", "o_proj")
 RangeMethod = Literal["max", "percentile", "entropy", "mse"]
 # "true": what the model itself makes in its halting loop. "random": standard normal, as exporters
 # that know nothing of the loop do; to compare with.
@@ -32,7 +34,7 @@ class CalibrationRecipe:
     # ACT steps (from 1) and network passes of a step (from 0) that are looked at; empty: all.
     steps: tuple[int, ...] = ()
     passes: tuple[int, ...] = ()
-    activations: Activations = "per_token"
+    activations: Activations = "per_token_products"
     method: RangeMethod = "max"  # of ranges taken in advance
     percentile: float = 99.99  # of magnitudes, for the method of that name
     # Powers of a product channel's amax to try as its factor; the best for each layer is folded
@@ -78,7 +80,7 @@ class CalibrationRecipe:
         for weights.
         """
         activations: dict[QuantizedType, Activations] = {
-            "int8": "per_token",
+            "int8": "per_token_products",
             "fp8": "per_layer",
             "int4": "float",
         }
@@ -92,6 +94,18 @@ class CalibrationRecipe:
         such ranges for FP8.
         """
         return cls(activations="per_layer", method="entropy" if kind == "int8" else "max")
+
+    def activations_of(self, layer: str) -> Activations:
+        """How the inputs of a layer are rounded."""
+        return activations_of(layer, self.activations)
+
+    @property
+    def needs_observers(self) -> bool:
+        """Whether ranges take another look at the inputs: the largest magnitude is known anyway."""
+        by_site = self.activations == "per_call_site"
+        return by_site or (
+            self.activations in ("per_layer", "per_token_products") and self.method != "max"
+        )
 
     def looks_at(self, step: int, network_pass: int) -> bool:
         """Whether inputs of that pass of that ACT step are observed."""
@@ -120,3 +134,10 @@ class CalibrationRecipe:
             for name, value in values.items()
         }
         return cls(**plain)
+
+
+def activations_of(layer: str, activations: Activations) -> Activations:
+    """What ``activations`` comes to for a layer: never "per_token_products"."""
+    if activations != "per_token_products":
+        return activations
+    return "per_token" if layer.endswith(_BEHIND_NO_NORM) else "per_layer"

@@ -13,6 +13,8 @@ from onnx import TensorProto, helper, numpy_helper
 from trm_edge import __version__
 from trm_edge.step import TensorSpec
 
+ONNXRUNTIME_DOMAIN = "com.microsoft"
+
 _ELEMENT = {
     "int32": TensorProto.INT32,
     "bool": TensorProto.BOOL,
@@ -57,6 +59,7 @@ class GraphBuilder:
         opset: int,
         metadata: dict[str, str],
     ) -> onnx.ModelProto:
+        """The graph; ONNX Runtime's own operators are imported where a node is of its domain."""
         graph = helper.make_graph(
             self.nodes,
             name,
@@ -64,9 +67,12 @@ class GraphBuilder:
             [_value(spec) for spec in outputs],
             initializer=list(self._constants.values()),
         )
+        imports = [helper.make_opsetid("", opset)]
+        if any(node.domain == ONNXRUNTIME_DOMAIN for node in self.nodes):
+            imports.append(helper.make_opsetid(ONNXRUNTIME_DOMAIN, 1))
         model = helper.make_model(
             graph,
-            opset_imports=[helper.make_opsetid("", opset)],
+            opset_imports=imports,
             ir_version=helper.find_min_ir_version_for([helper.make_opsetid("", opset)]),
             producer_name="trm-edge",
             producer_version=__version__,

@@ -2,8 +2,9 @@
 
 ``torch.onnx.export`` of the unrolled step takes a minute; written out it takes a moment, every
 weight is one initializer however often it is applied, and each node's name says where it stands:
-``H1.L3.0.mlp.down`` is H cycle 1, L update 3, block 0. Shapes in comments: B batch, L tokens,
-P prefix, S = P + L, D hidden, V vocabulary.
+``H1.L3.0.mlp.down`` is H cycle 1, L update 3, block 0. ``onnxruntime_graph.py`` overrides what one
+runtime has better operators for. Shapes in comments: B batch, L tokens, P prefix, S = P + L,
+D hidden, V vocabulary.
 """
 
 from __future__ import annotations
@@ -32,15 +33,25 @@ def step_graph(model: TinyRecursiveModel, carry: CarryType = "float32") -> onnx.
     Raises:
         ExportError: the result is no valid ONNX.
     """
-    emitted = _StepEmitter(model, carry).emit()
+    return checked(StepEmitter(model, carry).emit())
+
+
+def checked(graph: onnx.ModelProto) -> onnx.ModelProto:
+    """The graph itself, where it is valid ONNX.
+
+    Raises:
+        ExportError: it is not.
+    """
     try:
-        onnx.checker.check_model(emitted, full_check=True)
+        onnx.checker.check_model(graph, full_check=True)
     except onnx.checker.ValidationError as error:
         raise ExportError(f"the step graph is no valid ONNX: {error}") from error
-    return emitted
+    return graph
 
 
-class _StepEmitter:
+class StepEmitter:
+    """Emits the step in operators of the ONNX standard."""
+
     def __init__(self, model: TinyRecursiveModel, carry: CarryType) -> None:
         self.model = model
         self.config = model.config
@@ -54,12 +65,11 @@ class _StepEmitter:
         z_H = self._start("H", self.model.H_init)
         z_L = self._start("L", self.model.L_init)
         for cycle in range(config.H_cycles):
-            for update in range(config.L_cycles):
-                where = f"H{cycle}.L{update}"
-                injected = graph.node("Add", [z_H, x], f"{where}.inject")
-                last = cycle == config.H_cycles - 1 and update == config.L_cycles - 1
-                z_L = self._network(z_L, injected, where, "z_L_next" if last else None)
             last = cycle == config.H_cycles - 1
+            injected = graph.node("Add", [z_H, x], f"H{cycle}.inject")  # the same in every update
+            for update in range(config.L_cycles):
+                name = "z_L_next" if last and update == config.L_cycles - 1 else None
+                z_L = self._network(z_L, injected, f"H{cycle}.L{update}", name)
             z_H = self._network(z_H, z_L, f"H{cycle}.H", "z_H_next" if last else None)
         self._heads(z_H)
         return graph.model(
@@ -77,7 +87,7 @@ class _StepEmitter:
         config, graph = self.config, self.graph
         learned = config.pos_encodings == "learned"
         scale = math.sqrt(config.hidden_size) * (0.707106781 if learned else 1.0)
-        table = _array(self.model.embed_tokens.embedding_weight) * np.float32(scale)
+        table = array_of(self.model.embed_tokens.embedding_weight) * np.float32(scale)
         x = graph.node("Gather", [self._typed("embed_tokens", table), "tokens"], "embed.tokens")
         if config.puzzle_emb_ndim:
             factor = self._typed("embed_scale", np.float32(scale))
@@ -90,7 +100,7 @@ class _StepEmitter:
             prefix = graph.node("Reshape", [row, self._shape("prefix", shape)], "embed.prefix")
             x = graph.node("Concat", [prefix, x], "embed.x", axis=1)  # (B, S, D)
         if learned:
-            positions = _array(self.model.embed_pos.embedding_weight) * np.float32(scale)
+            positions = array_of(self.model.embed_pos.embedding_weight) * np.float32(scale)
             x = graph.node("Add", [x, self._typed("embed_pos", positions)], "embed.positions")
         return x
 
@@ -100,7 +110,7 @@ class _StepEmitter:
         axes = graph.constant("reset_axes", np.array([1, 2], np.int64))
         where = f"reset.{state}"
         mask = graph.node("Unsqueeze", ["reset", axes], f"{where}.mask")  # (B, 1, 1)
-        start = self._typed(f"{state}_init", _array(initial))
+        start = self._typed(f"{state}_init", array_of(initial))
         return graph.node("Where", [mask, start, f"z_{state}"], where)
 
     # --- the network -----------------------------------------------------------------------
@@ -114,22 +124,20 @@ class _StepEmitter:
         return h
 
     def _block(self, h: str, index: int, block: Any, where: str, output: str | None) -> str:
-        graph = self.graph
+        graph, config, width = self.graph, self.config, self.config.hidden_size
         if not isinstance(block, Block):
             raise ExportError(f"block {index} is a {type(block).__name__}, expected a Block.")
         layer = f"layers.{index}"
-        if self.config.mlp_t:
+        if config.mlp_t:
             h = graph.node("Transpose", [h], f"{where}.across", perm=[0, 2, 1])  # (B, D, S)
             mixed = self._swiglu(h, block.mlp_t, f"{layer}.mlp_t", f"{where}.mlp_t")
-            h = self._norm(graph.node("Add", [h, mixed], f"{where}.mix"), f"{where}.norm1")
+            h = self._add_and_norm(h, mixed, config.carry_len, f"{where}.mix", f"{where}.norm1")
             h = graph.node("Transpose", [h], f"{where}.back", perm=[0, 2, 1])  # (B, S, D)
         else:
             mixed = self._attention(h, block.self_attn, f"{layer}.self_attn", f"{where}.attn")
-            h = self._norm(graph.node("Add", [h, mixed], f"{where}.mix"), f"{where}.norm1")
+            h = self._add_and_norm(h, mixed, width, f"{where}.mix", f"{where}.norm1")
         out = self._swiglu(h, block.mlp, f"{layer}.mlp", f"{where}.mlp")
-        return self._norm(
-            graph.node("Add", [h, out], f"{where}.sum"), f"{where}.norm2", output=output
-        )
+        return self._add_and_norm(h, out, width, f"{where}.sum", f"{where}.norm2", output)
 
     def _swiglu(self, h: str, module: SwiGLU, layer: str, where: str) -> str:
         graph = self.graph
@@ -172,7 +180,7 @@ class _StepEmitter:
         rotate_half's minus sign stands in the table: h * cos + swap(h) * [-sin, sin].
         """
         graph = self.graph
-        cos, sin = (_array(table)[:, None, :] for table in self.model.rope or ())
+        cos, sin = (array_of(table)[:, None, :] for table in self.model.rope or ())
         signed = sin.copy()
         signed[..., : sin.shape[-1] // 2] *= -1
         first, second = graph.split(
@@ -183,9 +191,12 @@ class _StepEmitter:
         turned = graph.node("Mul", [swapped, self._typed("rope_sin", signed)], f"{where}.sin")
         return graph.node("Add", [straight, turned], f"{where}.rope")
 
-    def _norm(self, h: str, where: str, output: str | None = None) -> str:
-        """RMSNorm over the last axis, in float32 whatever the graph computes in."""
+    def _add_and_norm(
+        self, h: str, update: str, width: int, add: str, where: str, output: str | None = None
+    ) -> str:
+        """RMSNorm of h + update (..., width), in float32 whatever the graph computes in."""
         graph = self.graph
+        h = graph.node("Add", [h, update], add)
         wide = graph.node("Cast", [h], f"{where}.f32", to=1) if self.half else h
         two = graph.constant("two", np.float32(2.0))
         axes = graph.constant("last_axis", np.array([-1], np.int64))
@@ -215,12 +226,12 @@ class _StepEmitter:
                 )
             ]
             cells = graph.node("Slice", [z_H, *bounds], "head.cells")  # (B, L, D)
-        lm_head = graph.constant("lm_head", _array(model.lm_head.weight).T)
+        lm_head = graph.constant("lm_head", array_of(model.lm_head.weight).T)
         graph.node("MatMul", [cells, lm_head], "logits")
         first = graph.constant("first", np.array(0, np.int64))
         position = graph.node("Gather", [z_H, first], "head.first", axis=1)  # (B, D)
-        q_weight = graph.constant("q_head.weight", _array(model.q_head.weight))
-        q_bias = graph.constant("q_head.bias", _array(model.q_head.bias))
+        q_weight = graph.constant("q_head.weight", array_of(model.q_head.weight))
+        q_bias = graph.constant("q_head.bias", array_of(model.q_head.bias))
         q = graph.node("Gemm", [position, q_weight, q_bias], "head.q", transB=1)  # (B, 2)
         second = graph.constant("second", np.array(1, np.int64))
         graph.node("Gather", [q, first], "q_halt", axis=1)
@@ -228,7 +239,7 @@ class _StepEmitter:
 
     def _linear(self, h: str, weight: Tensor, layer: str, where: str) -> str:
         """h @ weight.T; the weight is stored as (in, out)."""
-        return self.graph.node("MatMul", [h, self._typed(layer, _array(weight).T)], where)
+        return self.graph.node("MatMul", [h, self._typed(layer, array_of(weight).T)], where)
 
     def _typed(self, name: str, value: NDArray[np.float32] | np.float32) -> str:
         with np.errstate(over="ignore"):  # told below, by name
@@ -244,6 +255,6 @@ class _StepEmitter:
         return self.graph.constant(f"shape_{name}", np.array(shape, np.int64))
 
 
-def _array(tensor: Tensor) -> NDArray[np.float32]:
+def array_of(tensor: Tensor) -> NDArray[np.float32]:
     array: NDArray[np.float32] = tensor.detach().float().numpy()
     return array

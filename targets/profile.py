@@ -20,8 +20,9 @@ else:
 
 Precision = Literal["int8", "fp8", "fp16", "fp32", "int8-weight-only", "int4-weight-only"]
 Engine = Literal["onnxruntime", "tensorrt"]
-# How INT8 inputs of a product are rounded: each row by its own magnitude, or by one range a layer.
-Int8Ranges = Literal["per_token", "per_layer"]
+# How INT8 inputs of a product are rounded: each row by its own magnitude, those rows alone that no
+# norm has scaled, or by one range a layer.
+Int8Ranges = Literal["per_token", "per_token_products", "per_layer"]
 
 
 @dataclass(frozen=True)

@@ -20,10 +20,11 @@ from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.qdq import quantize_graph
-from trm_edge.calibration.recipe import QuantizedType
+from trm_edge.calibration.recipe import QuantizedType, activations_of
 from trm_edge.evaluation.parity import compare
 from trm_edge.evaluation.vectors import ParityVectors, record_vectors
 from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.onnxruntime_graph import onnxruntime_step_graph
 from trm_edge.export.step_graph import step_graph
 from trm_edge.manifest import TwinAccuracy
 from trm_edge.progress import Track, silent
@@ -57,13 +58,17 @@ def target_graph(ingredients: Ingredients, profile: TargetProfile) -> onnx.Model
 
 
 def _graph(ingredients: Ingredients, profile: TargetProfile, carry: CarryType) -> onnx.ModelProto:
-    graph = step_graph(ingredients.model, carry)
+    if profile.engine == "onnxruntime" and carry == "float32":
+        graph = onnxruntime_step_graph(ingredients.model)
+    else:
+        graph = step_graph(ingredients.model, carry)
     if ingredients.kind is None:
         return graph
     layers = dict(ingredients.layers)
     if ingredients.precision == "int8":
         layers = {
-            name: replace(how, activations=profile.int8_ranges) for name, how in layers.items()
+            name: replace(how, activations=activations_of(name, profile.int8_ranges))
+            for name, how in layers.items()
         }
     return quantize_graph(graph, layers, ingredients.kind)
 

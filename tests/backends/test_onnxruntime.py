@@ -8,7 +8,8 @@ import onnx
 import pytest
 
 from tests.toys import BASE, toy_model, toy_table, toy_tokens
-from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+from trm_edge.backends import onnxruntime
+from trm_edge.backends.onnxruntime import OnnxRuntimeBackend, shares
 from trm_edge.backends.torch import TorchBackend
 from trm_edge.errors import BackendError
 from trm_edge.export.step_graph import step_graph
@@ -78,3 +79,48 @@ def test_no_logits_before_the_first_step() -> None:
     backend.start(1)
     with pytest.raises(BackendError, match="no logits before the first step"):
         backend.logits(np.array([0]))
+
+
+@pytest.mark.parametrize("slots", [1, 4, 5, 9, 32])
+@pytest.mark.parametrize("threads", [2, 3])
+def test_shares_hold_every_slot_once_and_are_even(slots: int, threads: int) -> None:
+    parts = shares(slots, threads, BASE)
+    assert np.concatenate([np.arange(slots)[part] for part in parts]).tolist() == list(range(slots))
+    sizes = [part.stop - part.start for part in parts]
+    assert max(sizes) - min(sizes) <= 1
+    assert len(sizes) == min(slots, threads)  # a toy's carry is small: one round
+
+
+def test_a_large_carry_is_worked_on_in_several_rounds() -> None:
+    wide = replace(BASE, hidden_size=512, seq_len=95, num_heads=8)  # 97 rows of 512
+    assert len(shares(32, 2, wide)) == 8
+    assert len(shares(32, 2, replace(wide, seq_len=900))) == 32
+
+
+@pytest.mark.parametrize("slots", [4, 7])
+def test_shares_answer_as_one_run_does(
+    slots: int, graph: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(onnxruntime, "_SHARE", 1)  # one slot a share
+    table, tokens = toy_table(BASE), toy_tokens(BASE, slots)
+    assert table is not None
+    rows = table[np.arange(slots) % len(table)]
+    seen = []
+    for threads in (1, 2):
+        with OnnxRuntimeBackend(graph, BASE, threads=threads) as backend:
+            backend.start(slots)
+            for step in range(3):
+                reset = np.full(slots, step == 0)
+                reset[-1] |= step == 1
+                decision = backend.step(tokens, rows, reset)
+            every = np.arange(slots)
+            seen.append([*decision, backend.logits(every), *backend.carry()])
+    for alone, shared in zip(*seen, strict=True):
+        np.testing.assert_allclose(shared, alone, atol=1e-6)
+
+
+def test_a_share_that_fails_is_an_error_of_the_backend(graph: Path) -> None:
+    with OnnxRuntimeBackend(graph, BASE, threads=2) as backend:
+        backend.start(4)
+        with pytest.raises(BackendError, match="ONNX Runtime failed in"):
+            backend.step(toy_tokens(BASE, 4), np.zeros((4, 3), np.float32), np.ones(4, bool))

@@ -295,7 +295,7 @@ def test_a_state_of_another_fine_tuning_is_refused(tmp_path: Path) -> None:
     recipe = replace(RECIPE, activations="float")
     with pytest.raises(
         CalibrationError,
-        match=r"kind 'int8', not 'fp8', activations 'per_token', not 'float'\.",
+        match=r"kind 'int8', not 'fp8', activations 'per_token_products', not 'float'\.",
     ):
         finetune(model, table, entries, "fp8", recipe, HOW, state)
     with pytest.raises(CalibrationError, match="another fine-tuning: other weights"):

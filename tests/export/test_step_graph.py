@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,8 @@ from trm_edge.backends.torch import TorchBackend
 from trm_edge.calibration.trajectories import linear_layers
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ExportError
+from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.onnxruntime_graph import onnxruntime_step_graph
 from trm_edge.export.step_graph import step_graph
 from trm_edge.export.verify import verify_step_graph
 from trm_edge.solver import Puzzle
@@ -35,12 +38,15 @@ def trajectory(backend: Backend, config: ModelConfig) -> list[np.ndarray]:
     return seen
 
 
+@pytest.mark.parametrize("emit", [step_graph, onnxruntime_step_graph])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_equals_pytorch_over_a_trajectory(name: str, tmp_path: Path) -> None:
+def test_equals_pytorch_over_a_trajectory(
+    name: str, emit: Callable[[TinyRecursiveModel], onnx.ModelProto], tmp_path: Path
+) -> None:
     config = VARIANTS[name]
     model = toy_model(config)
     path = tmp_path / "step.onnx"
-    onnx.save(step_graph(model), path)
+    onnx.save(emit(model), path)
     expected = trajectory(TorchBackend(model), config)
     found = trajectory(OnnxRuntimeBackend(path, config), config)
     for want, got in zip(expected, found, strict=True):
@@ -67,10 +73,13 @@ def test_a_weight_beyond_half_precision_is_refused() -> None:
         step_graph(model, "float16")
 
 
+@pytest.mark.parametrize("emit", [step_graph, onnxruntime_step_graph])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_keeps_the_contract(name: str) -> None:
+def test_keeps_the_contract(
+    name: str, emit: Callable[[TinyRecursiveModel], onnx.ModelProto]
+) -> None:
     config = VARIANTS[name]
-    graph = step_graph(toy_model(config)).graph
+    graph = emit(toy_model(config)).graph
     assert [value.name for value in graph.input] == [spec.name for spec in step_inputs(config)]
     assert [value.name for value in graph.output] == [spec.name for spec in step_outputs(config)]
     dynamic = {
@@ -82,9 +91,12 @@ def test_keeps_the_contract(name: str) -> None:
     assert dynamic == {"B"}
 
 
-def test_stores_every_weight_once_and_names_every_node() -> None:
+@pytest.mark.parametrize("emit", [step_graph, onnxruntime_step_graph])
+def test_stores_every_weight_once_and_names_every_node(
+    emit: Callable[[TinyRecursiveModel], onnx.ModelProto],
+) -> None:
     model = toy_model(VARIANTS["attention-rope"])
-    exported = step_graph(model)
+    exported = emit(model)
     large = [t for t in exported.graph.initializer if np.prod(t.dims) >= 32 * 32]
     contents = [t.raw_data for t in large]
     assert len(set(contents)) == len(contents)
@@ -105,3 +117,12 @@ def test_verify_finds_a_changed_weight(tmp_path: Path) -> None:
     linear_layers(model)["layers.1.mlp.down_proj"].weight *= 1.5
     with pytest.raises(ExportError, match=r"differs from PyTorch in z_[HL]_next at step 1"):
         verify_step_graph(path, model, toy_table(BASE), puzzles)
+
+
+@pytest.mark.parametrize("name", ["mlp", "attention-rope"])
+def test_onnx_runtimes_graph_has_nothing_between_its_products_that_is_not_fused(name: str) -> None:
+    graph = onnxruntime_step_graph(toy_model(VARIANTS[name])).graph
+    operators = {node.op_type for node in graph.node}
+    assert not operators & {"Split", "Softmax", "Pow", "ReduceMean", "Sqrt", "Sigmoid"}
+    assert "SkipSimplifiedLayerNormalization" in operators
+    assert ("MultiHeadAttention" in operators) == (name == "attention-rope")

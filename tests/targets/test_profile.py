@@ -75,7 +75,11 @@ def test_unknown_and_missing_keys() -> None:
         ("correctness_only", ["fp8"], "correctness_only must be in precisions"),
         ("engine", "tvm", "engine must be one of onnxruntime, tensorrt, but got 'tvm'"),
         ("carry", "bfloat16", "carry must be one of float32, float16"),
-        ("int8_ranges", "per_row", "int8_ranges must be one of per_token, per_layer"),
+        (
+            "int8_ranges",
+            "per_row",
+            "int8_ranges must be one of per_token, per_token_products, per_layer",
+        ),
         ("batch", [4, 2, 8], "batch must be three rising numbers"),
         ("batch", [0, 2, 8], "batch must be three rising numbers"),
         ("compute_capability", "sm87", "compute_capability must be like '8.7'"),

@@ -1,7 +1,15 @@
-"""A step graph in ONNX Runtime on the CPU: the engine that runs everywhere, CI included."""
+"""A step graph in ONNX Runtime on the CPU: the engine that runs everywhere, CI included.
+
+Few slots are run at once, with every thread in each operator. Many are run in shares, one thread
+each: then no operator waits for another thread, and what lies between two products stays in a
+core's cache (docs/speed.md has what that is worth).
+"""
 
 from __future__ import annotations
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -20,6 +28,7 @@ _TYPES = {
     "tensor(float16)": "float16",
 }
 CPU_PROVIDER = "CPUExecutionProvider"
+_SHARE = 200_000  # elements of a carry that one thread works on at once: about a core's cache
 
 
 class StepArrays(NamedTuple):
@@ -39,7 +48,7 @@ class OnnxRuntimeBackend(Backend):
         graph: the step graph.
         config: the model that it computes.
         carry: element type of the carry, as the graph declares it.
-        threads: intra-op threads; 0 lets ONNX Runtime take every core.
+        threads: 0 takes every core.
     """
 
     name = "onnxruntime"
@@ -52,10 +61,12 @@ class OnnxRuntimeBackend(Backend):
         self.graph = graph
         self.config = config
         self.carry_type = np.dtype(carry)
-        self.threads = threads
+        self.threads = threads or available_cores()
         self._inputs = step_inputs(config, carry)
         self._outputs = step_outputs(config, carry)
-        self._session: Any = None
+        self._session: Any = None  # every thread in each operator
+        self._single: Any = None  # one thread, run by several at once
+        self._pool: ThreadPoolExecutor | None = None
         self._z_H: NDArray[Any] = np.zeros((0,), self.carry_type)
         self._z_L: NDArray[Any] = self._z_H
         self._logits: NDArray[np.float32] = np.zeros((0, 0, 0), np.float32)
@@ -70,15 +81,7 @@ class OnnxRuntimeBackend(Backend):
                 "running a step graph needs the package onnxruntime, which is not installed. It "
                 "comes with: pip install trm-edge"
             ) from error
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = self.threads
-        options.log_severity_level = 3
-        try:
-            session = ort.InferenceSession(str(self.graph), options, providers=[self.provider])
-        except Exception as error:
-            raise BackendError(
-                f"ONNX Runtime {ort.__version__} cannot load {self.graph}: {error}"
-            ) from error
+        session = self._load(ort, self.threads)
         if session.get_providers()[:1] != [self.provider]:
             raise BackendError(
                 f"ONNX Runtime was asked for {self.provider}, but runs "
@@ -96,8 +99,22 @@ class OnnxRuntimeBackend(Backend):
                 )
         self._session = session
 
+    def _load(self, ort: Any, threads: int) -> Any:
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        try:
+            return ort.InferenceSession(str(self.graph), options, providers=[self.provider])
+        except Exception as error:
+            raise BackendError(
+                f"ONNX Runtime {ort.__version__} cannot load {self.graph}: {error}"
+            ) from error
+
     def deactivate(self) -> None:
-        self._session = None
+        self._session = self._single = None
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
         self._z_H = self._z_L = np.zeros((0,), self.carry_type)
         self._logits = np.zeros((0, 0, 0), np.float32)
 
@@ -131,10 +148,31 @@ class OnnxRuntimeBackend(Backend):
         if puzzle_embedding is not None:
             feeds["puzzle_embedding"] = puzzle_embedding.astype(self.carry_type, copy=False)
         try:
-            results = self._session.run([spec.name for spec in self._outputs], feeds)
+            if self.threads > 1 and len(tokens) >= 2 * self.threads:
+                return self._run_shares(feeds, len(tokens))
+            return StepArrays(*self._session.run(None, feeds))
         except Exception as error:
             raise BackendError(f"ONNX Runtime failed in {self.graph}: {error}") from error
-        return StepArrays(*results)
+
+    def _run_shares(self, feeds: dict[str, NDArray[Any]], slots: int) -> StepArrays:
+        """A run in shares of the slots, as many at once as there are threads."""
+        if self._pool is None:
+            import onnxruntime as ort
+
+            self._single = self._load(ort, 1)
+            self._pool = ThreadPoolExecutor(self.threads)
+        outputs = [
+            np.empty([slots, *(axis or 0 for axis in spec.shape[1:])], spec.dtype)
+            for spec in self._outputs
+        ]
+
+        def run(share: slice) -> None:
+            given = {name: value[share] for name, value in feeds.items()}
+            for whole, part in zip(outputs, self._single.run(None, given), strict=True):
+                whole[share] = part
+
+        list(self._pool.map(run, shares(slots, self.threads, self.config)))
+        return StepArrays(*outputs)
 
     def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
         return self._logits[slots]
@@ -150,6 +188,21 @@ class OnnxRuntimeBackend(Backend):
         import onnxruntime as ort
 
         return f"ONNX Runtime {ort.__version__}, {self.provider}"
+
+
+def available_cores() -> int:
+    """Cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def shares(slots: int, threads: int, config: ModelConfig) -> list[slice]:
+    """Slots in equal shares, a multiple of ``threads``, each with about ``_SHARE`` elements."""
+    most = max(1, round(_SHARE / (config.carry_len * config.hidden_size)))
+    rounds = -(-slots // (threads * most))
+    bounds = np.linspace(0, slots, min(slots, rounds * threads) + 1).round().astype(int)
+    return [slice(low, high) for low, high in pairwise(bounds)]
 
 
 def _spec(arg: Any) -> TensorSpec:

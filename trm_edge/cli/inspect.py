@@ -72,6 +72,7 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
         seen, recipe = calibration["seen"], calibration["recipe"]
         scales = {
             "per_token": "per token",
+            "per_token_products": "per layer, of products per token",
             "per_layer": f"per layer by {recipe['method']}",
             "per_call_site": f"per call site by {recipe['method']}",
             "float": "none, inputs stay in float",

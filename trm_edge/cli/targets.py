@@ -56,6 +56,7 @@ def _explain(profile: TargetProfile) -> None:
     quick = [one for one in profile.precisions if one not in profile.correctness_only]
     rounding = {
         "per_token": "each row by its own largest magnitude",
+        "per_token_products": "one range a layer; SwiGLU products and attention's output each row",
         "per_layer": "by one range a layer, taken in advance",
     }
     rows = {

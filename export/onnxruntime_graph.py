@@ -1,0 +1,82 @@
+"""The float32 step graph in the operators that ONNX Runtime's CPU provider has fused kernels for.
+
+It computes what ``step_graph.py`` computes and keeps the same contract. What differs, by where the
+time between the products went (docs/speed.md): residual and norm are one operator; attention is one
+and takes rows as the projections make them; gate and up, and query, key and value, are products of
+their own, so that nothing is split afterwards. A matrix is still stored once, in those parts.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import onnx
+from torch import Tensor
+
+from trm_edge.export.graph_builder import ONNXRUNTIME_DOMAIN
+from trm_edge.export.model import Attention, SwiGLU, TinyRecursiveModel
+from trm_edge.export.step_graph import StepEmitter, array_of, checked
+
+# Output channels of these matrices, in equal shares; a part's initializer is LAYER.PART.
+PARTS = {"gate_up_proj": ("gate", "up"), "qkv_proj": ("q", "k", "v")}
+
+
+def onnxruntime_step_graph(model: TinyRecursiveModel) -> onnx.ModelProto:
+    """The step graph of a float32 model for ONNX Runtime on a CPU.
+
+    Raises:
+        ExportError: the result is no valid ONNX.
+    """
+    return checked(_OnnxRuntimeEmitter(model, "float32").emit())
+
+
+class _OnnxRuntimeEmitter(StepEmitter):
+    def _fused(self, op: str, inputs: list[str], name: str, **attributes: Any) -> str:
+        return self.graph.node(op, inputs, name, domain=ONNXRUNTIME_DOMAIN, **attributes)
+
+    def _parts(self, h: str, module: SwiGLU | Attention, layer: str, where: str) -> list[str]:
+        """The products of h and the parts of the module's first matrix."""
+        first = "gate_up_proj" if isinstance(module, SwiGLU) else "qkv_proj"
+        names = PARTS[first]
+        weight: Tensor = getattr(module, first).weight
+        weights = weight.chunk(len(names))
+        return [
+            self._linear(h, weight, f"{layer}.{first}.{name}", f"{where}.{name}")
+            for name, weight in zip(names, weights, strict=True)
+        ]
+
+    def _swiglu(self, h: str, module: SwiGLU, layer: str, where: str) -> str:
+        graph = self.graph
+        gate, up = self._parts(h, module, layer, where)
+        silu = self._fused("QuickGelu", [gate], f"{where}.silu", alpha=1.0)
+        product = graph.node("Mul", [silu, up], f"{where}.product")
+        return self._linear(product, module.down_proj.weight, f"{layer}.down_proj", f"{where}.down")
+
+    def _attention(self, h: str, module: Attention, layer: str, where: str) -> str:
+        query, key, value = self._parts(h, module, layer, where)  # (B, S, D) each
+        if self.model.rope is not None:
+            query, key = self._rotated(query, f"{where}.qr"), self._rotated(key, f"{where}.kr")
+        heads = self.config.num_heads
+        mixed = self._fused(
+            "MultiHeadAttention", [query, key, value], f"{where}.merged", num_heads=heads
+        )
+        return self._linear(mixed, module.o_proj.weight, f"{layer}.o_proj", f"{where}.out")
+
+    def _rotated(self, h: str, where: str) -> str:
+        half = self.config.head_dim // 2  # the two halves of a table's row are equal
+        names = [self.graph.constant("rope_start", np.array([0], np.int64))]
+        for name, table in zip(("rope_cos", "rope_sin"), self.model.rope or (), strict=True):
+            names.append(self._typed(name, array_of(table[:, :half].contiguous())))
+        return self._fused("RotaryEmbedding", [h, *names], where)
+
+    def _add_and_norm(
+        self, h: str, update: str, width: int, add: str, where: str, output: str | None = None
+    ) -> str:
+        scale = self.graph.constant(f"ones_{width}", np.ones(width, np.float32))
+        return self._fused(
+            "SkipSimplifiedLayerNormalization",
+            [h, update, scale],
+            output or where,
+            epsilon=self.config.rms_norm_eps,
+        )
