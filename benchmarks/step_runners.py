@@ -104,7 +104,7 @@ def pytorch(
         cast.to(dtype)
         name = str(dtype).removeprefix("torch.")
         yield f"PyTorch {name}, eager", _torch_step(cast, cast, inputs, dtype)
-        if compiled:
+        if compiled and dtype == torch.bfloat16:
             quick = torch.compile(cast, dynamic=False)
             yield f"PyTorch {name}, torch.compile", _torch_step(cast, quick, inputs, dtype)
 

@@ -31,12 +31,19 @@ class Ratio:
 def interleaved(
     runs: Mapping[str, Callable[[], Any]], rounds: int, seconds: float
 ) -> dict[str, NDArray[np.float64]]:
-    """Seconds of one call, by name and round; each turn lasts ``seconds`` or one call."""
+    """Seconds of one call, by name and round; each turn lasts ``seconds`` or one call.
+
+    A turn of short calls begins with some that are not timed: threads of the one before still spin.
+    """
     for run in runs.values():
         run()
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
+            if seconds:
+                until = time.perf_counter() + seconds / 4
+                while time.perf_counter() < until:
+                    run()
             began, count = time.perf_counter(), 0
             while count == 0 or time.perf_counter() - began < seconds:
                 run()
