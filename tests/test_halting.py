@@ -5,7 +5,7 @@ import pytest
 
 from tests.toys import BASE, VARIANTS
 from trm_edge.errors import ConfigError
-from trm_edge.halting import HaltingRule
+from trm_edge.halting import HaltingRule, steps_unchanged
 
 Q_HALT = np.array([-1.0, 0.0, 0.5, 2.0], np.float32)
 Q_CONTINUE = np.array([-2.0, 1.0, 1.0, 1.0], np.float32)
@@ -42,6 +42,43 @@ def test_describes_itself() -> None:
     assert str(HaltingRule.of(BASE, "fixed")) == "fixed, 4 steps"
     rule = HaltingRule("adaptive", True, 9, 2)
     assert str(rule) == "adaptive, q_halt > q_continue, at least 2, at most 9 steps"
+
+
+def test_a_threshold_moves_both_published_rules() -> None:
+    rule = HaltingRule.of(BASE, threshold=1.0)
+    np.testing.assert_array_equal(rule.halted(STEPS, Q_HALT, Q_CONTINUE), [False] * 3 + [True])
+    assert str(rule) == "adaptive, q_halt > 1, at most 4 steps"
+    rule = HaltingRule.of(VARIANTS["q-continue"], threshold=-1.0)
+    np.testing.assert_array_equal(rule.halted(STEPS, Q_HALT, Q_CONTINUE), [True, False, True, True])
+    assert str(rule) == "adaptive, q_halt > q_continue - 1, at most 4 steps"
+
+
+def test_stops_where_the_prediction_stands() -> None:
+    rule = HaltingRule.of(BASE, "fixed", unchanged=2)
+    same = np.array([0, 1, 2, 3], np.int32)
+    np.testing.assert_array_equal(
+        rule.halted(STEPS, Q_HALT, Q_CONTINUE, same), [False, False, True, True]
+    )
+    assert str(rule) == "fixed or unchanged for 2, at most 4 steps"
+    both = HaltingRule.of(BASE, unchanged=3)
+    np.testing.assert_array_equal(
+        both.halted(STEPS, -abs(Q_HALT), Q_CONTINUE, same), [False, False, False, True]
+    )
+    with pytest.raises(ConfigError, match="needs to know how long predictions stood"):
+        rule.halted(STEPS, Q_HALT, Q_CONTINUE)
+
+
+def test_steps_unchanged() -> None:
+    predictions = np.array([[1, 1, 2, 2, 2, 1], [3, 3, 3, 3, 3, 3]], np.uint8)[:, :, None]
+    np.testing.assert_array_equal(
+        steps_unchanged(predictions), [[0, 1, 0, 1, 2, 0], [0, 1, 2, 3, 4, 5]]
+    )
+
+
+@pytest.mark.parametrize("wrong", [{"threshold": float("nan")}, {"unchanged": -1}])
+def test_no_such_rule(wrong: dict[str, float]) -> None:
+    with pytest.raises(ConfigError, match=r"finite, but got nan|0 steps or more, but got -1"):
+        HaltingRule.of(BASE, **wrong)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("low", "high"), [(0, 4), (5, 4), (1, 0)])

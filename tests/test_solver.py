@@ -14,6 +14,7 @@ from tests.toys import VARIANTS, toy_model, toy_table, toy_tokens
 from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
 from trm_edge.backends.torch import TorchBackend
 from trm_edge.errors import BackendError, ConfigError, PuzzleError
+from trm_edge.evaluation.vectors import UNKNOWN, halting_steps, record_vectors
 from trm_edge.halting import HaltingMode, HaltingRule
 from trm_edge.solver import Puzzle, Solution, Solver
 
@@ -141,6 +142,31 @@ def test_limits_of_steps() -> None:
     assert {s.steps for s in solutions} == {3, 4, 5}
     assert any(not s.halted for s in solutions)
     assert all(s.halted for s in solutions if s.steps < 5)
+
+
+@pytest.mark.parametrize("unchanged", [1, 3])
+def test_stops_where_the_prediction_stands(unchanged: int) -> None:
+    """The fake echoes its tokens: its prediction never changes, in whichever slot it is."""
+    rule = HaltingRule.of(FAKE_CONFIG, "fixed", unchanged=unchanged)
+    with Solver(FakeBackend(), halting=rule, batch=4) as solver:
+        solutions = list(solver.solve(fake_puzzles(11)))
+    assert {s.steps for s in solutions} == {unchanged + 1}
+    assert all(s.halted for s in solutions)
+
+
+def test_unchanged_in_the_loop_as_over_recorded_steps() -> None:
+    config = VARIANTS["q-continue"]
+    backend, table = TorchBackend(toy_model(config)), toy_table(config)
+    given = [Puzzle(tokens) for tokens in toy_tokens(config, 11)]
+    vectors = record_vectors(
+        backend, table, given, np.full((11, config.seq_len), UNKNOWN, np.uint8)
+    )
+    rule = HaltingRule.of(config, "fixed", unchanged=1)
+    with Solver(backend, table, halting=rule, batch=3) as solver:
+        steps = [one.steps for one in solver.solve(given, ordered=True)]
+    expected = halting_steps(rule, vectors.q_halt, vectors.q_continue, vectors.predictions)
+    assert steps == expected.tolist()
+    assert len(set(steps)) > 1
 
 
 def test_trajectory_on_request_ends_in_the_answer() -> None:

@@ -58,6 +58,9 @@ class Lane:
         self._reset = np.ones(count, np.bool_)
         self._q = np.zeros((2, count, steps), np.float32)
         self._trajectory = np.zeros((count, steps, length), np.uint8) if trace else None
+        # The last prediction of every slot and how many before it equal it, for the rule alone.
+        self._last = np.zeros((count, length), np.uint8) if halting.unchanged else None
+        self._same = np.zeros(count, np.int32)
         for slot, (_, puzzle) in enumerate(first):
             self._place(slot, puzzle)
         if count:
@@ -76,8 +79,13 @@ class Lane:
         slots = np.arange(len(self))
         self._q[0, slots, self.steps] = q_halt
         self._q[1, slots, self.steps] = q_continue
-        if self._trajectory is not None:
-            self._trajectory[slots, self.steps] = self.backend.predictions(slots)
+        if self._trajectory is not None or self._last is not None:
+            predictions = self.backend.predictions(slots)
+            if self._trajectory is not None:
+                self._trajectory[slots, self.steps] = predictions
+            if self._last is not None:
+                equal = (predictions == self._last).all(1) & (self.steps > 0)
+                self._last, self._same = predictions, np.where(equal, self._same + 1, 0)
         self.steps += 1
         self._reset[:] = False
 
@@ -85,10 +93,11 @@ class Lane:
         """Take the answers of the slots that halted and fill these again, or give them up."""
         slots = np.arange(len(self))
         q_halt, q_continue = self._q[:, slots, self.steps - 1]
-        done = np.flatnonzero(self.halting.halted(self.steps, q_halt, q_continue))
+        done = np.flatnonzero(self.halting.halted(self.steps, q_halt, q_continue, self._same))
         if not len(done):
             return []
-        stops = self.halting.wants_to_stop(q_halt[done], q_continue[done])
+        said = q_halt[done], q_continue[done]
+        stops = self.halting.wants_to_stop(*said) | self.halting.holds(*said, self._same[done])
         answers = self.backend.predictions(done)
         finished = [
             self._finished(int(slot), answer, bool(halted))
@@ -120,5 +129,7 @@ class Lane:
         self._rows = None if self._rows is None else self._rows[left]
         self._q = self._q[:, left]
         self._trajectory = None if self._trajectory is None else self._trajectory[left]
+        self._last = None if self._last is None else self._last[left]
+        self._same = self._same[left]
         if len(left):
             self.backend.keep(left)

@@ -28,7 +28,7 @@ class Solution:
 
     index: int  # position in the stream that was given, from 0
     answer: NDArray[np.uint8]  # (L,) token ids of the step it stopped at
-    steps: int
+    steps: int  # taken for it
     halted: bool  # the rule held; False: it ran out of steps
     q_halt: NDArray[np.float32]  # (steps,)
     q_continue: NDArray[np.float32]  # (steps,)
@@ -108,7 +108,7 @@ class Solver:
             BackendError: the engine failed.
         """
         answers = self._run(enumerate(puzzles))
-        return _in_order(answers) if ordered else answers
+        return in_order(answers) if ordered else answers
 
     def _run(self, source: Iterator[tuple[int, Puzzle]]) -> Iterator[Solution]:
         rest = _checked(source, self)
@@ -153,7 +153,8 @@ def _checked(source: Iterator[tuple[int, Puzzle]], solver: Solver) -> Iterator[t
         yield index, puzzle
 
 
-def _in_order(solutions: Iterator[Solution]) -> Iterator[Solution]:
+def in_order(solutions: Iterator[Solution]) -> Iterator[Solution]:
+    """Hold back what is early; nothing else waits."""
     waiting: dict[int, Solution] = {}
     due = 0
     for solution in solutions:

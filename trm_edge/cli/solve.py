@@ -21,6 +21,7 @@ from trm_edge.errors import PuzzleError
 from trm_edge.halting import HaltingMode, HaltingRule
 from trm_edge.progress import progress_bars
 from trm_edge.reference import reference_puzzles
+from trm_edge.rollouts import Rollouts
 from trm_edge.solver import Puzzle, Solver
 from trm_edge.tasks.base import BadLine, Entry, Task
 
@@ -38,6 +39,35 @@ from trm_edge.tasks.base import BadLine, Entry, Task
 )
 @click.option("--max-steps", type=click.IntRange(1), help="The model's own by default.")
 @click.option("--min-steps", type=click.IntRange(1), default=1, show_default=True)
+@click.option(
+    "--halt-threshold",
+    type=float,
+    default=0.0,
+    show_default=True,
+    help="By how much, a logit, the halting head has to be for stopping.",
+)
+@click.option(
+    "--stop-unchanged",
+    type=click.IntRange(0),
+    default=0,
+    metavar="K",
+    help="Stop also when the last K steps changed nothing.",
+)
+@click.option(
+    "--rollouts",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="K",
+    help="Try up to K forms of each puzzle; the halting head chooses the answer.",
+)
+@click.option(
+    "--sure",
+    type=click.FloatRange(0, 1),
+    default=1.0,
+    show_default=True,
+    help="Of rollouts: try no further form at this confidence.",
+)
 @click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Slots.")
 @threads_option
 @click.option(
@@ -56,6 +86,10 @@ def command(
     halt: str,
     max_steps: int | None,
     min_steps: int,
+    halt_threshold: float,
+    stop_unchanged: int,
+    rollouts: int,
+    sure: float,
     batch: int,
     threads: int,
     style: str,
@@ -71,12 +105,19 @@ def command(
     trm-edge solve my-bundle puzzles.txt --format json > answers.jsonl
     echo 53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79 \\
       | trm-edge solve my-bundle - --watch
+    trm-edge solve my-bundle puzzles.txt --halt-threshold 2 --rollouts 8 --sure 0.9
     """
     opened = Bundle.open(bundle)
     task = opened.task()
     rule = HaltingRule.of(
-        opened.config, cast(HaltingMode, halt), max_steps=max_steps, min_steps=min_steps
+        opened.config,
+        cast(HaltingMode, halt),
+        max_steps=max_steps,
+        min_steps=min_steps,
+        threshold=halt_threshold,
+        unchanged=stop_unchanged,
     )
+    forms = task.symmetries(rollouts)
     reader = _Reader(_entries(task, puzzles))
     solver = Solver(
         chosen_backend(opened, target, threads),
@@ -88,7 +129,8 @@ def command(
     writer = FORMATS[style](task, sys.stdout)
     solved = 0
     with solver, progress_bars() as track:
-        solutions = solver.solve(reader, ordered=True)
+        tries = Rollouts(solver, forms, sure=sure) if rollouts > 1 else solver
+        solutions = tries.solve(reader, ordered=True)
         shown = solutions if watch or sys.stdout.isatty() else track(solutions, "solving")
         for solution in shown:
             answer = Answer.of(task, reader.pop(solution.index), solution)

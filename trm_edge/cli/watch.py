@@ -19,7 +19,7 @@ _SECONDS = 0.4  # a frame; a step itself takes far less
 def watch_solution(task: Task, answer: Answer, solution: Solution) -> None:
     """Replay the prediction of every step on stderr; still frames where it is no terminal."""
     console = Console(stderr=True, highlight=False)
-    frames = [_frame(task, answer, solution, step) for step in range(solution.steps)]
+    frames = [_frame(task, answer, solution, step) for step in range(len(solution.q_halt))]
     if not console.is_terminal:
         for frame in frames:
             console.print(frame, crop=False)

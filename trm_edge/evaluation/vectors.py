@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend
 from trm_edge.errors import BundleError
-from trm_edge.halting import HaltingRule
+from trm_edge.halting import HaltingRule, steps_unchanged
 from trm_edge.progress import Track, silent
 from trm_edge.solver import Puzzle, Solver
 from trm_edge.tasks.base import Entry
@@ -172,11 +172,19 @@ def labels_of(entries: Sequence[Entry], length: int) -> NDArray[np.uint8]:
 
 
 def halting_steps(
-    rule: HaltingRule, q_halt: NDArray[np.float32], q_continue: NDArray[np.float32]
+    rule: HaltingRule,
+    q_halt: NDArray[np.float32],
+    q_continue: NDArray[np.float32],
+    predictions: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.int32]:
-    """The step (from 1) at which each of n puzzles stops, from q (n, T) of every step."""
+    """The step (from 1) at which each of n puzzles stops, from q (n, T) of every step.
+
+    Args:
+        predictions: (n, T, L), for a rule that asks whether they change.
+    """
     taken = np.arange(1, q_halt.shape[1] + 1, dtype=np.int32)
-    stops = rule.halted(np.broadcast_to(taken, q_halt.shape), q_halt, q_continue)
+    same = None if predictions is None else steps_unchanged(predictions)
+    stops = rule.halted(np.broadcast_to(taken, q_halt.shape), q_halt, q_continue, same)
     stops[:, -1] = True
     first: NDArray[np.int32] = stops.argmax(1).astype(np.int32)
     return first + 1

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
-from trm_edge.errors import PuzzleError
+from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.solver import Puzzle
 from trm_edge.tasks.dataset import read_dataset
+from trm_edge.tasks.symmetry import Symmetry
 
 
 @dataclass(frozen=True)
@@ -97,5 +98,15 @@ class Task(ABC):
 
         Tasks that cannot judge without the known answer return None; see ``judges``.
         """
+
+    def symmetries(self, count: int) -> list[Symmetry]:
+        """``count`` forms of any puzzle, the same at every call, the puzzle as it is first.
+
+        Raises:
+            ConfigError: the task has not so many.
+        """
+        if count > 1:
+            raise ConfigError(f"the task {self.name} knows no other form of a puzzle.")
+        return [Symmetry.identity(self.config.seq_len, self.config.vocab_size)]
 
     judges: ClassVar[bool] = True  # whether ``problem`` can tell

@@ -17,6 +17,7 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.solver import Puzzle
 from trm_edge.tasks.base import BadLine, Entry, Task
+from trm_edge.tasks.symmetry import Symmetry, squares
 from trm_edge.tasks.text_formats import Fields, numbered, place, read_fields
 
 PAD, WALL, OPEN, START, GOAL, WAY = range(6)
@@ -68,6 +69,13 @@ class MazeTask(Task):
     def problem(self, puzzle: NDArray[Any], answer: NDArray[Any]) -> str | None:
         given, cells = np.asarray(puzzle, int), np.asarray(answer, int)
         return self._no_maze(given) or _changed(given, cells, self.side) or self._no_way(cells)
+
+    def symmetries(self, count: int) -> list[Symmetry]:
+        """Turned and mirrored: there are eight."""
+        forms = squares(self.side, self.vocab_size)
+        if count > len(forms):
+            raise ConfigError(f"a maze has {len(forms)} forms, but {count} were asked for.")
+        return forms[:count]
 
     # --- text to tokens ------------------------------------------------------------------------
 

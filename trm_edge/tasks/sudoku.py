@@ -12,6 +12,7 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
 from trm_edge.solver import Puzzle
 from trm_edge.tasks.base import BadLine, Entry, Task
+from trm_edge.tasks.symmetry import Symmetry
 from trm_edge.tasks.text_formats import Fields, numbered, place, read_fields
 
 CELLS = 81
@@ -78,6 +79,22 @@ class SudokuTask(Task):
                 if len(digits) < 9:
                     return f"{kind} {number} holds {digits[counts > 1][0] - 1} twice"
         return None
+
+    def symmetries(self, count: int) -> list[Symmetry]:
+        """Shuffled as the published trainer augments: digits, bands, rows in them, transposed."""
+        rng = np.random.default_rng(0)
+        shuffled = [_shuffled(rng) for _ in range(count - 1)]
+        return [Symmetry.identity(self.seq_len, self.vocab_size), *shuffled]
+
+
+def _shuffled(rng: np.random.Generator) -> Symmetry:
+    digits = np.concatenate([[0, 1], 2 + rng.permutation(9)])
+    rows, columns = (
+        np.concatenate([3 * band + rng.permutation(3) for band in rng.permutation(3)])
+        for _ in range(2)
+    )
+    cells = 9 * rows[:, None] + columns
+    return Symmetry((cells.T if rng.integers(2) else cells).ravel().copy(), digits)
 
 
 def _entry(fields: Fields) -> Entry | BadLine:
