@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := build/demo
+RESULTS := benchmarks/results
 
-.PHONY: demo test test-slow gate lint types check clean
+.PHONY: demo test test-slow gate regress baselines bench lint types check clean
 .DEFAULT_GOAL := check
 
 # Two stamps: a demo needs less than a test does.
@@ -20,6 +21,11 @@ $(VENV)/.dev: $(VENV)/.export
 # NVIDIA's compiler that needs no GPU; where there is no wheel of it, what it would build is skipped.
 $(VENV)/.rtx: $(VENV)/.dev
 	-$(BIN)/pip install --quiet --constraint constraints.txt tensorrt-rtx
+	touch $@
+
+# What ONNX Runtime's own tools, torch.onnx and pictures need, to be compared with and drawn.
+$(VENV)/.bench: $(VENV)/.export
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
 	touch $@
 
 demo: $(VENV)/.export
@@ -40,6 +46,39 @@ test-slow: $(VENV)/.dev
 
 gate: $(VENV)/.rtx
 	$(BIN)/python -m pytest -q -m gate
+
+# Our own bundles against what they were: red when slower or wronger.
+REGRESS := build/regress
+MODELS := sudoku maze
+BASELINES := benchmarks/baselines
+regress: $(MODELS:%=regress-%)
+	$(BIN)/trm-edge report $(MODELS:%=$(REGRESS)/%) $(MODELS:%=--baseline $(BASELINES)/%.json) \
+	  --force -o $(REGRESS)/report.html
+
+regress-%: $(REGRESS)/%/manifest.json
+	$(BIN)/trm-edge regress $(REGRESS)/$* --baseline $(BASELINES)/$*.json \
+	  --junit $(REGRESS)/$*.xml --json > $(REGRESS)/$*.json || { cat $(REGRESS)/$*.json; exit 1; }
+
+# What they are from now on; look at the diff before it is committed.
+baselines: $(MODELS:%=baseline-%)
+
+baseline-%: $(REGRESS)/%/manifest.json
+	$(BIN)/trm-edge regress $(REGRESS)/$* --baseline $(BASELINES)/$*.json --update
+
+.PRECIOUS: $(REGRESS)/%/manifest.json
+$(REGRESS)/%/manifest.json: $(VENV)/.dev FORCE
+	$(BIN)/trm-edge export --task $* --int8 --force -o $(REGRESS)/$*
+
+.PHONY: FORCE
+FORCE:
+
+# About an hour on two cores; leave the machine alone meanwhile.
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/step.py --output $(RESULTS)
+	$(BIN)/python benchmarks/loop.py --output $(RESULTS)
+	$(BIN)/python benchmarks/startup.py --output $(RESULTS)
+	$(BIN)/python benchmarks/halting.py --output $(RESULTS) --picture docs/images/halting.svg
+	$(BIN)/python benchmarks/regression.py --output $(RESULTS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

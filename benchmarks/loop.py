@@ -10,7 +10,6 @@ Writes loop.json and loop.md.
 from __future__ import annotations
 
 import json
-import resource
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,13 +21,15 @@ import click
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from timing import interleaved, machine, ratio
+from told import told
 
 from trm_edge.backends.base import Backend, Decision
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.backends.torch import TorchBackend
 from trm_edge.bundle import Bundle
 from trm_edge.errors import TrmEdgeError
+from trm_edge.evaluation.footprint import peak
+from trm_edge.evaluation.timing import interleaved, ratio
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.files import write_text
 from trm_edge.halting import HaltingRule
@@ -104,11 +105,11 @@ def main(puzzles: int, lengths: tuple[int, ...], rounds: int, threads: int, outp
         cast = load_checkpoint(reference_checkpoint("sudoku")).model.to(torch.bfloat16)
         table = bundle.puzzle_embeddings()
         report = {
-            "machine": machine(threads),
+            "machine": told(threads),
             "throughput": _throughput(ours, cast, table, given, answers, rounds),
             "latency": _latency(ours, cast, table, given, rounds),
             "overhead": _overhead(ours(), table, given),
-            "growth": [_growth(ours(), table, given, length) for length in lengths],
+            "growth": [_growth(Timed(ours()), table, given, length) for length in lengths],
         }
     output.mkdir(parents=True, exist_ok=True)
     write_text(output / "loop.json", json.dumps(report, indent=1) + "\n")
@@ -181,49 +182,50 @@ def _latency(
 
 
 def _overhead(backend: OnnxRuntimeBackend, table: Any, given: list[Puzzle]) -> dict[str, float]:
-    """What the loop takes besides the steps, and how many places held a puzzle."""
+    """What the loop takes besides the steps."""
     timed = Timed(backend)
     with Solver(timed, table, batch=SLOTS) as solver:
         list(solver.solve(given[:64]))  # warm
-        timed.seconds, timed.steps, timed.places, solver.slot_steps = 0.0, 0, 0, 0
+        timed.seconds, timed.steps = 0.0, 0
         began = time.perf_counter()
         list(solver.solve(given))
         spent = time.perf_counter() - began
     return {
         "share of the time outside the steps": 1 - timed.seconds / spent,
-        "occupancy": solver.slot_steps / timed.places,
         "steps": timed.steps,
     }
 
 
-def _growth(
-    backend: OnnxRuntimeBackend, table: Any, given: list[Puzzle], length: int
-) -> dict[str, float]:
-    """A stream of that many puzzles, its answers in order."""
+def _growth(backend: Timed, table: Any, given: list[Puzzle], length: int) -> dict[str, float]:
+    """A stream of that many puzzles, its answers in order.
+
+    A batch shrinks when no puzzle is left, so no place is ever computed without one; occupancy
+    counts the places of the whole batch in all steps, those of the end included.
+    """
 
     def stream() -> Iterator[Puzzle]:
         return islice(cycle(given), length)
 
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak()
     began = time.perf_counter()
     with Solver(backend, table, batch=SLOTS) as solver:
         count = sum(1 for _ in solver.solve(stream(), ordered=True))
     spent = time.perf_counter() - began
     if count != length:
         raise TrmEdgeError(f"{length} puzzles went in and {count} answers came out.")
-    after = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    after = peak()
     return {
         "puzzles": length,
         "seconds": spent,
         "ms a puzzle": 1e3 * spent / length,
-        "MB that peak memory grew by": (after - before) / 1e3,
+        "occupancy": solver.slot_steps / backend.places,
+        "MB that peak memory grew by": (after - before) / 1e6,
     }
 
 
 def _page(report: dict[str, Any]) -> str:
-    told = ", ".join(f"{key} {value}" for key, value in report["machine"].items())
     lines = [
-        f"# The loop\n\n`python benchmarks/loop.py`. Machine: {told}.\n",
+        f"# The loop\n\n`python benchmarks/loop.py`. Machine: {report['machine']}.\n",
         "| 32 slots | exact, % | puzzles a second | times PyTorch, fixed |\n|---|---|---|---|",
     ]
 
@@ -241,15 +243,17 @@ def _page(report: dict[str, Any]) -> str:
         lines.append(f"| {name} | {found['ms a puzzle']:.1f} | {times(found)} |")
     over = report["overhead"]
     lines.append(
-        f"\nOccupancy {100 * over['occupancy']:.1f} %; outside the steps "
+        f"\nAt {SLOTS} slots, outside the steps: "
         f"{100 * over['share of the time outside the steps']:.2f} % of the time.\n"
     )
     lines.append(
-        "| puzzles | seconds | ms a puzzle | MB that peak memory grew by |\n|---|---|---|---|"
+        "| puzzles | seconds | ms a puzzle | occupancy, % | MB that peak memory grew by |\n"
+        "|---|---|---|---|---|"
     )
     for row in report["growth"]:
         lines.append(
             f"| {row['puzzles']} | {row['seconds']:.1f} | {row['ms a puzzle']:.2f} "
+            f"| {100 * row['occupancy']:.1f} "
             f"| {row['MB that peak memory grew by']:.1f} |"
         )
     return "\n".join(lines) + "\n"

@@ -6,9 +6,9 @@ import numpy as np
 import onnx
 import onnxruntime as ort
 from onnx import TensorProto, helper, numpy_helper
-from timing import interleaved
 
 from trm_edge.config import ModelConfig, swiglu_width
+from trm_edge.evaluation.timing import interleaved
 
 _ROWS, _INNER, _COLUMNS = 2048, 1536, 2048
 

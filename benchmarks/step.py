@@ -22,8 +22,9 @@ from numpy.typing import NDArray
 from published_sizes import SIZES, random_model
 from roofline import operations, peaks
 from step_runners import EAGER, FLOAT32, INT8, NAIVE, Inputs, Step, naive, ours, pytorch
-from timing import interleaved, machine, ratio
+from told import told
 
+from trm_edge.evaluation.timing import interleaved, ratio
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.files import write_text
 
@@ -48,7 +49,7 @@ def main(
     output: Path,
 ) -> None:
     torch.set_num_threads(threads)
-    report: dict[str, Any] = {"machine": machine(threads), "rows": []}
+    report: dict[str, Any] = {"machine": told(threads), "rows": []}
     for name in only or SIZES:
         for model, shown, sizes in _models(name, batches):
             with tempfile.TemporaryDirectory() as folder:
@@ -152,8 +153,7 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 
 def _page(report: dict[str, Any]) -> str:
-    told = ", ".join(f"{key} {value}" for key, value in report["machine"].items())
-    head = f"# One step on a CPU\n\n`python benchmarks/step.py`. Machine: {told}.\n"
+    head = f"# One step on a CPU\n\n`python benchmarks/step.py`. Machine: {report['machine']}.\n"
     return head + _table(report["rows"]) + "\n"
 
 

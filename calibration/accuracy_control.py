@@ -25,6 +25,7 @@ class ControlledAccuracy:
 
     returned: tuple[LayerSensitivity, ...]  # to float, worst first
     report: ParityReport  # of what is left, on the held-out puzzles
+    ranking: tuple[LayerSensitivity, ...] = ()  # of all layers; empty where none had to go back
 
 
 def control_accuracy(
@@ -66,7 +67,7 @@ def control_accuracy(
         )
         report = compare(reference, candidate)
         if report.drop_bound <= max_drop:
-            return ControlledAccuracy(tuple(returned), report)
+            return ControlledAccuracy(tuple(returned), report, tuple(ranking))
         tried.append((report.drop_bound, len(returned), report))
         ranking = ranking or rank_layers(runner, to_rank_on, track)
         worst = ranking[len(returned)]

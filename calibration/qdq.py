@@ -71,7 +71,7 @@ def quantize_graph(
     constants[_ZERO] = numpy_helper.from_array(np.asarray(zero), _ZERO)
     constants[_LAST] = numpy_helper.from_array(np.array([-1], np.int64), _LAST)
     constants[_TINY] = numpy_helper.from_array(np.asarray(TINY, element), _TINY)
-    emitter = _ProductEmitter(kind)
+    emitter = _ProductEmitter(kind, reciprocal=shifted)
     for node in inside.node:
         if node.op_type == "MatMul" and node.input[1] in matrices:
             emitter.product(node, matrices[node.input[1]])
@@ -124,10 +124,15 @@ def _matrices(
 
 
 class _ProductEmitter:
-    """Puts quantized products in the place of those by a constant, in the order of the graph."""
+    """Puts quantized products in the place of those by a constant, in the order of the graph.
 
-    def __init__(self, kind: QuantizedType) -> None:
+    Args:
+        reciprocal: divide a row once and multiply by that: a CPU divides slowly.
+    """
+
+    def __init__(self, kind: QuantizedType, *, reciprocal: bool) -> None:
         self.kind = kind
+        self._reciprocal = reciprocal
         self.nodes: list[onnx.NodeProto] = []
         self._calls: Counter[str] = Counter()  # by matrix
         self._ready: dict[tuple[str, str], tuple[str, str]] = {}
@@ -170,8 +175,12 @@ class _ProductEmitter:
                 _node("Abs", [source], f"{name}.abs"),
                 _node("ReduceMax", [f"{name}.abs", _LAST], f"{name}.max", keepdims=1),
                 _node("Max", [f"{name}.max", _TINY], row),
-                _node("Div", [source, row], f"{name}.n"),
             ]
+            by, how_to = row, "Div"
+            if self._reciprocal:
+                by, how_to = f"{name}.by", "Mul"
+                self.nodes.append(_node("Reciprocal", [row], by))
+            self.nodes.append(_node(how_to, [source, by], f"{name}.n"))
             source = f"{name}.n"
         self.nodes.append(_node("QuantizeLinear", [source, scale, _ZERO], f"{name}.q"))
         self._ready[given, scale] = f"{name}.q", row

@@ -11,13 +11,21 @@ import onnx
 
 from trm_edge import __version__
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
-from trm_edge.bundle import CALIBRATION, PARITY, PUZZLE_EMBEDDINGS, Bundle, BundleWriter
+from trm_edge.bundle import (
+    CALIBRATION,
+    PARITY,
+    PUZZLE_EMBEDDINGS,
+    SENSITIVITY,
+    Bundle,
+    BundleWriter,
+)
 from trm_edge.evaluation.vectors import labels_of, record_vectors
 from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.export.step_graph import step_graph
 from trm_edge.export.verify import verify_step_graph
 from trm_edge.manifest import CheckpointRecord, FloatLayer, Manifest, TargetRecord
 from trm_edge.progress import Track, silent
+from trm_edge.targets.profile import load_profile
 from trm_edge.targets.puzzle_sources import CONTROL_PUZZLES, PARITY_PUZZLES, held_out_puzzles
 from trm_edge.targets.quantization import quantized_step
 from trm_edge.targets.request import ExportRequest
@@ -25,6 +33,7 @@ from trm_edge.targets.target_graphs import Ingredients, Twins, target_graph
 
 _HEADS_REASON = "heads and embedding are a thousandth of the work and decide the answer"
 _VERIFIED_PUZZLES = 4
+FLOAT32 = "float32/step.onnx"
 
 
 def export_bundle(
@@ -78,6 +87,8 @@ def export_bundle(
             model = step.saved.calibration.model
             ingredients = Ingredients(model, request.precision, request.kind, step.layers)
             writer.path(CALIBRATION).write_text(step.saved.to_json())
+            if step.sensitivity is not None:
+                writer.path(SENSITIVITY).write_text(step.sensitivity)
         twins = Twins(ingredients, table, vectors, track)
         targets = {}
         for profile in request.targets:
@@ -96,6 +107,7 @@ def export_bundle(
         if table is not None:
             np.save(writer.path(PUZZLE_EMBEDDINGS), table)
         reference.unlink()
+        float32 = _float32(request, writer)
         manifest = Manifest(
             model=config,
             task=request.task.name,
@@ -104,8 +116,21 @@ def export_bundle(
             files=writer.records(),
             limits=request.held_to,
             tools=_tools(),
+            float32=float32,
         )
         return writer.finish(manifest)
+
+
+def _float32(request: ExportRequest, writer: BundleWriter) -> str | None:
+    """The float32 graph that the others are timed against, as a CPU runs it best."""
+    if not request.float32:
+        return None
+    profile = load_profile("cpu")
+    if request.precision == "fp32" and profile.name in {one.name for one in request.targets}:
+        return f"{profile.name}/step.onnx"
+    model = request.checkpoint.model
+    onnx.save(target_graph(Ingredients(model, "fp32", None, {}), profile), writer.path(FLOAT32))
+    return FLOAT32
 
 
 def _heads(request: ExportRequest) -> tuple[FloatLayer, ...]:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from trm_edge.calibration.accuracy_control import control_accuracy
 from trm_edge.calibration.cache import SavedCalibration, read_calibration
@@ -14,7 +15,7 @@ from trm_edge.calibration.finetune import finetune
 from trm_edge.calibration.finetune_recipe import FinetuneRecipe
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.recipe import QuantizedType
-from trm_edge.calibration.sensitivity import QuantizedRunner
+from trm_edge.calibration.sensitivity import LayerSensitivity, QuantizedRunner, rank_layers
 from trm_edge.errors import CalibrationWarning
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.files import write_text
@@ -23,6 +24,7 @@ from trm_edge.progress import Track, silent
 from trm_edge.targets.puzzle_sources import PuzzleSet, calibration_puzzles
 from trm_edge.targets.request import ExportRequest
 
+SENSITIVITY_PUZZLES = 32  # that layers are ranked on where a limit does not ask for it
 Say = Callable[[str], None]
 
 
@@ -33,6 +35,7 @@ class QuantizedStep:
     saved: SavedCalibration
     layers: Mapping[str, LayerQuantization]  # without those that were returned to float
     float_layers: tuple[FloatLayer, ...]  # of the network; the heads are never quantized
+    sensitivity: str | None = None  # ``sensitivity.json``, where the layers were ranked
 
 
 def quantized_step(
@@ -64,9 +67,11 @@ def quantized_step(
         else:
             saved = _calibration(request, kind, chosen, track, say)
     layers = dict(saved.calibration.layers)
-    if request.max_drop is None:
+    if request.max_drop is None and not request.sensitivity:
         return QuantizedStep(saved, layers, ())
     runner = QuantizedRunner(saved.calibration, request.checkpoint.puzzle_embeddings)
+    if request.max_drop is None:
+        return QuantizedStep(saved, layers, (), _sensitivity(runner, chosen, track))
     settled = control_accuracy(
         runner, reference, held_out.entries, chosen.entries, request.max_drop, track
     )
@@ -87,7 +92,22 @@ def quantized_step(
         f"{report.drop_bound:.2f} by its 95 % interval, on {report.puzzles} held-out puzzles; "
         f"{len(float_layers)} of {len(saved.calibration.layers)} layers stay in float"
     )
-    return QuantizedStep(saved, layers, tuple(float_layers))
+    sensitivity = None
+    if settled.ranking:
+        sensitivity = _to_json(settled.ranking, len(chosen.entries))
+    elif request.sensitivity:
+        sensitivity = _sensitivity(runner, chosen, track)
+    return QuantizedStep(saved, layers, tuple(float_layers), sensitivity)
+
+
+def _sensitivity(runner: QuantizedRunner, chosen: PuzzleSet, track: Track) -> str:
+    """Rank the layers on some of the calibration puzzles."""
+    entries = chosen.entries[:SENSITIVITY_PUZZLES]
+    return _to_json(rank_layers(runner, entries, track), len(entries))
+
+
+def _to_json(ranking: Sequence[LayerSensitivity], puzzles: int) -> str:
+    return json.dumps([asdict(layer) | {"puzzles": puzzles} for layer in ranking], indent=1) + "\n"
 
 
 def _calibration(

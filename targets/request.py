@@ -44,6 +44,8 @@ class ExportRequest:
     qat_steps: int = 0  # of fine-tuning with quantization in place
     qat_state: Path | None = None  # where an interrupted fine-tuning is kept
     limits: Limits | None = None  # the precision's default
+    float32: bool = True  # keep the float32 graph in the bundle, to be timed against
+    sensitivity: bool = False  # keep what each layer's quantization alone does
 
     @property
     def kind(self) -> QuantizedType | None:

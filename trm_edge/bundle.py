@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 MANIFEST = "manifest.json"
 CALIBRATION = "calibration.json"
+SENSITIVITY = "sensitivity.json"
 PARITY = "parity.npz"
 PUZZLE_EMBEDDINGS = "puzzle_embeddings.npy"
 
@@ -137,6 +138,13 @@ class Bundle:
             return None
         values: dict[str, Any] = json.loads((self.path / CALIBRATION).read_text())
         return values
+
+    def sensitivity(self) -> list[dict[str, Any]] | None:
+        """``sensitivity.json``, the layers that cost most first; None where none were ranked."""
+        if SENSITIVITY not in self.manifest.files:
+            return None
+        layers: list[dict[str, Any]] = json.loads((self.path / SENSITIVITY).read_text())
+        return layers
 
 
 class BundleWriter:

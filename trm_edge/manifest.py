@@ -100,6 +100,8 @@ class Manifest:
     files: Mapping[str, FileRecord]
     limits: Limits = field(default_factory=Limits)
     tools: Mapping[str, str] = field(default_factory=dict)
+    # Path of the checkpoint's float32 step graph for a CPU, that others are timed against.
+    float32: str | None = None
 
     def to_json(self) -> str:
         return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
@@ -125,11 +127,14 @@ class Manifest:
             raise BundleError(
                 f"{where} does not describe a bundle: {error}. Export it again."
             ) from error
-        for path in [*manifest.files, *(t.step for t in manifest.targets.values())]:
+        steps = {name: target.step for name, target in manifest.targets.items()}
+        if manifest.float32 is not None:
+            steps["float32"] = manifest.float32
+        for path in [*manifest.files, *steps.values()]:
             check_inside(path, where)
-        for name, target in manifest.targets.items():
-            if target.step not in manifest.files:
-                raise BundleError(f"{where}: {target.step} of target {name} is not in its files.")
+        for name, step in steps.items():
+            if step not in manifest.files:
+                raise BundleError(f"{where}: {step} of target {name} is not in its files.")
         return manifest
 
 
@@ -168,6 +173,7 @@ def check_inside(path: str, where: str) -> None:
 
 
 def _manifest(raw: dict[str, Any]) -> Manifest:
+    raw.setdefault("float32", None)  # bundles made before there was one
     _only(raw, Manifest, "manifest")
     targets = {
         name: TargetRecord(
@@ -201,6 +207,7 @@ def _manifest(raw: dict[str, Any]) -> Manifest:
         },
         limits=Limits(**_only(raw["limits"], Limits, "limits")),
         tools={str(name): str(version) for name, version in raw["tools"].items()},
+        float32=None if raw["float32"] is None else str(raw["float32"]),
     )
 
 

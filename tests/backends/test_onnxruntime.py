@@ -84,7 +84,7 @@ def test_no_logits_before_the_first_step() -> None:
 @pytest.mark.parametrize("slots", [1, 4, 5, 9, 32])
 @pytest.mark.parametrize("threads", [2, 3])
 def test_shares_hold_every_slot_once_and_are_even(slots: int, threads: int) -> None:
-    parts = shares(slots, threads, BASE)
+    parts = shares(slots, threads, BASE, 200_000)
     assert np.concatenate([np.arange(slots)[part] for part in parts]).tolist() == list(range(slots))
     sizes = [part.stop - part.start for part in parts]
     assert max(sizes) - min(sizes) <= 1
@@ -93,8 +93,8 @@ def test_shares_hold_every_slot_once_and_are_even(slots: int, threads: int) -> N
 
 def test_a_large_carry_is_worked_on_in_several_rounds() -> None:
     wide = replace(BASE, hidden_size=512, seq_len=95, num_heads=8)  # 97 rows of 512
-    assert len(shares(32, 2, wide)) == 8
-    assert len(shares(32, 2, replace(wide, seq_len=900))) == 32
+    assert len(shares(32, 2, wide, 200_000)) == 8
+    assert len(shares(32, 2, replace(wide, seq_len=900), 200_000)) == 32
 
 
 @pytest.mark.parametrize("slots", [4, 7])

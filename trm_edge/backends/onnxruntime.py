@@ -28,7 +28,9 @@ _TYPES = {
     "tensor(float16)": "float16",
 }
 CPU_PROVIDER = "CPUExecutionProvider"
-_SHARE = 200_000  # elements of a carry that one thread works on at once: about a core's cache
+# Elements of a carry that one thread works on at once. What lies between the products of so many
+# slots stays in a core's cache; a large graph streams its weights through it, for more slots at once.
+_SHARE, _SHARE_LARGE, _LARGE = 50_000, 200_000, 16_000_000  # the last: bytes of a graph
 
 
 class StepArrays(NamedTuple):
@@ -171,7 +173,8 @@ class OnnxRuntimeBackend(Backend):
             for whole, part in zip(outputs, self._single.run(None, given), strict=True):
                 whole[share] = part
 
-        list(self._pool.map(run, shares(slots, self.threads, self.config)))
+        share = _SHARE_LARGE if self.graph.stat().st_size > _LARGE else _SHARE
+        list(self._pool.map(run, shares(slots, self.threads, self.config, share)))
         return StepArrays(*outputs)
 
     def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
@@ -197,9 +200,9 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def shares(slots: int, threads: int, config: ModelConfig) -> list[slice]:
-    """Slots in equal shares, a multiple of ``threads``, each with about ``_SHARE`` elements."""
-    most = max(1, round(_SHARE / (config.carry_len * config.hidden_size)))
+def shares(slots: int, threads: int, config: ModelConfig, elements: int) -> list[slice]:
+    """Slots in equal shares, a multiple of ``threads``, each with about so many elements."""
+    most = max(1, round(elements / (config.carry_len * config.hidden_size)))
     rounds = -(-slots // (threads * most))
     bounds = np.linspace(0, slots, min(slots, rounds * threads) + 1).round().astype(int)
     return [slice(low, high) for low, high in pairwise(bounds)]

@@ -74,6 +74,17 @@ from trm_edge.tasks import task_for, task_named
     metavar="DIR",
     help="Also add the bundle to this model repository of Triton Inference Server.",
 )
+@click.option(
+    "--float32/--no-float32",
+    "float32",
+    default=True,
+    help="Keep the float32 graph in the bundle, too: bench and regress time steps against it.",
+)
+@click.option(
+    "--sensitivity",
+    is_flag=True,
+    help="Quantize each layer alone, too, and keep what that does: trm-edge report draws it.",
+)
 @click.option("--force", is_flag=True, help="Replace an existing bundle.")
 def command(
     checkpoint: Path | None,
@@ -93,6 +104,8 @@ def command(
     qat: int | None,
     output: Path | None,
     triton: Path | None,
+    float32: bool,
+    sensitivity: bool,
     force: bool,
 ) -> None:
     """Turn a trained checkpoint into a bundle.
@@ -115,7 +128,12 @@ def command(
         )
     if weight_only and not (int8 or int4):
         raise click.UsageError(f"--weight-only goes with --int8 or --int4; got --{asked[0]}.")
-    quantized = {"calibration-cache": calibration_cache, "max-drop": max_drop, "qat": qat}
+    quantized = {
+        "calibration-cache": calibration_cache,
+        "max-drop": max_drop,
+        "qat": qat,
+        "sensitivity": sensitivity or None,
+    }
     useless = [f"--{name}" for name, value in quantized.items() if value is not None]
     if useless and (fp16 or fp32):
         raise click.UsageError(
@@ -173,6 +191,8 @@ def command(
         max_drop=max_drop,
         qat_steps=qat or 0,
         qat_state=qat_state if qat else None,
+        float32=float32,
+        sensitivity=sensitivity,
     )
     try:
         with progress_bars() as track:

@@ -1,0 +1,201 @@
+"""`trm-edge regress` and `bench` as a user calls them; no verdict here rests on a time."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import numpy as np
+import pytest
+
+from tests.benchmarks.scripts import injuries
+from tests.cli.test_commands import failed, run
+from trm_edge.bundle import Bundle
+from trm_edge.evaluation.baseline import Measured
+from trm_edge.evaluation.regress import CHECKS
+
+
+@pytest.fixture(scope="module")
+def baseline(toy_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("baseline") / "baseline.json"
+    result = run("regress", toy_bundle, "--baseline", path, "--update", "--no-speed")
+    assert result.exit_code == 0, result.output
+    assert "8 puzzles, speed on 0 kinds of machine" in result.stdout
+    return path
+
+
+def test_unchanged_is_green_everywhere(
+    toy_bundle: Path, baseline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary, junit = tmp_path / "summary.md", tmp_path / "out/junit.xml"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    result = run("regress", toy_bundle, "--baseline", baseline, "--no-speed", "--junit", junit)
+    assert result.exit_code == 0, result.output
+    assert "nothing regressed" in result.stdout
+    assert "::error" not in result.stdout
+    assert "nothing regressed" in summary.read_text()
+    suite = ET.parse(junit).getroot()[0]
+    assert suite.attrib["failures"] == "0"
+    assert {case.attrib["name"] for case in suite} <= set(CHECKS)
+
+
+def test_wronger_is_red_everywhere(
+    toy_bundle: Path, baseline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shifted = injuries().injured(toy_bundle, tmp_path / "b", injuries().halting_shifted(50.0))
+    summary, junit = tmp_path / "summary.md", tmp_path / "junit.xml"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    arguments = ("regress", shifted, "--baseline", baseline, "--no-speed", "--junit", junit)
+    result = run(*arguments)
+    assert result.exit_code == 1
+    assert "REGRESSED" in result.stdout
+    annotation = next(x for x in result.stdout.splitlines() if x.startswith("::error"))
+    assert "::same halting step: 100 %25 before, " in annotation
+    assert "**same halting step**" in summary.read_text()
+    suite = ET.parse(junit).getroot()[0]
+    assert int(suite.attrib["failures"]) >= 1
+    assert any(
+        "same halting step: " in failure.attrib["message"] for failure in suite.iter("failure")
+    )
+    content = json.loads(run(*arguments, "--json").stdout)
+    assert "same halting step" in content["regressed"]
+    assert content["target"] == "cpu"
+
+
+def test_labels_shuffled_are_told(toy_bundle: Path, baseline: Path, tmp_path: Path) -> None:
+    shuffled = injuries().labels_shuffled(toy_bundle, tmp_path / "b")
+    result = run("regress", shuffled, "--baseline", baseline, "--no-speed")
+    assert result.exit_code == 1
+    assert "the puzzles are the same, their known answers are not" in " ".join(
+        result.stdout.split()
+    )
+
+
+def test_changes_that_no_answer_shows(toy_bundle: Path, baseline: Path, tmp_path: Path) -> None:
+    """Doubled scales move the carry at once, whatever they do to eight puzzles."""
+    changed = injuries().injured(toy_bundle, tmp_path / "b", injuries().scale_doubled)
+    result = run("regress", changed, "--baseline", baseline, "--no-speed", "--json")
+    assert "error of the carry" in json.loads(result.stdout)["regressed"]
+
+
+def test_budgets_decide(toy_bundle: Path, baseline: Path, tmp_path: Path) -> None:
+    changed = injuries().injured(toy_bundle, tmp_path / "b", injuries().halting_shifted(50.0))
+    config = tmp_path / "budgets.toml"
+    config.write_text("[regress]\nhalting_agreement = 0\nmax_drop = 100\nsteps = 1000\n")
+    arguments = ("regress", changed, "--baseline", baseline, "--no-speed")
+    assert run(*arguments).exit_code == 1
+    assert run(*arguments, "--config", config).exit_code == 0
+    config.write_text("[regress]\nspeed = 1\n")
+    failed(run(*arguments, "--config", config), "[regress] has speed, but knows only")
+
+
+def test_speed_is_measured_and_kept(toy_bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "b.json"
+    little = ("--rounds", 3)
+    assert run("regress", toy_bundle, "--baseline", path, "--update", *little).exit_code == 0
+    speed = Measured.read(path).speeds[0]
+    assert set(speed.ratios) == {"1", "8"}
+    assert set(speed.ratios["1"]) == {"matmul", "float32 step"}
+    assert speed.memory > 0
+    result = run("regress", toy_bundle, "--baseline", path, *little, "--json")
+    names = {check["name"] for check in json.loads(result.stdout)["checks"]}
+    assert {"a step of 1 slot", "a step of 8 slots", "peak memory", "start-up"} <= names
+    # An update keeps what is known of other machines, and replaces this one's.
+    assert run("regress", toy_bundle, "--baseline", path, "--update", *little).exit_code == 0
+    assert len(Measured.read(path).speeds) == 1
+
+
+def test_a_bundle_that_breaks_its_limits_makes_no_baseline(
+    toy_bundle: Path, tmp_path: Path
+) -> None:
+    copy = tmp_path / "strict"
+    shutil.copytree(toy_bundle, copy)
+    changed = injuries().injured(copy, tmp_path / "changed", injuries().halting_shifted(50.0))
+    manifest = json.loads((changed / "manifest.json").read_text())
+    manifest["limits"] = {"max_drop": 100, "min_halting_agreement": 1}
+    (changed / "manifest.json").write_text(json.dumps(manifest))
+    path = tmp_path / "b.json"
+    failed(
+        run("regress", changed, "--baseline", path, "--update", "--no-speed"),
+        "the baseline is not written",
+        "breaks its own limits against float32",
+    )
+    assert not path.exists()
+
+
+def test_regress_misused(toy_bundle: Path, baseline: Path, tmp_path: Path) -> None:
+    failed(run("regress", toy_bundle), "Missing option '--baseline'", code=2)
+    failed(
+        run("regress", toy_bundle, "--baseline", tmp_path / "absent.json"),
+        "there is no baseline at",
+        "--update",
+    )
+    other = tmp_path / "other.json"
+    other.write_text(baseline.read_text().replace('"target": "cpu"', '"target": "l4"'))
+    failed(
+        run("regress", toy_bundle, "--baseline", other),
+        "was written for the target l4, but this is cpu",
+    )
+
+
+# --- bench -------------------------------------------------------------------------------------
+
+
+def test_bench_for_people_and_programs(toy_bundle: Path, tmp_path: Path) -> None:
+    output = tmp_path / "out/bench.json"
+    little = ("--batch", 1, "--batch", 2, "--rounds", 3, "--puzzles", 4, "--threads", 1)
+    result = run("bench", toy_bundle, toy_bundle, *little, "-o", output)
+    assert result.exit_code == 0, result.output
+    for text in ("puzzles/s", "times float32", "int8", "ONNX Runtime", "bundle, cpu"):
+        assert text in result.stdout
+    content = json.loads(output.read_text())
+    assert content["format"] == "trm-edge.bench/1"
+    assert len(content["rows"]) == 2
+    row = content["rows"][0]
+    assert row["parity"]["puzzles"] == 4
+    assert [one["slots"] for one in row["latencies"]] == [1, 2]
+    for one in row["latencies"]:
+        assert 0 < one["p50"] <= one["p90"] <= one["p99"]
+        assert one["times_float32"]["median"] > 0
+    assert row["puzzles_per_second"] > 0
+    assert row["peak_memory"] > 10e6
+    step = Bundle.open(toy_bundle).target()[1].step
+    assert row["bytes"] == (toy_bundle / step).stat().st_size
+    assert any(one["pareto"] for one in content["rows"])
+
+
+def test_bench_of_a_bundle_without_float32(toy_bundle: Path, tmp_path: Path) -> None:
+    copy = tmp_path / "b"
+    shutil.copytree(toy_bundle, copy)
+    manifest = json.loads((copy / "manifest.json").read_text())
+    del manifest["files"][manifest["float32"]], manifest["float32"]
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    result = run("bench", copy, "--batch", 1, "--rounds", 3, "--puzzles", 2, "--json")
+    assert json.loads(result.stdout)["rows"][0]["latencies"][0]["times_float32"] is None
+
+
+def test_bench_misused(toy_bundle: Path) -> None:
+    failed(run("bench"), "Missing argument 'BUNDLES...'", code=2)
+    failed(
+        run("bench", toy_bundle, "--target", "l4"), "no bundle holds a target 'l4'; there are cpu"
+    )
+
+
+def test_pareto_marks() -> None:
+    from dataclasses import dataclass
+
+    from trm_edge.evaluation.bench import mark_pareto
+
+    @dataclass(frozen=True)
+    class Row:
+        exact: float
+        ms_per_puzzle: float
+        pareto: bool = False
+
+    rows = [Row(0.9, 2.0), Row(0.95, 3.0), Row(0.9, 2.5), Row(0.8, 1.0), Row(0.9, 2.0)]
+    marked = mark_pareto(rows)  # type: ignore[arg-type]
+    np.testing.assert_array_equal([row.pareto for row in marked], [True, True, False, True, True])

@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from trm_edge.evaluation.energy import find_meter, watts
+
+LINES = {  # by device, as its JetPack prints them
+    "Orin": "RAM 2448/7620MB (lfb 8x4MB) CPU [2%@729,off] EMC_FREQ 0% cpu@48.3C "
+    "VDD_IN 4902mW/4880mW VDD_CPU_GPU_CV 560mW/560mW VDD_SOC 1440mW/1440mW",
+    "Nano": "RAM 1000/3956MB CPU [5%@102] PLL@32C POM_5V_IN 1910/1880 POM_5V_GPU 40/40",
+}
+
+
+def test_the_boards_power_is_read() -> None:
+    assert watts(LINES["Orin"]) == 4.902
+    assert watts(LINES["Nano"]) == 1.91
+    assert watts("RAM 1/2MB") is None
+
+
+def test_energy_of_a_piece_of_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A stand-in for tegrastats that prints two watts until it is told to stop."""
+    program = tmp_path / "tegrastats"
+    program.write_text("#!/bin/sh\nwhile :; do echo 'VDD_IN 2000mW/2000mW'; sleep 0.02; done\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    meter = find_meter()
+    assert meter is not None
+    assert meter.source == "tegrastats"
+    clock = iter([10.0, 13.0])
+    monkeypatch.setattr("trm_edge.evaluation.energy.time.perf_counter", lambda: next(clock))
+    meter.start()
+    import time
+
+    time.sleep(0.2)
+    assert meter.stop() == pytest.approx(6.0)
+
+
+def test_nothing_tells(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    monkeypatch.setattr("trm_edge.evaluation.energy.ctypes.CDLL", _missing)
+    assert find_meter() is None
+
+
+def _missing(name: str) -> None:
+    raise OSError(name)

@@ -1,0 +1,120 @@
+"""What quantizing each layer alone does, as an export keeps it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.calibration.test_accuracy_control import HARM, HarmfulRunner, control
+from tests.cli.test_commands import failed, run
+from tests.toys import BASE, write_run
+from trm_edge.bundle import Bundle
+from trm_edge.calibration.accuracy_control import ControlledAccuracy
+from trm_edge.calibration.recipe import CalibrationRecipe
+from trm_edge.calibration.sensitivity import LayerSensitivity, QuantizedRunner
+from trm_edge.errors import BundleError
+from trm_edge.evaluation.parity import compare
+from trm_edge.evaluation.vectors import ParityVectors
+from trm_edge.export.checkpoint import load_checkpoint
+from trm_edge.manifest import Limits
+from trm_edge.report.layers import layer_shifts
+from trm_edge.targets.export_bundle import export_bundle
+from trm_edge.targets.profile import load_profile
+from trm_edge.targets.request import ExportRequest
+from trm_edge.tasks import task_for
+
+NAMES = [f"layers.{block}.{part}" for block in (0, 1) for part in ("mlp_t", "mlp")]
+
+
+def exported(folder: Path, dataset: Path, **changes: Any) -> Bundle:
+    checkpoint = load_checkpoint(write_run(folder / "run", BASE))
+    request = ExportRequest(
+        checkpoint=checkpoint,
+        task=task_for(checkpoint.config),
+        precision="int8",
+        targets=(load_profile("cpu"),),
+        dataset=dataset,
+        recipe=CalibrationRecipe(puzzles=4),
+        limits=Limits(max_drop=100, min_halting_agreement=0),
+        **changes,
+    )
+    return export_bundle(request, folder / "bundle")
+
+
+def test_every_layer_is_ranked_and_kept(toy_dataset: Path, tmp_path: Path) -> None:
+    bundle = exported(tmp_path, toy_dataset, sensitivity=True)
+    assert "sensitivity.json" in bundle.manifest.files
+    shifts = layer_shifts(Bundle.open(bundle.path))
+    assert {one.layer.rpartition(".")[0] for one in shifts} == set(NAMES)
+    assert len(shifts) == 8
+    assert {one.puzzles for one in shifts} == {4}
+    cost = [one.first_step + one.last_step for one in shifts]
+    assert cost == sorted(cost, reverse=True)
+    assert cost[0] > 0
+
+
+def test_without_it_there_is_none(toy_bundle: Path) -> None:
+    bundle = Bundle.open(toy_bundle)
+    assert bundle.sensitivity() is None
+    assert layer_shifts(bundle) == []
+
+
+def test_the_ranking_of_a_limit_is_kept_and_not_made_again(
+    toy_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    layer = LayerSensitivity("layers.0.mlp.down_proj", 0.01, 0.02, 0.1, 2, 1)
+
+    def settle(runner: QuantizedRunner, reference: ParityVectors, *rest: Any) -> Any:
+        return ControlledAccuracy((layer,), compare(reference, reference), (layer,))
+
+    def refuse(*arguments: Any) -> Any:
+        raise AssertionError("ranked again")
+
+    monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", settle)
+    monkeypatch.setattr("trm_edge.targets.quantization.rank_layers", refuse)
+    bundle = exported(tmp_path, toy_dataset, max_drop=0.5, sensitivity=True)
+    assert bundle.sensitivity() == [asdict(layer) | {"puzzles": 4}]
+
+
+def test_a_limit_hands_on_its_ranking() -> None:
+    assert [one.layer for one in control(HarmfulRunner(HARM), 1.0).ranking] == [
+        "worst",
+        "bad",
+        "good",
+    ]
+    assert control(HarmfulRunner({"good": 0, "fine": 0}), 1.0).ranking == ()
+
+
+def test_a_limit_that_holds_at_once_ranks_only_when_asked(
+    toy_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def settle(runner: QuantizedRunner, reference: ParityVectors, *rest: Any) -> Any:
+        return ControlledAccuracy((), compare(reference, reference))
+
+    monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", settle)
+    assert exported(tmp_path / "a", toy_dataset, max_drop=0.5).sensitivity() is None
+    asked = exported(tmp_path / "b", toy_dataset, max_drop=0.5, sensitivity=True)
+    assert len(asked.sensitivity() or []) == 8
+
+
+def test_a_file_that_is_no_ranking(toy_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = Bundle.open(toy_bundle)
+    monkeypatch.setattr(bundle, "sensitivity", lambda: [{"layer": "x"}])
+    with pytest.raises(BundleError, match=r"is no ranking of layers .* again with --sensitivity"):
+        layer_shifts(bundle)
+
+
+def test_the_command_takes_it_with_a_quantized_precision(toy_dataset: Path, tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    calibrated = ("--calibration", toy_dataset / "train", "-o", tmp_path / "b")
+    result = run("export", path, "--int8", "--sensitivity", *calibrated)
+    assert result.exit_code == 0, result.output
+    assert len(Bundle.open(tmp_path / "b").sensitivity() or []) == 8
+    failed(
+        run("export", path, "--fp32", "--sensitivity"),
+        "--sensitivity goes with a quantized precision; got --fp32",
+        code=2,
+    )
