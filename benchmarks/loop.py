@@ -35,6 +35,7 @@ from trm_edge.files import write_text
 from trm_edge.halting import HaltingRule
 from trm_edge.puzzle import Puzzle
 from trm_edge.reference import reference_checkpoint
+from trm_edge.rollouts import Rollouts
 from trm_edge.solver import Solver
 from trm_edge.targets.export_bundle import export_bundle
 from trm_edge.targets.profile import load_profile
@@ -43,6 +44,7 @@ from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
 
 SLOTS = 32
+EAGER = "PyTorch bfloat16, eager, fixed"
 
 
 class Timed(Backend):
@@ -81,7 +83,7 @@ class Timed(Backend):
 
 
 @click.command(help=__doc__)
-@click.option("--puzzles", default=512, show_default=True, help="Of the throughput.")
+@click.option("--puzzles", default=1024, show_default=True, help="Of the throughput.")
 @click.option("--stream", "lengths", multiple=True, type=int, default=(1000, 10_000, 100_000))
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--threads", default=2, show_default=True)
@@ -127,22 +129,27 @@ def _throughput(
 ) -> dict[str, Any]:
     """Seconds for the same puzzles, and what share of them is right."""
     fixed, adaptive = (HaltingRule.of(cast.config, mode) for mode in ("fixed", "adaptive"))
+    surer, tries = (HaltingRule.of(cast.config, threshold=by) for by in (4.0, 2.0))
+    forms = task_for(cast.config).symmetries(8)
     solvers = {
-        "PyTorch bfloat16, eager, fixed": (TorchBackend(cast), fixed),
-        "PyTorch bfloat16, eager, adaptive": (TorchBackend(cast), adaptive),
-        "INT8, fixed": (ours(), fixed),
-        "INT8, adaptive": (ours(), adaptive),
+        EAGER: (TorchBackend(cast), fixed, 1),
+        "PyTorch bfloat16, eager, adaptive": (TorchBackend(cast), adaptive, 1),
+        "INT8, fixed": (ours(), fixed, 1),
+        "INT8, adaptive": (ours(), adaptive, 1),
+        "INT8, threshold 4": (ours(), surer, 1),
+        "INT8, threshold 2, up to 8 forms until 99 % sure": (ours(), tries, 8),
     }
     exact: dict[str, float] = {}
 
     def run(name: str) -> None:
-        backend, rule = solvers[name]
+        backend, rule, most = solvers[name]
         with Solver(backend, table, halting=rule, batch=SLOTS) as solver:
-            found = np.stack([one.answer for one in solver.solve(given, ordered=True)])
+            what = Rollouts(solver, forms, sure=0.99) if most > 1 else solver
+            found = np.stack([one.answer for one in what.solve(given, ordered=True)])
         exact[name] = float((found == answers).all(1).mean())
 
     times = interleaved({name: lambda name=name: run(name) for name in solvers}, rounds, 0)  # type: ignore[misc]
-    first = times["PyTorch bfloat16, eager, fixed"]
+    first = times[EAGER]
     return {
         name: {
             "puzzles a second": len(given) / float(np.median(found)),
@@ -157,13 +164,14 @@ def _latency(
     ours: Callable[[], Backend], cast: Any, table: Any, given: list[Puzzle], rounds: int
 ) -> dict[str, Any]:
     """Milliseconds from a puzzle to its answer, one at a time, the engine loaded."""
-    fixed = HaltingRule.of(cast.config, "fixed")
+    fixed, surer = HaltingRule.of(cast.config, "fixed"), HaltingRule.of(cast.config, threshold=4.0)
     few = given[:8]
     runs = {}
     solvers = {
-        "PyTorch bfloat16, eager, fixed": Solver(TorchBackend(cast), table, halting=fixed, batch=1),
+        EAGER: Solver(TorchBackend(cast), table, halting=fixed, batch=1),
         "INT8, fixed": Solver(ours(), table, halting=fixed, batch=1),
         "INT8, adaptive": Solver(ours(), table, batch=1),
+        "INT8, threshold 4": Solver(ours(), table, halting=surer, batch=1),
     }
     for name, solver in solvers.items():
         solver.__enter__()
@@ -171,7 +179,7 @@ def _latency(
     times = interleaved(runs, max(rounds, 5), 0.3)
     for solver in solvers.values():
         solver.__exit__(None, None, None)
-    first = times["PyTorch bfloat16, eager, fixed"]
+    first = times[EAGER]
     return {
         name: {
             "ms a puzzle": 1e3 * float(np.median(found)) / len(few),

@@ -71,6 +71,7 @@ def modelopt(kind: Literal["int8", "fp8"], puzzles: int, *, in_float: tuple[str,
 
 INT8, FP8, INT4 = (CalibrationRecipe.default(kind) for kind in ("int8", "fp8", "int4"))
 STATIC = replace(INT8, activations="per_layer")
+EVERY_ROW = replace(INT8, activations="per_token")
 WEIGHT_ONLY = replace(INT8, activations="float")
 NAIVE = replace(STATIC, equalisation=(0.0,), compensated_rounding=False)
 
@@ -81,6 +82,7 @@ ABLATIONS: dict[str, Row] = {
     "… no equalisation": ours("int8", replace(INT8, equalisation=(0.0,))),
     "… bias correction": ours("int8", replace(INT8, bias_correction=True)),
     "… mlp_t in float": ours("int8", INT8, in_float=("mlp_t",)),
+    "… a range for every row of every matrix": ours("int8", EVERY_ROW),
     "INT8, one range a layer": ours("int8", STATIC),
     "… first step only": ours("int8", replace(STATIC, steps=(1,))),
     "… random normal carries": ours("int8", replace(STATIC, carries="random")),
@@ -106,6 +108,7 @@ ABLATIONS: dict[str, Row] = {
 _AGAIN = (
     "INT8, the default",
     "… no equalisation",
+    "… a range for every row of every matrix",
     "INT8, one range a layer",
     "… first step only",
     "… random normal carries",

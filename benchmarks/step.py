@@ -28,6 +28,7 @@ from trm_edge.evaluation.timing import interleaved, ratio
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.files import write_text
 
+EAGER_FLOAT32 = "PyTorch float32, eager"
 TARGETS = ((INT8, FLOAT32, 2.5), (INT8, EAGER, 3.0), (FLOAT32, NAIVE, 1.5))
 
 
@@ -154,7 +155,32 @@ def _table(rows: list[dict[str, Any]]) -> str:
 
 def _page(report: dict[str, Any]) -> str:
     head = f"# One step on a CPU\n\n`python benchmarks/step.py`. Machine: {report['machine']}.\n"
-    return head + _table(report["rows"]) + "\n"
+    return f"{head}\n{summary(report['rows'])}\n{_table(report['rows'])}\n"
+
+
+def summary(rows: list[dict[str, Any]]) -> str:
+    """A line for each model and number of slots: what docs/speed.md shows."""
+    lines = [
+        "| | slots | INT8 over float32 | over eager bfloat16 | over eager float32 "
+        "| float32 over the naive export | share of the roof, INT8 / float32 |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        found = row["runners"]
+        plain = found[EAGER_FLOAT32]["seconds"] / found[INT8]["seconds"]
+        ratios = {one["against"]: one for one in row["targets"]}
+        cells = [
+            f"{ratios[key]['median']:.2f} ({ratios[key]['low']:.2f} - {ratios[key]['high']:.2f})"
+            for key in (FLOAT32, EAGER, NAIVE)
+        ]
+        roof = " / ".join(
+            f"{100 * found[key]['share of the roof']:.0f} %" for key in (INT8, FLOAT32)
+        )
+        lines.append(
+            f"| {row['model']} | {row['slots']} | {cells[0]} | {cells[1]} | {plain:.1f} "
+            f"| {cells[2]} | {roof} |"
+        )
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

@@ -99,7 +99,7 @@ def is_whole(opened: Opened) -> None:
     for place, chart in enumerate(charts):
         assert chart["marks"] >= 2, f"chart {place} is empty"
         assert chart["overlaps"] == 0, f"texts of chart {place} overlap"
-    assert opened.dom.count('class="refinement"') == 3
+    assert opened.dom.count('id="refinement-') == 3
 
 
 def test_on_a_desk_in_light(browser: str, page: Path) -> None:

@@ -100,6 +100,7 @@ def test_a_row_of_another_graph_is_refused(toy_bundle: Path, tmp_path: Path) -> 
     ("text", "message"),
     [
         ("{", "cannot be read as a benchmark"),
+        ('{"format": NaN}', r"cannot be read as a benchmark: NaN is no figure"),
         ("[]", "is no benchmark of this version: its format is None"),
         ('{"format": "trm-edge.bench/9"}', "its format is 'trm-edge.bench/9', expected"),
         ('{"format": "trm-edge.bench/1", "rows": [{}]}', r"is damaged \(KeyError"),

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -29,23 +30,26 @@ from trm_edge.tasks import task_for
 NAMES = [f"layers.{block}.{part}" for block in (0, 1) for part in ("mlp_t", "mlp")]
 
 
-def exported(folder: Path, dataset: Path, **changes: Any) -> Bundle:
-    checkpoint = load_checkpoint(write_run(folder / "run", BASE))
-    request = ExportRequest(
+@pytest.fixture
+def export(toy_dataset: Path, toy_bundle: Path, tmp_path: Path) -> Callable[..., Bundle]:
+    """Exports the toy with changes; what it was calibrated to is known."""
+    checkpoint = load_checkpoint(write_run(tmp_path / "run", BASE))
+    plain = ExportRequest(
         checkpoint=checkpoint,
         task=task_for(checkpoint.config),
         precision="int8",
         targets=(load_profile("cpu"),),
-        dataset=dataset,
+        dataset=toy_dataset,
+        calibration_cache=toy_bundle / "calibration.json",
         recipe=CalibrationRecipe(puzzles=4),
         limits=Limits(max_drop=100, min_halting_agreement=0),
-        **changes,
+        float32=False,
     )
-    return export_bundle(request, folder / "bundle")
+    return lambda **changes: export_bundle(replace(plain, **changes), tmp_path / "b", force=True)
 
 
-def test_every_layer_is_ranked_and_kept(toy_dataset: Path, tmp_path: Path) -> None:
-    bundle = exported(tmp_path, toy_dataset, sensitivity=True)
+def test_every_layer_is_ranked_and_kept(export: Callable[..., Bundle]) -> None:
+    bundle = export(sensitivity=True)
     assert "sensitivity.json" in bundle.manifest.files
     shifts = layer_shifts(Bundle.open(bundle.path))
     assert {one.layer.rpartition(".")[0] for one in shifts} == set(NAMES)
@@ -63,7 +67,7 @@ def test_without_it_there_is_none(toy_bundle: Path) -> None:
 
 
 def test_the_ranking_of_a_limit_is_kept_and_not_made_again(
-    toy_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    export: Callable[..., Bundle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layer = LayerSensitivity("layers.0.mlp.down_proj", 0.01, 0.02, 0.1, 2, 1)
 
@@ -75,7 +79,7 @@ def test_the_ranking_of_a_limit_is_kept_and_not_made_again(
 
     monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", settle)
     monkeypatch.setattr("trm_edge.targets.quantization.rank_layers", refuse)
-    bundle = exported(tmp_path, toy_dataset, max_drop=0.5, sensitivity=True)
+    bundle = export(max_drop=0.5, sensitivity=True)
     assert bundle.sensitivity() == [asdict(layer) | {"puzzles": 4}]
 
 
@@ -89,14 +93,14 @@ def test_a_limit_hands_on_its_ranking() -> None:
 
 
 def test_a_limit_that_holds_at_once_ranks_only_when_asked(
-    toy_dataset: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    export: Callable[..., Bundle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def settle(runner: QuantizedRunner, reference: ParityVectors, *rest: Any) -> Any:
         return ControlledAccuracy((), compare(reference, reference))
 
     monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", settle)
-    assert exported(tmp_path / "a", toy_dataset, max_drop=0.5).sensitivity() is None
-    asked = exported(tmp_path / "b", toy_dataset, max_drop=0.5, sensitivity=True)
+    assert export(max_drop=0.5).sensitivity() is None
+    asked = export(max_drop=0.5, sensitivity=True)
     assert len(asked.sensitivity() or []) == 8
 
 

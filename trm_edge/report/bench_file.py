@@ -55,12 +55,12 @@ def read_bench(path: Path) -> BenchFile:
         BundleError: not there, nothing of ``trm-edge bench``, of another version, or damaged.
     """
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
+        raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
     except FileNotFoundError as error:
         raise BundleError(
             f"there is no file {path}. Write one with: trm-edge bench BUNDLE -o {path}"
         ) from error
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (OSError, ValueError) as error:
         raise BundleError(f"{path} cannot be read as a benchmark: {error}.") from error
     found = raw.get("format") if isinstance(raw, dict) else None
     if found != FORMAT:
@@ -77,8 +77,15 @@ def read_bench(path: Path) -> BenchFile:
         ) from error
 
 
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no figure")
+
+
 def _row(raw: Mapping[str, Any]) -> BenchRow:
     parity, joules = raw["parity"], raw["joules_per_puzzle"]
+    latencies = tuple(_latency(one) for one in raw["latencies"])
+    if not latencies or len(parity["modes"]) != 2:
+        raise ValueError(f"{len(latencies)} latencies, {len(parity['modes'])} halting modes")
     return BenchRow(
         bundle=str(raw["bundle"]),
         target=str(raw["target"]),
@@ -92,7 +99,7 @@ def _row(raw: Mapping[str, Any]) -> BenchRow:
             halting=_made(HaltingParity, parity["halting"]),
             carry=_made(CarryParity, parity["carry"]),
         ),
-        latencies=tuple(_latency(one) for one in raw["latencies"]),
+        latencies=latencies,
         puzzles_per_second=float(raw["puzzles_per_second"]),
         peak_memory=int(raw["peak_memory"]),
         startup=float(raw["startup"]),

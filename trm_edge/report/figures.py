@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
 import plotly.graph_objects as go
 
 from trm_edge.evaluation.baseline import Measured
-from trm_edge.evaluation.measure import NOTHING
+from trm_edge.report.history import Series
 from trm_edge.report.layers import LayerShift
 from trm_edge.report.rows import Group
-from trm_edge.report.style import FLOAT32_MARK, Mark, figure, text
+from trm_edge.report.style import FLOAT32_MARK, Mark, figure, log_axis, text
 
 Marks = Mapping[str, Mark]  # by the row's label
 LEAST = 1e-7  # of 1 - cosine: carries are kept in float16, and less is rounding
@@ -50,7 +49,7 @@ def latency_figure(group: Group, marks: Marks) -> go.Figure:
         height=380,
         hovermode="closest",
     )
-    drawn.update_xaxes(type="log", dtick="D2")
+    drawn.update_xaxes(log_axis(ms for trace in traces for ms in trace.x))
     return drawn.update_yaxes(_PERCENT)
 
 
@@ -65,7 +64,7 @@ def halting_figure(group: Group, marks: Marks) -> go.Figure:
         for row in group.rows
     ]
     drawn = figure(traces, x="step at which it stops", y="puzzles", height=340, barmode="group")
-    drawn.update_xaxes(dtick=1)
+    drawn.update_xaxes(dtick=1, showgrid=False)
     return drawn.update_yaxes(_PERCENT)
 
 
@@ -88,19 +87,24 @@ def carry_figure(group: Group, marks: Marks) -> go.Figure:
             )
     drawn = figure(traces, x="step", y="1 - cosine", height=380)
     drawn.update_xaxes(dtick=1)
-    return drawn.update_yaxes(type="log", exponentformat="power", dtick=1)
+    return drawn.update_yaxes(log_axis(value for trace in traces for value in trace.y))
 
 
 def sensitivity_figure(shifts: Sequence[LayerShift], mark: Mark) -> go.Figure:
     """1 - cosine that each layer alone causes, after the first and the last step."""
-    layers = [text(one.layer) for one in shifts]
+    layers = [text(one.layer.removeprefix("layers.").removesuffix("_proj")) for one in shifts]
     traces: list[Any] = [
         go.Scatter(
             name=name,
             x=[max(getattr(one, field), LEAST) for one in shifts],
             y=layers,
             mode="markers",
-            marker={"color": mark.colour, "symbol": symbol, "size": 11, "line": {"width": 2}},
+            marker={
+                "color": mark.colour,
+                "symbol": symbol,
+                "size": 11,
+                "line": {"width": 2, "color": mark.colour},
+            },
             hovertemplate="%{y}: %{x:.2e}",
         )
         for name, field, symbol in (
@@ -109,44 +113,31 @@ def sensitivity_figure(shifts: Sequence[LayerShift], mark: Mark) -> go.Figure:
         )
     ]
     drawn = figure(traces, x="1 - cosine", y="", height=110 + 26 * len(shifts), hovermode="closest")
-    drawn.update_xaxes(type="log", exponentformat="power", dtick=1)
+    drawn.update_xaxes(log_axis(value for trace in traces for value in trace.x))
     return drawn.update_yaxes(autorange="reversed", type="category")
 
 
-def exact_history(versions: Sequence[Measured]) -> go.Figure:
-    """Exact match in both halting modes."""
-    series = {
-        mode: [100 * float(getattr(one.answers, f"right_{mode}").mean()) for one in versions]
-        for mode in ("fixed", "adaptive")
-    }
-    return _history(versions, series, "exact match").update_yaxes(_PERCENT)
-
-
-def latency_history(versions: Sequence[Measured]) -> go.Figure | None:
-    """Medians of the ratios to each yardstick; None where no version holds a speed."""
-    series: dict[str, list[float | None]] = {}
-    cpus = {speed.machine.cpu for one in versions for speed in one.speeds}
-    for place, one in enumerate(versions):
-        for speed in one.speeds:
-            where = f", {speed.machine.cpu}" if len(cpus) > 1 else ""
-            for slots, by in speed.ratios.items():
-                for yardstick, values in by.items():
-                    seconds = yardstick == NOTHING
-                    unit = "ms" if seconds else f"by the {yardstick}"
-                    name = f"{slots} slot{'' if slots == '1' else 's'}, {unit}{where}"
-                    line = series.setdefault(name, [None] * len(versions))
-                    line[place] = (1e3 if seconds else 1.0) * float(np.median(values))
-    return _history(versions, series, "a step's time") if series else None
-
-
-def size_history(versions: Sequence[Measured]) -> go.Figure:
-    """Of the step graph, and of the engine where there is one."""
-    names = dict.fromkeys(name for one in versions for name in one.sizes)
-    series = {
-        name: [one.sizes[name] / 1e3 if name in one.sizes else None for one in versions]
-        for name in names
-    }
-    return _history(versions, series, "kB").update_yaxes(rangemode="tozero")
+def history_figure(
+    versions: Sequence[Measured], series: Series, title: str, suffix: str = ""
+) -> go.Figure:
+    """Lines over the time at which each version was made."""
+    made = [one.provenance["made"] for one in versions]
+    dashes = ("solid", "dot", "dash", "dashdot")
+    traces = [
+        go.Scatter(
+            name=text(name),
+            x=made,
+            y=list(values),
+            mode="lines+markers",
+            line={"color": f"var(--series-{place % 7 + 1})", "dash": dashes[place % 4]},
+            hovertemplate="%{x|%Y-%m-%d}: %{y:.4g}",
+        )
+        for place, (name, values) in enumerate(series.items())
+    ]
+    drawn = figure(traces, x="", y=title, height=270 + 20 * len(series), showlegend=True)
+    drawn.update_layout(legend={"y": -0.25, "yanchor": "top"})
+    drawn.update_xaxes(type="date", nticks=5)
+    return drawn.update_yaxes(ticksuffix=suffix)
 
 
 def _points(
@@ -187,23 +178,3 @@ def _bars(label: str, mark: Mark, counts: Sequence[int]) -> go.Bar:
         marker={"color": mark.colour},
         hovertemplate="step %{x}: %{customdata} puzzles, %{y:.1f} %",
     )
-
-
-def _history(
-    versions: Sequence[Measured], series: Mapping[str, Sequence[float | None]], title: str
-) -> go.Figure:
-    made = [one.provenance["made"] for one in versions]
-    dashes = ("solid", "dot", "dash", "dashdot")
-    traces = [
-        go.Scatter(
-            name=text(name),
-            x=made,
-            y=list(values),
-            mode="lines+markers",
-            line={"color": f"var(--series-{place % 7 + 1})", "dash": dashes[place % 4]},
-            hovertemplate="%{x|%Y-%m-%d}: %{y:.4g}",
-        )
-        for place, (name, values) in enumerate(series.items())
-    ]
-    drawn = figure(traces, x="", y=title, height=300, showlegend=True)
-    return drawn.update_xaxes(type="date", nticks=5)

@@ -5,13 +5,18 @@ from __future__ import annotations
 import json
 import subprocess
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from trm_edge.errors import BundleError
 from trm_edge.evaluation.baseline import FORMAT, Measured
+from trm_edge.evaluation.measure import NOTHING
 
+# A line of a chart by its name: one value a version, None where that version has none.
+Series = Mapping[str, Sequence[float | None]]
 VERSIONS = 50  # of a file that are read from git
 _SECONDS = 60  # that git may take
 
@@ -50,6 +55,40 @@ def read_history(path: Path) -> History:
             notes.append(f"{where} is left out: {error}")
     found = sorted(versions.values(), key=lambda one: one.provenance["made"])
     return History(str(path), tuple(found), tuple(notes))
+
+
+def exact_series(versions: Sequence[Measured]) -> Series:
+    """Exact match in both halting modes, in percent."""
+    return {
+        mode: [100 * float(getattr(one.answers, f"right_{mode}").mean()) for one in versions]
+        for mode in ("fixed", "adaptive")
+    }
+
+
+def latency_series(versions: Sequence[Measured]) -> Series:
+    """Medians of the ratios to each yardstick, by slots; by machine where there are several."""
+    series: dict[str, list[float | None]] = {}
+    cpus = {speed.machine.cpu for one in versions for speed in one.speeds}
+    for place, one in enumerate(versions):
+        for speed in one.speeds:
+            where = f", {speed.machine.cpu}" if len(cpus) > 1 else ""
+            for slots, by in speed.ratios.items():
+                for yardstick, values in by.items():
+                    seconds = yardstick == NOTHING
+                    unit = "ms" if seconds else f"by the {yardstick}"
+                    name = f"{slots} slot{'' if slots == '1' else 's'}, {unit}{where}"
+                    line = series.setdefault(name, [None] * len(versions))
+                    line[place] = (1e3 if seconds else 1.0) * float(np.median(values))
+    return series
+
+
+def size_series(versions: Sequence[Measured]) -> Series:
+    """Of the step graph, and of the engine where there is one, in kB."""
+    names = dict.fromkeys(name for one in versions for name in one.sizes)
+    return {
+        name: [one.sizes[name] / 1e3 if name in one.sizes else None for one in versions]
+        for name in names
+    }
 
 
 def _is_older(path: Path) -> bool:

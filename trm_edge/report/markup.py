@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-
 _VOID = ("input",)  # elements that have no end
 
 

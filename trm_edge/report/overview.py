@@ -33,7 +33,7 @@ def overview(group: Group, marks: Mapping[str, Mark]) -> Markup:
     benches = [row.bench for row in group.rows if row.bench is not None]
     slots = sorted({one.slots for bench in benches for one in bench.latencies})
     energy = any(bench.joules_per_puzzle is not None for bench in benches)
-    columns = ["", "target", "precision", "exact, fixed", "exact, adaptive", "same step", "steps"]
+    columns = ["", "exact, fixed", "exact, adaptive", "same step", "steps"]
     for count in slots:
         name = f"{count} slot{'' if count == 1 else 's'}"
         columns += [f"ms a step, {name}", f"times float32, {name}"]
@@ -64,9 +64,7 @@ def _row(row: Row, mark: Mark, slots: list[int], columns: list[str]) -> list[Con
             element("span", " ★", class_="star", title="no row is both more right and quicker"),
         )
     cells: list[Content] = [
-        element("span", _swatch(mark), row.label, *star),
-        row.target,
-        row.precision,
+        element("span", _swatch(mark), row.label, *star, _small(f"{row.target}, {row.precision}")),
         _exact(fixed),
         _exact(adaptive),
         percent(row.parity.halting.agreement),
@@ -98,9 +96,7 @@ def _float32(reference: Reference, slots: list[int], columns: list[str]) -> list
     row = reference.row
     fixed, adaptive = row.parity.modes
     cells: list[Content] = [
-        element("span", _swatch(FLOAT32_MARK), reference.label),
-        "cpu",
-        "fp32",
+        element("span", _swatch(FLOAT32_MARK), reference.label, _small("cpu, fp32")),
         _with_interval(percent(fixed.exact_reference), _interval(fixed.interval_reference)),
         _with_interval(percent(adaptive.exact_reference), _interval(adaptive.interval_reference)),
         _NOTHING,
@@ -113,6 +109,10 @@ def _float32(reference: Reference, slots: list[int], columns: list[str]) -> list
     return cells + [_NOTHING] * (len(columns) - len(cells))
 
 
+def _small(line: str) -> Markup:
+    return element("small", line)
+
+
 def _exact(mode: ModeParity) -> Markup:
     return _with_interval(percent(mode.exact_candidate), _interval(mode.interval_candidate))
 
@@ -122,7 +122,7 @@ def _interval(bounds: tuple[float, float]) -> str:
 
 
 def _with_interval(figure: str, interval: str) -> Markup:
-    return element("span", figure, element("small", interval))
+    return element("span", figure, _small(interval))
 
 
 def _swatch(mark: Mark) -> Markup:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib import resources
 from string import Template
@@ -12,7 +12,7 @@ import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
 from trm_edge.report import figures as draw
-from trm_edge.report.history import History
+from trm_edge.report.history import History, exact_series, latency_series, size_series
 from trm_edge.report.layers import LayerShift
 from trm_edge.report.markup import Content, Markup, element, embedded, figures_of, joined, section
 from trm_edge.report.overview import engines, overview
@@ -204,7 +204,8 @@ class _Page:
                 parts.append(element("h3", one.path))
             parts += [element("p", note, class_="small") for note in one.notes]
             if one.versions:
-                parts.append(element("div", *self._history_charts(one), class_="charts"))
+                charts = element("div", *self._history_charts(one), class_="charts")
+                parts += [charts, _history_table(one)]
         how = (
             "Each point is a baseline as it was committed, or as it is now; times are ratios to "
             "what was timed beside them, so that less is quicker on any machine."
@@ -212,11 +213,14 @@ class _Page:
         return section("Baselines over time", how, *parts)
 
     def _history_charts(self, history: History) -> Iterator[Markup]:
-        yield self._chart(draw.exact_history(history.versions), "exact match of each baseline")
-        latency = draw.latency_history(history.versions)
-        if latency is not None:
-            yield self._chart(latency, "time of a step in each baseline")
-        yield self._chart(draw.size_history(history.versions), "size of each baseline")
+        versions = history.versions
+        exact, latency = exact_series(versions), latency_series(versions)
+        size = size_series(versions)
+        yield self._chart(draw.history_figure(versions, exact, "exact match", " %"), "exact match")
+        if latency:
+            drawn = draw.history_figure(versions, latency, "a step, in yardsticks")
+            yield self._chart(drawn, "time of a step")
+        yield self._chart(draw.history_figure(versions, size, "kB"), "size")
 
     def _refinements(self) -> Markup:
         parts = []
@@ -228,7 +232,8 @@ class _Page:
             "A puzzle that took long, as it is predicted after each step: cells with a frame "
             "changed at that step, and each bar is how sure the halting head is then."
         )
-        return section("One puzzle, step by step", how, *parts)
+        players = element("div", *parts, class_="refinements")
+        return section("One puzzle, step by step", how, players)
 
     def _heading(self, group: Group) -> Content:
         """Nothing where there is nothing to tell apart."""
@@ -244,6 +249,26 @@ class _Page:
             aria_label=f"Chart: {what}",
             style=f"min-height: {figure.layout.height}px",
         )
+
+
+def _history_table(history: History) -> Markup:
+    versions = history.versions
+    series: dict[str, Sequence[float | None]] = {
+        **{f"exact, {name}": values for name, values in exact_series(versions).items()},
+        **latency_series(versions),
+        **{f"kB, {name}": values for name, values in size_series(versions).items()},
+    }
+    rows = [
+        [
+            one.provenance["made"][:10],
+            *(
+                "-" if values[place] is None else f"{values[place]:.4g}"
+                for values in series.values()
+            ),
+        ]
+        for place, one in enumerate(versions)
+    ]
+    return figures_of(["made", *series], rows)
 
 
 def _inline(script: str) -> str:

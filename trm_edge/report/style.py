@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from html import escape
+from math import ceil, floor, log10
 from typing import Any
 
 import plotly.graph_objects as go
@@ -12,6 +14,7 @@ _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexa
 _DARK = "var(--text)"
 _FAINT = "var(--grid)"
 _CLEAR = "rgba(0,0,0,0)"
+_TICKS = 6  # of a logarithmic axis at most: a phone has no room for more
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,36 @@ def mark_of(place: int) -> Mark:
 def text(value: str) -> str:
     """As Plotly shows it: it reads some tags and entities in what is to be plain text."""
     return escape(value, quote=False)
+
+
+def log_axis(values: Iterable[float]) -> dict[str, Any]:
+    """A logarithmic axis over positive values, with plain numbers at as many places as fit."""
+    found = list(values)
+    low, high = log10(min(found)), log10(max(found))
+    edge = max(0.08, 0.05 * (high - low))  # so that no mark is cut off
+    low, high = low - edge, high + edge
+    decades = range(floor(low), ceil(high) + 1)
+    for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
+        ticks = [step * 10**decade for decade in decades for step in steps]
+        ticks = [tick for tick in ticks if low <= log10(tick) <= high]
+        if len(ticks) >= 4:
+            break
+    ticks = ticks[:: ceil(len(ticks) / _TICKS)]
+    return {
+        "type": "log",
+        "range": [low, high],
+        "tickvals": ticks,
+        "ticktext": [_plain(tick) for tick in ticks],
+        "tickangle": 0,
+    }
+
+
+def _plain(value: float) -> str:
+    """Digits where they are few, else as in 2e-5."""
+    if 0.01 <= value < 1e4:
+        return f"{value:g}"
+    digits, exponent = f"{value:.1e}".split("e")
+    return f"{float(digits):g}e{int(exponent)}"
 
 
 def figure(traces: list[Any], *, x: str, y: str, height: int, **layout: Any) -> go.Figure:
@@ -70,7 +103,7 @@ def figure(traces: list[Any], *, x: str, y: str, height: int, **layout: Any) -> 
         },
         legend={"orientation": "h", "x": 0, "xanchor": "left", "y": 1.02, "yanchor": "bottom"},
         dragmode=False,
-        xaxis={**axis, "title": {"text": x}},
-        yaxis={**axis, "title": {"text": y}},
+        xaxis={**axis, "title": {"text": x, "standoff": 10}},
+        yaxis={**axis, "title": {"text": y, "standoff": 14}},
     )
     return go.Figure(traces, base.update(layout))
