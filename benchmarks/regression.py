@@ -21,17 +21,17 @@ from typing import Any
 
 import click
 import injuries
-import numpy as np
 
 from trm_edge.backends.onnxruntime import available_cores
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.baseline import Measured
 from trm_edge.evaluation.budgets import Budgets
 from trm_edge.evaluation.machine import Machine
-from trm_edge.evaluation.measure import MATMUL, measure_speed
+from trm_edge.evaluation.measure import MATMUL, STEP, measure_speed
 from trm_edge.evaluation.regress import regressed
 from trm_edge.evaluation.regress_run import backends_of, measured_now, run_checks
 from trm_edge.evaluation.statistics import wilson_interval
+from trm_edge.evaluation.timing import undisturbed
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.files import write_text
 from trm_edge.reference import reference_checkpoint
@@ -130,7 +130,7 @@ def _slower(good: Bundle, folder: Path, percent: int, width: int) -> tuple[Bundl
 
     def cost(bundle: Bundle) -> float:
         speed = measure_speed(bundle, "cpu", backends_of(bundle, "cpu"), rounds=15, slots=(1,))
-        return float(np.median(speed.ratios["1"][MATMUL]))
+        return undisturbed(speed.times["1"][STEP], speed.times["1"][MATMUL])
 
     before, probe = cost(good), 20
     change = injuries.extra_products(probe, width)

@@ -66,6 +66,11 @@ def ours(
             yield name, _backend(model, ready, inputs, folder, threads, how)
 
 
+def int8_ingredients(model: TinyRecursiveModel, inputs: Inputs) -> Ingredients:
+    """The model in INT8, calibrated on two puzzles: for timing, not for answers."""
+    return _ingredients(model, inputs, "int8")
+
+
 def _ingredients(model: TinyRecursiveModel, inputs: Inputs, kind: QuantizedType) -> Ingredients:
     recipe = CalibrationRecipe.default(kind)
     recipe = replace(recipe, puzzles=2, steps=(1,), compensated_rounding=False)

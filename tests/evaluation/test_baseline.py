@@ -21,7 +21,7 @@ def test_written_and_read_it_is_the_same(tmp_path: Path) -> None:
         np.testing.assert_array_equal(getattr(after.answers, name), getattr(before.answers, name))
     np.testing.assert_allclose(after.answers.error, before.answers.error, rtol=1e-3)
     np.testing.assert_allclose(
-        after.speeds[0].ratios["1"]["matmul"], before.speeds[0].ratios["1"]["matmul"], rtol=1e-4
+        after.speeds[0].times["1"]["matmul"], before.speeds[0].times["1"]["matmul"], rtol=1e-4
     )
     for name in ("target", "sizes", "float_layers", "engine_layers", "float32_sha256"):
         assert getattr(after, name) == getattr(before, name)

@@ -29,7 +29,7 @@ _TYPES = {
 }
 CPU_PROVIDER = "CPUExecutionProvider"
 # Elements of a carry that one thread works on at once. What lies between the products of so many
-# slots stays in a core's cache; a large graph streams its weights through it, for more slots at once.
+# slots stays in a core's cache; a large graph streams its weights through it, for many at once.
 _SHARE, _SHARE_LARGE, _LARGE = 50_000, 200_000, 16_000_000  # the last: bytes of a graph
 
 

@@ -1,7 +1,7 @@
 """What a bundle was when it was good: ``trm-edge.baseline/1``, a JSON file to be committed.
 
 Answers are kept puzzle by puzzle, so that a later run is compared in pairs; latency is kept as
-ratios to yardsticks, once for every kind of machine that the baseline was updated on.
+seconds beside those of yardsticks, once for every kind of machine that the baseline was updated on.
 """
 
 from __future__ import annotations
@@ -64,10 +64,10 @@ class Speed:
     """What was measured on one kind of machine."""
 
     machine: Machine
-    # By slots, by yardstick: time of a step over that of the yardstick, one value a round.
-    ratios: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    # By slots: seconds of a step and of each yardstick, one value a round, side by side.
+    times: Mapping[str, Mapping[str, NDArray[np.float64]]]
     memory: float  # bytes at the peak beyond what imports take
-    startup: float  # seconds to the first answer over those of imports, minus 1
+    startup: float  # seconds to the first answer over those of imports alone
 
 
 @dataclass(frozen=True)
@@ -126,12 +126,12 @@ class Measured:
                     "machine": asdict(one.machine),
                     "memory": one.memory,
                     "startup": one.startup,
-                    "ratios": {
+                    "times": {
                         slots: {
                             name: [float(f"{value:.5g}") for value in values]
                             for name, values in by.items()
                         }
-                        for slots, by in one.ratios.items()
+                        for slots, by in one.times.items()
                     },
                 }
                 for one in self.speeds
@@ -193,9 +193,9 @@ def _measured(raw: dict[str, Any]) -> Measured:
         speeds=tuple(
             Speed(
                 machine=Machine.from_dict(one["machine"]),
-                ratios={
+                times={
                     slots: {name: np.array(values, np.float64) for name, values in by.items()}
-                    for slots, by in one["ratios"].items()
+                    for slots, by in one["times"].items()
                 },
                 memory=float(one["memory"]),
                 startup=float(one["startup"]),

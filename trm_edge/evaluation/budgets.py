@@ -32,7 +32,7 @@ class Budgets:
     latency: float = 5.0  # %
     size: float = 1.0  # %, of the step graph and of the engine
     memory: float = 15.0  # %, at its peak, of a process that solves a puzzle
-    startup: float = 50.0  # %, of such a process beyond its imports
+    startup: float = 50.0  # %, until such a process answers, over imports alone
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -35,7 +35,7 @@ class Footprint:
     peak_alone: int
 
 
-def footprint(bundle: Path, target: str, *, threads: int = 1, times: int = 3) -> Footprint:
+def footprint(bundle: Path, target: str, *, threads: int = 1, times: int = 5) -> Footprint:
     """Start ``times`` processes of both kinds, in turn.
 
     Raises:

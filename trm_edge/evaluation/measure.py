@@ -1,4 +1,4 @@
-"""Measures what a baseline keeps: answers, sizes, layers, and speed as ratios to yardsticks."""
+"""Measures what a baseline keeps: answers, sizes, layers, and speed beside yardsticks."""
 
 from __future__ import annotations
 
@@ -31,9 +31,10 @@ from trm_edge.manifest import TargetRecord
 from trm_edge.progress import Track, silent
 
 SLOTS = (1, 8)  # of the steps that are timed
-ROUNDS = 25
-SECONDS = 0.05  # of a turn
-MATMUL, FLOAT32, NOTHING = "matmul", "float32 step", "nothing"  # yardsticks
+ROUNDS = 50
+SESSIONS = 3  # that share the rounds
+SECONDS = 0.02  # of a turn: short ones meet a busy machine's pauses
+STEP, MATMUL, FLOAT32 = "step", "matmul", "float32 step"  # the last two are yardsticks
 
 
 def measure(
@@ -90,34 +91,47 @@ def measure_speed(
     slots: Sequence[int] = SLOTS,
     track: Track = silent,
 ) -> Speed:
-    """Ratios of times, by CPU time of one thread where a CPU computes, else by the wall's."""
-    table = bundle.puzzle_embeddings()
+    """Times side by side: CPU time of one thread where a CPU computes, else by the wall's clock."""
     vectors = ParityVectors.from_arrays(bundle.parity_vectors())
-    ratios: dict[str, dict[str, NDArray[np.float64]]] = {}
+    times: dict[str, dict[str, NDArray[np.float64]]] = {}
     for count in track(slots, "timing steps", len(slots)):
-        with ExitStack() as stack:
-            backend = stack.enter_context(make_backend(1))
-            cpu = on_cpu(backend)
-            runs: dict[str, Callable[[], Any]] = {
-                "step": repeated_step(backend, table, vectors, count)
-            }
-            if cpu:
-                runs[MATMUL] = matmul(threads=1)
-                plain = float32_backend(bundle, threads=1)
-                if plain is not None:
-                    runs[FLOAT32] = repeated_step(stack.enter_context(plain), table, vectors, count)
-            clock = time.thread_time if cpu else time.perf_counter
-            times = interleaved(runs, rounds, SECONDS, clock)
-        step = times.pop("step")
-        # Where nothing stands beside it, seconds themselves: they hold for one kind of machine.
-        ratios[str(count)] = {key: step / other for key, other in times.items()} or {NOTHING: step}
+        # Where memory comes to lie is worth some percent, too: every session has other places.
+        sessions = [
+            _side_by_side(bundle, make_backend, vectors, count, -(-rounds // SESSIONS))
+            for _ in range(SESSIONS)
+        ]
+        times[str(count)] = {
+            name: np.concatenate([session[name] for session in sessions]) for name in sessions[0]
+        }
     cold = footprint(bundle.path, target)
     return Speed(
         machine=Machine.here(),
-        ratios=ratios,
+        times=times,
         memory=float(cold.peak - cold.peak_alone),
-        startup=float(np.min(cold.seconds) / np.min(cold.alone) - 1),
+        startup=float(np.min(cold.seconds) / np.min(cold.alone)),
     )
+
+
+def _side_by_side(
+    bundle: Bundle,
+    make_backend: Callable[[int], Backend],
+    vectors: ParityVectors,
+    slots: int,
+    rounds: int,
+) -> dict[str, NDArray[np.float64]]:
+    """Seconds of a step and of what it is held against, all loaded anew."""
+    table = bundle.puzzle_embeddings()
+    with ExitStack() as stack:
+        backend = stack.enter_context(make_backend(1))
+        cpu = on_cpu(backend)
+        runs: dict[str, Callable[[], Any]] = {STEP: repeated_step(backend, table, vectors, slots)}
+        if cpu:
+            runs[MATMUL] = matmul(threads=1)
+            plain = float32_backend(bundle, threads=1)
+            if plain is not None:
+                active = stack.enter_context(plain)
+                runs[FLOAT32] = repeated_step(active, table, vectors, slots)
+        return interleaved(runs, rounds, SECONDS, time.thread_time if cpu else time.perf_counter)
 
 
 def _sizes(bundle: Bundle, record: TargetRecord) -> dict[str, int]:

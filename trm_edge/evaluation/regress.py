@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from trm_edge.evaluation.baseline import Answers, Measured, Speed
 from trm_edge.evaluation.budgets import Budgets
-from trm_edge.evaluation.measure import FLOAT32, NOTHING
+from trm_edge.evaluation.measure import FLOAT32, STEP
 from trm_edge.evaluation.statistics import mcnemar_exact, paired_drop
-from trm_edge.evaluation.timing import Ratio, change
+from trm_edge.evaluation.timing import Ratio, change, undisturbed
 
 Verdict = Literal["ok", "better", "regressed", "not compared"]
 # Every name that a check can have with the slots that are timed by default.
@@ -245,9 +245,9 @@ def speed_checks(now: Measured, then: Measured, budgets: Budgets) -> list[Check]
     # A float32 step that was itself exported anew may have become slower with the other.
     trusted = now.float32_sha256 == then.float32_sha256
     checks = [
-        _latency(slots, here.ratios[slots], known.ratios[slots], budgets, trusted=trusted)
-        for slots in here.ratios
-        if slots in known.ratios
+        _latency(slots, here.times[slots], known.times[slots], budgets, trusted=trusted)
+        for slots in here.times
+        if slots in known.times
     ]
     return [*checks, *_process(here, known, budgets)]
 
@@ -260,25 +260,35 @@ def _latency(
     *,
     trusted: bool,
 ) -> Check:
-    """The yardstick by which it changed least decides: both have to say slower."""
+    """The yardstick by which it changed least decides: both have to say slower.
+
+    Where nothing stands beside a step, its seconds are compared: the machine is of the same kind.
+    """
+    step = now[STEP], then[STEP]
     found = {
-        name: change(now[name], then[name])
+        name: change((step[0], now[name]), (step[1], then[name]))
         for name in now
-        if name in then and (trusted or name != FLOAT32)
+        if name != STEP and name in then and (trusted or name != FLOAT32)
     }
+    seconds = [np.ones_like(times) for times in step]
+    if set(now) == set(then) == {STEP}:
+        found = {STEP: change((step[0], seconds[0]), (step[1], seconds[1]))}
     name = f"a step of {slots} slot{'' if slots == '1' else 's'}"
     if not found:
         return Check(name, "not compared", "", "", "", "", "No yardstick is in both")
     by = min(found, key=lambda key: abs(found[key].median - 1))
     verdicts = {_verdict(one, budgets.latency) for one in found.values()}
-    unit = "ms" if by == NOTHING else f"of a {by}"
-    scale = 1e3 if by == NOTHING else 1.0
+    unit = "ms" if by == STEP else f"of a {by}"
+    before, after = (
+        1e3 * undisturbed(times[STEP], alone) if by == STEP else undisturbed(times[STEP], times[by])
+        for times, alone in zip((then, now), reversed(seconds), strict=True)
+    )
     others = [f"by the {key} {_percent(one)}" for key, one in found.items() if key != by]
     return Check(
         name,
         verdicts.pop() if len(verdicts) == 1 else "ok",
-        f"{scale * np.median(then[by]):.3g} {unit}",
-        f"{scale * np.median(now[by]):.3g} {unit}",
+        f"{before:.3g} {unit}",
+        f"{after:.3g} {unit}",
         _percent(found[by]),
         f"+{budgets.latency:g} %",
         "; ".join(others),

@@ -10,8 +10,8 @@ import plotly.graph_objects as go
 from trm_edge.evaluation.baseline import Measured
 from trm_edge.report.history import Series
 from trm_edge.report.layers import LayerShift
-from trm_edge.report.rows import Group
-from trm_edge.report.style import FLOAT32_MARK, Mark, figure, log_axis, text
+from trm_edge.report.rows import Group, Row
+from trm_edge.report.style import FLOAT32_MARK, Mark, figure, log_axis, step_axis, text
 
 Marks = Mapping[str, Mark]  # by the row's label
 LEAST = 1e-7  # of 1 - cosine: carries are kept in float16, and less is rounding
@@ -64,14 +64,20 @@ def halting_figure(group: Group, marks: Marks) -> go.Figure:
         for row in group.rows
     ]
     drawn = figure(traces, x="step at which it stops", y="puzzles", height=340, barmode="group")
-    drawn.update_xaxes(dtick=1, showgrid=False)
+    drawn.update_xaxes(step_axis(max(len(trace.x) for trace in traces)), showgrid=False)
     return drawn.update_yaxes(_PERCENT)
 
 
-def carry_figure(group: Group, marks: Marks) -> go.Figure:
-    """1 - cosine of both states to float32's, step by step."""
+def moves(row: Row) -> bool:
+    """Whether a carry is anywhere further from float32's than rounding."""
+    carry = row.parity.carry
+    return any(1 - cosine > LEAST for cosine in (*carry.z_H, *carry.z_L))
+
+
+def carry_figure(rows: Sequence[Row], marks: Marks) -> go.Figure:
+    """1 - cosine of both states to float32's, step by step, of rows that move at all."""
     traces = []
-    for row in group.rows:
+    for row in rows:
         for state, dash in (("z_H", "solid"), ("z_L", "dot")):
             cosines = getattr(row.parity.carry, state)
             traces.append(
@@ -86,7 +92,7 @@ def carry_figure(group: Group, marks: Marks) -> go.Figure:
                 )
             )
     drawn = figure(traces, x="step", y="1 - cosine", height=380)
-    drawn.update_xaxes(dtick=1)
+    drawn.update_xaxes(step_axis(max(len(trace.x) for trace in traces)))
     return drawn.update_yaxes(log_axis(value for trace in traces for value in trace.y))
 
 
@@ -113,31 +119,48 @@ def sensitivity_figure(shifts: Sequence[LayerShift], mark: Mark) -> go.Figure:
         )
     ]
     drawn = figure(traces, x="1 - cosine", y="", height=110 + 26 * len(shifts), hovermode="closest")
-    drawn.update_xaxes(log_axis(value for trace in traces for value in trace.x))
+    drawn.update_xaxes(log_axis((value for trace in traces for value in trace.x), most=4))
     return drawn.update_yaxes(autorange="reversed", type="category")
 
 
 def history_figure(
-    versions: Sequence[Measured], series: Series, title: str, suffix: str = ""
+    versions: Sequence[Measured],
+    series: Series,
+    title: str,
+    *,
+    suffix: str = "",
+    relative: bool = False,
 ) -> go.Figure:
-    """Lines over the time at which each version was made."""
+    """Lines over the time at which each version was made.
+
+    Args:
+        relative: to the first value of each line, so that lines of any height can be compared.
+    """
     made = [one.provenance["made"] for one in versions]
     dashes = ("solid", "dot", "dash", "dashdot")
     traces = [
         go.Scatter(
             name=text(name),
             x=made,
-            y=list(values),
+            y=_relative(values) if relative else list(values),
+            customdata=list(values),
             mode="lines+markers",
             line={"color": f"var(--series-{place % 7 + 1})", "dash": dashes[place % 4]},
-            hovertemplate="%{x|%Y-%m-%d}: %{y:.4g}",
+            hovertemplate="%{x|%Y-%m-%d}: %{customdata:.4g}",
         )
         for place, (name, values) in enumerate(series.items())
     ]
     drawn = figure(traces, x="", y=title, height=270 + 20 * len(series), showlegend=True)
     drawn.update_layout(legend={"y": -0.25, "yanchor": "top"})
     drawn.update_xaxes(type="date", nticks=5)
+    if len(made) == 1:  # no time has passed, of which an axis could be made
+        drawn.update_xaxes(tickvals=made, ticktext=[made[0][:10]])
     return drawn.update_yaxes(ticksuffix=suffix)
+
+
+def _relative(values: Sequence[float | None]) -> list[float | None]:
+    first = next((value for value in values if value), 1.0)
+    return [None if value is None else value / first for value in values]
 
 
 def _points(

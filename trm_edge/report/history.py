@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trm_edge.errors import BundleError
 from trm_edge.evaluation.baseline import FORMAT, Measured
-from trm_edge.evaluation.measure import NOTHING
+from trm_edge.evaluation.measure import STEP
+from trm_edge.evaluation.timing import undisturbed
 
 # A line of a chart by its name: one value a version, None where that version has none.
 Series = Mapping[str, Sequence[float | None]]
@@ -66,20 +68,30 @@ def exact_series(versions: Sequence[Measured]) -> Series:
 
 
 def latency_series(versions: Sequence[Measured]) -> Series:
-    """Medians of the ratios to each yardstick, by slots; by machine where there are several."""
+    """A step's time over each yardstick's, by slots; by machine where there are several.
+
+    Milliseconds where nothing stood beside the step.
+    """
     series: dict[str, list[float | None]] = {}
     cpus = {speed.machine.cpu for one in versions for speed in one.speeds}
     for place, one in enumerate(versions):
         for speed in one.speeds:
             where = f", {speed.machine.cpu}" if len(cpus) > 1 else ""
-            for slots, by in speed.ratios.items():
-                for yardstick, values in by.items():
-                    seconds = yardstick == NOTHING
-                    unit = "ms" if seconds else f"by the {yardstick}"
-                    name = f"{slots} slot{'' if slots == '1' else 's'}, {unit}{where}"
-                    line = series.setdefault(name, [None] * len(versions))
-                    line[place] = (1e3 if seconds else 1.0) * float(np.median(values))
+            for slots, times in speed.times.items():
+                name = f"{slots} slot{'' if slots == '1' else 's'}"
+                for unit, value in _step_times(times):
+                    line = series.setdefault(f"{name}, {unit}{where}", [None] * len(versions))
+                    line[place] = value
     return series
+
+
+def _step_times(times: Mapping[str, NDArray[np.float64]]) -> Iterator[tuple[str, float]]:
+    step = times[STEP]
+    if len(times) == 1:
+        yield "ms", 1e3 * undisturbed(step, np.ones_like(step))
+    for name, yardstick in times.items():
+        if name != STEP:
+            yield f"by the {name}", undisturbed(step, yardstick)
 
 
 def size_series(versions: Sequence[Measured]) -> Series:

@@ -99,8 +99,10 @@ def _timed_on(known: BenchFile | None, rows: Sequence[Row]) -> tuple[tuple[str, 
         return ()
     used = [row.label for row in rows if known.find(row.bundle, row.target) is not None]
     if not used:
-        return ((str(known.path), "holds none of these bundles"),)
-    return ((f"{known.path}", f"{', '.join(used)}: timed on {machine_text(known.machine)}"),)
+        return (("Timed before", f"none of these ({known.path})"),)
+    told, here = machine_text(known.machine), machine_text(Machine.here())
+    where = "on this machine" if told == here else f"on {told}"
+    return (("Timed before", f"{', '.join(used)}, {where} ({known.path})"),)
 
 
 def _ranked(rows: Sequence[Row]) -> tuple[tuple[Row, tuple[LayerShift, ...]], ...]:

@@ -36,7 +36,7 @@ def overview(group: Group, marks: Mapping[str, Mark]) -> Markup:
     columns = ["", "exact, fixed", "exact, adaptive", "same step", "steps"]
     for count in slots:
         name = f"{count} slot{'' if count == 1 else 's'}"
-        columns += [f"ms a step, {name}", f"times float32, {name}"]
+        columns += [f"ms, {name}", "times float32"]
     if benches:
         columns += ["puzzles/s", "MB at peak"]
     columns += ["kB", *(["J a puzzle"] if energy else []), "limits"]

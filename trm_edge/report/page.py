@@ -89,6 +89,12 @@ class _Page:
             "Exact match is the share of held-out puzzles with every cell right, with its 95 % "
             "interval; a star marks what no other row beats in both accuracy and latency."
         )
+        if any(row.bench is not None for row in report.rows):
+            text = (
+                "ms: the median of one ACT step of so many slots. times float32: how much quicker "
+                "that is than float32's, taken in turns."
+            )
+            parts.append(element("p", text, class_="small"))
         head = element("h1", "How these bundles do")
         return element(
             "header", head, element("p", how, class_="how"), *parts, engines(report.groups)
@@ -120,13 +126,16 @@ class _Page:
         parts: list[Content] = []
         for group in self.report.groups:
             drawn = draw.halting_figure(group, self.marks)
-            shown = {
-                one.label: one.row.parity.halting.histogram_reference for one in group.references
-            }
-            shown |= {row.label: row.parity.halting.histogram_candidate for row in group.rows}
-            steps = range(1, max(map(len, shown.values())) + 1)
+            shown = [
+                *(
+                    (one.label, one.row.parity.halting.histogram_reference)
+                    for one in group.references
+                ),
+                *((row.label, row.parity.halting.histogram_candidate) for row in group.rows),
+            ]
+            steps = range(1, max(len(counts) for _, counts in shown) + 1)
             columns = ["puzzles that stop at step", *map(str, steps)]
-            rows = [[label, *map(str, counts)] for label, counts in shown.items()]
+            rows = [[label, *map(str, counts)] for label, counts in shown]
             parts += [
                 self._heading(group),
                 self._chart(drawn, "at which step puzzles stop"),
@@ -141,21 +150,25 @@ class _Page:
     def _carry(self) -> Markup:
         parts: list[Content] = []
         for group in self.report.groups:
-            drawn = draw.carry_figure(group, self.marks)
+            moving = [row for row in group.rows if draw.moves(row)]
+            still = [row.label for row in group.rows if not draw.moves(row)]
             rows = [
                 [f"{row.label}, {state}", *(f"{1 - value:.1e}" for value in values)]
                 for row in group.rows
                 for state, values in (("z_H", row.parity.carry.z_H), ("z_L", row.parity.carry.z_L))
             ]
             steps = range(1, max(len(row) for row in rows))
-            parts += [
-                self._heading(group),
-                self._chart(drawn, "how far the carry is from float32's, by step"),
-                figures_of(["1 - cosine after step", *map(str, steps)], rows),
-            ]
+            parts.append(self._heading(group))
+            if moving:
+                drawn = draw.carry_figure(moving, self.marks)
+                parts.append(self._chart(drawn, "how far the carry is from float32's, by step"))
+            if still:
+                text = f"{', '.join(still)}: no further from float32 than rounding, and not drawn."
+                parts.append(element("p", text, class_="small"))
+            parts.append(figures_of(["1 - cosine after step", *map(str, steps)], rows))
         how = (
             "How far the two states of the recursion are from float32's after each step: a line "
-            "that climbs is an error that grows with depth; below 1e-7 is rounding."
+            "that climbs is an error that grows with depth; a ten-millionth is rounding."
         )
         return section("The carry by depth", how, *parts)
 
@@ -183,7 +196,7 @@ class _Page:
             ]
             count = shifts[0].puzzles
             parts += [
-                element("h3", f"{row.bundle.path.name}, {count} calibration puzzles"),
+                element("h3", f"{row.label}, {count} calibration puzzles"),
                 self._chart(drawn, "what quantizing each layer alone does to the carry"),
                 figures_of(columns, figures),
             ]
@@ -208,7 +221,7 @@ class _Page:
                 parts += [charts, _history_table(one)]
         how = (
             "Each point is a baseline as it was committed, or as it is now; times are ratios to "
-            "what was timed beside them, so that less is quicker on any machine."
+            "what was timed beside them, drawn against the first: less is quicker."
         )
         return section("Baselines over time", how, *parts)
 
@@ -216,11 +229,13 @@ class _Page:
         versions = history.versions
         exact, latency = exact_series(versions), latency_series(versions)
         size = size_series(versions)
-        yield self._chart(draw.history_figure(versions, exact, "exact match", " %"), "exact match")
+        drawn = draw.history_figure(versions, exact, "exact match", suffix=" %")
+        yield self._chart(drawn, "exact match")
         if latency:
-            drawn = draw.history_figure(versions, latency, "a step, in yardsticks")
+            drawn = draw.history_figure(versions, latency, "a step, the first is 1", relative=True)
             yield self._chart(drawn, "time of a step")
-        yield self._chart(draw.history_figure(versions, size, "kB"), "size")
+        drawn = draw.history_figure(versions, size, "kB").update_yaxes(rangemode="tozero")
+        yield self._chart(drawn, "size")
 
     def _refinements(self) -> Markup:
         parts = []

@@ -73,6 +73,5 @@
       show(Number(slider.value));
     });
     show(0);
-    requestAnimationFrame(() => figure.classList.add("lively")); // from now on cells fade
   });
 })();

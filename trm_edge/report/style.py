@@ -14,7 +14,7 @@ _SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "hexa
 _DARK = "var(--text)"
 _FAINT = "var(--grid)"
 _CLEAR = "rgba(0,0,0,0)"
-_TICKS = 6  # of a logarithmic axis at most: a phone has no room for more
+_STEPS = 8  # that are labelled at most
 
 
 @dataclass(frozen=True)
@@ -43,8 +43,18 @@ def text(value: str) -> str:
     return escape(value, quote=False)
 
 
-def log_axis(values: Iterable[float]) -> dict[str, Any]:
-    """A logarithmic axis over positive values, with plain numbers at as many places as fit."""
+def step_axis(steps: int) -> dict[str, Any]:
+    """From step 1 on; with no more labels than a phone has room for."""
+    stride = ceil(steps / _STEPS)
+    return {
+        "range": [0.4, steps + 0.6],
+        "tickvals": list(range(stride, steps + 1, stride)),
+        "tickangle": 0,
+    }
+
+
+def log_axis(values: Iterable[float], most: int = 6) -> dict[str, Any]:
+    """A logarithmic axis over positive values, with plain numbers at ``most`` places at most."""
     found = list(values)
     low, high = log10(min(found)), log10(max(found))
     edge = max(0.08, 0.05 * (high - low))  # so that no mark is cut off
@@ -53,9 +63,9 @@ def log_axis(values: Iterable[float]) -> dict[str, Any]:
     for steps in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 4, 5, 7)):
         ticks = [step * 10**decade for decade in decades for step in steps]
         ticks = [tick for tick in ticks if low <= log10(tick) <= high]
-        if len(ticks) >= 4:
+        if len(ticks) >= most - 2:
             break
-    ticks = ticks[:: ceil(len(ticks) / _TICKS)]
+    ticks = ticks[:: ceil(len(ticks) / most)]
     return {
         "type": "log",
         "range": [low, high],
