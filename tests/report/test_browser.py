@@ -176,3 +176,16 @@ def test_hostile_names_run_nothing(browser: str, toy_bundle: Path, tmp_path: Pat
     assert opened.told["images"] == 0
     assert opened.told["legend"].startswith("</script><img src=x onerror=")
     assert opened.told["scroll"] <= 390
+
+
+def test_without_a_browser_ci_fails_and_others_skip(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.report.browser.shutil.which", lambda name: None)
+    monkeypatch.delenv("CI", raising=False)
+    monkeypatch.delenv("TRM_EDGE_REQUIRE_BROWSER", raising=False)
+    with pytest.raises(pytest.skip.Exception, match="needs a browser: chromium"):
+        find_browser()
+    for name in ("CI", "TRM_EDGE_REQUIRE_BROWSER"):
+        with monkeypatch.context() as patched:
+            patched.setenv(name, "1")
+            with pytest.raises(pytest.fail.Exception, match="needs a browser"):
+                find_browser()

@@ -131,7 +131,8 @@ def _side_by_side(
             if plain is not None:
                 active = stack.enter_context(plain)
                 runs[FLOAT32] = repeated_step(active, table, vectors, slots)
-        return interleaved(runs, rounds, SECONDS, time.thread_time if cpu else time.perf_counter)
+        clock = time.thread_time if cpu else time.perf_counter
+        return interleaved(runs, rounds, SECONDS, clock, quickest=True)
 
 
 def _sizes(bundle: Bundle, record: TargetRecord) -> dict[str, int]:

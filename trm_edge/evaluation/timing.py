@@ -36,6 +36,8 @@ def interleaved(
     rounds: int,
     seconds: float,
     clock: Clock = time.perf_counter,
+    *,
+    quickest: bool = False,
 ) -> dict[str, NDArray[np.float64]]:
     """Seconds of one call, by name and round; each turn lasts ``seconds`` or one call.
 
@@ -43,6 +45,7 @@ def interleaved(
 
     Args:
         clock: what seconds are taken from; how long a turn lasts goes by the wall's.
+        quickest: of the calls of a turn the quickest one, instead of their mean.
     """
     long = set()  # a call outlasts a turn
     for name, run in runs.items():
@@ -58,11 +61,12 @@ def interleaved(
                 until = time.perf_counter() + seconds / 4
                 while time.perf_counter() < until:
                     run()
-            until, began, count = time.perf_counter() + seconds, clock(), 0
-            while count == 0 or time.perf_counter() < until:
+            until, calls = time.perf_counter() + seconds, [clock()]
+            while len(calls) == 1 or time.perf_counter() < until:
                 run()
-                count += 1
-            times[name].append((clock() - began) / count)
+                calls.append(clock())
+            each = np.diff(calls)
+            times[name].append(float(each.min() if quickest else each.mean()))
     return {name: np.array(found) for name, found in times.items()}
 
 
@@ -76,8 +80,8 @@ def ratio(slow: NDArray[np.float64], quick: NDArray[np.float64]) -> Ratio:
 def undisturbed(times: NDArray[np.float64], yardstick: NDArray[np.float64]) -> float:
     """What the quick rounds of one take over the quick rounds of the other.
 
-    Others on a machine only ever add time, and not to both alike: what needs the cache that they share
-    slows down by some percent more. Quick rounds are those that met nobody.
+    Others on a machine only ever add time, and not to both alike: what needs the cache that they
+    share slows down by some percent more. Quick rounds are those that met nobody.
     """
     return float(np.percentile(times, QUICK) / np.percentile(yardstick, QUICK))
 
