@@ -19,9 +19,10 @@ _TYPES: dict[Precision, QuantizedType] = {
 }
 
 
-# Three bits of mantissa or four bits of weight move the halting step of more puzzles than eight do,
+# Ranges of whole layers move the halting step of about one puzzle in ten. Three bits of mantissa or four bits of weight move the halting step of more puzzles than eight do,
 # and with it the answers that flip either way by chance (docs/quantization.md).
 _LIMITS: dict[Precision, Limits] = {
+    "int8": Limits(min_halting_agreement=0.85),
     "fp8": Limits(max_drop=1.0, min_halting_agreement=0.8),
     "int4-weight-only": Limits(max_drop=2.0, min_halting_agreement=0.7),
 }

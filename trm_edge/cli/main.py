@@ -32,7 +32,7 @@ _HELP = {
     "parity": "Hold a bundle to its own float32 answers.",
     "bench": "Measure bundles side by side: accuracy, latency, memory, energy.",
     "regress": "Fail where a bundle became slower or wronger.",
-    "report": "Bundles side by side in one HTML file.",
+    "report": "Draw bundles on one HTML page: accuracy, latency, a puzzle step by step.",
     "inspect": "Say what is in a bundle.",
     "build": "Compile an engine, on the device it is for.",
     "targets": "List the devices that there are graphs for, or explain one.",
