@@ -19,8 +19,9 @@ _TYPES: dict[Precision, QuantizedType] = {
 }
 
 
-# Ranges of whole layers move the halting step of about one puzzle in ten. Three bits of mantissa or four bits of weight move the halting step of more puzzles than eight do,
-# and with it the answers that flip either way by chance (docs/quantization.md).
+# Ranges of whole layers move the halting step of one puzzle in ten. Three bits of mantissa or four
+# bits of weight move that of more, and with it the answers that flip either way by chance
+# (docs/quantization.md).
 _LIMITS: dict[Precision, Limits] = {
     "int8": Limits(min_halting_agreement=0.85),
     "fp8": Limits(max_drop=1.0, min_halting_agreement=0.8),
