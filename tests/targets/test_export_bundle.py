@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -110,6 +111,7 @@ def test_one_calibration_for_several_targets_and_the_files_named(
     assert set(bundle.manifest.files) == {
         "calibration.json",
         "cpu/step.onnx",
+        "float32/step.onnx",
         "parity.npz",
         "puzzle_embeddings.npy",
     }
@@ -120,3 +122,24 @@ def test_one_calibration_for_several_targets_and_the_files_named(
     assert bundle.manifest.checkpoint.sha256 == checkpoint.sha256
     assert bundle.manifest.tools["trm-edge"]
     assert any("calibrated on 192 carries of 8 puzzles" in text for text in said)
+
+
+def test_float32_graph_is_kept_or_left_out(tmp_path: Path, toy_dataset: Path) -> None:
+    """Other precisions keep it beside them, float32 for a CPU is it, and it can be left out."""
+    checkpoint = load_checkpoint(write_run(tmp_path / "run", BASE))
+    request = ExportRequest(
+        checkpoint=checkpoint,
+        task=task_for(checkpoint.config),
+        precision="fp16",
+        targets=(load_profile("cpu"),),
+        dataset=toy_dataset,
+    )
+    half = export_bundle(request, tmp_path / "half")
+    assert half.manifest.float32 == "float32/step.onnx"
+    assert (half.path / "float32/step.onnx").is_file()
+    whole = export_bundle(replace(request, precision="fp32"), tmp_path / "whole")
+    assert whole.manifest.float32 == "cpu/step.onnx"
+    assert not (whole.path / "float32").exists()
+    without = export_bundle(replace(request, float32=False), tmp_path / "without")
+    assert without.manifest.float32 is None
+    assert not (without.path / "float32").exists()

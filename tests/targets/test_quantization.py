@@ -150,9 +150,10 @@ def test_layers_that_were_returned_stay_float_in_graph_and_manifest(
 
 
 def test_limits_follow_the_precision_and_the_drop_that_is_asked_for(request_of: Any) -> None:
-    assert request_of(limits=None).held_to == Limits()
-    loose = request_of(limits=None, precision="fp8").held_to
-    assert loose.min_halting_agreement < Limits().min_halting_agreement
+    assert request_of(limits=None, precision="fp16").held_to == Limits()
+    strict, loose = (request_of(limits=None, precision=kind).held_to for kind in ("int8", "fp8"))
+    assert loose.min_halting_agreement < strict.min_halting_agreement
+    assert strict.min_halting_agreement < Limits().min_halting_agreement
     asked = request_of(limits=None, precision="fp8", max_drop=0.25).held_to
     assert asked == replace(loose, max_drop=0.25)
     assert request_of(max_drop=0.25).held_to.max_drop == 100  # those given come first
