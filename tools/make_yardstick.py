@@ -1,4 +1,4 @@
-"""Writes trm_edge/evaluation/yardstick.onnx: the product that a step's time is held against.
+"""Writes trm_edge/regression/yardstick.onnx: the product that a step's time is held against.
 
 python tools/make_yardstick.py
 """
@@ -10,10 +10,10 @@ from pathlib import Path
 import onnx
 from onnx import TensorProto, helper
 
-from trm_edge.evaluation.yardstick import COLUMNS, INNER, ROWS, YARDSTICK
 from trm_edge.files import write_bytes
+from trm_edge.regression.yardstick import COLUMNS, INNER, ROWS, YARDSTICK
 
-OUTPUT = Path(__file__).parents[1] / "trm_edge" / "evaluation" / YARDSTICK
+OUTPUT = Path(__file__).parents[1] / "trm_edge" / "regression" / YARDSTICK
 
 
 def yardstick() -> onnx.ModelProto:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from trm_edge.evaluation.regress import Check
+    from trm_edge.regression.check import Check
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,7 +49,7 @@ class BundleCollector(pytest.Collector):
         for target in opened.manifest.targets:
             yield ParityItem.from_parent(self, name=f"parity[{target}]", target=target)
         if self.baseline is not None:
-            from trm_edge.evaluation.regress import CHECKS
+            from trm_edge.regression.check import CHECKS
 
             for name in CHECKS:
                 yield RegressItem.from_parent(self, name=f"regress[{name}]", check=name)
@@ -58,15 +58,14 @@ class BundleCollector(pytest.Collector):
         """Every check against the baseline, measured once."""
         if self._checks is None and self.baseline is not None:
             from trm_edge.bundle import Bundle
-            from trm_edge.evaluation.baseline import Measured
-            from trm_edge.evaluation.budgets import CONFIG, Budgets
-            from trm_edge.evaluation.regress_run import measured_now, run_checks
+            from trm_edge.regression.baseline import Measured
+            from trm_edge.regression.budgets import CONFIG, Budgets
+            from trm_edge.regression.run import regress
 
             opened, baseline = Bundle.open(self.bundle), Measured.read(self.baseline)
             config = self.config.rootpath / CONFIG
             budgets = Budgets.read(config if config.exists() else None)
-            measured, vectors, _ = measured_now(opened, baseline.target)
-            found = run_checks(opened, measured, baseline, budgets, vectors)
+            found = regress(opened, baseline, budgets)
             self._checks = {check.name: check for check in found}
         return self._checks or {}
 
@@ -96,8 +95,8 @@ class ParityItem(BundleItem):
 
     def runtest(self) -> None:
         from trm_edge.bundle import Bundle
-        from trm_edge.evaluation.regress_run import broken_limits
         from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+        from trm_edge.regression.run import broken_limits
 
         opened = Bundle.open(self.parent.bundle)
         reference = ParityVectors.from_arrays(opened.parity_vectors())

@@ -10,10 +10,20 @@ from typing import Any
 FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
-@cache
 def injuries() -> Any:
-    """The module of that name; it imports none of its neighbours."""
-    spec = importlib.util.spec_from_file_location("injuries", FOLDER / "injuries.py")
+    """Ways to make a bundle worse."""
+    return _script("injuries")
+
+
+def neighbours() -> Any:
+    """Load on the machine."""
+    return _script("neighbours")
+
+
+@cache
+def _script(name: str) -> Any:
+    """The module of that name; it may import none of its neighbours."""
+    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
     if spec is None or spec.loader is None:
         raise ImportError(FOLDER)
     module = importlib.util.module_from_spec(spec)

@@ -17,7 +17,7 @@ import yaml
 from tests.test_docs import options_of
 from trm_edge.cli.doctor import examine
 from trm_edge.cli.main import COMMANDS
-from trm_edge.evaluation.budgets import Budgets
+from trm_edge.regression.budgets import Budgets
 
 if sys.version_info >= (3, 11):
     import tomllib

@@ -13,8 +13,8 @@ import pytest
 from tests.benchmarks.scripts import injuries
 from tests.cli.test_commands import failed, run
 from trm_edge.bundle import Bundle
-from trm_edge.evaluation.baseline import Measured
-from trm_edge.evaluation.regress import CHECKS
+from trm_edge.regression.baseline import Measured
+from trm_edge.regression.check import CHECKS
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +95,7 @@ def test_budgets_decide(toy_bundle: Path, baseline: Path, tmp_path: Path) -> Non
 
 def test_speed_is_measured_and_kept(toy_bundle: Path, tmp_path: Path) -> None:
     path = tmp_path / "b.json"
-    little = ("--rounds", 3)
+    little = ("--sessions", 3)
     assert run("regress", toy_bundle, "--baseline", path, "--update", *little).exit_code == 0
     speed = Measured.read(path).speeds[0]
     assert set(speed.times) == {"1", "8"}

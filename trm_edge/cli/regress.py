@@ -13,12 +13,12 @@ from trm_edge.bundle import Bundle
 from trm_edge.cli import regress_output as output
 from trm_edge.cli.options import bundle_argument, json_option, target_option
 from trm_edge.errors import BundleError
-from trm_edge.evaluation.baseline import Measured
-from trm_edge.evaluation.budgets import Budgets
-from trm_edge.evaluation.measure import ROUNDS
-from trm_edge.evaluation.regress import regressed
-from trm_edge.evaluation.regress_run import broken_limits, measured_now, run_checks
 from trm_edge.progress import progress_bars
+from trm_edge.regression.baseline import Measured
+from trm_edge.regression.budgets import Budgets
+from trm_edge.regression.check import regressed
+from trm_edge.regression.run import new_baseline, regress
+from trm_edge.regression.speed import SESSIONS
 
 
 @click.command("regress")
@@ -40,7 +40,11 @@ from trm_edge.progress import progress_bars
 )
 @click.option("--speed/--no-speed", default=True, help="Time steps and start processes, too.")
 @click.option(
-    "--rounds", type=click.IntRange(3), default=ROUNDS, show_default=True, help="Of the timing."
+    "--sessions",
+    type=click.IntRange(3),
+    default=SESSIONS,
+    show_default=True,
+    help="Of the timing; a comparison ends earlier where it is sure.",
 )
 @click.option(
     "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="JUnit XML."
@@ -53,7 +57,7 @@ def command(
     target: str | None,
     config: Path | None,
     speed: bool,
-    rounds: int,
+    sessions: int,
     junit: Path | None,
     as_json: bool,
 ) -> None:
@@ -76,17 +80,21 @@ def command(
     say = partial(click.echo, err=True)
     title = f"{bundle}: {name}, {record.precision}"
     with progress_bars() as track:
-        measured, vectors, engine = measured_now(
-            opened, name, rounds=rounds, speed=speed, track=track
-        )
         if update or older is None:
-            _update(opened, measured, older, baseline, broken_limits(opened, vectors))
+            written = new_baseline(opened, name, older, speed=speed, sessions=sessions, track=track)
+            written.write(baseline)
+            click.echo(_told(baseline, written))
             return
-        checks = run_checks(
-            opened, measured, older, budgets, vectors, rounds=rounds, track=track, say=say
+        checks = regress(
+            opened, older, budgets, speed=speed, sessions=sessions, track=track, say=say
         )
     failed = regressed(checks)
-    about = {"bundle": str(bundle), "target": name, "engine": engine, "baseline": str(baseline)}
+    about = {
+        "bundle": str(bundle),
+        "target": name,
+        "engine": opened.backend(name).describe(),
+        "baseline": str(baseline),
+    }
     if as_json:
         click.echo(output.to_json(checks, about))
     else:
@@ -115,19 +123,9 @@ def _read(path: Path, target: str, *, update: bool) -> Measured | None:
     return older
 
 
-def _update(
-    opened: Bundle, measured: Measured, older: Measured | None, path: Path, broken: list[str]
-) -> None:
-    if broken:
-        raise BundleError(
-            f"the baseline is not written: {opened.path} breaks its own limits against float32 "
-            f"({'; '.join(broken)}). Export it again, or see what trm-edge parity says."
-        )
-    if older is not None:
-        measured = measured.with_speeds_of(older)
-    measured.write(path)
-    machines = len(measured.speeds)
-    click.echo(
-        f"{path}: {len(measured.answers)} puzzles, speed on {machines} kind"
+def _told(path: Path, written: Measured) -> str:
+    machines = len(written.speeds)
+    return (
+        f"{path}: {len(written.answers)} puzzles, speed on {machines} kind"
         f"{'' if machines == 1 else 's'} of machine"
     )

@@ -13,8 +13,8 @@ from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Table
 
-from trm_edge.evaluation.regress import Check, regressed
 from trm_edge.files import write_bytes
+from trm_edge.regression.check import Check, regressed
 
 _MARKS = {"ok": "", "better": "better", "regressed": "REGRESSED", "not compared": "not compared"}
 _WIDTH = 140  # characters, of what no terminal shows
@@ -37,14 +37,14 @@ def print_table(checks: Sequence[Check], title: str) -> None:
 
 
 def to_json(checks: Sequence[Check], about: Mapping[str, object]) -> str:
-    found = [check.name for check in regressed(list(checks))]
+    found = [check.name for check in regressed(checks)]
     content = {**about, "regressed": found, "checks": [asdict(check) for check in checks]}
     return json.dumps(content, indent=2)
 
 
 def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:
     """JUnit XML: a test case a check, whole or not at all."""
-    failures = regressed(list(checks))
+    failures = regressed(checks)
     skipped = [check for check in checks if check.verdict == "not compared"]
     counts = {"tests": len(checks), "failures": len(failures), "skipped": len(skipped), "errors": 0}
     root = ET.Element("testsuites")
@@ -64,7 +64,7 @@ def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:
 
 def to_markdown(checks: Sequence[Check], title: str) -> str:
     """For a job's summary."""
-    found = regressed(list(checks))
+    found = regressed(checks)
     verdict = f"{len(found)} regressed" if found else "nothing regressed"
     lines = [f"### {title}: {verdict}\n", f"| {' | '.join(_COLUMNS)} |", "|---" * 6 + "|"]
     for check in checks:

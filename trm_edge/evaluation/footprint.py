@@ -14,6 +14,7 @@ import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,8 +30,9 @@ _HIGH_WATER = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 class Footprint:
     """A cold process, from nothing to its first answer."""
 
-    seconds: NDArray[np.float64]  # of each start
-    alone: NDArray[np.float64]  # of starts beside them, of a process that imports alone
+    seconds: NDArray[np.float64]  # of each start, by the wall's clock
+    cpu: NDArray[np.float64]  # CPU time of each: what others on the machine do is not in it
+    cpu_alone: NDArray[np.float64]  # of starts beside them, of a process that imports alone
     peak: int  # bytes, median
     peak_alone: int
 
@@ -47,22 +49,35 @@ def footprint(bundle: Path, target: str, *, threads: int = 1, times: int = 5) ->
         alone.append(_run([sys.executable, "-c", _ALONE]))
         own.append(_run(solve))
     return Footprint(
-        np.array([seconds for seconds, _ in own]),
-        np.array([seconds for seconds, _ in alone]),
-        int(np.median([peak for _, peak in own])),
-        int(np.median([peak for _, peak in alone])),
+        np.array([one.seconds for one in own]),
+        np.array([one.cpu for one in own]),
+        np.array([one.cpu for one in alone]),
+        int(np.median([one.peak for one in own])),
+        int(np.median([one.peak for one in alone])),
     )
 
 
-def _run(command: list[str]) -> tuple[float, int]:
-    began = time.perf_counter()
+class _Start(NamedTuple):
+    seconds: float
+    cpu: float
+    peak: int
+
+
+def _run(command: list[str]) -> _Start:
+    began, cpu = time.perf_counter(), _cpu_of_children()
     done = subprocess.run(command, capture_output=True, text=True, check=False)
-    seconds = time.perf_counter() - began
+    seconds, cpu = time.perf_counter() - began, _cpu_of_children() - cpu
     if done.returncode:
         raise BackendError(
             f"a process that solves one puzzle failed: {done.stderr.strip()[-2000:]}"
         )
-    return seconds, int(done.stdout.splitlines()[-1])
+    return _Start(seconds, cpu, int(done.stdout.splitlines()[-1]))
+
+
+def _cpu_of_children() -> float:
+    """Seconds that processes have computed which this one started and that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def peak() -> int:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRAWS = 2000  # of a bootstrap
-QUICK = 10  # percentile of the rounds: what work takes when it is left alone
 Clock = Callable[[], float]  # seconds
 
 
@@ -36,38 +35,40 @@ def interleaved(
     rounds: int,
     seconds: float,
     clock: Clock = time.perf_counter,
-    *,
-    quickest: bool = False,
 ) -> dict[str, NDArray[np.float64]]:
     """Seconds of one call, by name and round; each turn lasts ``seconds`` or one call.
 
-    A turn of short calls begins with some that are not timed: threads of the one before still spin.
-
     Args:
         clock: what seconds are taken from; how long a turn lasts goes by the wall's.
-        quickest: of the calls of a turn the quickest one, instead of their mean.
     """
-    long = set()  # a call outlasts a turn
-    for name, run in runs.items():
-        run()
-        began = time.perf_counter()
-        run()
-        if time.perf_counter() - began > seconds:
-            long.add(name)
+    long = _warm(runs, seconds)
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
-            if name not in long:
-                until = time.perf_counter() + seconds / 4
-                while time.perf_counter() < until:
-                    run()
-            until, calls = time.perf_counter() + seconds, [clock()]
-            while len(calls) == 1 or time.perf_counter() < until:
-                run()
-                calls.append(clock())
-            each = np.diff(calls)
-            times[name].append(float(each.min() if quickest else each.mean()))
+            times[name].append(float(_turn(run, seconds, clock, long=name in long).mean()))
     return {name: np.array(found) for name, found in times.items()}
+
+
+def quickest(
+    runs: Mapping[str, Callable[[], Any]],
+    seconds: float,
+    turn: float,
+    clock: Clock = time.perf_counter,
+) -> dict[str, float]:
+    """Seconds of the quickest call of each, by name: turns side by side for so long, one at least.
+
+    Others on a machine only ever add time, and not to all alike: what needs the cache that they
+    share slows down by some percent more. A quickest call is one that met nobody.
+    """
+    long = _warm(runs, turn)
+    least = dict.fromkeys(runs, np.inf)
+    until = time.perf_counter() + seconds
+    while True:
+        for name, run in runs.items():
+            times = _turn(run, turn, clock, long=name in long)
+            least[name] = min(least[name], float(times.min()))
+        if time.perf_counter() >= until:
+            return least
 
 
 def ratio(slow: NDArray[np.float64], quick: NDArray[np.float64]) -> Ratio:
@@ -77,27 +78,39 @@ def ratio(slow: NDArray[np.float64], quick: NDArray[np.float64]) -> Ratio:
     return Ratio(float(np.median(by_round)), float(low), float(high))
 
 
-def undisturbed(times: NDArray[np.float64], yardstick: NDArray[np.float64]) -> float:
-    """What the quick rounds of one take over the quick rounds of the other.
-
-    Others on a machine only ever add time, and not to both alike: what needs the cache that they
-    share slows down by some percent more. Quick rounds are those that met nobody.
-    """
-    return float(np.percentile(times, QUICK) / np.percentile(yardstick, QUICK))
-
-
-Pair = tuple[NDArray[np.float64], NDArray[np.float64]]  # times of work, and of a yardstick
-
-
-def change(now: Pair, then: Pair) -> Ratio:
-    """How :func:`undisturbed` has changed from one run to another."""
+def change(now: NDArray[np.float64], then: NDArray[np.float64]) -> Ratio:
+    """How the median of one run has changed from that of another, of values that are no pairs."""
     rng = np.random.default_rng(0)
-    drawn = [
-        np.percentile(rng.choice(times, (DRAWS, len(times))), QUICK, axis=1)
-        for times in (*now, *then)
-    ]
-    low, high = np.percentile(drawn[0] / drawn[1] / (drawn[2] / drawn[3]), [2.5, 97.5])
-    return Ratio(undisturbed(*now) / undisturbed(*then), float(low), float(high))
+    low, high = np.percentile(_medians(now, rng) / _medians(then, rng), [2.5, 97.5])
+    return Ratio(float(np.median(now) / np.median(then)), float(low), float(high))
+
+
+def _warm(runs: Mapping[str, Callable[[], Any]], turn: float) -> set[str]:
+    """Call each twice; those of which one call outlasts a turn."""
+    long = set()
+    for name, run in runs.items():
+        run()
+        began = time.perf_counter()
+        run()
+        if time.perf_counter() - began > turn:
+            long.add(name)
+    return long
+
+
+def _turn(run: Callable[[], Any], seconds: float, clock: Clock, *, long: bool) -> NDArray[Any]:
+    """Seconds of each call of a turn.
+
+    A turn of short calls begins with some that are not timed: threads of the one before still spin.
+    """
+    if not long:
+        until = time.perf_counter() + seconds / 4
+        while time.perf_counter() < until:
+            run()
+    until, calls = time.perf_counter() + seconds, [clock()]
+    while len(calls) == 1 or time.perf_counter() < until:
+        run()
+        calls.append(clock())
+    return np.diff(calls)
 
 
 def _medians(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from trm_edge.evaluation.baseline import Measured
+from trm_edge.regression.baseline import Measured
 from trm_edge.report.history import Series
 from trm_edge.report.layers import LayerShift
 from trm_edge.report.rows import Group, Row

@@ -13,9 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.errors import BundleError
-from trm_edge.evaluation.baseline import FORMAT, Measured
-from trm_edge.evaluation.measure import STEP
-from trm_edge.evaluation.timing import undisturbed
+from trm_edge.regression.baseline import FORMAT, Measured
+from trm_edge.regression.speed import STEP
 
 # A line of a chart by its name: one value a version, None where that version has none.
 Series = Mapping[str, Sequence[float | None]]
@@ -88,10 +87,10 @@ def latency_series(versions: Sequence[Measured]) -> Series:
 def _step_times(times: Mapping[str, NDArray[np.float64]]) -> Iterator[tuple[str, float]]:
     step = times[STEP]
     if len(times) == 1:
-        yield "ms", 1e3 * undisturbed(step, np.ones_like(step))
+        yield "ms", 1e3 * float(np.median(step))
     for name, yardstick in times.items():
         if name != STEP:
-            yield f"by the {name}", undisturbed(step, yardstick)
+            yield f"by the {name}", float(np.median(step / yardstick))
 
 
 def size_series(versions: Sequence[Measured]) -> Series:

@@ -18,7 +18,7 @@ def matmul(threads: int) -> Callable[[], Any]:
 
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
-    graph = resources.files("trm_edge.evaluation").joinpath(YARDSTICK).read_bytes()
+    graph = resources.files("trm_edge.regression").joinpath(YARDSTICK).read_bytes()
     session = ort.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
     rng = np.random.default_rng(0)
     feeds = {

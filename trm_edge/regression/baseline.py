@@ -23,6 +23,9 @@ from trm_edge.evaluation.vectors import UNKNOWN, ParityVectors
 from trm_edge.files import write_text
 
 FORMAT = "trm-edge.baseline/1"
+STEP_GRAPH, ENGINE = "step graph", "engine"  # whose sizes are kept
+# Seconds of a step and of each yardstick, by name: the quickest call of each of n sessions, (n,).
+Times = Mapping[str, NDArray[np.float64]]
 
 
 @dataclass(frozen=True)
@@ -64,10 +67,9 @@ class Speed:
     """What was measured on one kind of machine."""
 
     machine: Machine
-    # By slots: seconds of a step and of each yardstick, one value a round, side by side.
-    times: Mapping[str, Mapping[str, NDArray[np.float64]]]
+    times: Mapping[str, Times]  # by slots
     memory: float  # bytes at the peak beyond what imports take
-    startup: float  # seconds to the first answer over those of imports alone
+    startup: float  # CPU time to the first answer over that of imports alone
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,9 @@ class Measured:
 
     target: str
     precision: str
-    step_sha256: str
     float32_sha256: str | None  # of the float32 graph that is a yardstick
     answers: Answers
-    sizes: Mapping[str, int]  # bytes: step graph, engine
+    sizes: Mapping[str, int]  # bytes, by STEP_GRAPH and ENGINE
     float_layers: tuple[str, ...]
     engine_layers: Mapping[str, str]  # of an engine: layer to the narrowest type of its inputs
     speeds: tuple[Speed, ...]
@@ -89,9 +90,20 @@ class Measured:
         """What was measured on a machine of that kind."""
         return next((one for one in self.speeds if one.machine.same_kind(machine)), None)
 
+    def with_speed(self, speed: Speed) -> Measured:
+        """The same, measured on one machine more."""
+        return replace(self, speeds=(speed, *self.speeds))
+
     def with_speeds_of(self, older: Measured) -> Measured:
-        """Keep what an older baseline knows of other machines, if the step is the same."""
-        if older.step_sha256 != self.step_sha256:
+        """Keep what an older baseline knows of other machines, if a step takes the same work.
+
+        It does if the graph has as many bytes and the same layers in float: one that is calibrated
+        on another CPU differs in the last bits of its weights.
+        """
+        if (older.sizes[STEP_GRAPH], older.float_layers) != (
+            self.sizes[STEP_GRAPH],
+            self.float_layers,
+        ):
             return self
         kept = [
             one
@@ -104,10 +116,7 @@ class Measured:
         """Whole or not at all."""
         content = {
             "format": FORMAT,
-            **{
-                name: getattr(self, name)
-                for name in ("target", "precision", "step_sha256", "float32_sha256")
-            },
+            **{name: getattr(self, name) for name in ("target", "precision", "float32_sha256")},
             "provenance": dict(self.provenance),
             "sizes": dict(self.sizes),
             "float_layers": list(self.float_layers),
@@ -177,7 +186,6 @@ def _measured(raw: dict[str, Any]) -> Measured:
     return Measured(
         target=str(raw["target"]),
         precision=str(raw["precision"]),
-        step_sha256=str(raw["step_sha256"]),
         float32_sha256=raw["float32_sha256"],
         answers=Answers(
             puzzles=str(answers["puzzles"]),

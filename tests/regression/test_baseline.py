@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.evaluation.measurements import MACHINE, measured
+from tests.regression.measurements import MACHINE, measured
 from trm_edge.errors import BundleError
-from trm_edge.evaluation.baseline import Answers, Measured
 from trm_edge.evaluation.machine import Machine
+from trm_edge.regression.baseline import Answers, Measured
 
 
 def test_written_and_read_it_is_the_same(tmp_path: Path) -> None:
@@ -35,8 +35,14 @@ def test_another_kind_of_machine_is_added_and_the_same_replaced() -> None:
     both = newer.with_speeds_of(older)
     assert [one.machine.cpu for one in both.speeds] == ["another", MACHINE.cpu]
     assert len(both.with_speeds_of(older).speeds) == 2
-    changed = replace(newer, step_sha256="changed")  # old times say nothing of a new graph
-    assert changed.with_speeds_of(older).speeds == changed.speeds
+    rebuilt = replace(newer, sizes={**newer.sizes, "engine": 5})  # each machine builds its own
+    assert len(rebuilt.with_speeds_of(older).speeds) == 2
+    # Old times say nothing of a graph that has other work to do.
+    for changed in (
+        replace(newer, sizes={"step graph": 600_001}),
+        replace(newer, float_layers=("lm_head",)),
+    ):
+        assert changed.with_speeds_of(older).speeds == changed.speeds
 
 
 def test_machines_of_one_kind() -> None:
