@@ -74,7 +74,7 @@ def extra_products(count: int, width: int) -> Change:
     """``count`` products of the carry by a (D, D) matrix, whose result changes nothing."""
 
     def change(graph: onnx.GraphProto, rng: np.random.Generator) -> None:
-        matrix = rng.standard_normal((width, width), dtype=np.float32) / np.sqrt(width)
+        matrix = rng.standard_normal((width, width), dtype=np.float32) / np.float32(width**0.5)
         for name, value in (
             ("extra.w", matrix),
             ("extra.zero", np.float32(0)),

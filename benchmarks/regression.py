@@ -11,7 +11,9 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -37,22 +39,22 @@ from trm_edge.targets.profile import load_profile
 from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
 
+Found = tuple[str, list[list[Check]]]  # what the fault measures, and the checks of each run
+Row = Callable[[], Found]
+
 
 @click.command(help=__doc__)
 @click.option("--unchanged", default=20, show_default=True, help="Runs of the bundle as it is.")
 @click.option("--times", default=10, show_default=True, help="Runs of each slowdown.")
 @click.option("--seeds", default=10, show_default=True, help="Of each fault of the weights.")
+@click.option("--resume", is_flag=True, help="Keep the rows that the output has already.")
 @click.option("--output", type=click.Path(path_type=Path), required=True)
-def main(unchanged: int, times: int, seeds: int, output: Path) -> None:
+def main(unchanged: int, times: int, seeds: int, resume: bool, output: Path) -> None:
+    results = output / "regression.json"
     report: dict[str, Any] = {"machine": str(Machine.here()), "rows": []}
+    if resume and results.exists():
+        report = json.loads(results.read_text())
     output.mkdir(parents=True, exist_ok=True)
-
-    def note(what: str, measured: str, runs: Iterable[list[Check]]) -> None:
-        red = [[check.name for check in regressed(checks)] for checks in runs]
-        report["rows"].append({"what": what, "measured": measured, "red": red})
-        write_text(output / "regression.json", json.dumps(report, indent=1) + "\n")
-        click.echo(_line(report["rows"][-1]))
-
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)
         checkpoint = load_checkpoint(reference_checkpoint("sudoku"))
@@ -61,56 +63,101 @@ def main(unchanged: int, times: int, seeds: int, output: Path) -> None:
         )
         good = export_bundle(request, folder / "good")
         baseline = new_baseline(good, "cpu", None)
-        with neighbours(busy=True):
-            baseline_busy = new_baseline(good, "cpu", None)
-
-        for label, held_against, busy, runs in (
-            ("nothing beside it", baseline, False, unchanged),
-            ("every core kept busy", baseline, True, unchanged),
-            ("every core kept busy, for the baseline too", baseline_busy, True, unchanged),
-        ):
-            with neighbours(busy=busy):
-                checks = (regress_speed(good, held_against, Budgets()) for _ in range(runs))
-                note(f"unchanged, {label}", "", checks)
-        for percent in (5, 10, 20):
-            slow, really = _slower(good, folder / f"slow{percent}", percent)
-            for label, busy in (("nothing beside it", False), ("every core kept busy", True)):
-                with neighbours(busy=busy):
-                    checks = (regress_speed(slow, baseline, Budgets()) for _ in range(times))
-                    note(f"{percent} % extra work in a step, {label}", really, checks)
-        for what, change, some in (
-            ("scales of a matrix x 2", injuries.scale_doubled, seeds),
-            ("a weight's sign bit flipped", injuries.bit_flipped, seeds),
-            ("halting bias + 1", injuries.halting_shifted(1.0), 1),
-            ("halting bias - 1", injuries.halting_shifted(-1.0), 1),
-        ):
-            copies = (
-                injuries.injured(good.path, folder / f"{what}{seed}", change, seed)
-                for seed in range(some)
-            )
-            note(what, "", (_answers(copy, baseline) for copy in copies))
-        shuffled = injuries.labels_shuffled(good.path, folder / "labels")
-        note("labels shuffled", "", [_answers(shuffled, baseline)])
+        rows = {
+            **_unchanged(good, baseline, unchanged),
+            **_slower(good, baseline, folder, times),
+            **_wronger(good, baseline, folder, seeds),
+        }
+        done = {row["what"] for row in report["rows"]}
+        for what, measure in rows.items():
+            if what in done:
+                continue
+            measured, runs = measure()
+            red = [[check.name for check in regressed(checks)] for checks in runs]
+            report["rows"].append({"what": what, "measured": measured, "red": red})
+            write_text(results, json.dumps(report, indent=1) + "\n")
+            click.echo(_line(report["rows"][-1]))
     write_text(output / "regression.md", _page(report))
 
 
-def _answers(copy: Path, baseline: Measured) -> list[Check]:
-    return regress(Bundle.open(copy), baseline, Budgets(), speed=False)
+def _unchanged(good: Bundle, baseline: Measured, runs: int) -> dict[str, Row]:
+    def alone() -> Found:
+        return "", [regress_speed(good, baseline, Budgets()) for _ in range(runs)]
+
+    def busy() -> Found:
+        with neighbours():
+            return alone()
+
+    def busy_then() -> Found:
+        with neighbours():
+            then = new_baseline(good, "cpu", None)
+            return "", [regress_speed(good, then, Budgets()) for _ in range(runs)]
+
+    return {
+        "unchanged, nothing beside it": alone,
+        "unchanged, every core kept busy": busy,
+        "unchanged, every core kept busy, for the baseline too": busy_then,
+    }
 
 
-def _slower(good: Bundle, folder: Path, percent: int) -> tuple[Bundle, str]:
+def _slower(good: Bundle, baseline: Measured, folder: Path, runs: int) -> dict[str, Row]:
+    @cache
+    def slow(percent: int) -> tuple[Bundle, str]:
+        return _with_extra_work(good, folder, percent)
+
+    def alone(percent: int) -> Found:
+        bundle, really = slow(percent)
+        return really, [regress_speed(bundle, baseline, Budgets()) for _ in range(runs)]
+
+    def busy(percent: int) -> Found:
+        slow(percent)
+        with neighbours():
+            return alone(percent)
+
+    return {
+        f"{percent} % extra work in a step, {where}": partial(run, percent)
+        for percent in (5, 10, 20)
+        for where, run in (("nothing beside it", alone), ("every core kept busy", busy))
+    }
+
+
+def _wronger(good: Bundle, baseline: Measured, folder: Path, seeds: int) -> dict[str, Row]:
+    def found(make: Callable[[Path, int], Path], runs: int, budgets: Budgets) -> Found:
+        checks = []
+        for seed in range(runs):
+            with tempfile.TemporaryDirectory(dir=folder) as scratch:
+                copy = Bundle.open(make(Path(scratch) / "copy", seed))
+                checks.append(regress(copy, baseline, budgets, speed=False))
+        return "", checks
+
+    def injured(change: injuries.Change) -> Callable[[Path, int], Path]:
+        return lambda copy, seed: injuries.injured(good.path, copy, change, seed)
+
+    pinned = replace(Budgets(), pinned=True)
+    return {
+        what: partial(found, make, runs, budgets)
+        for what, make, runs, budgets in (
+            ("scales of a matrix x 2", injured(injuries.scale_doubled), seeds, Budgets()),
+            ("a weight's sign bit flipped", injured(injuries.bit_flipped), seeds, Budgets()),
+            ("the same, pinned", injured(injuries.bit_flipped), seeds, pinned),
+            ("halting bias + 1", injured(injuries.halting_shifted(1.0)), 1, Budgets()),
+            ("halting bias - 1", injured(injuries.halting_shifted(-1.0)), 1, Budgets()),
+            ("labels shuffled", partial(injuries.labels_shuffled, good.path), 1, Budgets()),
+        )
+    }
+
+
+def _with_extra_work(good: Bundle, folder: Path, percent: int) -> tuple[Bundle, str]:
     """With as many extra products as come next to that share of a slot's time, and its size."""
     probe, width = 20, good.config.hidden_size
 
-    def copy(products: int) -> Bundle:
+    def copy(products: int, name: str) -> Bundle:
         extra = injuries.extra_products(products, width)
-        return Bundle.open(
-            injuries.injured(good.path, folder.with_name(f"{folder.name}-{products}"), extra)
-        )
+        return Bundle.open(injuries.injured(good.path, folder / f"{percent} % {name}", extra))
 
     before = _cost(good)
-    each = (_cost(copy(probe))[0] / before[0] - 1) / probe
-    slow = copy(max(1, round(percent / 100 / each)))
+    each = (_cost(copy(probe, "probe"))[0] / before[0] - 1) / probe
+    slow = copy(max(1, round(percent / 100 / each)), "slower")
     more = 100 * (_cost(slow) / before - 1)
     return slow, f"{more[0]:+.1f} % of 1 slot, {more[1]:+.1f} % of 8"
 

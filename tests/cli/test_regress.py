@@ -137,9 +137,16 @@ def test_regress_misused(toy_bundle: Path, baseline: Path, tmp_path: Path) -> No
     other = tmp_path / "other.json"
     other.write_text(baseline.read_text().replace('"target": "cpu"', '"target": "l4"'))
     failed(
-        run("regress", toy_bundle, "--baseline", other),
-        "was written for the target l4, but this is cpu",
+        run("regress", toy_bundle, "--baseline", other, "--target", "cpu"),
+        "was written for the target l4, but cpu is asked for",
     )
+    # Nor is it replaced: an update of one target leaves another's baseline alone.
+    failed(
+        run("regress", toy_bundle, "--baseline", other, "--target", "cpu", "--update"),
+        "was written for the target l4",
+    )
+    # Without --target it is the baseline's.
+    failed(run("regress", toy_bundle, "--baseline", other), "holds no target 'l4'; it has cpu")
 
 
 # --- bench -------------------------------------------------------------------------------------

@@ -55,8 +55,11 @@ def test_each_mode_by_itself() -> None:
 def test_other_halting_steps() -> None:
     steps = answers().steps.copy()
     steps[:60] = 17 - steps[:60]
-    assert "same halting step" in red(checks(changed(steps=steps)))
-    assert "ACT steps" not in red(checks(changed(steps=steps)))
+    # 88.3 % are the same: less than 0.9, but not surely less.
+    assert red(checks(changed(steps=steps))) == []
+    assert checks(changed(steps=steps))["same halting step"].change.startswith("-11.7 points, 95")
+    steps[:100] = 17 - answers().steps[:100]
+    assert red(checks(changed(steps=steps))) == ["same halting step"]
     later = np.minimum(answers().steps + 1, 16)
     found = checks(changed(steps=later))
     assert found["ACT steps"].verdict == "regressed"

@@ -22,6 +22,8 @@ def test_budgets_from_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
         ("[regress]\nlatency = -1", r"regress.latency must lie in 0\.\.1000, but got -1"),
         ("[regress]\nhalting_agreement = 90", r"halting_agreement must lie in 0\.\.1, but got 90"),
         ("[regress]\nsize = 'small'", "regress.size must be a number, but got 'small'"),
+        ("[regress]\npinned = 1", "regress.pinned must be true or false, but got 1"),
+        ("[regress]\nlatency = true", "regress.latency must be a number, but got True"),
         ("regress = 1", "knows only"),
         ("[", "is no TOML"),
     ],

@@ -9,14 +9,25 @@ from trm_edge.regression.check import CHECKS, Check
 from trm_edge.regression.file_checks import file_checks
 
 
-def checks(now: Measured, then: Measured | None = None) -> dict[str, Check]:
-    found = {check.name: check for check in file_checks(now, then or measured(), Budgets())}
+def checks(
+    now: Measured, then: Measured | None = None, budgets: Budgets | None = None
+) -> dict[str, Check]:
+    then, budgets = then or measured(), budgets or Budgets()
+    found = {check.name: check for check in file_checks(now, then, budgets)}
     assert set(found) <= set(CHECKS)
     return found
 
 
 def test_the_same_is_not_red() -> None:
     assert {check.verdict for check in checks(measured()).values()} == {"ok"}
+
+
+def test_another_graph_is_red_where_it_is_pinned() -> None:
+    other = measured(step_sha256="e" * 64)
+    assert red(checks(other)) == []
+    assert "another file, allowed any" in checks(other)["step graph"].line
+    assert red(checks(other, budgets=Budgets(pinned=True))) == ["step graph"]
+    assert red(checks(measured(), budgets=Budgets(pinned=True))) == []
 
 
 def test_sizes() -> None:

@@ -75,8 +75,13 @@ def command(
     """
     opened = Bundle.open(bundle)
     budgets = Budgets.read(config)
-    name, record = opened.target(target)
-    older = _read(baseline, name, update=update)
+    older = _read(baseline, update=update)
+    name, record = opened.target(target or (None if older is None else older.target))
+    if older is not None and older.target != name:
+        raise BundleError(
+            f"{baseline} was written for the target {older.target}, but {name} is asked for. Pass "
+            f"--target {older.target}, or another baseline."
+        )
     say = partial(click.echo, err=True)
     title = f"{bundle}: {name}, {record.precision}"
     with progress_bars() as track:
@@ -89,13 +94,9 @@ def command(
             opened, older, budgets, speed=speed, sessions=sessions, track=track, say=say
         )
     failed = regressed(checks)
-    about = {
-        "bundle": str(bundle),
-        "target": name,
-        "engine": opened.backend(name).describe(),
-        "baseline": str(baseline),
-    }
     if as_json:
+        engine = opened.backend(name).describe()
+        about = {"bundle": str(bundle), "target": name, "engine": engine, "baseline": str(baseline)}
         click.echo(output.to_json(checks, about))
     else:
         output.print_table(checks, f"{title}, against {baseline}")
@@ -107,20 +108,14 @@ def command(
         sys.exit(1)
 
 
-def _read(path: Path, target: str, *, update: bool) -> Measured | None:
+def _read(path: Path, *, update: bool) -> Measured | None:
     """The baseline; where it is about to be replaced, None if it cannot serve."""
     try:
-        older = Measured.read(path)
-        if older.target != target:
-            raise BundleError(
-                f"{path} was written for the target {older.target}, but this is {target}. Pass "
-                f"--target {older.target}, or another baseline."
-            )
+        return Measured.read(path)
     except BundleError:
         if update:
             return None
         raise
-    return older
 
 
 def _told(path: Path, written: Measured) -> str:

@@ -78,6 +78,7 @@ class Measured:
 
     target: str
     precision: str
+    step_sha256: str  # of the step graph
     float32_sha256: str | None  # of the float32 graph that is a yardstick
     answers: Answers
     sizes: Mapping[str, int]  # bytes, by STEP_GRAPH and ENGINE
@@ -116,7 +117,10 @@ class Measured:
         """Whole or not at all."""
         content = {
             "format": FORMAT,
-            **{name: getattr(self, name) for name in ("target", "precision", "float32_sha256")},
+            **{
+                name: getattr(self, name)
+                for name in ("target", "precision", "step_sha256", "float32_sha256")
+            },
             "provenance": dict(self.provenance),
             "sizes": dict(self.sizes),
             "float_layers": list(self.float_layers),
@@ -186,6 +190,7 @@ def _measured(raw: dict[str, Any]) -> Measured:
     return Measured(
         target=str(raw["target"]),
         precision=str(raw["precision"]),
+        step_sha256=str(raw["step_sha256"]),
         float32_sha256=raw["float32_sha256"],
         answers=Answers(
             puzzles=str(answers["puzzles"]),

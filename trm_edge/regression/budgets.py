@@ -33,10 +33,17 @@ class Budgets:
     size: float = 1.0  # %, of the step graph and of the engine
     memory: float = 15.0  # %, at its peak, of a process that solves a puzzle
     startup: float = 50.0  # %, until such a process answers, over imports alone
+    pinned: bool = False  # the step graph has to be the baseline's, byte for byte
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
+            if isinstance(field.default, bool):
+                if not isinstance(value, bool):
+                    raise ConfigError(
+                        f"{_TABLE}.{field.name} must be true or false, but got {value!r}."
+                    )
+                continue
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise ConfigError(f"{_TABLE}.{field.name} must be a number, but got {value!r}.")
             most = {"halting_agreement": 1.0, "max_drop": 100.0}.get(field.name, 1000.0)

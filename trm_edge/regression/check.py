@@ -18,6 +18,7 @@ CHECKS = (
     "same halting step",
     "ACT steps",
     "error of the carry",
+    "step graph",
     "size of the step graph",
     "size of the engine",
     "layers in float",

@@ -12,8 +12,22 @@ _WIDTHS = ("int4", "int8", "fp8", "float16", "bfloat16", "float32")  # narrow to
 
 
 def file_checks(now: Measured, then: Measured, budgets: Budgets) -> Iterator[Check]:
+    yield _same_graph(now, then, budgets)
     yield from _sizes(now.sizes, then.sizes, budgets)
     yield from _layers(now, then)
+
+
+def _same_graph(now: Measured, then: Measured, budgets: Budgets) -> Check:
+    """A single wrong weight is within quantization's noise: only the bytes show it."""
+    same = now.step_sha256 == then.step_sha256
+    return Check(
+        "step graph",
+        "regressed" if budgets.pinned and not same else "ok",
+        then.step_sha256[:12],
+        now.step_sha256[:12],
+        "" if same else "another file",
+        "none other" if budgets.pinned else "any",
+    )
 
 
 def _sizes(now: Mapping[str, int], then: Mapping[str, int], budgets: Budgets) -> Iterator[Check]:

@@ -34,6 +34,7 @@ def measure(
     measured = Measured(
         target=name,
         precision=record.precision,
+        step_sha256=bundle.manifest.files[record.step].sha256,
         float32_sha256=float32_sha256(bundle),
         answers=Answers.of(reference, candidate),
         sizes=_sizes(bundle, record),
