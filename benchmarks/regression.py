@@ -141,7 +141,10 @@ def _wronger(good: Bundle, baseline: Measured, folder: Path, seeds: int) -> dict
             ("a weight's sign bit flipped", injured(injuries.bit_flipped), seeds, Budgets()),
             ("the same, pinned", injured(injuries.bit_flipped), seeds, pinned),
             ("halting bias + 1", injured(injuries.halting_shifted(1.0)), 1, Budgets()),
+            ("halting bias + 2", injured(injuries.halting_shifted(2.0)), 1, Budgets()),
             ("halting bias - 1", injured(injuries.halting_shifted(-1.0)), 1, Budgets()),
+            ("halting bias - 2", injured(injuries.halting_shifted(-2.0)), 1, Budgets()),
+            ("halting bias - 4", injured(injuries.halting_shifted(-4.0)), 1, Budgets()),
             ("labels shuffled", partial(injuries.labels_shuffled, good.path), 1, Budgets()),
         )
     }

@@ -32,8 +32,10 @@ def test_unchanged_is_green_everywhere(
     summary, junit = tmp_path / "summary.md", tmp_path / "out/junit.xml"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    result = run("regress", toy_bundle, "--baseline", baseline, "--no-speed", "--junit", junit)
+    given = ("--junit", junit, "-o", tmp_path / "out/regress.json")
+    result = run("regress", toy_bundle, "--baseline", baseline, "--no-speed", *given)
     assert result.exit_code == 0, result.output
+    assert json.loads((tmp_path / "out/regress.json").read_text())["regressed"] == []
     assert "nothing regressed" in result.stdout
     assert "::error" not in result.stdout
     assert "nothing regressed" in summary.read_text()

@@ -50,6 +50,7 @@ def test_machines_of_one_kind() -> None:
     assert here.same_kind(replace(here, cores=96, python="3.99"))
     assert not here.same_kind(replace(here, cpu="another"))
     assert not here.same_kind(replace(here, instructions=()))
+    assert not here.same_kind(replace(here, design="cpu family 0 model 0"))
     assert "ONNX Runtime" in str(here)
 
 

@@ -68,7 +68,10 @@ def test_another_kind_of_machine_is_told_not_judged() -> None:
     other = replace(speed().machine, cpu="another")
     found = unknown_machine(measured(), other)
     assert found.verdict == "not compared"
-    assert "The baseline knows a CPU, this is another" in found.why
+    assert found.why == (
+        "The baseline knows a CPU (avx2; Linux x86_64), this is another (avx2; Linux x86_64): "
+        "--update on this machine adds it"
+    )
     assert "The baseline knows no machine" in unknown_machine(measured(speeds=()), other).why
 
 

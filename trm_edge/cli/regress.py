@@ -10,9 +10,10 @@ from pathlib import Path
 import click
 
 from trm_edge.bundle import Bundle
-from trm_edge.cli import regress_output as output
-from trm_edge.cli.options import bundle_argument, json_option, target_option
+from trm_edge.cli import regress_output
+from trm_edge.cli.options import bundle_argument, json_option
 from trm_edge.errors import BundleError
+from trm_edge.files import write_text
 from trm_edge.progress import progress_bars
 from trm_edge.regression.baseline import Measured
 from trm_edge.regression.budgets import Budgets
@@ -31,7 +32,7 @@ from trm_edge.regression.speed import SESSIONS
     help="What the bundle was when it was good; keep it in your repository.",
 )
 @click.option("--update", is_flag=True, help="Write the baseline from this bundle.")
-@target_option
+@click.option("--target", metavar="NAME", help="By default the baseline's; of a new one, cpu.")
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
@@ -50,6 +51,13 @@ from trm_edge.regression.speed import SESSIONS
     "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="JUnit XML."
 )
 @json_option
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the JSON there, too.",
+)
 def command(
     bundle: Path,
     baseline: Path,
@@ -60,6 +68,7 @@ def command(
     sessions: int,
     junit: Path | None,
     as_json: bool,
+    output: Path | None,
 ) -> None:
     """Fail where a bundle became slower or wronger.
 
@@ -94,16 +103,19 @@ def command(
             opened, older, budgets, speed=speed, sessions=sessions, track=track, say=say
         )
     failed = regressed(checks)
+    engine = opened.backend(name).describe()
+    about = {"bundle": str(bundle), "target": name, "engine": engine, "baseline": str(baseline)}
+    content = regress_output.to_json(checks, about)
+    if output:
+        write_text(output, content + "\n")
     if as_json:
-        engine = opened.backend(name).describe()
-        about = {"bundle": str(bundle), "target": name, "engine": engine, "baseline": str(baseline)}
-        click.echo(output.to_json(checks, about))
+        click.echo(content)
     else:
-        output.print_table(checks, f"{title}, against {baseline}")
+        regress_output.print_table(checks, f"{title}, against {baseline}")
         click.echo(f"{len(failed)} regressed" if failed else "nothing regressed")
     if junit:
-        output.write_junit(junit, checks, f"trm-edge.{bundle.name}.{name}")
-    output.for_github(checks, title, dict(os.environ), partial(click.echo, err=as_json))
+        regress_output.write_junit(junit, checks, f"trm-edge.{bundle.name}.{name}")
+    regress_output.for_github(checks, title, dict(os.environ), partial(click.echo, err=as_json))
     if failed:
         sys.exit(1)
 

@@ -11,6 +11,7 @@ from typing import Any
 from trm_edge.backends.onnxruntime import available_cores
 
 _CPU = Path("/proc/cpuinfo")
+_DESIGN = ("cpu family", "model", "CPU implementer", "CPU part")  # lines of it, x86 and ARM
 _MODEL = Path("/proc/device-tree/model")  # a Jetson says its name here
 # Those that decide which kernels a runtime takes.
 _INSTRUCTIONS = frozenset(
@@ -41,6 +42,7 @@ class Machine:
     cores: int
     python: str
     onnxruntime: str
+    design: str = ""  # of the CPU, as its maker counts; clouds often hide the number in its name
 
     @classmethod
     def here(cls) -> Machine:
@@ -59,6 +61,7 @@ class Machine:
             cores=available_cores(),
             python=platform.python_version(),
             onnxruntime=onnxruntime.__version__,
+            design=" ".join(f"{key} {told[key]}" for key in _DESIGN if key in told),
         )
 
     def same_kind(self, other: Machine) -> bool:
@@ -66,8 +69,13 @@ class Machine:
 
         The number of cores does not matter, since a CPU's steps are compared on one thread.
         """
-        mine = (self.cpu, self.instructions, self.gpus, self.system)
-        return mine == (other.cpu, other.instructions, other.gpus, other.system)
+        return self.kind == other.kind
+
+    @property
+    def kind(self) -> str:
+        """What decides about speed, in one line."""
+        about = (self.design, " ".join(self.instructions), self.system)
+        return ", ".join([f"{self.cpu} ({'; '.join(one for one in about if one)})", *self.gpus])
 
     def __str__(self) -> str:
         gpus = f", {', '.join(self.gpus)}" if self.gpus else ""

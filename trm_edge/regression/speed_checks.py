@@ -15,8 +15,8 @@ from trm_edge.regression.speed import FLOAT32, STEP, Decided
 
 
 def unknown_machine(baseline: Measured, here: Machine) -> Check:
-    machines = "; ".join(one.machine.cpu for one in baseline.speeds) or "no machine"
-    why = f"The baseline knows {machines}, this is {here.cpu}: --update on this machine adds it"
+    machines = "; ".join(one.machine.kind for one in baseline.speeds) or "no machine"
+    why = f"The baseline knows {machines}, this is {here.kind}: --update on this machine adds it"
     return not_compared("speed", why)
 
 
