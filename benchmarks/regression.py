@@ -68,15 +68,17 @@ def main(unchanged: int, times: int, seeds: int, resume: bool, output: Path) -> 
             **_slower(good, baseline, folder, times),
             **_wronger(good, baseline, folder, seeds),
         }
+        order = {what: place for place, what in enumerate(rows)}
         done = {row["what"] for row in report["rows"]}
         for what, measure in rows.items():
             if what in done:
                 continue
             measured, runs = measure()
             red = [[check.name for check in regressed(checks)] for checks in runs]
-            report["rows"].append({"what": what, "measured": measured, "red": red})
-            write_text(results, json.dumps(report, indent=1) + "\n")
-            click.echo(_line(report["rows"][-1]))
+            row = {"what": what, "measured": measured, "red": red}
+            report["rows"] = sorted([*report["rows"], row], key=lambda one: order[one["what"]])
+            write_text(results, json.dumps(report) + "\n")
+            click.echo(_line(row))
     write_text(output / "regression.md", _page(report))
 
 
