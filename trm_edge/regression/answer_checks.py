@@ -76,12 +76,13 @@ def _agreement(now: NDArray[np.int32], then: NDArray[np.int32], budgets: Budgets
     same = int((now == then).sum())
     low, high = wilson_interval(same, len(now))
     share = same / len(now)
+    points, least, most = (round(100 * (one - 1), 1) + 0.0 for one in (share, low, high))
     return Check(
         "same halting step",
         "regressed" if high < budgets.halting_agreement else "ok",
         "100 %",
         f"{100 * share:.1f} %",
-        f"{100 * (share - 1):+.1f} points, 95 % {100 * (low - 1):+.1f} to {100 * (high - 1):+.1f}",
+        f"{points:+.1f} points, 95 % {least:+.1f} to {most:+.1f}",
         f"at least {100 * budgets.halting_agreement:g} %",
     )
 
