@@ -148,9 +148,14 @@ def test_matrix_is_the_classifiers() -> None:
 
 def test_ci_does_what_the_script_does() -> None:
     script = (ROOT / ".ci" / "run").read_text()
-    called = "\n".join(scripts(ROOT / ".github" / "workflows" / "ci.yml"))
-    for target in re.findall(r"^make ([a-z-]+)", script, re.MULTILINE):
-        assert f"make {target}" in called
+    called = {
+        command
+        for name in ("ci.yml", "regress.yml")
+        for command in scripts(ROOT / ".github" / "workflows" / name)
+    }
+    targets = re.findall(r"^(make [a-z-]+)", script, re.MULTILINE)
+    assert "make regress" in targets
+    assert set(targets) <= called
 
 
 def test_budgets_of_the_template_are_the_defaults() -> None:
