@@ -70,8 +70,8 @@ def _exact(mode: str, now: NDArray[np.bool_], then: NDArray[np.bool_], budgets: 
 def _agreement(now: NDArray[np.int32], then: NDArray[np.int32], budgets: Budgets) -> Check:
     """Red if even the upper end of its interval is below what is allowed.
 
-    Which step a puzzle near the threshold stops at hangs on the last bits of its carry, so another
-    CPU or a calibration anew moves some percent of them, no matter how right both are.
+    Which step a puzzle near the threshold stops at hangs on the last bits of its carry, so a change
+    that makes no answer worse can still move some of them.
     """
     same = int((now == then).sum())
     low, high = wilson_interval(same, len(now))

@@ -99,7 +99,7 @@ class Measured:
         """Keep what an older baseline knows of other machines, if a step takes the same work.
 
         It does if the graph has as many bytes and the same layers in float: one that is calibrated
-        on another CPU differs in the last bits of its weights.
+        on another CPU may differ in the last bits of its weights.
         """
         if (older.sizes[STEP_GRAPH], older.float_layers) != (
             self.sizes[STEP_GRAPH],
