@@ -24,11 +24,11 @@ while True:
 
 
 @contextmanager
-def neighbours(*, busy: bool = True) -> Iterator[None]:
-    """One beside this process for each core; none unless ``busy``."""
-    count = available_cores() if busy else 0
-    beside = [subprocess.Popen([sys.executable, "-c", _NEIGHBOUR]) for _ in range(count)]
-    time.sleep(1 if busy else 0)
+def neighbours() -> Iterator[None]:
+    """One beside this process for each core."""
+    command = [sys.executable, "-c", _NEIGHBOUR]
+    beside = [subprocess.Popen(command) for _ in range(available_cores())]
+    time.sleep(1)  # until they are at work
     try:
         yield
     finally:

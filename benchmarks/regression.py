@@ -12,7 +12,6 @@ import json
 import tempfile
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import replace
 from functools import cache, partial
 from pathlib import Path
 from typing import Any
@@ -135,7 +134,7 @@ def _wronger(good: Bundle, baseline: Measured, folder: Path, seeds: int) -> dict
     def injured(change: injuries.Change) -> Callable[[Path, int], Path]:
         return lambda copy, seed: injuries.injured(good.path, copy, change, seed)
 
-    pinned = replace(Budgets(), pinned=True)
+    pinned = Budgets(pinned=True)
     return {
         what: partial(found, make, runs, budgets)
         for what, make, runs, budgets in (

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trm_edge.bundle import Bundle
-from trm_edge.cli.options import json_option, threads_option
+from trm_edge.cli.options import json_option, json_output_option, threads_option
 from trm_edge.errors import BundleError
 from trm_edge.evaluation.bench import ROUNDS, BenchRow, bench, mark_pareto
 from trm_edge.evaluation.machine import Machine
@@ -40,13 +40,7 @@ _WIDTH = 120  # characters, of what no terminal shows
 @click.option("--rounds", type=click.IntRange(3), default=ROUNDS, show_default=True)
 @threads_option
 @json_option
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the JSON there, too.",
-)
+@json_output_option
 def command(
     bundles: tuple[Path, ...],
     targets: tuple[str, ...],

@@ -21,6 +21,13 @@ threads_option = click.option(
     help="CPU threads.",
 )
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
+json_output_option = click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write the JSON there, too.",
+)
 
 
 def chosen_backend(bundle: Bundle, target: str | None, threads: int) -> Backend:

@@ -11,7 +11,7 @@ import click
 
 from trm_edge.bundle import Bundle
 from trm_edge.cli import regress_output
-from trm_edge.cli.options import bundle_argument, json_option
+from trm_edge.cli.options import bundle_argument, json_option, json_output_option
 from trm_edge.errors import BundleError
 from trm_edge.files import write_text
 from trm_edge.progress import progress_bars
@@ -51,13 +51,7 @@ from trm_edge.regression.speed import SESSIONS
     "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="JUnit XML."
 )
 @json_option
-@click.option(
-    "-o",
-    "--output",
-    type=click.Path(path_type=Path, dir_okay=False),
-    metavar="FILE",
-    help="Write the JSON there, too.",
-)
+@json_output_option
 def command(
     bundle: Path,
     baseline: Path,

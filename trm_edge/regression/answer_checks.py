@@ -11,7 +11,7 @@ from trm_edge.evaluation.statistics import mcnemar_exact, paired_drop, wilson_in
 from trm_edge.evaluation.timing import Ratio
 from trm_edge.regression.baseline import Answers
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import Check, Verdict, percent, verdict_of
+from trm_edge.regression.check import Check, Verdict, compared, off_one
 
 _LEAST_ERROR = 1e-6  # of a carry: below it two engines are one
 
@@ -76,7 +76,7 @@ def _agreement(now: NDArray[np.int32], then: NDArray[np.int32], budgets: Budgets
     same = int((now == then).sum())
     low, high = wilson_interval(same, len(now))
     share = same / len(now)
-    points, least, most = (round(100 * (one - 1), 1) + 0.0 for one in (share, low, high))
+    points, least, most = off_one(share, low, high)
     return Check(
         "same halting step",
         "regressed" if high < budgets.halting_agreement else "ok",
@@ -92,14 +92,7 @@ def _steps(now: NDArray[np.int32], then: NDArray[np.int32], budgets: Budgets) ->
     mean = float(then.mean())
     half = 1.96 * float(more.std()) / np.sqrt(len(more))
     found = Ratio(*(1 + (float(more.mean()) + shift) / mean for shift in (0.0, -half, half)))
-    return Check(
-        "ACT steps",
-        verdict_of(found, budgets.steps),
-        f"{mean:.2f}",
-        f"{now.mean():.2f}",
-        percent(found),
-        f"+{budgets.steps:g} %",
-    )
+    return compared("ACT steps", found, budgets.steps, f"{mean:.2f}", f"{now.mean():.2f}")
 
 
 def _fidelity(now: NDArray[np.float64], then: NDArray[np.float64], budgets: Budgets) -> Check:
@@ -107,11 +100,5 @@ def _fidelity(now: NDArray[np.float64], then: NDArray[np.float64], budgets: Budg
     pairs = np.log(np.maximum(now, _LEAST_ERROR) / np.maximum(then, _LEAST_ERROR))
     half = 1.96 * float(pairs.std()) / np.sqrt(len(pairs))
     found = Ratio(*(float(np.exp(pairs.mean() + shift)) for shift in (0.0, -half, half)))
-    return Check(
-        "error of the carry",
-        verdict_of(found, budgets.fidelity),
-        f"{then.mean():.2e}",
-        f"{now.mean():.2e}",
-        percent(found),
-        f"+{budgets.fidelity:g} %",
-    )
+    before, after = f"{then.mean():.2e}", f"{now.mean():.2e}"
+    return compared("error of the carry", found, budgets.fidelity, before, after)

@@ -71,11 +71,19 @@ def verdict_of(found: Ratio, budget: float) -> Verdict:
     return "better" if found.median < 1 / allowed and found.high < 1 else "ok"
 
 
+def compared(name: str, found: Ratio, budget: float, then: str, now: str) -> Check:
+    """A figure that may become so many % larger."""
+    return Check(name, verdict_of(found, budget), then, now, percent(found), f"+{budget:g} %")
+
+
+def off_one(*values: float) -> list[float]:
+    """How far from 1, in % to one decimal, and never -0.0."""
+    return [round(100 * (value - 1), 1) + 0.0 for value in values]
+
+
 def percent(found: Ratio) -> str:
     """The change in words, with its interval where it has one."""
-    median, low, high = (
-        round(100 * (value - 1), 1) + 0.0 for value in (found.median, found.low, found.high)
-    )
+    median, low, high = off_one(found.median, found.low, found.high)
     interval = "" if found.low == found.high else f", 95 % {low:+.1f} to {high:+.1f}"
     return f"{median:+.1f} %{interval}"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from trm_edge.regression.baseline import Measured
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import Check, exactly, not_compared, percent, verdict_of
+from trm_edge.regression.check import Check, compared, exactly, not_compared
 
 _WIDTHS = ("int4", "int8", "fp8", "float16", "bfloat16", "float32")  # narrow to wide
 
@@ -37,15 +37,9 @@ def _sizes(now: Mapping[str, int], then: Mapping[str, int], budgets: Budgets) ->
             why = f"There is one only {where}"
             yield not_compared(f"size of the {name}", why)
             continue
+        before, after = (f"{sizes[name] / 1e3:.1f} kB" for sizes in (then, now))
         found = exactly(now[name], then[name])
-        yield Check(
-            f"size of the {name}",
-            verdict_of(found, budgets.size),
-            f"{then[name] / 1e3:.1f} kB",
-            f"{now[name] / 1e3:.1f} kB",
-            percent(found),
-            f"+{budgets.size:g} %",
-        )
+        yield compared(f"size of the {name}", found, budgets.size, before, after)
 
 
 def _layers(now: Measured, then: Measured) -> Iterator[Check]:

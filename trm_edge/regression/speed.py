@@ -1,8 +1,8 @@
 """Times a target's step beside yardsticks, and starts of processes that solve a puzzle.
 
-A session loads everything anew, since where memory comes to lie is worth some percent, and lasts a
-second, since a neighbour on the machine may be heavy for as long. Of each session the quickest
-calls count, and over the sessions the median: an unlucky one among them changes nothing.
+A session loads everything anew, since where memory comes to lie is worth some percent, and is
+short, since a neighbour on the machine may be heavy for a while. Of each session the quickest calls
+count, and over the sessions the median: an unlucky one among them changes little.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from trm_edge.evaluation.machine import Machine
 from trm_edge.evaluation.timing import Ratio, change
 from trm_edge.regression.baseline import Measured, Speed, Times
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import Check, exactly, not_compared, percent, verdict_of
+from trm_edge.regression.check import Check, compared, exactly, not_compared, percent, verdict_of
 from trm_edge.regression.speed import FLOAT32, STEP, Decided
 
 
@@ -90,12 +90,5 @@ def _process(now: Speed, then: Speed, budgets: Budgets) -> Iterator[Check]:
         ("peak memory", now.memory, then.memory, "MB", 1e6, budgets.memory),
         ("start-up", now.startup, then.startup, "x imports", 1.0, budgets.startup),
     ):
-        found = exactly(value, before)
-        yield Check(
-            name,
-            verdict_of(found, budget),
-            f"{before / scale:.2f} {unit}",
-            f"{value / scale:.2f} {unit}",
-            percent(found),
-            f"+{budget:g} %",
-        )
+        texts = (f"{one / scale:.2f} {unit}" for one in (before, value))
+        yield compared(name, exactly(value, before), budget, *texts)
