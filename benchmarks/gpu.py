@@ -28,20 +28,22 @@ from gpu_runners import Runner, runners
 from published_sizes import SIZES, random_model
 
 from trm_edge.backends.base import Backend
-from trm_edge.backends.cuda_driver import probe
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.recipe import CalibrationRecipe
 from trm_edge.config import ModelConfig
+from trm_edge.engines.driver import probe
 from trm_edge.errors import TrmEdgeError
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.files import write_text
+from trm_edge.loop.solver import Solver
+from trm_edge.profile import Precision
+from trm_edge.puzzle import Puzzle
 from trm_edge.reference import REFERENCES, reference_checkpoint
-from trm_edge.solver import Puzzle, Solver
-from trm_edge.targets.profile import Precision, load_profile
+from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.puzzle_sources import calibration_puzzles, held_out_puzzles
-from trm_edge.targets.target_graphs import Ingredients, target_graph
+from trm_edge.targets.target_graphs import GraphInputs, target_graph
 from trm_edge.tasks import task_for
 
 TARGET = "h100"
@@ -103,14 +105,14 @@ def prepare(folder: Path, only: tuple[str, ...]) -> None:
             task = task_for(subject.config)
             held_out = held_out_puzzles(task, None, CHECKED)
             seen = calibration_puzzles(task, None, None, held_out, 64).puzzles
-        for precision, kind in PRECISIONS.items():
-            made = Ingredients(subject.model, precision, None, {})
-            if kind:
+        for precision, qtype in PRECISIONS.items():
+            made = GraphInputs(subject.model, precision, None, {})
+            if qtype:
                 steps = (1, 2) if subject.answers is None else None
-                recipe = replace(CalibrationRecipe.static(kind), puzzles=len(seen))
+                recipe = replace(CalibrationRecipe.static(qtype), puzzles=len(seen))
                 recipe = replace(recipe, steps=steps) if steps else recipe
-                ready = calibrate(subject.model, subject.table, seen, kind, recipe)
-                made = Ingredients(ready.model, precision, kind, ready.layers)
+                ready = calibrate(subject.model, subject.table, seen, qtype, recipe)
+                made = GraphInputs(ready.model, precision, qtype, ready.layers)
             path = graph_path(folder, subject.name, precision)
             path.parent.mkdir(parents=True, exist_ok=True)
             onnx.save(target_graph(made, profile), path)
@@ -204,8 +206,8 @@ def _trajectory(backend: Backend, tokens: Any, rows: Any) -> Iterator[tuple[Any,
     backend.start(len(tokens))
     slots = np.arange(len(tokens))
     for step in range(backend.config.halt_max_steps):
-        decision = backend.step(tokens, rows, np.full(len(tokens), step == 0))
-        yield decision.q_halt, backend.predictions(slots)
+        wait_step = backend.step(tokens, rows, np.full(len(tokens), step == 0))
+        yield wait_step.q_halt, backend.predictions(slots)
 
 
 def _interleaved(

@@ -14,18 +14,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trm_edge.backends.base import Backend, Decision
-from trm_edge.backends.cuda_driver import DriverState
+from trm_edge.backends.base import Backend, HaltingLogits
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.backends.onnxruntime_cuda import OnnxRuntimeCudaBackend
 from trm_edge.backends.tensorrt import TensorRTBackend
-from trm_edge.backends.tensorrt_engine import LoadedEngine
+from trm_edge.engines.builder import BuildOptions, build_engine
+from trm_edge.engines.compiler import Compiler, CompilerName
+from trm_edge.engines.driver import DriverState
+from trm_edge.engines.loaded import LoadedEngine
 from trm_edge.errors import TrmEdgeError
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.step import CarryType
-from trm_edge.targets.engine import BuildOptions, build_engine
-from trm_edge.targets.profile import load_profile
-from trm_edge.tensorrt_module import Compiler, CompilerName
+from trm_edge.targets.profiles import load_profile
 
 WORKSPACE_MB = 4096
 
@@ -187,7 +187,7 @@ class TorchDeviceBackend(Backend):
         tokens: NDArray[np.int32],
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
-    ) -> Decision:
+    ) -> HaltingLogits:
         rows = None
         if puzzle_embedding is not None:
             rows = torch.from_numpy(puzzle_embedding).to(self._device)
@@ -201,7 +201,7 @@ class TorchDeviceBackend(Backend):
         # What a CUDA graph has written is overwritten by its next run.
         self._carry = type(output.carry)(*(state.clone() for state in output.carry))
         self._output = output.logits.clone()
-        return Decision(
+        return HaltingLogits(
             output.q_halt.float().cpu().numpy(), output.q_continue.float().cpu().numpy()
         )
 
@@ -213,7 +213,7 @@ class TorchDeviceBackend(Backend):
         z_H, z_L = (state.float().cpu().numpy() for state in self._carry)
         return z_H, z_L
 
-    def keep(self, slots: NDArray[np.int64]) -> None:
+    def compact(self, slots: NDArray[np.int64]) -> None:
         kept = torch.from_numpy(slots)
         self._carry = type(self._carry)(*(state[kept] for state in self._carry))
         self._output = self._output[kept]

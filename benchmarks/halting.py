@@ -26,16 +26,17 @@ from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.evaluation.vectors import halting_steps
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.files import write_text
-from trm_edge.halting import HaltingRule
+from trm_edge.loop.halting import HaltingRule
+from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, progress_bars
+from trm_edge.puzzle import Puzzle
 from trm_edge.reference import REFERENCES, reference_checkpoint
-from trm_edge.solver import Puzzle, Solver
 from trm_edge.targets.export_bundle import export_bundle
-from trm_edge.targets.profile import load_profile
+from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.puzzle_sources import held_out_puzzles
 from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
-from trm_edge.tasks.symmetry import Symmetry
+from trm_edge.tasks.augmentation import Augmentation
 
 FORMS = 8
 THRESHOLDS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
@@ -66,7 +67,7 @@ class Tries:
         return right, q, steps
 
     def best(self, rule: HaltingRule, tries: int = 1, sure: float = 1.0) -> dict[str, Any]:
-        """As ``trm_edge.rollouts`` chooses: the highest q_halt, no further try once sure."""
+        """As ``trm_edge.loop.rollouts`` chooses: the highest q_halt, no further try once sure."""
         right, q, steps = self.stopped(rule, tries)
         enough = 1 / (1 + np.exp(-q.astype(np.float64))) >= sure
         until = np.where(enough.any(0), enough.argmax(0), tries - 1)  # the last try of each
@@ -120,7 +121,7 @@ def _measure(name: str, count: int, rollouts: int, track: Track) -> dict[str, An
         export_bundle(request, path)
         table = Bundle.open(path).puzzle_embeddings()
         backend = OnnxRuntimeBackend(path / "cpu/step.onnx", config)
-        forms = task.symmetries(FORMS)
+        forms = task.augmentations(FORMS)
         whole = _in_forms(backend, table, puzzles, answers, forms[:1], track)
         few, known = puzzles[:rollouts], answers[:rollouts]
         tries = {
@@ -132,7 +133,7 @@ def _measure(name: str, count: int, rollouts: int, track: Track) -> dict[str, An
         }
 
     def rule(mode: Any = "adaptive", **change: Any) -> HaltingRule:
-        return HaltingRule.of(config, mode, **change)
+        return HaltingRule.from_config(config, mode, **change)
 
     most = config.halt_max_steps
     return {
@@ -168,19 +169,19 @@ def _in_forms(
     table: Any,
     puzzles: list[Puzzle],
     answers: Array,
-    forms: list[Symmetry],
+    forms: list[Augmentation],
     track: Track,
 ) -> Tries:
     steps = backend.config.halt_max_steps
     predictions = np.zeros((len(forms), len(puzzles), steps, answers.shape[1]), np.uint8)
     q = np.zeros((2, len(forms), len(puzzles), steps), np.float32)
-    fixed = HaltingRule.of(backend.config, "fixed")
+    fixed = HaltingRule.from_config(backend.config, "fixed")
     for k, form in enumerate(forms):
-        given = [Puzzle(form.view(one.tokens), one.identifier) for one in puzzles]
+        given = [Puzzle(form.apply(one.tokens), one.identifier) for one in puzzles]
         with Solver(backend, table, halting=fixed, trace=True) as solver:
             for one in track(solver.solve(given), f"form {k + 1}", len(given)):
                 assert one.trajectory is not None
-                predictions[k, one.index] = [form.back(row) for row in one.trajectory]
+                predictions[k, one.index] = [form.invert(row) for row in one.trajectory]
                 q[:, k, one.index] = one.q_halt, one.q_continue
     return Tries(predictions, q, answers)
 

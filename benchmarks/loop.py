@@ -20,25 +20,25 @@ from typing import Any
 import click
 import numpy as np
 import torch
+from machine_line import machine_line
 from numpy.typing import NDArray
-from told import told
 
-from trm_edge.backends.base import Backend, Decision
+from trm_edge.backends.base import Backend, HaltingLogits
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
-from trm_edge.backends.torch import TorchBackend
 from trm_edge.bundle import Bundle
 from trm_edge.errors import TrmEdgeError
 from trm_edge.evaluation.footprint import peak
 from trm_edge.evaluation.timing import interleaved, ratio
 from trm_edge.export.checkpoint import load_checkpoint
+from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.files import write_text
-from trm_edge.halting import HaltingRule
+from trm_edge.loop.halting import HaltingRule
+from trm_edge.loop.rollouts import Rollouts
+from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
 from trm_edge.reference import reference_checkpoint
-from trm_edge.rollouts import Rollouts
-from trm_edge.solver import Solver
 from trm_edge.targets.export_bundle import export_bundle
-from trm_edge.targets.profile import load_profile
+from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.puzzle_sources import held_out_puzzles
 from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
@@ -64,13 +64,13 @@ class Timed(Backend):
         self.most = slots
         self.inner.start(slots)
 
-    def step(self, tokens: Any, puzzle_embedding: Any, reset: Any) -> Decision:
+    def step(self, tokens: Any, puzzle_embedding: Any, reset: Any) -> HaltingLogits:
         began = time.perf_counter()
-        decision = self.inner.step(tokens, puzzle_embedding, reset)
+        wait_step = self.inner.step(tokens, puzzle_embedding, reset)
         self.seconds += time.perf_counter() - began
         self.steps += 1
         self.places += self.most
-        return decision
+        return wait_step
 
     def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
         return self.inner.logits(slots)
@@ -78,8 +78,8 @@ class Timed(Backend):
     def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         return self.inner.carry()
 
-    def keep(self, slots: NDArray[np.int64]) -> None:
-        self.inner.keep(slots)
+    def compact(self, slots: NDArray[np.int64]) -> None:
+        self.inner.compact(slots)
 
 
 @click.command(help=__doc__)
@@ -107,7 +107,7 @@ def main(puzzles: int, lengths: tuple[int, ...], rounds: int, threads: int, outp
         cast = load_checkpoint(reference_checkpoint("sudoku")).model.to(torch.bfloat16)
         table = bundle.puzzle_embeddings()
         report = {
-            "machine": told(threads),
+            "machine": machine_line(threads),
             "throughput": _throughput(ours, cast, table, given, answers, rounds),
             "latency": _latency(ours, cast, table, given, rounds),
             "overhead": _overhead(ours(), table, given),
@@ -128,9 +128,9 @@ def _throughput(
     rounds: int,
 ) -> dict[str, Any]:
     """Seconds for the same puzzles, and what share of them is right."""
-    fixed, adaptive = (HaltingRule.of(cast.config, mode) for mode in ("fixed", "adaptive"))
-    surer, tries = (HaltingRule.of(cast.config, threshold=by) for by in (4.0, 2.0))
-    forms = task_for(cast.config).symmetries(8)
+    fixed, adaptive = (HaltingRule.from_config(cast.config, mode) for mode in ("fixed", "adaptive"))
+    surer, tries = (HaltingRule.from_config(cast.config, threshold=by) for by in (4.0, 2.0))
+    forms = task_for(cast.config).augmentations(8)
     solvers = {
         EAGER: (TorchBackend(cast), fixed, 1),
         "PyTorch bfloat16, eager, adaptive": (TorchBackend(cast), adaptive, 1),
@@ -144,7 +144,7 @@ def _throughput(
     def run(name: str) -> None:
         backend, rule, most = solvers[name]
         with Solver(backend, table, halting=rule, batch=SLOTS) as solver:
-            what = Rollouts(solver, forms, sure=0.99) if most > 1 else solver
+            what = Rollouts(solver, forms, min_confidence=0.99) if most > 1 else solver
             found = np.stack([one.answer for one in what.solve(given, ordered=True)])
         exact[name] = float((found == answers).all(1).mean())
 
@@ -164,7 +164,10 @@ def _latency(
     ours: Callable[[], Backend], cast: Any, table: Any, given: list[Puzzle], rounds: int
 ) -> dict[str, Any]:
     """Milliseconds from a puzzle to its answer, one at a time, the engine loaded."""
-    fixed, surer = HaltingRule.of(cast.config, "fixed"), HaltingRule.of(cast.config, threshold=4.0)
+    fixed, surer = (
+        HaltingRule.from_config(cast.config, "fixed"),
+        HaltingRule.from_config(cast.config, threshold=4.0),
+    )
     few = given[:8]
     runs = {}
     solvers = {

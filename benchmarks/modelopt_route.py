@@ -39,9 +39,10 @@ from trm_edge.backends.onnxruntime import OnnxRuntimeBackend, StepArrays
 from trm_edge.errors import CalibrationError, MissingExtraError
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.step_graph import step_graph
-from trm_edge.halting import HaltingRule
+from trm_edge.loop.halting import HaltingRule
+from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, silent
-from trm_edge.solver import Puzzle, Solver
+from trm_edge.puzzle import Puzzle
 
 Precision8 = Literal["int8", "fp8"]
 Method = Literal["max", "entropy"]
@@ -87,7 +88,7 @@ def modelopt_graph(
     graph = step_graph(model)
     onnx.save(graph, before)
     backend = _RecordingBackend(before, model.config, threads=threads)
-    always = HaltingRule.of(model.config, "fixed")
+    always = HaltingRule.from_config(model.config, "fixed")
     with Solver(backend, puzzle_embeddings, halting=always, batch=batch) as solver:
         for _ in track(solver.solve(puzzles), "ModelOpt: true carries", len(puzzles)):
             pass

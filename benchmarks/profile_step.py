@@ -17,11 +17,11 @@ import onnx
 import onnxruntime as ort
 import torch
 from published_sizes import SIZES, random_model
-from step_runners import Inputs, int8_ingredients
+from step_runners import Inputs, int8_graph_inputs
 
 from trm_edge.step import step_inputs
-from trm_edge.targets.profile import load_profile
-from trm_edge.targets.target_graphs import Ingredients, target_graph
+from trm_edge.targets.profiles import load_profile
+from trm_edge.targets.target_graphs import GraphInputs, target_graph
 
 _LEAST = 0.01  # of the time: what takes less is added up
 
@@ -41,8 +41,8 @@ def main(name: str, slots: int, runs: int, threads: int) -> None:
         given = (given[0], *given[2:])
     feeds = dict(zip(names, given, strict=True))
     for precision, ready in (
-        ("float32", Ingredients(model, "fp32", None, {})),
-        ("INT8", int8_ingredients(model, inputs)),
+        ("float32", GraphInputs(model, "fp32", None, {})),
+        ("INT8", int8_graph_inputs(model, inputs)),
     ):
         graph = target_graph(ready, load_profile("cpu"))
         shares = _shares(graph, feeds, runs, threads)

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.qdq import quantize_graph
-from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
+from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.step_graph import step_graph
 from trm_edge.progress import Track
-from trm_edge.solver import Puzzle
+from trm_edge.puzzle import Puzzle
 
 
 @dataclass(frozen=True)
@@ -35,24 +35,24 @@ class Subject:
 Row = Callable[[Subject], onnx.ModelProto]
 
 
-def ours(kind: QuantizedType, recipe: CalibrationRecipe, *, in_float: tuple[str, ...] = ()) -> Row:
+def ours(qtype: QType, recipe: CalibrationRecipe, *, in_float: tuple[str, ...] = ()) -> Row:
     """The quantizer here; layers whose names contain one of ``in_float`` are left alone."""
 
     def graph(subject: Subject) -> onnx.ModelProto:
         ready = calibrate(
-            subject.model, subject.table, subject.puzzles, kind, recipe, subject.track
+            subject.model, subject.table, subject.puzzles, qtype, recipe, subject.track
         )
         layers = {
             name: how
             for name, how in ready.layers.items()
             if not any(part in name for part in in_float)
         }
-        return quantize_graph(step_graph(ready.model), layers, kind)
+        return quantize_graph(step_graph(ready.model), layers, qtype)
 
     return graph
 
 
-def modelopt(kind: Literal["int8", "fp8"], puzzles: int, *, in_float: tuple[str, ...] = ()) -> Row:
+def modelopt(qtype: Literal["int8", "fp8"], puzzles: int, *, in_float: tuple[str, ...] = ()) -> Row:
     """nvidia-modelopt's ONNX route."""
 
     def graph(subject: Subject) -> onnx.ModelProto:
@@ -60,7 +60,7 @@ def modelopt(kind: Literal["int8", "fp8"], puzzles: int, *, in_float: tuple[str,
             subject.model,
             subject.table,
             subject.puzzles[:puzzles],
-            kind,
+            qtype,
             subject.folder,
             in_float=in_float,
             track=subject.track,
@@ -69,7 +69,7 @@ def modelopt(kind: Literal["int8", "fp8"], puzzles: int, *, in_float: tuple[str,
     return graph
 
 
-INT8, FP8, INT4 = (CalibrationRecipe.default(kind) for kind in ("int8", "fp8", "int4"))
+INT8, FP8, INT4 = (CalibrationRecipe.default(qtype) for qtype in ("int8", "fp8", "int4"))
 STATIC = replace(INT8, activations="per_layer")
 EVERY_ROW = replace(INT8, activations="per_token")
 WEIGHT_ONLY = replace(INT8, activations="float")

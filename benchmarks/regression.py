@@ -28,13 +28,13 @@ from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.files import write_text
 from trm_edge.reference import reference_checkpoint
-from trm_edge.regression.baseline import Measured
+from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.budgets import Budgets
 from trm_edge.regression.check import Check, regressed
 from trm_edge.regression.run import new_baseline, regress, regress_speed
 from trm_edge.regression.speed import FLOAT32, STEP, measure_speed
 from trm_edge.targets.export_bundle import export_bundle
-from trm_edge.targets.profile import load_profile
+from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
 
@@ -50,7 +50,7 @@ Row = Callable[[], Found]
 @click.option("--output", type=click.Path(path_type=Path), required=True)
 def main(unchanged: int, times: int, seeds: int, resume: bool, output: Path) -> None:
     results = output / "regression.json"
-    report: dict[str, Any] = {"machine": str(Machine.here()), "rows": []}
+    report: dict[str, Any] = {"machine": str(Machine.current()), "rows": []}
     if resume and results.exists():
         report = json.loads(results.read_text())
     output.mkdir(parents=True, exist_ok=True)
@@ -81,7 +81,7 @@ def main(unchanged: int, times: int, seeds: int, resume: bool, output: Path) -> 
     write_text(output / "regression.md", _page(report))
 
 
-def _unchanged(good: Bundle, baseline: Measured, runs: int) -> dict[str, Row]:
+def _unchanged(good: Bundle, baseline: Measurement, runs: int) -> dict[str, Row]:
     def alone() -> Found:
         return "", [regress_speed(good, baseline, Budgets()) for _ in range(runs)]
 
@@ -101,7 +101,7 @@ def _unchanged(good: Bundle, baseline: Measured, runs: int) -> dict[str, Row]:
     }
 
 
-def _slower(good: Bundle, baseline: Measured, folder: Path, runs: int) -> dict[str, Row]:
+def _slower(good: Bundle, baseline: Measurement, folder: Path, runs: int) -> dict[str, Row]:
     @cache
     def slow(percent: int) -> tuple[Bundle, str]:
         return _with_extra_work(good, folder, percent)
@@ -122,7 +122,7 @@ def _slower(good: Bundle, baseline: Measured, folder: Path, runs: int) -> dict[s
     }
 
 
-def _wronger(good: Bundle, baseline: Measured, folder: Path, seeds: int) -> dict[str, Row]:
+def _wronger(good: Bundle, baseline: Measurement, folder: Path, seeds: int) -> dict[str, Row]:
     def found(make: Callable[[Path, int], Path], runs: int, budgets: Budgets) -> Found:
         checks = []
         for seed in range(runs):
@@ -168,7 +168,7 @@ def _with_extra_work(good: Bundle, folder: Path, percent: int) -> tuple[Bundle, 
 
 def _cost(bundle: Bundle) -> NDArray[np.float64]:
     """A step of 1 slot and of 8, beside the float32 step."""
-    speed = measure_speed(bundle, "cpu", sessions=8)
+    speed = measure_speed(bundle, "cpu", repeats=8)
     return np.array([np.median(by[STEP] / by[FLOAT32]) for by in speed.times.values()])
 
 

@@ -19,8 +19,8 @@ from typing import Any
 import click
 import numpy as np
 import torch
+from machine_line import machine_line
 from published_sizes import SIZES, random_model
-from told import told
 
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.recipe import CalibrationRecipe
@@ -58,7 +58,7 @@ def main(times: int, output: Path) -> None:
         rows[f"export of {name}"] = _row([_seconds(lambda m=model: step_graph(m))], 20.0)  # type: ignore[misc]
     for name in REFERENCES:
         rows[f"INT8 calibration, {name}"] = _row([_calibration(name)], 60.0)
-    report = {"machine": told(2), "rows": rows}
+    report = {"machine": machine_line(2), "rows": rows}
     output.mkdir(parents=True, exist_ok=True)
     write_text(output / "startup.json", json.dumps(report, indent=1) + "\n")
     page = _page(report)

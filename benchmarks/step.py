@@ -18,11 +18,11 @@ from typing import Any
 import click
 import numpy as np
 import torch
+from machine_line import machine_line
 from numpy.typing import NDArray
 from published_sizes import SIZES, random_model
 from roofline import operations, peaks
 from step_runners import EAGER, FLOAT32, INT8, NAIVE, Inputs, Step, naive, ours, pytorch
-from told import told
 
 from trm_edge.evaluation.timing import interleaved, ratio
 from trm_edge.export.model import TinyRecursiveModel
@@ -50,7 +50,7 @@ def main(
     output: Path,
 ) -> None:
     torch.set_num_threads(threads)
-    report: dict[str, Any] = {"machine": told(threads), "rows": []}
+    report: dict[str, Any] = {"machine": machine_line(threads), "rows": []}
     for name in only or SIZES:
         for model, shown, sizes in _models(name, batches):
             with tempfile.TemporaryDirectory() as folder:

@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.calibrate import calibrate
-from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
+from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.export.model import Carry, TinyRecursiveModel
+from trm_edge.profile import Int8Ranges, Precision
 from trm_edge.puzzle import Puzzle
-from trm_edge.targets.profile import Int8Ranges, Precision, load_profile
-from trm_edge.targets.target_graphs import Ingredients, target_graph
+from trm_edge.targets.profiles import load_profile
+from trm_edge.targets.target_graphs import GraphInputs, target_graph
 
 Step = Callable[[int], None]  # runs one step of that many slots
 FLOAT32, INT8, EAGER, NAIVE = "float32", "INT8", "PyTorch bfloat16, eager", "naive export, float32"
@@ -55,10 +56,10 @@ def ours(
 ) -> Iterator[tuple[str, Step]]:
     """The cpu target's graphs, through the backend that `trm-edge solve` uses."""
     profile = load_profile("cpu")
-    yield FLOAT32, _backend(model, Ingredients(model, "fp32", None, {}), inputs, folder, threads)
-    for kind in ("int8", "fp8"):
-        ready = _ingredients(model, inputs, kind)  # type: ignore[arg-type]
-        if kind == "fp8":
+    yield FLOAT32, _backend(model, GraphInputs(model, "fp32", None, {}), inputs, folder, threads)
+    for qtype in ("int8", "fp8"):
+        ready = _graph_inputs(model, inputs, qtype)  # type: ignore[arg-type]
+        if qtype == "fp8":
             yield "FP8, by conversion", _backend(model, ready, inputs, folder, threads)
             continue
         for name, ranges in _RANGES.items():
@@ -66,30 +67,30 @@ def ours(
             yield name, _backend(model, ready, inputs, folder, threads, how)
 
 
-def int8_ingredients(model: TinyRecursiveModel, inputs: Inputs) -> Ingredients:
+def int8_graph_inputs(model: TinyRecursiveModel, inputs: Inputs) -> GraphInputs:
     """The model in INT8, calibrated on two puzzles: for timing, not for answers."""
-    return _ingredients(model, inputs, "int8")
+    return _graph_inputs(model, inputs, "int8")
 
 
-def _ingredients(model: TinyRecursiveModel, inputs: Inputs, kind: QuantizedType) -> Ingredients:
-    recipe = CalibrationRecipe.default(kind)
+def _graph_inputs(model: TinyRecursiveModel, inputs: Inputs, qtype: QType) -> GraphInputs:
+    recipe = CalibrationRecipe.default(qtype)
     recipe = replace(recipe, puzzles=2, steps=(1,), compensated_rounding=False)
     puzzles = [Puzzle(tokens) for tokens in inputs.tokens[:2]]
-    ready = calibrate(model, inputs.rows[:1], puzzles, kind, recipe)
-    precision: Precision = "int8" if kind == "int8" else "fp8"
-    return Ingredients(ready.model, precision, kind, ready.layers)
+    ready = calibrate(model, inputs.rows[:1], puzzles, qtype, recipe)
+    precision: Precision = "int8" if qtype == "int8" else "fp8"
+    return GraphInputs(ready.model, precision, qtype, ready.layers)
 
 
 def _backend(
     model: TinyRecursiveModel,
-    ingredients: Ingredients,
+    graph_inputs: GraphInputs,
     inputs: Inputs,
     folder: Path,
     threads: int,
     profile: Any = None,
 ) -> Step:
     path = folder / f"{len(list(folder.glob('*.onnx')))}.onnx"
-    onnx.save(target_graph(ingredients, profile or load_profile("cpu")), path)
+    onnx.save(target_graph(graph_inputs, profile or load_profile("cpu")), path)
     backend = OnnxRuntimeBackend(path, model.config, threads=threads)
     backend.activate()
 

@@ -21,12 +21,12 @@ from torch import Tensor
 
 from trm_edge.calibration.calibrate import Calibration
 from trm_edge.calibration.equalise import equalise
-from trm_edge.calibration.finetune_recipe import FinetuneRecipe
 from trm_edge.calibration.grid import round_weight, spread_scales, weight_scales
 from trm_edge.calibration.layers import LayerQuantization
+from trm_edge.calibration.qat.recipe import FinetuneRecipe
 from trm_edge.calibration.qdq import STORED, encode
-from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
-from trm_edge.calibration.trajectories import Extent, linear_layers
+from trm_edge.calibration.recipe import CalibrationRecipe, QType
+from trm_edge.calibration.trajectories import CalibrationCoverage, linear_layers
 from trm_edge.errors import CalibrationError, ConfigError
 from trm_edge.export.model import TinyRecursiveModel
 
@@ -48,13 +48,13 @@ class SavedCalibration:
         content = {
             "format": FORMAT,
             "checkpoint_sha256": self.checkpoint_sha256,
-            "kind": ready.kind,
+            "kind": ready.qtype,
             "source": self.source,
             "recipe": ready.recipe.to_dict(),
             "finetune": None if self.finetune is None else self.finetune.to_dict(),
-            "seen": asdict(ready.extent),
+            "seen": asdict(ready.coverage),
             "layers": {
-                name: _layer_to_dict(how, ready.kind, with_codes=ready.recipe.compensated_rounding)
+                name: _layer_to_dict(how, ready.qtype, with_codes=ready.recipe.compensated_rounding)
                 for name, how in ready.layers.items()
             },
         }
@@ -65,7 +65,7 @@ def read_calibration(
     path: Path,
     model: TinyRecursiveModel,
     checkpoint_sha256: str,
-    kind: QuantizedType,
+    qtype: QType,
     recipe: CalibrationRecipe | None = None,
 ) -> SavedCalibration:
     """Make a checkpoint ready by a saved calibration.
@@ -82,7 +82,7 @@ def read_calibration(
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise ConfigError(f"its format is not {FORMAT}")
         found = CalibrationRecipe.from_dict(content["recipe"])
-        extent = Extent(**content["seen"])
+        coverage = CalibrationCoverage(**content["seen"])
         given = (content["checkpoint_sha256"], content["kind"], set(content["layers"]))
         source, finetune = str(content["source"]), content["finetune"]
     except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
@@ -97,8 +97,8 @@ def read_calibration(
             f"{path} follows a fine-tuning, and does not hold the weights that came out of it. "
             "Calibrate again without it."
         )
-    if given[1] != kind:
-        raise CalibrationError(f"{path} is for {given[1]}, but {kind} is asked for.")
+    if given[1] != qtype:
+        raise CalibrationError(f"{path} is for {given[1]}, but {qtype} is asked for.")
     if recipe is not None and recipe != found:
         changed = ", ".join(
             f"{name} {value!r}, not {getattr(recipe, name)!r}"
@@ -111,7 +111,7 @@ def read_calibration(
             f"{path} is for a graph with other layers. Calibrate again without it."
         )
     try:
-        ready = _restore(model, kind, found, extent, content["layers"])
+        ready = _restore(model, qtype, found, coverage, content["layers"])
     except (ValueError, KeyError, TypeError, zlib.error, RuntimeError) as error:
         raise CalibrationError(
             f"{path} does not fit the model: {error}. Calibrate again without it."
@@ -122,9 +122,9 @@ def read_calibration(
 @torch.no_grad()
 def _restore(
     model: TinyRecursiveModel,
-    kind: QuantizedType,
+    qtype: QType,
     recipe: CalibrationRecipe,
-    extent: Extent,
+    coverage: CalibrationCoverage,
     saved: dict[str, dict[str, Any]],
 ) -> Calibration:
     model = copy.deepcopy(model)
@@ -133,13 +133,13 @@ def _restore(
     layers = {}
     for name, module in linear_layers(model).items():
         values, weight = saved[name], module.weight
-        scales = weight_scales(weight, kind)
+        scales = weight_scales(weight, qtype)
         if recipe.compensated_rounding:
-            rounded = _decode(values["codes"], weight.shape, kind) * spread_scales(
-                scales, weight.shape[1], kind
+            rounded = _decode(values["codes"], weight.shape, qtype) * spread_scales(
+                scales, weight.shape[1], qtype
             )
         else:
-            rounded = round_weight(weight, scales, kind)
+            rounded = round_weight(weight, scales, qtype)
         bias = values["bias"]
         layers[name] = LayerQuantization(
             activations=recipe.activations_of(name),
@@ -150,29 +150,27 @@ def _restore(
             channel_amax=channels[name],
             bias=None if bias is None else np.array(bias, np.float32),
         )
-    return Calibration(model, kind, layers, recipe, extent)
+    return Calibration(model, qtype, layers, recipe, coverage)
 
 
-def _layer_to_dict(
-    how: LayerQuantization, kind: QuantizedType, *, with_codes: bool
-) -> dict[str, Any]:
+def _layer_to_dict(how: LayerQuantization, qtype: QType, *, with_codes: bool) -> dict[str, Any]:
     return {
         "amax": list(how.amax),
         "equalisation": how.equalisation,
         "channel_amax": [float(value) for value in how.channel_amax],
         "bias": None if how.bias is None else [float(value) for value in how.bias],
-        "codes": _encode(how, kind) if with_codes else None,
+        "codes": _encode(how, qtype) if with_codes else None,
     }
 
 
-def _encode(how: LayerQuantization, kind: QuantizedType) -> str:
-    codes = encode(how, kind)
-    raw = codes.astype(np.int8) if kind == "int4" else codes
+def _encode(how: LayerQuantization, qtype: QType) -> str:
+    codes = encode(how, qtype)
+    raw = codes.astype(np.int8) if qtype == "int4" else codes
     return base64.b64encode(zlib.compress(raw.tobytes(), 9)).decode("ascii")
 
 
-def _decode(text: str, shape: tuple[int, ...], kind: QuantizedType) -> Tensor:
+def _decode(text: str, shape: tuple[int, ...], qtype: QType) -> Tensor:
     raw = zlib.decompress(base64.b64decode(text, validate=True))
-    stored = np.int8 if kind == "int4" else STORED[kind]
+    stored = np.int8 if qtype == "int4" else STORED[qtype]
     codes: NDArray[Any] = np.frombuffer(raw, stored).reshape(shape)
     return torch.from_numpy(codes.astype(np.float32))

@@ -16,14 +16,14 @@ from trm_edge.calibration.equalise import best_power, channel_factors, equalise,
 from trm_edge.calibration.grid import round_inputs, round_weight, weight_scales
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.ranges import RangeObserver
-from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
+from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.calibration.rounding import round_compensated
 from trm_edge.calibration.statistics import InputStatistics
-from trm_edge.calibration.trajectories import Extent, linear_layers, run_trajectories
+from trm_edge.calibration.trajectories import CalibrationCoverage, linear_layers, run_trajectories
 from trm_edge.errors import CalibrationError, CalibrationWarning
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.progress import Track, silent
-from trm_edge.solver import Puzzle
+from trm_edge.puzzle import Puzzle
 
 
 @dataclass(frozen=True)
@@ -31,10 +31,10 @@ class Calibration:
     """A model made ready to be quantized."""
 
     model: TinyRecursiveModel  # equalised, its matrices not rounded
-    kind: QuantizedType
+    qtype: QType
     layers: dict[str, LayerQuantization]
     recipe: CalibrationRecipe
-    extent: Extent
+    coverage: CalibrationCoverage
 
 
 @torch.no_grad()
@@ -42,7 +42,7 @@ def calibrate(
     model: TinyRecursiveModel,
     puzzle_embeddings: NDArray[np.float32] | None,
     puzzles: Sequence[Puzzle],
-    kind: QuantizedType,
+    qtype: QType,
     recipe: CalibrationRecipe,
     track: Track = silent,
 ) -> Calibration:
@@ -55,28 +55,28 @@ def calibrate(
     chosen = list(puzzles)[: recipe.puzzles]
     generator = torch.Generator().manual_seed(recipe.seed)
     seen = {name: InputStatistics(generator) for name in linear_layers(model)}
-    extent = run_trajectories(model, puzzle_embeddings, chosen, seen, recipe, track=track)
+    coverage = run_trajectories(model, puzzle_embeddings, chosen, seen, recipe, track=track)
     _check_inputs(seen)
-    powers = _powers(model, seen, kind, recipe)
+    powers = _powers(model, seen, qtype, recipe)
     equalise(model, {name: statistics.amax for name, statistics in seen.items()}, powers)
     factors = {name: channel_factors(seen[name].amax, power) for name, power in powers.items()}
     amax: dict[str, tuple[float, ...]] = {
         name: (float((seen[name].amax / factors[name]).max()),) for name in powers
     }
     if recipe.needs_observers:
-        observers = {name: RangeObserver(recipe, kind, amax[name][0]) for name in powers}
+        observers = {name: RangeObserver(recipe, qtype, amax[name][0]) for name in powers}
         run_trajectories(
             model, puzzle_embeddings, chosen, observers, recipe, track=track, what="ranges"
         )
         amax = {name: observer.amax() for name, observer in observers.items()}
     layers = {}
     for name, module in linear_layers(model).items():
-        weight, scales = module.weight, weight_scales(module.weight, kind)
+        weight, scales = module.weight, weight_scales(module.weight, qtype)
         if recipe.compensated_rounding:
             gram = seen[name].gram / torch.outer(factors[name], factors[name]).double()
-            rounded = round_compensated(weight, scales, gram, kind)
+            rounded = round_compensated(weight, scales, gram, qtype)
         else:
-            rounded = round_weight(weight, scales, kind)
+            rounded = round_weight(weight, scales, qtype)
         layers[name] = LayerQuantization(
             activations=recipe.activations_of(name),
             amax=amax[name],
@@ -87,16 +87,16 @@ def calibrate(
         )
         if recipe.bias_correction:
             inputs = seen[name].sample / factors[name]
-            bias = _missing_mean(layers[name], weight, inputs, kind)
+            bias = _missing_mean(layers[name], weight, inputs, qtype)
             layers[name] = replace(layers[name], bias=bias)
-    return Calibration(model, kind, layers, recipe, extent)
+    return Calibration(model, qtype, layers, recipe, coverage)
 
 
 def _missing_mean(
-    how: LayerQuantization, weight: Tensor, inputs: Tensor, kind: QuantizedType
+    how: LayerQuantization, weight: Tensor, inputs: Tensor, qtype: QType
 ) -> NDArray[np.float32]:
     """What quantization takes from the mean of the product (out,), on recorded inputs (n, in)."""
-    rounded = round_inputs(inputs, max(how.amax), kind, how.activations)
+    rounded = round_inputs(inputs, max(how.amax), qtype, how.activations)
     missing: NDArray[np.float32] = (inputs @ weight.T - rounded @ how.weight.T).mean(0).numpy()
     return missing
 
@@ -122,7 +122,7 @@ def _check_inputs(seen: dict[str, InputStatistics]) -> None:
 def _powers(
     model: TinyRecursiveModel,
     seen: dict[str, InputStatistics],
-    kind: QuantizedType,
+    qtype: QType,
     recipe: CalibrationRecipe,
 ) -> dict[str, float]:
     """The power to equalise each layer's input by: measured for SwiGLU products, else 0."""
@@ -131,5 +131,5 @@ def _powers(
         down = f"{name}.down_proj"
         weight = module.down_proj.weight
         rounding = recipe.activations_of(down)
-        powers[down] = best_power(weight, seen[down], recipe.equalisation, kind, rounding)
+        powers[down] = best_power(weight, seen[down], recipe.equalisation, qtype, rounding)
     return powers

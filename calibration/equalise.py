@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from trm_edge.calibration.grid import round_inputs, round_weight, weight_scales
-from trm_edge.calibration.recipe import Activations, QuantizedType
+from trm_edge.calibration.recipe import Activations, QType
 from trm_edge.calibration.statistics import InputStatistics
 from trm_edge.export.model import SwiGLU, TinyRecursiveModel
 
@@ -38,7 +38,7 @@ def best_power(
     weight: Tensor,
     seen: InputStatistics,
     powers: Sequence[float],
-    kind: QuantizedType,
+    qtype: QType,
     activations: Activations,
 ) -> float:
     """The power whose quantized product is nearest to the float one on the recorded inputs.
@@ -52,8 +52,8 @@ def best_power(
         factors = channel_factors(seen.amax, power)
         inputs, scaled = seen.sample / factors, weight * factors
         amax = max(float((seen.amax / factors).max()), 1e-30)
-        rounded = round_inputs(inputs, amax, kind, activations)
-        kept = round_weight(scaled, weight_scales(scaled, kind), kind)
+        rounded = round_inputs(inputs, amax, qtype, activations)
+        kept = round_weight(scaled, weight_scales(scaled, qtype), qtype)
         return float((rounded @ kept.T - seen.sample @ weight.T).square().mean())
 
     return min(powers, key=error)

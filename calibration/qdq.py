@@ -27,11 +27,11 @@ from onnx import TensorProto, helper, numpy_helper
 
 from trm_edge.calibration.grid import BLOCK, LARGEST, TINY, spread_scales
 from trm_edge.calibration.layers import LayerQuantization
-from trm_edge.calibration.recipe import QuantizedType
+from trm_edge.calibration.recipe import QType
 from trm_edge.errors import CalibrationError
 from trm_edge.export.onnxruntime_graph import PARTS
 
-STORED: dict[QuantizedType, Any] = {
+STORED: dict[QType, Any] = {
     "int8": np.int8,
     "fp8": ml_dtypes.float8_e4m3fn,
     "int4": ml_dtypes.int4,
@@ -41,7 +41,7 @@ _ZERO, _TINY, _LAST = "zero", "tiny", "last_axis"
 
 
 def quantize_graph(
-    graph: onnx.ModelProto, layers: Mapping[str, LayerQuantization], kind: QuantizedType
+    graph: onnx.ModelProto, layers: Mapping[str, LayerQuantization], qtype: QType
 ) -> onnx.ModelProto:
     """A copy of a float step graph with the layers named in ``layers`` quantized.
 
@@ -61,17 +61,17 @@ def quantize_graph(
     for layer, how in layers.items():
         if not all(np.isfinite(amax) and amax > 0 for amax in how.amax):
             raise CalibrationError(f"{layer} has the range {how.amax}, which gives no scale.")
-        for tensor in _input_scales(layer, how, kind, element):
+        for tensor in _input_scales(layer, how, qtype, element):
             constants[tensor.name] = tensor
     for matrix in matrices.values():
-        for tensor in _matrix_constants(matrix, kind, element):
+        for tensor in _matrix_constants(matrix, qtype, element):
             constants[tensor.name] = tensor
-    shifted = kind == "int8" and any(one.domain for one in model.opset_import)
-    zero = np.uint8(128) if shifted else np.zeros((), STORED[kind])
+    shifted = qtype == "int8" and any(one.domain for one in model.opset_import)
+    zero = np.uint8(128) if shifted else np.zeros((), STORED[qtype])
     constants[_ZERO] = numpy_helper.from_array(np.asarray(zero), _ZERO)
     constants[_LAST] = numpy_helper.from_array(np.array([-1], np.int64), _LAST)
     constants[_TINY] = numpy_helper.from_array(np.asarray(TINY, element), _TINY)
-    emitter = _ProductEmitter(kind, reciprocal=shifted)
+    emitter = _ProductEmitter(qtype, reciprocal=shifted)
     for node in inside.node:
         if node.op_type == "MatMul" and node.input[1] in matrices:
             emitter.product(node, matrices[node.input[1]])
@@ -82,7 +82,7 @@ def quantize_graph(
     del inside.node[:], inside.initializer[:]
     inside.node.extend(nodes)
     inside.initializer.extend(tensor for name, tensor in constants.items() if name in used)
-    if kind == "int4":
+    if qtype == "int4":
         model.opset_import[0].version = _OPSET_INT4
         model.ir_version = max(model.ir_version, 10)
     onnx.checker.check_model(model, full_check=True)
@@ -130,8 +130,8 @@ class _ProductEmitter:
         reciprocal: divide a row once and multiply by that: a CPU divides slowly.
     """
 
-    def __init__(self, kind: QuantizedType, *, reciprocal: bool) -> None:
-        self.kind = kind
+    def __init__(self, qtype: QType, *, reciprocal: bool) -> None:
+        self.qtype = qtype
         self._reciprocal = reciprocal
         self.nodes: list[onnx.NodeProto] = []
         self._calls: Counter[str] = Counter()  # by matrix
@@ -154,7 +154,7 @@ class _ProductEmitter:
                 output = f"{name}.r"
             self.nodes.append(_node("DequantizeLinear", [source, scale, _ZERO], f"{name}.dq"))
             source = f"{name}.dq"
-        block = {"axis": 0, "block_size": BLOCK} if self.kind == "int4" else {"axis": 1}
+        block = {"axis": 0, "block_size": BLOCK} if self.qtype == "int4" else {"axis": 1}
         weight = [matrix.name, f"{matrix.name}.s"]
         self.nodes += [
             _node("DequantizeLinear", weight, f"{name}.w", **block),
@@ -206,22 +206,22 @@ def _element_type(constants: Mapping[str, TensorProto]) -> Any:
 
 
 def _input_scales(
-    layer: str, how: LayerQuantization, kind: QuantizedType, element: Any
+    layer: str, how: LayerQuantization, qtype: QType, element: Any
 ) -> list[TensorProto]:
     if how.activations == "float":
         return []
     tensors = []
     for site, amax in enumerate(how.amax):
         largest = 1.0 if how.activations == "per_token" else amax
-        scale = _scales(np.asarray(largest / LARGEST[kind]), layer, element)
+        scale = _scales(np.asarray(largest / LARGEST[qtype]), layer, element)
         tensors.append(numpy_helper.from_array(scale, _scale_name(layer, how, site)))
     return tensors
 
 
-def _matrix_constants(matrix: _Matrix, kind: QuantizedType, element: Any) -> list[TensorProto]:
+def _matrix_constants(matrix: _Matrix, qtype: QType, element: Any) -> list[TensorProto]:
     how, name = matrix.how, matrix.name
-    codes = np.ascontiguousarray(encode(how, kind).T)  # (in, out)
-    scales = how.weight_scales.T if kind == "int4" else how.weight_scales[:, 0]
+    codes = np.ascontiguousarray(encode(how, qtype).T)  # (in, out)
+    scales = how.weight_scales.T if qtype == "int4" else how.weight_scales[:, 0]
     tensors = [
         numpy_helper.from_array(codes, name),
         numpy_helper.from_array(_scales(scales, matrix.layer, element), f"{name}.s"),
@@ -247,10 +247,10 @@ def _scales(values: NDArray[Any], layer: str, element: Any) -> NDArray[Any]:
     return scales
 
 
-def encode(how: LayerQuantization, kind: QuantizedType) -> NDArray[Any]:
+def encode(how: LayerQuantization, qtype: QType) -> NDArray[Any]:
     """The codes of a layer's weight, (out, in) in the quantized type."""
     scales = torch.from_numpy(how.weight_scales)
-    scaled = (how.weight / spread_scales(scales, how.weight.shape[1], kind)).numpy()
-    clipped = np.clip(scaled, -LARGEST[kind], LARGEST[kind])
-    codes: NDArray[Any] = (clipped if kind == "fp8" else np.rint(clipped)).astype(STORED[kind])
+    scaled = (how.weight / spread_scales(scales, how.weight.shape[1], qtype)).numpy()
+    clipped = np.clip(scaled, -LARGEST[qtype], LARGEST[qtype])
+    codes: NDArray[Any] = (clipped if qtype == "fp8" else np.rint(clipped)).astype(STORED[qtype])
     return codes

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from trm_edge.calibration.grid import LARGEST, round_to_grid
-from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
+from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.errors import CalibrationError, MissingExtraError
 
-_BITS: dict[QuantizedType, Any] = {"int8": 8, "fp8": (4, 3)}
+_BITS: dict[QType, Any] = {"int8": 8, "fp8": (4, 3)}
 
 
 class RangeObserver:
@@ -29,14 +29,14 @@ class RangeObserver:
         CalibrationError: the method is not to be had for this type.
     """
 
-    def __init__(self, recipe: CalibrationRecipe, kind: QuantizedType, widest: float) -> None:
-        if recipe.method == "entropy" and kind == "fp8":
+    def __init__(self, recipe: CalibrationRecipe, qtype: QType, widest: float) -> None:
+        if recipe.method == "entropy" and qtype == "fp8":
             raise CalibrationError(
                 "the entropy method counts integer levels and has no meaning for fp8; take max, "
                 "mse or percentile."
             )
         self.recipe = recipe
-        self._new = _calibrator(recipe, kind, widest)
+        self._new = _calibrator(recipe, qtype, widest)
         self._calibrators: dict[int, Any] = {}
 
     def __call__(self, h: Tensor, site: int) -> None:
@@ -72,7 +72,7 @@ def check_finite(h: Tensor) -> None:
         )
 
 
-def _calibrator(recipe: CalibrationRecipe, kind: QuantizedType, widest: float) -> Callable[[], Any]:
+def _calibrator(recipe: CalibrationRecipe, qtype: QType, widest: float) -> Callable[[], Any]:
     """Makes ModelOpt's calibrator for a method; importing it takes seconds."""
     try:
         with warnings.catch_warnings():
@@ -87,12 +87,12 @@ def _calibrator(recipe: CalibrationRecipe, kind: QuantizedType, widest: float) -
         package = "nvidia-modelopt" if missing.startswith("modelopt") else missing
         raise MissingExtraError(package, "export", "Calibration") from error
     if recipe.method == "max":
-        return lambda: MaxCalibrator(_BITS[kind])
+        return lambda: MaxCalibrator(_BITS[qtype])
     if recipe.method == "mse":
         # The histogram calibrator has a method of that name too; in ModelOpt 0.47 it hands the
         # number of bits to the wrong parameter and always returns the narrowest range it tries.
         def rounded(h: Tensor, amax: Tensor) -> Tensor:
-            return round_to_grid(h, amax / LARGEST[kind], kind)
+            return round_to_grid(h, amax / LARGEST[qtype], qtype)
 
         return lambda: MseCalibrator(
             torch.tensor(widest),
@@ -103,4 +103,4 @@ def _calibrator(recipe: CalibrationRecipe, kind: QuantizedType, widest: float) -
         )
     # NumPy's histogram counts in integers; torch's counts in float32 and loses track above 16
     # million values a bin.
-    return lambda: HistogramCalibrator(_BITS[kind], torch_hist=False)
+    return lambda: HistogramCalibrator(_BITS[qtype], torch_hist=False)

@@ -7,7 +7,7 @@ from typing import Any, Literal, get_args
 
 from trm_edge.errors import ConfigError
 
-QuantizedType = Literal["int8", "fp8", "int4"]
+QType = Literal["int8", "fp8", "int4"]
 # How the input of a matrix product is rounded. "per_token": each row by its own largest magnitude.
 # "per_layer" and "per_call_site": by a range taken in advance, one for all passes of the network
 # or one for each. "float": not at all, weights alone are quantized. "per_token_products": rows that
@@ -73,27 +73,27 @@ class CalibrationRecipe:
             )
 
     @classmethod
-    def default(cls, kind: QuantizedType) -> CalibrationRecipe:
+    def default(cls, qtype: QType) -> CalibrationRecipe:
         """The recipe of `trm-edge export --int8`, `--fp8` and `--int4`.
 
         FP8 is a floating-point type: small values keep their digits under a common range. INT4 is
         for weights.
         """
-        activations: dict[QuantizedType, Activations] = {
+        activations: dict[QType, Activations] = {
             "int8": "per_token_products",
             "fp8": "per_layer",
             "int4": "float",
         }
-        return cls(activations=activations[kind])
+        return cls(activations=activations[qtype])
 
     @classmethod
-    def static(cls, kind: QuantizedType) -> CalibrationRecipe:
+    def static(cls, qtype: QType) -> CalibrationRecipe:
         """The recipe of targets that want every range in advance.
 
         Entropy keeps INT8's carry nearest to the float one (docs/quantization.md); ModelOpt has no
         such ranges for FP8.
         """
-        return cls(activations="per_layer", method="entropy" if kind == "int8" else "max")
+        return cls(activations="per_layer", method="entropy" if qtype == "int8" else "max")
 
     def activations_of(self, layer: str) -> Activations:
         """How the inputs of a layer are rounded."""

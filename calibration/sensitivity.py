@@ -50,7 +50,7 @@ class QuantizedRunner:
         self._float = step_graph(calibration.model)
 
     def graph(self, layers: Mapping[str, LayerQuantization]) -> onnx.ModelProto:
-        return quantize_graph(self._float, layers, self.calibration.kind)
+        return quantize_graph(self._float, layers, self.calibration.qtype)
 
     def answers(
         self,

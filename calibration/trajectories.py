@@ -15,14 +15,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trm_edge.backends.base import Decision
-from trm_edge.backends.torch import TorchBackend
+from trm_edge.backends.base import HaltingLogits
 from trm_edge.calibration.recipe import CalibrationRecipe
 from trm_edge.errors import CalibrationError, ConfigError
 from trm_edge.export.model import Carry, TinyRecursiveModel
-from trm_edge.halting import HaltingRule
+from trm_edge.export.torch_backend import TorchBackend
+from trm_edge.loop.halting import HaltingRule
+from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, silent
-from trm_edge.solver import Puzzle, Solver
+from trm_edge.puzzle import Puzzle
 
 # Takes a layer's input (B, ..., K) and the pass of the network within the step, from 0: the call
 # site of the layer in the step graph.
@@ -39,7 +40,7 @@ def linear_layers(model: TinyRecursiveModel) -> dict[str, nn.Linear]:
 
 
 @dataclass(frozen=True)
-class Extent:
+class CalibrationCoverage:
     """How much was seen."""
 
     puzzles: int
@@ -56,7 +57,7 @@ def run_trajectories(
     *,
     track: Track = silent,
     what: str = "calibrating",
-) -> Extent:
+) -> CalibrationCoverage:
     """Run every puzzle through all ACT steps; observers see what the recipe looks at.
 
     Raises:
@@ -79,14 +80,14 @@ def run_trajectories(
     solver = Solver(
         backend,
         puzzle_embeddings,
-        halting=HaltingRule.of(config, "fixed"),
+        halting=HaltingRule.from_config(config, "fixed"),
         batch=recipe.batch,
     )
     with solver, backend.watching(observers):
         for _ in track(solver.solve(puzzles), what, len(puzzles)):
             pass
     seen = len(puzzles) * len(steps)
-    return Extent(len(puzzles), seen, seen * len(passes))
+    return CalibrationCoverage(len(puzzles), seen, seen * len(passes))
 
 
 class _WatchedBackend(TorchBackend):
@@ -103,7 +104,7 @@ class _WatchedBackend(TorchBackend):
         tokens: NDArray[np.int32],
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
-    ) -> Decision:
+    ) -> HaltingLogits:
         self.step_number = 1 if reset.all() else self.step_number + 1
         if self.recipe.carries == "random":
             shape = (len(tokens), self.config.carry_len, self.config.hidden_size)

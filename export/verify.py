@@ -17,7 +17,7 @@ from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.errors import ExportError
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.progress import Track, silent
-from trm_edge.solver import Puzzle
+from trm_edge.puzzle import Puzzle
 
 TOLERANCE = 1e-3  # of the largest magnitude of the tensor; rounding alone stays below 1e-4
 

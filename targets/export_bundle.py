@@ -11,25 +11,19 @@ import onnx
 
 from trm_edge import __version__
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
-from trm_edge.bundle import (
-    CALIBRATION,
-    PARITY,
-    PUZZLE_EMBEDDINGS,
-    SENSITIVITY,
-    Bundle,
-    BundleWriter,
-)
+from trm_edge.bundle import CALIBRATION, PARITY, PUZZLE_EMBEDDINGS, SENSITIVITY, Bundle
+from trm_edge.bundle_writer import BundleWriter
 from trm_edge.evaluation.vectors import labels_of, record_vectors
 from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.export.step_graph import step_graph
 from trm_edge.export.verify import verify_step_graph
 from trm_edge.manifest import CheckpointRecord, FloatLayer, Manifest, TargetRecord
 from trm_edge.progress import Track, silent
-from trm_edge.targets.profile import load_profile
+from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.puzzle_sources import CONTROL_PUZZLES, PARITY_PUZZLES, held_out_puzzles
 from trm_edge.targets.quantization import quantized_step
 from trm_edge.targets.request import ExportRequest
-from trm_edge.targets.target_graphs import Ingredients, Twins, target_graph
+from trm_edge.targets.target_graphs import GraphInputs, TargetSimulator, target_graph
 
 _HEADS_REASON = "heads and embedding are a thousandth of the work and decide the answer"
 _VERIFIED_PUZZLES = 4
@@ -80,29 +74,30 @@ def export_bundle(
         vectors.save(writer.path(PARITY))
         say(f"float32 answers to {len(vectors)} puzzles kept ({held_out.source})")
         float_layers: tuple[FloatLayer, ...] = ()
-        ingredients = Ingredients(checkpoint.model, request.precision, None, {})
-        if request.kind is not None:
-            step = quantized_step(request, request.kind, held_out, vectors, track=track, say=say)
+        graph_inputs = GraphInputs(checkpoint.model, request.precision, None, {})
+        if request.qtype is not None:
+            step = quantized_step(request, request.qtype, held_out, vectors, track=track, say=say)
             float_layers = step.float_layers
             model = step.saved.calibration.model
-            ingredients = Ingredients(model, request.precision, request.kind, step.layers)
+            graph_inputs = GraphInputs(model, request.precision, request.qtype, step.layers)
             writer.path(CALIBRATION).write_text(step.saved.to_json())
             if step.sensitivity is not None:
                 writer.path(SENSITIVITY).write_text(step.sensitivity)
-        twins = Twins(ingredients, table, vectors, track)
+        simulator = TargetSimulator(graph_inputs, table, vectors, track)
         targets = {}
         for profile in request.targets:
             name = f"{profile.name}/step.onnx"
-            graph = target_graph(ingredients, profile)
+            graph = target_graph(graph_inputs, profile)
             onnx.save(graph, writer.path(name))
-            on_gpu = profile.engine != "onnxruntime" and request.kind is not None
+            on_gpu = profile.engine != "onnxruntime" and request.qtype is not None
             targets[profile.name] = TargetRecord(
                 precision=request.precision,
                 carry=profile.carry_of(request.precision),
                 opset=graph.opset_import[0].version,
                 step=name,
                 float_layers=(*float_layers, *_heads(request)),
-                twin=twins.accuracy(profile) if on_gpu else None,
+                simulated=simulator.accuracy(profile) if on_gpu else None,
+                profile=profile,
             )
         if table is not None:
             np.save(writer.path(PUZZLE_EMBEDDINGS), table)
@@ -114,7 +109,7 @@ def export_bundle(
             checkpoint=_checkpoint_record(checkpoint),
             targets=targets,
             files=writer.records(),
-            limits=request.held_to,
+            limits=request.accuracy_limits,
             tools=_tools(),
             float32=float32,
         )
@@ -129,7 +124,7 @@ def _float32(request: ExportRequest, writer: BundleWriter) -> str | None:
     if request.precision == "fp32" and profile.name in {one.name for one in request.targets}:
         return f"{profile.name}/step.onnx"
     model = request.checkpoint.model
-    onnx.save(target_graph(Ingredients(model, "fp32", None, {}), profile), writer.path(FLOAT32))
+    onnx.save(target_graph(GraphInputs(model, "fp32", None, {}), profile), writer.path(FLOAT32))
     return FLOAT32
 
 

@@ -11,7 +11,7 @@ import onnx
 from onnx import TensorProto
 
 from trm_edge.errors import ExportError
-from trm_edge.targets.profile import TargetProfile
+from trm_edge.profile import TargetProfile
 
 _NAMES = """
 Abs Acos Acosh Add And ArgMax ArgMin Asin Asinh Atan Atanh AveragePool BatchNormalization Cast

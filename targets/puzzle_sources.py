@@ -12,8 +12,8 @@ import numpy as np
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import CalibrationError, CalibrationWarning, PuzzleError
+from trm_edge.puzzle import Puzzle
 from trm_edge.reference import Split, reference_puzzles
-from trm_edge.solver import Puzzle
 from trm_edge.tasks.base import BadLine, Entry, Task
 
 PARITY_PUZZLES = 512

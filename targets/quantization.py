@@ -11,10 +11,10 @@ from dataclasses import asdict, dataclass
 from trm_edge.calibration.accuracy_control import control_accuracy
 from trm_edge.calibration.cache import SavedCalibration, read_calibration
 from trm_edge.calibration.calibrate import calibrate
-from trm_edge.calibration.finetune import finetune
-from trm_edge.calibration.finetune_recipe import FinetuneRecipe
 from trm_edge.calibration.layers import LayerQuantization
-from trm_edge.calibration.recipe import QuantizedType
+from trm_edge.calibration.qat.finetune import finetune
+from trm_edge.calibration.qat.recipe import FinetuneRecipe
+from trm_edge.calibration.recipe import QType
 from trm_edge.calibration.sensitivity import LayerSensitivity, QuantizedRunner, rank_layers
 from trm_edge.errors import CalibrationWarning
 from trm_edge.evaluation.vectors import ParityVectors
@@ -40,7 +40,7 @@ class QuantizedStep:
 
 def quantized_step(
     request: ExportRequest,
-    kind: QuantizedType,
+    qtype: QType,
     held_out: PuzzleSet,
     reference: ParityVectors,
     *,
@@ -56,16 +56,16 @@ def quantized_step(
         CalibrationError: nothing to calibrate on, a saved calibration that does not fit, or an
             accuracy limit that cannot be met.
     """
-    recipe = request.calibration_recipe(kind)
+    recipe = request.calibration_recipe(qtype)
     chosen = calibration_puzzles(
         request.task, request.calibration, request.dataset, held_out, recipe.puzzles
     )
     with _told(say):
         chosen.warn_where_weak()
         if request.qat_steps:
-            saved = _fine_tuned(request, kind, held_out, chosen, track, say)
+            saved = _fine_tuned(request, qtype, held_out, chosen, track, say)
         else:
-            saved = _calibration(request, kind, chosen, track, say)
+            saved = _calibration(request, qtype, chosen, track, say)
     layers = dict(saved.calibration.layers)
     if request.max_drop is None and not request.sensitivity:
         return QuantizedStep(saved, layers, ())
@@ -111,19 +111,19 @@ def _to_json(ranking: Sequence[LayerSensitivity], puzzles: int) -> str:
 
 
 def _calibration(
-    request: ExportRequest, kind: QuantizedType, chosen: PuzzleSet, track: Track, say: Say
+    request: ExportRequest, qtype: QType, chosen: PuzzleSet, track: Track, say: Say
 ) -> SavedCalibration:
     checkpoint, cache = request.checkpoint, request.calibration_cache
-    recipe = request.calibration_recipe(kind)
+    recipe = request.calibration_recipe(qtype)
     if cache is not None and cache.is_file():
-        saved = read_calibration(cache, checkpoint.model, checkpoint.sha256, kind, recipe)
+        saved = read_calibration(cache, checkpoint.model, checkpoint.sha256, qtype, recipe)
         say(f"calibration taken from {cache} ({saved.source})")
         return saved
     ready = calibrate(
-        checkpoint.model, checkpoint.puzzle_embeddings, chosen.puzzles, kind, recipe, track
+        checkpoint.model, checkpoint.puzzle_embeddings, chosen.puzzles, qtype, recipe, track
     )
     saved = SavedCalibration(ready, checkpoint.sha256, chosen.source)
-    seen = ready.extent
+    seen = ready.coverage
     say(f"calibrated on {seen.carries} carries of {seen.puzzles} puzzles ({chosen.source})")
     if cache is not None:
         write_text(cache, saved.to_json())
@@ -133,26 +133,26 @@ def _calibration(
 
 def _fine_tuned(
     request: ExportRequest,
-    kind: QuantizedType,
+    qtype: QType,
     held_out: PuzzleSet,
     chosen: PuzzleSet,
     track: Track,
     say: Say,
 ) -> SavedCalibration:
     """Calibrate, fine-tune on every puzzle there is, and calibrate what came out of it."""
-    checkpoint, recipe = request.checkpoint, request.calibration_recipe(kind)
+    checkpoint, recipe = request.checkpoint, request.calibration_recipe(qtype)
     table = checkpoint.puzzle_embeddings
     how = FinetuneRecipe(request.qat_steps)
     lessons = calibration_puzzles(request.task, request.calibration, request.dataset, held_out)
-    ready = calibrate(checkpoint.model, table, chosen.puzzles, kind, recipe, track)
+    ready = calibrate(checkpoint.model, table, chosen.puzzles, qtype, recipe, track)
     state = request.qat_state
     if state is not None and state.exists():
         say(f"going on with the fine-tuning in {state}")
     model = finetune(
-        ready.model, table, lessons.entries, kind, recipe, how, state=state, track=track
+        ready.model, table, lessons.entries, qtype, recipe, how, state=state, track=track
     )
     say(f"fine-tuned for {how.steps} steps on {len(lessons.entries)} puzzles ({lessons.source})")
-    again = calibrate(model, table, chosen.puzzles, kind, recipe, track)
+    again = calibrate(model, table, chosen.puzzles, qtype, recipe, track)
     return SavedCalibration(again, checkpoint.sha256, chosen.source, how)
 
 

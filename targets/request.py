@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
+from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.manifest import Limits
-from trm_edge.targets.profile import Precision, TargetProfile
+from trm_edge.profile import Precision, TargetProfile
 from trm_edge.tasks.base import Task
 
-_TYPES: dict[Precision, QuantizedType] = {
+_TYPES: dict[Precision, QType] = {
     "int8": "int8",
     "fp8": "fp8",
     "int8-weight-only": "int8",
@@ -50,28 +50,28 @@ class ExportRequest:
     sensitivity: bool = False  # keep what each layer's quantization alone does
 
     @property
-    def kind(self) -> QuantizedType | None:
+    def qtype(self) -> QType | None:
         """The quantized type, None for float precisions."""
         return _TYPES.get(self.precision)
 
     @property
-    def held_to(self) -> Limits:
+    def accuracy_limits(self) -> Limits:
         """The limits of the bundle: those given, else the precision's own and ``max_drop``."""
         if self.limits is not None:
             return self.limits
         limits = _LIMITS.get(self.precision, Limits())
         return limits if self.max_drop is None else replace(limits, max_drop=self.max_drop)
 
-    def calibration_recipe(self, kind: QuantizedType) -> CalibrationRecipe:
+    def calibration_recipe(self, qtype: QType) -> CalibrationRecipe:
         """The recipe that was given, or the precision's own."""
         if self.recipe is not None:
             return self.recipe
-        default = CalibrationRecipe.default(kind)
+        default = CalibrationRecipe.default(qtype)
         if self.precision.endswith("weight-only"):
             return replace(default, activations="float")
         if self.precision == "int8" and any(
             target.int8_ranges == "per_layer" for target in self.targets
         ):
             # One calibration serves all targets: who rounds by rows needs no ranges.
-            return CalibrationRecipe.static(kind)
+            return CalibrationRecipe.static(qtype)
         return default

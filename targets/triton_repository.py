@@ -8,7 +8,7 @@ from pathlib import Path
 
 from trm_edge.bundle import Bundle
 from trm_edge.errors import OutputExistsError
-from trm_edge.targets.profile import load_profile
+from trm_edge.targets.profiles import load_profile
 from trm_edge.triton import BUNDLE
 
 _MODEL = """\

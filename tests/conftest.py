@@ -11,9 +11,10 @@ from tests.toys import BASE, toy_tokens, write_run
 from trm_edge.calibration.recipe import CalibrationRecipe
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.manifest import Limits
+from trm_edge.profile import Precision
 from trm_edge.reference import reference_checkpoint
 from trm_edge.targets.export_bundle import export_bundle
-from trm_edge.targets.profile import Precision, load_profile
+from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
 

@@ -13,7 +13,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from trm_edge.bundle import MANIFEST, Bundle, BundleWriter
+from trm_edge.bundle import MANIFEST, Bundle
+from trm_edge.bundle_writer import BundleWriter
 from trm_edge.errors import BundleError, OutputExistsError
 
 
@@ -72,13 +73,13 @@ def test_a_missing_file_is_found(bundle: Path) -> None:
     ("change", "message"),
     [
         (lambda m: m.update(format="trm-edge.bundle/2"), "reads trm-edge.bundle/1. Upgrade"),
-        (lambda m: m.update(format="other/1"), "is no trm-edge bundle: its format is 'other/1'"),
+        (lambda m: m.update(format="other/1"), "is not a trm-edge bundle: its format is 'other/1'"),
         (lambda m: m.pop("format"), "its format is None"),
-        (lambda m: m.pop("task"), "manifest must have the keys"),
-        (lambda m: m.update(extra=1), "manifest must have the keys"),
-        (lambda m: m["model"].update(H_cycles="x"), "H_cycles must be of type int"),
-        (lambda m: m.update(targets={}), "targets is empty"),
-        (lambda m: m.update(targets=3), "does not describe a bundle"),
+        (lambda m: m.pop("task"), "missing required field task"),
+        (lambda m: m.update(extra=1), "unknown extra; the keys are model"),
+        (lambda m: m["model"].update(H_cycles="x"), r"expected int, got str in model\.H_cycles"),
+        (lambda m: m.update(targets={}), "targets must name at least one"),
+        (lambda m: m.update(targets=3), "expected object, got int in targets"),
         (lambda m: m["limits"].update(max_drop=-1), "max_drop must lie in"),
         (lambda m: m["files"].update({"../evil": m["files"]["parity.npz"]}), "leads out of"),
         (lambda m: m["files"].update({"/etc/passwd": m["files"]["parity.npz"]}), "leads out of"),
@@ -170,7 +171,7 @@ def test_a_kill_leaves_nothing_that_looks_like_a_bundle(tmp_path: Path) -> None:
         """
         import sys, time
         from pathlib import Path
-        from trm_edge.bundle import BundleWriter
+        from trm_edge.bundle_writer import BundleWriter
         with BundleWriter(Path(sys.argv[1])) as writer:
             writer.path("cpu/step.onnx").write_bytes(b"x" * 1000)
             print("writing", flush=True)

@@ -82,7 +82,7 @@ def test_links_are_the_table() -> None:
             assert link.readlink() == Path("..") / folder
 
 
-@pytest.mark.parametrize("module", ["trm_edge", "trm_edge.solver", "trm_edge.backends.fake"])
+@pytest.mark.parametrize("module", ["trm_edge", "trm_edge.loop.solver", "trm_edge.backends.fake"])
 def test_import_is_lean(module: str) -> None:
     script = f"import sys, {module}; print(*sys.modules)"
     out = subprocess.run(

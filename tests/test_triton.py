@@ -15,7 +15,8 @@ import pytest
 from tests.toys import toy_tokens
 from trm_edge.bundle import Bundle
 from trm_edge.errors import OutputExistsError
-from trm_edge.solver import Puzzle, Solver
+from trm_edge.loop.solver import Solver
+from trm_edge.puzzle import Puzzle
 from trm_edge.targets.triton_repository import write_triton_repository
 
 # The compiled model_config.proto of Triton's client 2.73 (BSD-3-Clause, NVIDIA).

@@ -1,7 +1,7 @@
 """Train a Tiny Recursive Model by deep supervision, as the published trainer does.
 
 Weights are kept in float32 and computed with in bfloat16; how a step goes is in
-``trm_edge.calibration.deep_supervision``.
+``trm_edge.calibration.qat.deep_supervision``.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from training_recipe import PlainAttention, TrainingRecipe, initialise
 
-from trm_edge.calibration.deep_supervision import (
+from trm_edge.calibration.qat.deep_supervision import (
     PuzzleRows,
     Slots,
     is_exact,

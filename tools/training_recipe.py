@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from trm_edge.calibration.deep_supervision import EXPLORATION
+from trm_edge.calibration.qat.deep_supervision import EXPLORATION
 from trm_edge.config import ModelConfig
 from trm_edge.export.model import Attention, TinyRecursiveModel
 

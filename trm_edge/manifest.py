@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import Any
 
+from trm_edge import records
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError, ConfigError
+from trm_edge.profile import TargetProfile
 from trm_edge.step import CarryType
 
-FORMAT = "trm-edge.bundle/1"
-_FAMILY, _VERSION = FORMAT.split("/")
+FORMAT = records.Format("trm-edge.bundle", 1)
+KIND = records.RecordKind(FORMAT, "a trm-edge bundle", BundleError, "Export it again.")
 
 
 @dataclass(frozen=True)
@@ -33,7 +34,7 @@ class FloatLayer:
 
 
 @dataclass(frozen=True)
-class TwinAccuracy:
+class SimulatedAccuracy:
     """What a graph answers when its quantization is computed in float32 on a CPU.
 
     Shares lie in 0..1, drops are in points of exact match against the float32 model.
@@ -59,7 +60,8 @@ class TargetRecord:
     opset: int
     step: str  # path of the step graph
     float_layers: tuple[FloatLayer, ...] = ()
-    twin: TwinAccuracy | None = None  # None: on a CPU the graph itself is what parity runs
+    simulated: SimulatedAccuracy | None = None  # None: on a CPU parity runs the graph itself
+    profile: TargetProfile | None = None  # None: written before profiles were recorded
 
 
 @dataclass(frozen=True)
@@ -103,59 +105,46 @@ class Manifest:
     # Path of the checkpoint's float32 step graph for a CPU, that others are timed against.
     float32: str | None = None
 
+    def __post_init__(self) -> None:
+        if not self.targets:
+            raise ConfigError("targets must name at least one target, but it is empty")
+
     def to_json(self) -> str:
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+        """The content of ``manifest.json``."""
+        return records.encode(self, FORMAT)
 
     @classmethod
-    def from_json(cls, text: str, where: str) -> Manifest:
-        """Parse and check; ``where`` names the file in errors.
+    def from_json(cls, text: str | bytes, where: str) -> Manifest:
+        """Parse and check.
+
+        Args:
+            text: JSON, UTF-8.
+            where: names the file in errors.
 
         Raises:
             BundleError: not a manifest, of a newer format, or inconsistent.
         """
-        try:
-            raw = json.loads(text)
-        except json.JSONDecodeError as error:
-            raise BundleError(
-                f"{where} is no JSON ({error}): the bundle is damaged. Export it again."
-            ) from error
-        check_format(raw, where)
-        raw.pop("format")
-        try:
-            manifest = _manifest(raw)
-        except (ConfigError, KeyError, TypeError, AttributeError) as error:
-            raise BundleError(
-                f"{where} does not describe a bundle: {error}. Export it again."
-            ) from error
-        steps = {name: target.step for name, target in manifest.targets.items()}
-        if manifest.float32 is not None:
-            steps["float32"] = manifest.float32
-        for path in [*manifest.files, *steps.values()]:
-            check_inside(path, where)
-        for name, step in steps.items():
-            if step not in manifest.files:
-                raise BundleError(f"{where}: {step} of target {name} is not in its files.")
+        manifest = records.decode(text, cls, KIND, where, migrate=_migrate)
+        manifest.check_paths(where)
         return manifest
 
+    def check_paths(self, where: str) -> None:
+        """Refuse paths that lead out of the bundle and step graphs that have no hash.
 
-def check_format(raw: Any, where: str) -> None:
-    """Tell a foreign file and a newer format apart.
+        Args:
+            where: names the file in errors.
 
-    Raises:
-        BundleError: names the format found and the one this version reads.
-    """
-    found = raw.get("format") if isinstance(raw, dict) else None
-    if found == FORMAT:
-        return
-    family, _, version = found.partition("/") if isinstance(found, str) else ("", "", "")
-    if family == _FAMILY and version.isdigit() and int(version) > int(_VERSION):
-        raise BundleError(
-            f"{where} has format {found}, but this version of trm-edge reads {FORMAT}. "
-            "Upgrade with: pip install --upgrade trm-edge"
-        )
-    raise BundleError(
-        f"{where} is no trm-edge bundle: its format is {found!r}, expected {FORMAT!r}."
-    )
+        Raises:
+            BundleError: names the path.
+        """
+        steps = {name: target.step for name, target in self.targets.items()}
+        if self.float32 is not None:
+            steps["float32"] = self.float32
+        for path in [*self.files, *steps.values()]:
+            check_inside(path, where)
+        for name, step in steps.items():
+            if step not in self.files:
+                raise BundleError(f"{where}: {step} of target {name} is not in its files.")
 
 
 def check_inside(path: str, where: str) -> None:
@@ -172,49 +161,8 @@ def check_inside(path: str, where: str) -> None:
         )
 
 
-def _manifest(raw: dict[str, Any]) -> Manifest:
-    raw.setdefault("float32", None)  # bundles made before there was one
-    _only(raw, Manifest, "manifest")
-    targets = {
-        name: TargetRecord(
-            **_only(
-                {
-                    **value,
-                    "float_layers": tuple(
-                        FloatLayer(**_only(layer, FloatLayer, "float_layers"))
-                        for layer in value["float_layers"]
-                    ),
-                    "twin": None
-                    if value["twin"] is None
-                    else TwinAccuracy(**_only(value["twin"], TwinAccuracy, "twin")),
-                },
-                TargetRecord,
-                f"targets.{name}",
-            )
-        )
-        for name, value in raw["targets"].items()
-    }
-    if not targets:
-        raise ConfigError("targets is empty")
-    return Manifest(
-        model=ModelConfig.from_dict(raw["model"]),
-        task=str(raw["task"]),
-        checkpoint=CheckpointRecord(**_only(raw["checkpoint"], CheckpointRecord, "checkpoint")),
-        targets=targets,
-        files={
-            str(path): FileRecord(**_only(value, FileRecord, f"files.{path}"))
-            for path, value in raw["files"].items()
-        },
-        limits=Limits(**_only(raw["limits"], Limits, "limits")),
-        tools={str(name): str(version) for name, version in raw["tools"].items()},
-        float32=None if raw["float32"] is None else str(raw["float32"]),
-    )
-
-
-def _only(values: Any, kind: Any, where: str) -> dict[str, Any]:
-    """``values`` if it has exactly the fields of the dataclass ``kind``."""
-    known = {f.name for f in fields(kind)}
-    if not isinstance(values, dict) or set(values) != known:
-        got = ", ".join(sorted(values)) if isinstance(values, dict) else repr(values)
-        raise ConfigError(f"{where} must have the keys {', '.join(sorted(known))}, but has {got}")
-    return values
+def _migrate(raw: dict[str, Any]) -> None:
+    """Bundles of the first releases called simulated accuracy ``twin``."""
+    for target in raw["targets"].values():
+        if "twin" in target:
+            target["simulated"] = target.pop("twin")

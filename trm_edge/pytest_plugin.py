@@ -58,11 +58,11 @@ class BundleCollector(pytest.Collector):
         """Every check against the baseline, measured once."""
         if self._checks is None and self.baseline is not None:
             from trm_edge.bundle import Bundle
-            from trm_edge.regression.baseline import Measured
+            from trm_edge.regression.baseline import Measurement
             from trm_edge.regression.budgets import CONFIG, Budgets
             from trm_edge.regression.run import regress
 
-            opened, baseline = Bundle.open(self.bundle), Measured.read(self.baseline)
+            opened, baseline = Bundle.open(self.bundle), Measurement.read(self.baseline)
             config = self.config.rootpath / CONFIG
             budgets = Budgets.read(config if config.exists() else None)
             found = regress(opened, baseline, budgets)

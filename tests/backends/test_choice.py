@@ -8,15 +8,15 @@ from typing import Any
 import onnx
 import pytest
 
-from tests.backends.fake_cuda import FakeCuda
-from tests.backends.fake_runtime import fake_runtime
+from tests.engines.fake_cuda import FakeCuda
+from tests.engines.fake_runtime import fake_runtime
 from tests.toys import BASE, toy_model
 from trm_edge.backends.choice import Choice, choose
-from trm_edge.backends.cuda_driver import DriverState, Gpu
 from trm_edge.backends.onnxruntime_cuda import OnnxRuntimeCudaBackend
 from trm_edge.backends.tensorrt import TensorRTBackend
 from trm_edge.config import ModelConfig
-from trm_edge.engine_record import ENGINE, RECORD, EngineRecord
+from trm_edge.engines.driver import DriverState, Gpu
+from trm_edge.engines.record import ENGINE, RECORD, EngineRecord
 from trm_edge.errors import EngineError
 from trm_edge.export.step_graph import step_graph
 from trm_edge.files import hash_file

@@ -10,9 +10,9 @@ import pytest
 from tests.toys import BASE, toy_model, toy_table, toy_tokens
 from trm_edge.backends import onnxruntime
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend, shares
-from trm_edge.backends.torch import TorchBackend
 from trm_edge.errors import BackendError
 from trm_edge.export.step_graph import step_graph
+from trm_edge.export.torch_backend import TorchBackend
 
 
 @pytest.fixture
@@ -34,7 +34,7 @@ def test_slots_that_are_kept_go_on_as_they_were(graph: Path) -> None:
             everything = backend.step(tokens, rows, np.zeros(4, bool))
             backend.start(4)
             backend.step(tokens, rows, np.ones(4, bool))
-            backend.keep(kept)
+            backend.compact(kept)
             fewer = backend.step(tokens[kept], rows[kept], np.zeros(2, bool))
             np.testing.assert_allclose(fewer.q_halt, everything.q_halt[kept], atol=1e-5)
             assert backend.logits(np.array([1])).shape == (1, BASE.seq_len, BASE.vocab_size)
@@ -112,9 +112,9 @@ def test_shares_answer_as_one_run_does(
             for step in range(3):
                 reset = np.full(slots, step == 0)
                 reset[-1] |= step == 1
-                decision = backend.step(tokens, rows, reset)
+                wait_step = backend.step(tokens, rows, reset)
             every = np.arange(slots)
-            seen.append([*decision, backend.logits(every), *backend.carry()])
+            seen.append([*wait_step, backend.logits(every), *backend.carry()])
     for alone, shared in zip(*seen, strict=True):
         np.testing.assert_allclose(shared, alone, atol=1e-6)
 

@@ -13,7 +13,8 @@ from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.backends.onnxruntime_cuda import OnnxRuntimeCudaBackend
 from trm_edge.errors import BackendError
 from trm_edge.export.step_graph import step_graph
-from trm_edge.solver import Puzzle, Solver
+from trm_edge.loop.solver import Solver
+from trm_edge.puzzle import Puzzle
 
 
 @pytest.mark.parametrize("name", ["q-continue", "no-embedding-rope"])

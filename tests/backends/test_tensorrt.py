@@ -11,16 +11,17 @@ import onnx
 import pytest
 from numpy.typing import NDArray
 
-from tests.backends.fake_cuda import FakeCuda
-from tests.backends.fake_runtime import fake_runtime
+from tests.engines.fake_cuda import FakeCuda
+from tests.engines.fake_runtime import fake_runtime
 from tests.toys import VARIANTS, toy_model, toy_table, toy_tokens
-from trm_edge.backends.cuda import Cuda
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.backends.tensorrt import TensorRTBackend
-from trm_edge.backends.tensorrt_engine import LoadedEngine
+from trm_edge.engines.cuda import Cuda
+from trm_edge.engines.loaded import LoadedEngine
 from trm_edge.errors import BackendError
 from trm_edge.export.step_graph import step_graph
-from trm_edge.solver import Puzzle, Solution, Solver
+from trm_edge.loop.solver import Solution, Solver
+from trm_edge.puzzle import Puzzle
 
 CONFIG = VARIANTS["q-continue"]  # its toy halts at different steps
 TABLE = toy_table(CONFIG)
@@ -33,12 +34,12 @@ class Setting:
     def __init__(self, folder: Path, graph: Path, **how: Any) -> None:
         self.cuda = FakeCuda()
         self.how = {"slots": (1, 8), **how}
-        two_lanes = self.how.pop("two_lanes", 100)
+        overlap_slots = self.how.pop("two_lanes", 100)
         self.trt = fake_runtime(self.cuda, graph, CONFIG, **self.how)
         self.engine, self.cache = folder / "step.engine", folder / "runtime.cache"
         self.engine.write_bytes(b"engine")
         self.backend = TensorRTBackend(
-            self.load, CONFIG, cuda=lambda: Cuda(self.cuda), two_lanes=two_lanes
+            self.load, CONFIG, cuda=lambda: Cuda(self.cuda), overlap_slots=overlap_slots
         )
 
     def load(self) -> LoadedEngine:
@@ -93,7 +94,7 @@ def test_solves_as_onnx_runtime_does(
 def test_two_lanes_share_the_engine_and_nothing_else(
     tmp_path: Path, graph: Path, expected: dict[int, Solution]
 ) -> None:
-    setting = Setting(tmp_path, graph, two_lanes=4)
+    setting = Setting(tmp_path, graph, overlap_slots=4)
     setting.check(expected)
     assert len(setting.trt.scratch_users) == 2
 
@@ -137,9 +138,9 @@ def test_slots_that_are_kept_go_on_with_their_carry(setting: Setting, graph: Pat
         with backend:
             backend.start(8)
             backend.step(tokens, rows, np.ones(8, bool))
-            backend.keep(kept)
-            decision = backend.step(tokens[kept], rows[kept], np.zeros(3, bool))
-            answers = (*backend.carry(), backend.logits(np.array([2, 0])), decision.q_halt)
+            backend.compact(kept)
+            wait_step = backend.step(tokens[kept], rows[kept], np.zeros(3, bool))
+            answers = (*backend.carry(), backend.logits(np.array([2, 0])), wait_step.q_halt)
             if backend is setting.backend:
                 ours = [np.array(answer[-3:] if answer.ndim > 3 else answer) for answer in answers]
             else:
@@ -262,7 +263,7 @@ def test_a_broken_rule_is_noticed(
 def test_lanes_that_share_scratch_are_noticed(
     tmp_path: Path, graph: Path, expected: dict[int, Solution], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    setting = Setting(tmp_path, graph, two_lanes=4)
+    setting = Setting(tmp_path, graph, overlap_slots=4)
     right, first = LoadedEngine.context, []
 
     def context(self: LoadedEngine, slots: int, scratch: int, addresses: Any) -> Any:

@@ -12,7 +12,7 @@ from trm_edge.calibration.accuracy_control import control_accuracy
 from trm_edge.calibration.sensitivity import QuantizedRunner, rank_layers
 from trm_edge.errors import CalibrationError
 from trm_edge.evaluation.vectors import ParityVectors, labels_of, record_vectors
-from trm_edge.solver import Puzzle
+from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.base import Entry
 
 N = 300

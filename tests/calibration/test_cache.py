@@ -12,18 +12,18 @@ from tests.toys import BASE, VARIANTS, toy_model, toy_table, toy_tokens
 from trm_edge.calibration.cache import SavedCalibration, read_calibration
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.qdq import quantize_graph
-from trm_edge.calibration.recipe import Activations, CalibrationRecipe, QuantizedType
+from trm_edge.calibration.recipe import Activations, CalibrationRecipe, QType
 from trm_edge.errors import CalibrationError
 from trm_edge.export.step_graph import step_graph
-from trm_edge.solver import Puzzle
+from trm_edge.puzzle import Puzzle
 
 RECIPE = CalibrationRecipe(puzzles=4, batch=2)
 SHA = "a" * 64
 
 
-def saved(folder: Path, recipe: CalibrationRecipe = RECIPE, kind: QuantizedType = "int8") -> Path:
+def saved(folder: Path, recipe: CalibrationRecipe = RECIPE, qtype: QType = "int8") -> Path:
     puzzles = [Puzzle(tokens) for tokens in toy_tokens(BASE, 4)]
-    ready = calibrate(toy_model(BASE), toy_table(BASE), puzzles, kind, recipe)
+    ready = calibrate(toy_model(BASE), toy_table(BASE), puzzles, qtype, recipe)
     path = folder / "calibration.json"
     path.write_text(SavedCalibration(ready, SHA, "toys").to_json())
     return path
@@ -35,20 +35,20 @@ def saved(folder: Path, recipe: CalibrationRecipe = RECIPE, kind: QuantizedType 
     [("int8", "per_token"), ("fp8", "per_layer"), ("int8", "per_call_site"), ("int4", "float")],
 )
 def test_gives_the_same_graph_without_running_anything(
-    kind: QuantizedType, activations: Activations, compensated: bool, tmp_path: Path
+    qtype: QType, activations: Activations, compensated: bool, tmp_path: Path
 ) -> None:
     recipe = replace(
         RECIPE, activations=activations, compensated_rounding=compensated, bias_correction=True
     )
     puzzles = [Puzzle(tokens) for tokens in toy_tokens(BASE, 4)]
-    ready = calibrate(toy_model(BASE), toy_table(BASE), puzzles, kind, recipe)
+    ready = calibrate(toy_model(BASE), toy_table(BASE), puzzles, qtype, recipe)
     path = tmp_path / "calibration.json"
     path.write_text(SavedCalibration(ready, SHA, "toys").to_json())
-    again = read_calibration(path, toy_model(BASE), SHA, kind, recipe)
+    again = read_calibration(path, toy_model(BASE), SHA, qtype, recipe)
     assert again.source == "toys"
-    assert again.calibration.extent == ready.extent
+    assert again.calibration.coverage == ready.coverage
     graphs = [
-        quantize_graph(step_graph(one.model), one.layers, kind).SerializeToString()
+        quantize_graph(step_graph(one.model), one.layers, qtype).SerializeToString()
         for one in (ready, again.calibration)
     ]
     assert graphs[0] == graphs[1]

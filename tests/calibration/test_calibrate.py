@@ -8,19 +8,20 @@ import torch
 from numpy.typing import NDArray
 
 from tests.toys import BASE, VARIANTS, toy_model, toy_table, toy_tokens
-from trm_edge.backends.torch import TorchBackend
 from trm_edge.calibration.calibrate import _check_inputs, calibrate
 from trm_edge.calibration.equalise import best_power, channel_factors
 from trm_edge.calibration.grid import round_to_grid, round_weight, weight_scales
 from trm_edge.calibration.ranges import RangeObserver
-from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType, RangeMethod
+from trm_edge.calibration.recipe import CalibrationRecipe, QType, RangeMethod
 from trm_edge.calibration.rounding import round_compensated
 from trm_edge.calibration.statistics import InputStatistics
 from trm_edge.calibration.trajectories import linear_layers, run_trajectories
 from trm_edge.errors import CalibrationError, CalibrationWarning, ConfigError
 from trm_edge.export.model import TinyRecursiveModel
-from trm_edge.halting import HaltingRule
-from trm_edge.solver import Puzzle, Solution, Solver
+from trm_edge.export.torch_backend import TorchBackend
+from trm_edge.loop.halting import HaltingRule
+from trm_edge.loop.solver import Solution, Solver
+from trm_edge.puzzle import Puzzle
 
 PUZZLES = [Puzzle(tokens) for tokens in toy_tokens(BASE, 6)]
 RECIPE = CalibrationRecipe(puzzles=4, batch=2)
@@ -55,7 +56,7 @@ def solve(model: TinyRecursiveModel, table: NDArray[np.float32] | None) -> list[
 
 
 @pytest.mark.parametrize("precision", ["int8", "fp8", "int4"])
-def test_weights_end_on_their_grid(precision: QuantizedType) -> None:
+def test_weights_end_on_their_grid(precision: QType) -> None:
     ready = calibrate(toy_model(BASE), toy_table(BASE), PUZZLES, precision, RECIPE)
     for how in ready.layers.values():
         scales = torch.from_numpy(how.weight_scales)
@@ -115,9 +116,9 @@ def test_statistics_of_inputs() -> None:
 
 def test_says_what_it_has_seen() -> None:
     ready = calibrate(toy_model(BASE), toy_table(BASE), PUZZLES, "int8", RECIPE)
-    assert ready.extent.puzzles == 4
-    assert ready.extent.steps == 4 * BASE.halt_max_steps
-    assert ready.extent.carries == ready.extent.steps * BASE.network_passes
+    assert ready.coverage.puzzles == 4
+    assert ready.coverage.steps == 4 * BASE.halt_max_steps
+    assert ready.coverage.carries == ready.coverage.steps * BASE.network_passes
 
 
 def test_observers_see_every_pass_on_true_carries() -> None:
@@ -136,7 +137,7 @@ def test_observers_see_every_pass_on_true_carries() -> None:
     handle = linear_layers(model)["layers.0.mlp.gate_up_proj"].register_forward_pre_hook(
         lambda module, inputs: again.append(inputs[0].clone())
     )
-    rule = HaltingRule.of(BASE, "fixed")
+    rule = HaltingRule.from_config(BASE, "fixed")
     with Solver(TorchBackend(model), table, halting=rule, batch=2) as solver:
         list(solver.solve(PUZZLES[:2]))
     handle.remove()
@@ -148,7 +149,7 @@ def test_observers_see_every_pass_on_true_carries() -> None:
 def test_a_recipe_says_which_steps_and_passes_are_looked_at() -> None:
     seen: list[tuple[torch.Tensor, int]] = []
     recipe = replace(RECIPE, steps=(2,), passes=(0, 3))
-    extent = run_trajectories(
+    coverage = run_trajectories(
         toy_model(BASE),
         toy_table(BASE),
         PUZZLES[:4],
@@ -156,7 +157,7 @@ def test_a_recipe_says_which_steps_and_passes_are_looked_at() -> None:
         recipe,
     )
     assert [site for _, site in seen] == [0, 3, 0, 3]  # two batches of two
-    assert (extent.puzzles, extent.steps, extent.carries) == (4, 4, 8)
+    assert (coverage.puzzles, coverage.steps, coverage.carries) == (4, 4, 8)
 
 
 def test_a_recipe_that_looks_at_nothing() -> None:
@@ -175,7 +176,7 @@ def test_random_carries_are_others() -> None:
         )
         for carries in ("true", "random")
     )
-    assert true.extent == random.extent
+    assert true.coverage == random.coverage
     name = "layers.0.mlp.gate_up_proj"
     assert true.layers[name].amax != random.layers[name].amax
 

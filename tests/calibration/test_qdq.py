@@ -20,17 +20,17 @@ from trm_edge.calibration.calibrate import Calibration, calibrate
 from trm_edge.calibration.grid import BLOCK, round_inputs, round_weight, weight_scales
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.qdq import encode, quantize_graph
-from trm_edge.calibration.recipe import Activations, CalibrationRecipe, QuantizedType
+from trm_edge.calibration.recipe import Activations, CalibrationRecipe, QType
 from trm_edge.calibration.trajectories import linear_layers
 from trm_edge.config import ModelConfig
 from trm_edge.errors import CalibrationError
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.step_graph import step_graph
-from trm_edge.solver import Puzzle
+from trm_edge.puzzle import Puzzle
 
 
 def ready(
-    config: ModelConfig, precision: QuantizedType, activations: Activations = "per_layer"
+    config: ModelConfig, precision: QType, activations: Activations = "per_layer"
 ) -> Calibration:
     puzzles = [Puzzle(tokens) for tokens in toy_tokens(config, 4)]
     recipe = CalibrationRecipe(puzzles=4, activations=activations, bias_correction=True)
@@ -51,7 +51,7 @@ def ready(
 )
 @pytest.mark.parametrize("name", ["mlp", "attention-rope"])
 def test_equals_fake_quantization_in_pytorch(
-    name: str, precision: QuantizedType, activations: Activations, tmp_path: Path
+    name: str, precision: QType, activations: Activations, tmp_path: Path
 ) -> None:
     """The graph computes what its scales say, over one step of every pass."""
     config = replace(VARIANTS[name], H_cycles=1, L_cycles=1)
@@ -87,7 +87,7 @@ def test_equals_fake_quantization_in_pytorch(
     )
     with OnnxRuntimeBackend(path, config) as backend:
         backend.start(2)
-        decision = backend.step(tokens, table[:2], np.ones(2, bool))
+        wait_step = backend.step(tokens, table[:2], np.ones(2, bool))
         z_H, _ = backend.carry()
     exact = toy_model(config)(
         torch.from_numpy(tokens),
@@ -101,14 +101,14 @@ def test_equals_fake_quantization_in_pytorch(
     apart = np.abs(z_H - expected.carry.z_H.numpy()).mean()
     assert done > 1e-3
     assert apart < 0.2 * done
-    assert np.isfinite(decision.q_halt).all()
+    assert np.isfinite(wait_step.q_halt).all()
 
 
 @pytest.mark.parametrize(
     ("precision", "element"),
     [("int8", TensorProto.INT8), ("fp8", TensorProto.FLOAT8E4M3FN)],
 )
-def test_weights_are_stored_once_in_eight_bits(precision: QuantizedType, element: int) -> None:
+def test_weights_are_stored_once_in_eight_bits(precision: QType, element: int) -> None:
     calibration = ready(VARIANTS["attention-rope"], precision)
     graph = quantize_graph(step_graph(calibration.model), calibration.layers, precision).graph
     constants = {tensor.name: tensor for tensor in graph.initializer}
@@ -156,13 +156,13 @@ def test_the_runtime_fuses_every_product(tmp_path: Path) -> None:
 def layer_of(
     model: TinyRecursiveModel,
     layer: str,
-    kind: QuantizedType = "int8",
+    qtype: QType = "int8",
     activations: Activations = "per_layer",
     amax: float = 1.0,
 ) -> LayerQuantization:
     weight = linear_layers(model)[layer].weight.detach()
-    scales = weight_scales(weight, kind)
-    rounded = round_weight(weight, scales, kind)
+    scales = weight_scales(weight, qtype)
+    rounded = round_weight(weight, scales, qtype)
     channels = torch.ones(weight.shape[1])
     return LayerQuantization(activations, (amax,), rounded, scales.numpy(), 0.0, channels)
 
@@ -188,8 +188,8 @@ def test_a_row_of_zeros_gives_zero_per_token(tmp_path: Path) -> None:
     assert table is not None
     with OnnxRuntimeBackend(path, BASE) as backend:
         backend.start(1)
-        decision = backend.step(toy_tokens(BASE, 1), table[:1], np.ones(1, bool))
-    assert np.isfinite(decision.q_halt).all()
+        wait_step = backend.step(toy_tokens(BASE, 1), table[:1], np.ones(1, bool))
+    assert np.isfinite(wait_step.q_halt).all()
 
 
 def test_encoding_saturates_and_rounds_to_even() -> None:

@@ -13,7 +13,7 @@ import pytest
 from tests.benchmarks.scripts import injuries
 from tests.cli.test_commands import failed, run
 from trm_edge.bundle import Bundle
-from trm_edge.regression.baseline import Measured
+from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.check import CHECKS
 
 
@@ -99,7 +99,7 @@ def test_speed_is_measured_and_kept(toy_bundle: Path, tmp_path: Path) -> None:
     path = tmp_path / "b.json"
     little = ("--sessions", 3)
     assert run("regress", toy_bundle, "--baseline", path, "--update", *little).exit_code == 0
-    speed = Measured.read(path).speeds[0]
+    speed = Measurement.read(path).speeds[0]
     assert set(speed.times) == {"1", "8"}
     assert set(speed.times["1"]) == {"step", "matmul", "float32 step"}
     assert speed.memory > 0
@@ -108,7 +108,7 @@ def test_speed_is_measured_and_kept(toy_bundle: Path, tmp_path: Path) -> None:
     assert {"a step of 1 slot", "a step of 8 slots", "peak memory", "start-up"} <= names
     # An update keeps what is known of other machines, and replaces this one's.
     assert run("regress", toy_bundle, "--baseline", path, "--update", *little).exit_code == 0
-    assert len(Measured.read(path).speeds) == 1
+    assert len(Measurement.read(path).speeds) == 1
 
 
 def test_a_bundle_that_breaks_its_limits_makes_no_baseline(

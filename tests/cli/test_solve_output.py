@@ -11,7 +11,8 @@ import pytest
 from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
 from trm_edge.cli.solve_output import Answer, TextWriter
 from trm_edge.cli.watch import watch_solution
-from trm_edge.solver import Puzzle, Solver
+from trm_edge.loop.solver import Solver
+from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.base import Entry
 from trm_edge.tasks.maze import MazeTask
 

@@ -11,8 +11,9 @@ from trm_edge.errors import BundleError, ConfigError
 from trm_edge.evaluation.parity import compare
 from trm_edge.evaluation.statistics import mcnemar_exact, paired_drop, wilson_interval
 from trm_edge.evaluation.vectors import UNKNOWN, ParityVectors, record_vectors
+from trm_edge.loop.solver import Solver
 from trm_edge.manifest import Limits
-from trm_edge.solver import Puzzle, Solver
+from trm_edge.puzzle import Puzzle
 
 N = 20
 

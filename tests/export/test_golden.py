@@ -10,11 +10,11 @@ import pytest
 
 from trm_edge.backends.base import Backend
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
-from trm_edge.backends.torch import TorchBackend
 from trm_edge.evaluation.vectors import halting_steps
 from trm_edge.export.checkpoint import Checkpoint, load_checkpoint
 from trm_edge.export.step_graph import step_graph
-from trm_edge.halting import HaltingRule
+from trm_edge.export.torch_backend import TorchBackend
+from trm_edge.loop.halting import HaltingRule
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 
@@ -40,9 +40,9 @@ def test_reproduces_the_published_code(name: str, kind: str, tmp_path: Path) -> 
     with backend_of(kind, checkpoint, tmp_path) as backend:
         backend.start(len(tokens))
         for step in range(len(expected["q_halt"])):
-            decision = backend.step(tokens, rows, np.full(len(tokens), step == 0))
-            q_halt.append(decision.q_halt)
-            q_continue.append(decision.q_continue)
+            wait_step = backend.step(tokens, rows, np.full(len(tokens), step == 0))
+            q_halt.append(wait_step.q_halt)
+            q_continue.append(wait_step.q_continue)
             predictions.append(backend.predictions(slots))
             logits.append(backend.logits(slots))
     np.testing.assert_allclose(logits[0], expected["logits_step1"], atol=1e-4)
@@ -51,6 +51,6 @@ def test_reproduces_the_published_code(name: str, kind: str, tmp_path: Path) -> 
     np.testing.assert_allclose(q_continue, expected["q_continue"], atol=2e-3)
     assert (np.array(predictions) == expected["preds"]).mean() >= 0.999
     steps = halting_steps(
-        HaltingRule.of(checkpoint.config), np.array(q_halt).T, np.array(q_continue).T
+        HaltingRule.from_config(checkpoint.config), np.array(q_halt).T, np.array(q_continue).T
     )
     np.testing.assert_array_equal(steps, expected["halt_steps"])

@@ -10,15 +10,15 @@ import pytest
 from tests.toys import BASE, VARIANTS, toy_model, toy_table, toy_tokens
 from trm_edge.backends.base import Backend
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
-from trm_edge.backends.torch import TorchBackend
 from trm_edge.calibration.trajectories import linear_layers
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ExportError
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.onnxruntime_graph import onnxruntime_step_graph
 from trm_edge.export.step_graph import step_graph
+from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.export.verify import verify_step_graph
-from trm_edge.solver import Puzzle
+from trm_edge.puzzle import Puzzle
 from trm_edge.step import step_inputs, step_outputs
 
 SLOTS = 3
@@ -33,8 +33,8 @@ def trajectory(backend: Backend, config: ModelConfig) -> list[np.ndarray]:
         backend.start(SLOTS)
         for step in range(config.halt_max_steps):
             reset = np.array([step == 0, step in (0, 2), step == 0])
-            decision = backend.step(tokens, rows, reset)
-            seen += [*decision, backend.logits(np.arange(SLOTS)), *backend.carry()]
+            wait_step = backend.step(tokens, rows, reset)
+            seen += [*wait_step, backend.logits(np.arange(SLOTS)), *backend.carry()]
     return seen
 
 

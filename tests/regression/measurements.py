@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.evaluation.machine import Machine
-from trm_edge.regression.baseline import Answers, Measured, Speed
+from trm_edge.regression.baseline import Answers, Measurement, Speed
 from trm_edge.regression.check import Check, regressed
 
 MACHINE = Machine("a CPU", ("avx2",), (), "Linux x86_64", 2, "3.11.0", "1.32.0")
@@ -17,14 +17,14 @@ PUZZLES = 512
 
 
 def times(
-    rng: np.random.Generator, seconds: float = 1.0, sessions: int = 16, load: float = 0.2
+    rng: np.random.Generator, seconds: float = 1.0, repeats: int = 16, load: float = 0.2
 ) -> NDArray[np.float64]:
     """Seconds of sessions, each with places in memory of its own, some of which met others.
 
     Spreads are those of `benchmarks/regression.py` on a shared machine.
     """
-    met = np.where(rng.random(sessions) < load, rng.uniform(1, 1.25, sessions), 1.0)
-    found: NDArray[np.float64] = seconds * met * rng.lognormal(0, 0.01, sessions)
+    met = np.where(rng.random(repeats) < load, rng.uniform(1, 1.25, repeats), 1.0)
+    found: NDArray[np.float64] = seconds * met * rng.lognormal(0, 0.01, repeats)
     return found
 
 
@@ -55,9 +55,9 @@ def answers(seed: int = 0) -> Answers:
     )
 
 
-def measured(**change: Any) -> Measured:
+def measured(**change: Any) -> Measurement:
     return replace(
-        Measured(
+        Measurement(
             target="cpu",
             precision="int8",
             step_sha256="c" * 64,

@@ -10,13 +10,13 @@ import pytest
 from tests.regression.measurements import MACHINE, measured
 from trm_edge.errors import BundleError
 from trm_edge.evaluation.machine import Machine
-from trm_edge.regression.baseline import Answers, Measured
+from trm_edge.regression.baseline import Answers, Measurement
 
 
 def test_written_and_read_it_is_the_same(tmp_path: Path) -> None:
     before = measured()
     before.write(tmp_path / "b.json")
-    after = Measured.read(tmp_path / "b.json")
+    after = Measurement.read(tmp_path / "b.json")
     for name in ("right_fixed", "right_adaptive", "steps"):
         np.testing.assert_array_equal(getattr(after.answers, name), getattr(before.answers, name))
     np.testing.assert_allclose(after.answers.error, before.answers.error, rtol=1e-3)
@@ -46,7 +46,7 @@ def test_another_kind_of_machine_is_added_and_the_same_replaced() -> None:
 
 
 def test_machines_of_one_kind() -> None:
-    here = Machine.here()
+    here = Machine.current()
     assert here.same_kind(replace(here, cores=96, python="3.99"))
     assert not here.same_kind(replace(here, cpu="another"))
     assert not here.same_kind(replace(here, instructions=()))
@@ -67,7 +67,7 @@ def test_what_is_no_baseline(tmp_path: Path, change: dict[str, object], message:
     measured().write(path)
     path.write_text(json.dumps(json.loads(path.read_text()) | change))
     with pytest.raises(BundleError, match=message):
-        Measured.read(path)
+        Measurement.read(path)
 
 
 def test_answers_that_are_too_few(tmp_path: Path) -> None:
@@ -77,15 +77,15 @@ def test_answers_that_are_too_few(tmp_path: Path) -> None:
     content["answers"]["count"] += 100
     path.write_text(json.dumps(content))
     with pytest.raises(BundleError, match="halting steps of"):
-        Measured.read(path)
+        Measurement.read(path)
 
 
 def test_no_baseline_there(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"there is no baseline at .* --update"):
-        Measured.read(tmp_path / "absent.json")
+        Measurement.read(tmp_path / "absent.json")
     (tmp_path / "x").write_text("{")
     with pytest.raises(BundleError, match="cannot be read as a baseline"):
-        Measured.read(tmp_path / "x")
+        Measurement.read(tmp_path / "x")
 
 
 def test_answers_of_puzzles_without_labels_are_held_against_float32() -> None:

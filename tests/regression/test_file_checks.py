@@ -3,14 +3,14 @@ from __future__ import annotations
 from dataclasses import replace
 
 from tests.regression.measurements import measured, red
-from trm_edge.regression.baseline import Measured
+from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.budgets import Budgets
 from trm_edge.regression.check import CHECKS, Check
 from trm_edge.regression.file_checks import file_checks
 
 
 def checks(
-    now: Measured, then: Measured | None = None, budgets: Budgets | None = None
+    now: Measurement, then: Measurement | None = None, budgets: Budgets | None = None
 ) -> dict[str, Check]:
     then, budgets = then or measured(), budgets or Budgets()
     found = {check.name: check for check in file_checks(now, then, budgets)}

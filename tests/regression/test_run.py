@@ -12,7 +12,7 @@ from tests.regression.measurements import measured, speed
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.machine import Machine
 from trm_edge.regression import run
-from trm_edge.regression.baseline import Measured, Speed
+from trm_edge.regression.baseline import Measurement, Speed
 from trm_edge.regression.budgets import Budgets
 from trm_edge.regression.check import regressed
 from trm_edge.regression.measure import float32_sha256
@@ -24,13 +24,13 @@ def bundle(toy_bundle: Path) -> Bundle:
 
 
 @pytest.fixture
-def baseline(bundle: Bundle) -> Measured:
-    here = replace(speed(), machine=Machine.here())
+def baseline(bundle: Bundle) -> Measurement:
+    here = replace(speed(), machine=Machine.current())
     return measured(speeds=(here,), float32_sha256=float32_sha256(bundle))
 
 
 def red_after(
-    found: list[Speed], bundle: Bundle, baseline: Measured, monkeypatch: pytest.MonkeyPatch
+    found: list[Speed], bundle: Bundle, baseline: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[list[str], list[str]]:
     """What is red where the measurements are these, and what was said meanwhile."""
     measurements: Iterator[Speed] = iter(found)
@@ -42,13 +42,13 @@ def red_after(
 
 
 def test_one_measurement_where_nothing_is_slower(
-    bundle: Bundle, baseline: Measured, monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, baseline: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert red_after([speed(1)], bundle, baseline, monkeypatch) == ([], [])
 
 
 def test_a_slowdown_has_to_show_every_time(
-    bundle: Bundle, baseline: Measured, monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, baseline: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = [speed(seed, 1.2) for seed in (1, 2, 3)]
     found, said = red_after(slow, bundle, baseline, monkeypatch)
@@ -61,7 +61,7 @@ def test_a_slowdown_has_to_show_every_time(
 
 
 def test_a_check_that_was_not_slow_at_first_is_not_judged_again(
-    bundle: Bundle, baseline: Measured, monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, baseline: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     heavy = replace(speed(1), memory=40e6)
     both = replace(speed(2, 1.2), memory=40e6)
@@ -69,7 +69,7 @@ def test_a_check_that_was_not_slow_at_first_is_not_judged_again(
 
 
 def test_an_unknown_machine_is_not_timed(
-    bundle: Bundle, baseline: Measured, monkeypatch: pytest.MonkeyPatch
+    bundle: Bundle, baseline: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     elsewhere = replace(baseline, speeds=(speed(),))
     assert red_after([], bundle, elsewhere, monkeypatch) == ([], [])

@@ -35,7 +35,7 @@ def test_a_slowdown_is_found(slower: float, load: float, least: int) -> None:
     assert found >= least
 
 
-def test_both_yardsticks_have_to_say_slower() -> None:
+def test_both_reference_workloads_have_to_say_slower() -> None:
     """A MatMul that another library version computes quicker makes no step slower."""
     rng = np.random.default_rng(7)
     now = speed(1)
@@ -78,9 +78,11 @@ def test_another_kind_of_machine_is_told_not_judged() -> None:
 @pytest.mark.parametrize(
     ("slower", "sure"), [(1.0, True), (1.05, False), (1.2, True)], ids=["same", "at it", "slower"]
 )
-def test_sessions_end_where_the_budget_is_out_of_question(slower: float, sure: bool) -> None:
+def test_sessions_end_where_the_budget_is_out_of_question(
+    slower: float, min_confidence: bool
+) -> None:
     decided = decided_by(speed(load=0.0), Budgets(), trusted=True)
-    assert decided("1", speed(1, slower, load=0.0).times["1"]) is sure
+    assert decided("1", speed(1, slower, load=0.0).times["1"]) is min_confidence
 
 
 def test_sessions_of_slots_that_the_baseline_lacks_end_at_once() -> None:

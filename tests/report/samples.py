@@ -13,7 +13,7 @@ from tests.regression.measurements import MACHINE, measured, speed
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.bench import BenchRow, Latency
 from trm_edge.evaluation.timing import Ratio
-from trm_edge.regression.baseline import Measured
+from trm_edge.regression.baseline import Measurement
 from trm_edge.report.history import History
 from trm_edge.report.layers import LayerShift
 from trm_edge.report.page import Report
@@ -59,7 +59,7 @@ def bench_json(path: Path, *rows: BenchRow) -> Path:
     return path
 
 
-def baseline(days: int, slower: float = 1.0) -> Measured:
+def baseline(days: int, slower: float = 1.0) -> Measurement:
     """A baseline that was made so many days after the first."""
     made = datetime(2026, 3, 1, tzinfo=timezone.utc) + timedelta(days=days)
     return measured(speeds=(speed(days, slower),), provenance={"made": made.isoformat()})

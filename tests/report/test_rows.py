@@ -12,7 +12,7 @@ from tests.report.samples import bench_json, bench_row, row
 from trm_edge.bundle import Bundle
 from trm_edge.cli.bench import FORMAT as WRITTEN
 from trm_edge.errors import BundleError
-from trm_edge.report.bench_file import FORMAT, read_bench
+from trm_edge.evaluation.bench_file import FORMAT, read_bench
 from trm_edge.report.rows import Row, chosen_targets, grouped, labels_of
 
 
@@ -70,7 +70,7 @@ def test_a_checkpoint_is_one_reference(toy_bundle: Path) -> None:
     target = replace(one.bundle.manifest.targets["cpu"], precision="fp32")
     plain = Bundle(one.bundle.path, replace(one.bundle.manifest, targets={"cpu": target}))
     (group,) = grouped([one, replace(one, bundle=plain)])
-    assert group.untwinned == []
+    assert group.missing_references == []
 
 
 # --- what bench wrote --------------------------------------------------------------------------

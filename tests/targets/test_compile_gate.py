@@ -19,23 +19,24 @@ import pytest
 
 from tests.toys import VARIANTS, toy_model, toy_table, toy_tokens
 from trm_edge.calibration.calibrate import calibrate
-from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
+from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.config import ModelConfig
+from trm_edge.engines.builder import BuildOptions, build_engine
+from trm_edge.engines.compiler import Compiler
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.profile import Precision
+from trm_edge.puzzle import Puzzle
 from trm_edge.reference import REFERENCES, reference_checkpoint
-from trm_edge.solver import Puzzle
-from trm_edge.targets.engine import BuildOptions, build_engine
-from trm_edge.targets.profile import Precision, load_profile
+from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.puzzle_sources import calibration_puzzles, held_out_puzzles
-from trm_edge.targets.target_graphs import Ingredients, target_graph
+from trm_edge.targets.target_graphs import GraphInputs, target_graph
 from trm_edge.tasks import task_for
-from trm_edge.tensorrt_module import Compiler
 
 pytestmark = pytest.mark.gate
 CAPABILITIES = {"8.0": "a100", "8.9": "l4", "12.0": "rtx-5090"}  # and a target that has it
 PRECISIONS: tuple[Precision, ...] = ("fp16", "int8", "fp8")
-KINDS: dict[Precision, QuantizedType] = {"int8": "int8", "fp8": "fp8"}
+KINDS: dict[Precision, QType] = {"int8": "int8", "fp8": "fp8"}
 ROOT = Path(__file__).parents[2]
 KNOWN = (ROOT / "tests/data/gate_warnings.txt").read_text().splitlines()
 
@@ -70,7 +71,7 @@ def compiler() -> Compiler:
     return Compiler("tensorrt-rtx")
 
 
-def ingredients(name: str, precision: Precision) -> tuple[Ingredients, ModelConfig]:
+def graph_inputs(name: str, precision: Precision) -> tuple[GraphInputs, ModelConfig]:
     if name in REFERENCES:
         checkpoint = load_checkpoint(reference_checkpoint(name))
         model, table, config = checkpoint.model, checkpoint.puzzle_embeddings, checkpoint.config
@@ -86,13 +87,13 @@ def ingredients(name: str, precision: Precision) -> tuple[Ingredients, ModelConf
 
 def prepared(
     model: TinyRecursiveModel, table: Any, puzzles: list[Puzzle], precision: Precision
-) -> Ingredients:
+) -> GraphInputs:
     if precision not in KINDS:
-        return Ingredients(model, precision, None, {})
-    kind = KINDS[precision]
-    recipe = replace(CalibrationRecipe.static(kind), puzzles=4)
-    ready = calibrate(model, table, puzzles, kind, recipe)
-    return Ingredients(ready.model, precision, kind, ready.layers)
+        return GraphInputs(model, precision, None, {})
+    qtype = KINDS[precision]
+    recipe = replace(CalibrationRecipe.static(qtype), puzzles=4)
+    ready = calibrate(model, table, puzzles, qtype, recipe)
+    return GraphInputs(ready.model, precision, qtype, ready.layers)
 
 
 @pytest.mark.filterwarnings("ignore::trm_edge.errors.CalibrationWarning")
@@ -101,7 +102,7 @@ def prepared(
 def test_builds(
     name: str, precision: Precision, compiler: Compiler, record: dict[str, Any], tmp_path: Path
 ) -> None:
-    made, config = ingredients(name, precision)
+    made, config = graph_inputs(name, precision)
     new = []
     for capability, target in CAPABILITIES.items():
         profile = load_profile(target)

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 
 from tests.toys import BASE, write_run
-from trm_edge.backends.torch import TorchBackend
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.parity import ParityReport, compare
 from trm_edge.evaluation.vectors import ParityVectors, record_vectors
 from trm_edge.export.checkpoint import load_checkpoint
+from trm_edge.export.torch_backend import TorchBackend
+from trm_edge.loop.solver import Solver
 from trm_edge.reference import REFERENCES, reference_checkpoint
-from trm_edge.solver import Solver
 from trm_edge.targets.export_bundle import export_bundle
-from trm_edge.targets.profile import load_profile
+from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.puzzle_sources import held_out_puzzles
 from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for

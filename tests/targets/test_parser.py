@@ -8,11 +8,11 @@ from onnx import ModelProto, TensorProto, helper
 from tests.calibration.test_qdq import ready
 from tests.toys import VARIANTS, toy_model
 from trm_edge.calibration.qdq import quantize_graph
-from trm_edge.calibration.recipe import QuantizedType
+from trm_edge.calibration.recipe import QType
 from trm_edge.errors import ExportError
 from trm_edge.export.step_graph import step_graph
 from trm_edge.targets.parser import require_readable, unreadable
-from trm_edge.targets.profile import load_profile
+from trm_edge.targets.profiles import load_profile
 
 VERSIONS = ("10.3", "10.13", "10.16", "11.4")  # JetPack 6.2, 7.0, 7.2 and 7.2.2
 
@@ -20,12 +20,12 @@ VERSIONS = ("10.3", "10.13", "10.16", "11.4")  # JetPack 6.2, 7.0, 7.2 and 7.2.2
 @pytest.mark.filterwarnings("ignore::trm_edge.errors.CalibrationWarning")
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_graph_is_read_by_every_version(name: str) -> None:
-    kinds: tuple[QuantizedType, ...] = ("int8", "fp8")
+    kinds: tuple[QType, ...] = ("int8", "fp8")
     model = toy_model(VARIANTS[name])
     graphs = [step_graph(model), step_graph(model, "float16")]
-    for kind in kinds:
-        calibration = ready(VARIANTS[name], kind)
-        graphs.append(quantize_graph(step_graph(calibration.model), calibration.layers, kind))
+    for qtype in kinds:
+        calibration = ready(VARIANTS[name], qtype)
+        graphs.append(quantize_graph(step_graph(calibration.model), calibration.layers, qtype))
     for graph in graphs:
         assert [problem for version in VERSIONS for problem in unreadable(graph, version)] == []
 

@@ -8,13 +8,8 @@ from typing import Any, get_args
 import pytest
 
 from trm_edge.errors import ConfigError
-from trm_edge.targets.profile import (
-    Precision,
-    TargetProfile,
-    load_profile,
-    profile_from_dict,
-    profile_names,
-)
+from trm_edge.profile import Precision, TargetProfile, profile_from_dict
+from trm_edge.targets.profiles import load_profile, profile_names
 
 BOARD: dict[str, Any] = {
     "description": "A board",
@@ -103,7 +98,7 @@ def test_an_unknown_target_suggests_the_closest() -> None:
 def test_adding_a_device_is_adding_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (resources.files("trm_edge.targets") / "l4.toml").read_text()
     (tmp_path / "l5.toml").write_text(text.replace("L4, 24 GB", "L5, 32 GB"))
-    monkeypatch.setattr("trm_edge.targets.profile.resources.files", lambda package: tmp_path)
+    monkeypatch.setattr("trm_edge.profile.resources.files", lambda package: tmp_path)
     assert profile_names() == ["l5"]
     assert load_profile("l5").description == "NVIDIA L5, 32 GB"
 

@@ -22,7 +22,7 @@ from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.manifest import Limits
 from trm_edge.targets.export_bundle import export_bundle
-from trm_edge.targets.profile import load_profile
+from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
 
@@ -132,11 +132,11 @@ def test_layers_that_were_returned_stay_float_in_graph_and_manifest(
 ) -> None:
     name = "layers.1.mlp.down_proj"
 
-    def settle(runner: QuantizedRunner, reference: ParityVectors, *rest: Any) -> Any:
+    def retire_and_refill(runner: QuantizedRunner, reference: ParityVectors, *rest: Any) -> Any:
         layer = LayerSensitivity(name, 0.0123, 0.0456, 0.1, 2, 1)
         return ControlledAccuracy((layer,), compare(reference, reference))
 
-    monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", settle)
+    monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", retire_and_refill)
     bundle, said = export(request_of(max_drop=0.5), tmp_path / "b")
     first = bundle.manifest.targets["cpu"].float_layers[0]
     assert first.layer == name
@@ -144,19 +144,21 @@ def test_layers_that_were_returned_stay_float_in_graph_and_manifest(
     assert any("1 of 8 layers stay in float" in text for text in said)
     graph = onnx.load(bundle.path / "cpu/step.onnx").graph
     stored = {tensor.name: tensor.data_type for tensor in graph.initializer}
-    bytes_of = [key for key, kind in stored.items() if kind == onnx.TensorProto.INT8]
+    bytes_of = [key for key, qtype in stored.items() if qtype == onnx.TensorProto.INT8]
     assert any("layers.1.mlp.gate_up_proj" in key for key in bytes_of)
     assert not any(name in key for key in bytes_of)
 
 
 def test_limits_follow_the_precision_and_the_drop_that_is_asked_for(request_of: Any) -> None:
-    assert request_of(limits=None, precision="fp16").held_to == Limits()
-    strict, loose = (request_of(limits=None, precision=kind).held_to for kind in ("int8", "fp8"))
+    assert request_of(limits=None, precision="fp16").accuracy_limits == Limits()
+    strict, loose = (
+        request_of(limits=None, precision=qtype).accuracy_limits for qtype in ("int8", "fp8")
+    )
     assert loose.min_halting_agreement < strict.min_halting_agreement
     assert strict.min_halting_agreement < Limits().min_halting_agreement
-    asked = request_of(limits=None, precision="fp8", max_drop=0.25).held_to
+    asked = request_of(limits=None, precision="fp8", max_drop=0.25).accuracy_limits
     assert asked == replace(loose, max_drop=0.25)
-    assert request_of(max_drop=0.25).held_to.max_drop == 100  # those given come first
+    assert request_of(max_drop=0.25).accuracy_limits.max_drop == 100  # those given come first
 
 
 def test_calibration_json_is_plain_json(request_of: Any, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.manifest import Limits
 from trm_edge.report.layers import layer_shifts
 from trm_edge.targets.export_bundle import export_bundle
-from trm_edge.targets.profile import load_profile
+from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
 
@@ -71,13 +71,13 @@ def test_the_ranking_of_a_limit_is_kept_and_not_made_again(
 ) -> None:
     layer = LayerSensitivity("layers.0.mlp.down_proj", 0.01, 0.02, 0.1, 2, 1)
 
-    def settle(runner: QuantizedRunner, reference: ParityVectors, *rest: Any) -> Any:
+    def retire_and_refill(runner: QuantizedRunner, reference: ParityVectors, *rest: Any) -> Any:
         return ControlledAccuracy((layer,), compare(reference, reference), (layer,))
 
     def refuse(*arguments: Any) -> Any:
         raise AssertionError("ranked again")
 
-    monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", settle)
+    monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", retire_and_refill)
     monkeypatch.setattr("trm_edge.targets.quantization.rank_layers", refuse)
     bundle = export(max_drop=0.5, sensitivity=True)
     assert bundle.sensitivity() == [asdict(layer) | {"puzzles": 4}]
@@ -95,10 +95,10 @@ def test_a_limit_hands_on_its_ranking() -> None:
 def test_a_limit_that_holds_at_once_ranks_only_when_asked(
     export: Callable[..., Bundle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def settle(runner: QuantizedRunner, reference: ParityVectors, *rest: Any) -> Any:
+    def retire_and_refill(runner: QuantizedRunner, reference: ParityVectors, *rest: Any) -> Any:
         return ControlledAccuracy((), compare(reference, reference))
 
-    monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", settle)
+    monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", retire_and_refill)
     assert export(max_drop=0.5).sensitivity() is None
     asked = export(max_drop=0.5, sensitivity=True)
     assert len(asked.sensitivity() or []) == 8

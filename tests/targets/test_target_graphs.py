@@ -12,28 +12,29 @@ from onnx import TensorProto, numpy_helper
 from tests.toys import BASE, VARIANTS, toy_model, toy_table, toy_tokens
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.calibrate import calibrate
-from trm_edge.calibration.recipe import CalibrationRecipe, QuantizedType
+from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.errors import CalibrationError
 from trm_edge.evaluation.parity import compare
 from trm_edge.evaluation.vectors import ParityVectors, record_vectors
 from trm_edge.export.step_graph import step_graph
-from trm_edge.solver import Puzzle
-from trm_edge.targets.profile import Precision, load_profile
-from trm_edge.targets.target_graphs import Ingredients, Twins, target_graph
+from trm_edge.profile import Precision
+from trm_edge.puzzle import Puzzle
+from trm_edge.targets.profiles import load_profile
+from trm_edge.targets.target_graphs import GraphInputs, TargetSimulator, target_graph
 
 CPU, ORIN, H100 = (load_profile(name) for name in ("cpu", "jetson-orin-nano", "h100"))
 PUZZLES = [Puzzle(row) for row in toy_tokens(BASE, 8)]
 
 
-def ingredients(precision: Precision = "int8", variant: str = "mlp") -> Ingredients:
+def graph_inputs(precision: Precision = "int8", variant: str = "mlp") -> GraphInputs:
     model, table = toy_model(VARIANTS[variant]), toy_table(VARIANTS[variant])
-    kind: QuantizedType = "fp8" if precision == "fp8" else "int8"
-    recipe = replace(CalibrationRecipe.static(kind), puzzles=4)
-    ready = calibrate(model, table, PUZZLES, kind, recipe)
-    return Ingredients(ready.model, precision, kind, ready.layers)
+    qtype: QType = "fp8" if precision == "fp8" else "int8"
+    recipe = replace(CalibrationRecipe.static(qtype), puzzles=4)
+    ready = calibrate(model, table, PUZZLES, qtype, recipe)
+    return GraphInputs(ready.model, precision, qtype, ready.layers)
 
 
-def reference(model_of: Ingredients, folder: Path) -> ParityVectors:
+def reference(model_of: GraphInputs, folder: Path) -> ParityVectors:
     path = folder / "float.onnx"
     onnx.save(step_graph(model_of.model), path)
     backend = OnnxRuntimeBackend(path, BASE)
@@ -46,7 +47,7 @@ def operators(graph: onnx.ModelProto) -> set[str]:
 
 
 def test_one_calibration_rounds_by_rows_on_a_cpu_and_by_layer_on_a_gpu() -> None:
-    both = ingredients()
+    both = graph_inputs()
     cpu, gpu = target_graph(both, CPU), target_graph(both, ORIN)
     assert "ReduceMax" in operators(cpu)
     assert "ReduceMax" not in operators(gpu)
@@ -69,7 +70,7 @@ def test_one_calibration_rounds_by_rows_on_a_cpu_and_by_layer_on_a_gpu() -> None
 def test_a_gpu_computes_and_scales_in_float16(
     precision: Precision, variant: str, tmp_path: Path
 ) -> None:
-    given = ingredients(precision, variant)
+    given = graph_inputs(precision, variant)
     graph = target_graph(given, H100)
     scales = [t for t in graph.graph.initializer if re.search(r"\.s(_in)?$", t.name)]
     assert scales
@@ -102,7 +103,7 @@ def test_float32_stays_float32_and_float16_is_half_on_every_target() -> None:
     elements: dict[Precision, int] = {"fp32": TensorProto.FLOAT, "fp16": TensorProto.FLOAT16}
     for precision, element in elements.items():
         for profile in (CPU, ORIN):
-            graph = target_graph(Ingredients(model, precision, None, {}), profile)
+            graph = target_graph(GraphInputs(model, precision, None, {}), profile)
             kinds = {t.name: t.data_type for t in graph.graph.initializer}
             assert kinds["layers.0.mlp.down_proj"] == element
 
@@ -110,9 +111,9 @@ def test_float32_stays_float32_and_float16_is_half_on_every_target() -> None:
 def test_twins_that_are_alike_are_measured_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    both = ingredients()
+    both = graph_inputs()
     answers = reference(both, tmp_path)
-    twins = Twins(both, toy_table(BASE), answers)
+    twins = TargetSimulator(both, toy_table(BASE), answers)
     first = twins.accuracy(ORIN)
     assert first.puzzles == len(PUZZLES)
     assert 0.5 < first.carry_cosine_first <= 1
@@ -121,7 +122,7 @@ def test_twins_that_are_alike_are_measured_once(
 
 
 def test_a_scale_that_float16_cannot_hold_is_refused() -> None:
-    given = ingredients()
+    given = graph_inputs()
     name = "layers.0.mlp.down_proj"
     tiny = replace(given.layers[name], weight_scales=given.layers[name].weight_scales * 1e-7)
     spoiled = replace(given, layers={**given.layers, name: tiny})
@@ -130,7 +131,7 @@ def test_a_scale_that_float16_cannot_hold_is_refused() -> None:
 
 
 def test_compare_is_what_the_twin_reports(tmp_path: Path) -> None:
-    both = ingredients()
+    both = graph_inputs()
     answers = reference(both, tmp_path)
     path = tmp_path / "twin.onnx"
     onnx.save(target_graph(both, replace(ORIN, carry="float32")), path)
@@ -138,14 +139,14 @@ def test_compare_is_what_the_twin_reports(tmp_path: Path) -> None:
         OnnxRuntimeBackend(path, BASE), toy_table(BASE), PUZZLES, answers.labels
     )
     report = compare(answers, candidate)
-    twin = Twins(both, toy_table(BASE), answers).accuracy(ORIN)
+    twin = TargetSimulator(both, toy_table(BASE), answers).accuracy(ORIN)
     assert twin.drop_fixed == report.modes[0].drop
     assert twin.halting_agreement == report.halting.agreement
 
 
 @pytest.mark.parametrize("variant", ["mlp", "attention-rope"])
 def test_on_a_cpu_rows_that_a_norm_has_scaled_have_one_range(variant: str) -> None:
-    given = ingredients(variant=variant)
+    given = graph_inputs(variant=variant)
     graph = target_graph(given, CPU).graph
     by_row = {node.name.removesuffix(".max") for node in graph.node if node.op_type == "ReduceMax"}
     assert {name.rpartition(".")[2] for name in by_row} <= {"down", "out"}
@@ -162,7 +163,7 @@ def test_onnx_runtime_computes_every_product_of_a_cpus_graph_in_integers(
 ) -> None:
     import onnxruntime as ort
 
-    graph = target_graph(ingredients(variant=variant), CPU)
+    graph = target_graph(graph_inputs(variant=variant), CPU)
     options = ort.SessionOptions()
     options.log_severity_level = 3
     options.optimized_model_filepath = str(tmp_path / "fused.onnx")

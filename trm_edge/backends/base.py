@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trm_edge.config import ModelConfig
 
 
-class Decision(NamedTuple):
+class HaltingLogits(NamedTuple):
     """The halting head's output for every slot after a step, each (B,) float32."""
 
     q_halt: NDArray[np.float32]
@@ -30,7 +30,7 @@ class Backend(ABC):
 
     config: ModelConfig
     name: str
-    _decision: Decision
+    _halting_logits: HaltingLogits
 
     def __enter__(self) -> Backend:
         self.activate()
@@ -64,7 +64,7 @@ class Backend(ABC):
         tokens: NDArray[np.int32],
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
-    ) -> Decision:
+    ) -> HaltingLogits:
         """Advance all slots by one ACT step.
 
         Args:
@@ -76,20 +76,20 @@ class Backend(ABC):
             BackendError: the engine failed.
         """
 
-    def launch(
+    def launch_step(
         self,
         tokens: NDArray[np.int32],
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
     ) -> None:
         """Begin a step, whose result :meth:`decision` waits for; arguments as in :meth:`step`."""
-        self._decision = self.step(tokens, puzzle_embedding, reset)
+        self._halting_logits = self.step(tokens, puzzle_embedding, reset)
 
-    def decision(self) -> Decision:
+    def wait_step(self) -> HaltingLogits:
         """What the step that was launched has decided."""
-        return self._decision
+        return self._halting_logits
 
-    def lanes(self, slots: int) -> tuple[Backend, ...]:
+    def slot_groups(self, slots: int) -> tuple[Backend, ...]:
         """Activated backends that share ``slots`` slots, this one first.
 
         With two, the loop decides about the slots of one while the other's step runs. They live
@@ -106,7 +106,7 @@ class Backend(ABC):
         """z_H and z_L after the last step, (B, P + L, D) each, as float32 copies or views."""
 
     @abstractmethod
-    def keep(self, slots: NDArray[np.int64]) -> None:
+    def compact(self, slots: NDArray[np.int64]) -> None:
         """Shrink to these slots, in this order; the others are given up."""
 
     def predictions(self, slots: NDArray[np.int64]) -> NDArray[np.uint8]:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trm_edge.backends.base import Backend
-from trm_edge.backends.cuda_driver import DriverState, probe
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.config import ModelConfig
+from trm_edge.engines.compiler import Compiler, CompilerName
+from trm_edge.engines.driver import DriverState, probe
 from trm_edge.manifest import TargetRecord
-from trm_edge.tensorrt_module import Compiler, CompilerName
 
 CPU = "cpu"  # the target that is meant for ONNX Runtime
 
@@ -47,7 +47,7 @@ def choose(
         EngineError: there is an engine and a GPU, and they do not fit each other.
         MissingExtraError: what runs the engine is not installed.
     """
-    from trm_edge.engine_record import ENGINE
+    from trm_edge.engines.record import ENGINE
 
     graph = bundle / target.step
     on_cpu = OnnxRuntimeBackend(graph, config, carry=target.carry, threads=threads)
@@ -84,13 +84,13 @@ def _engine(
     again: str,
 ) -> Backend:
     from trm_edge.backends.tensorrt import TensorRTBackend
-    from trm_edge.backends.tensorrt_engine import LoadedEngine
-    from trm_edge.engine_record import ENGINE, RECORD, RUNTIME_CACHE, EngineRecord
+    from trm_edge.engines.loaded import LoadedEngine
+    from trm_edge.engines.record import ENGINE, RECORD, RUNTIME_CACHE, EngineRecord
 
     path = graph.parent / ENGINE
     record = EngineRecord.read(graph.parent / RECORD)
     compiler = make_compiler(record.compiler)
-    record.require_fit(graph, path, compiler.version, state.gpus[0], state.version, again)
+    record.require_match(graph, path, compiler.version, state.gpus[0], state.version, again)
 
     def load() -> LoadedEngine:
         return LoadedEngine(

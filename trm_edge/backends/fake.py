@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.backends.base import Backend, Decision
+from trm_edge.backends.base import Backend, HaltingLogits
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
 
@@ -33,14 +33,15 @@ FAKE_CONFIG = ModelConfig(
 class FakeBackend(Backend):
     """Echoes its tokens and halts each puzzle after a number of steps that they decide.
 
-    The puzzle with tokens t takes ``1 + sum(t) % halt_max_steps`` steps; its carry counts the
-    steps, so a slot that was not reset, or reset too often, gives a wrong answer to the caller.
+        The puzzle with tokens t takes ``1 + sum(t) % halt_max_steps`` steps; its carry counts the
+        steps, so a slot that was not reset, or reset too often, gives a wrong answer to the caller.
 
-    >>> from trm_edge.solver import Puzzle, Solver
-    >>> backend = FakeBackend()
-    >>> with Solver(backend, batch=2) as solver:
-    ...     [s.steps for s in solver.solve([Puzzle(np.ones(81, np.int32))])]
-    [2]
+        >>> from trm_edge.loop.solver import Solver
+    from trm_edge.puzzle import Puzzle
+        >>> backend = FakeBackend()
+        >>> with Solver(backend, batch=2) as solver:
+        ...     [s.steps for s in solver.solve([Puzzle(np.ones(81, np.int32))])]
+        [2]
     """
 
     name = "fake"
@@ -65,7 +66,7 @@ class FakeBackend(Backend):
         tokens: NDArray[np.int32],
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
-    ) -> Decision:
+    ) -> HaltingLogits:
         if tokens.shape != (len(self._age), self.config.seq_len):
             raise BackendError(
                 f"tokens must be ({len(self._age)}, {self.config.seq_len}), "
@@ -79,7 +80,7 @@ class FakeBackend(Backend):
         self.steps_run += 1
         self.slot_steps_run += len(tokens)
         q = (self._age - self.steps_needed(tokens) + 0.5).astype(np.float32)
-        return Decision(q, np.zeros_like(q))
+        return HaltingLogits(q, np.zeros_like(q))
 
     def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
         return np.eye(self.config.vocab_size, dtype=np.float32)[self._tokens[slots]]
@@ -89,5 +90,5 @@ class FakeBackend(Backend):
         state = np.broadcast_to(self._age[:, None, None], shape).astype(np.float32)
         return state, state
 
-    def keep(self, slots: NDArray[np.int64]) -> None:
+    def compact(self, slots: NDArray[np.int64]) -> None:
         self._age, self._tokens = self._age[slots], self._tokens[slots]

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.backends.base import Backend, Decision
+from trm_edge.backends.base import Backend, HaltingLogits
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
 from trm_edge.step import CarryType, TensorSpec, describe_mismatch, step_inputs, step_outputs
@@ -130,10 +130,10 @@ class OnnxRuntimeBackend(Backend):
         tokens: NDArray[np.int32],
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
-    ) -> Decision:
+    ) -> HaltingLogits:
         result = self.run(tokens, puzzle_embedding, reset, self._z_H, self._z_L)
         self._z_H, self._z_L, self._logits = result.z_H, result.z_L, result.logits
-        return Decision(result.q_halt, result.q_continue)
+        return HaltingLogits(result.q_halt, result.q_continue)
 
     def run(
         self,
@@ -183,7 +183,7 @@ class OnnxRuntimeBackend(Backend):
     def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         return self._z_H.astype(np.float32, copy=False), self._z_L.astype(np.float32, copy=False)
 
-    def keep(self, slots: NDArray[np.int64]) -> None:
+    def compact(self, slots: NDArray[np.int64]) -> None:
         self._z_H, self._z_L = self._z_H[slots], self._z_L[slots]
         self._logits = self._logits[slots]
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.backends.base import Decision
+from trm_edge.backends.base import HaltingLogits
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
@@ -55,7 +55,7 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
         tokens: NDArray[np.int32],
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
-    ) -> Decision:
+    ) -> HaltingLogits:
         if self._session is None:
             raise BackendError("the engine is not loaded: use the backend in a with statement.")
         binding = self._session.io_binding()
@@ -77,7 +77,7 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
         outputs = dict(zip(names, binding.get_outputs(), strict=True))
         q_halt, q_continue = (outputs.pop(name).numpy() for name in ("q_halt", "q_continue"))
         self._states = outputs
-        return Decision(q_halt, q_continue)
+        return HaltingLogits(q_halt, q_continue)
 
     def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
         chosen: NDArray[np.float32] = self._states["logits"].numpy()[slots]
@@ -87,7 +87,7 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
         z_H, z_L = (self._states[name].numpy().astype(np.float32) for name in _CARRIES)
         return z_H, z_L
 
-    def keep(self, slots: NDArray[np.int64]) -> None:
+    def compact(self, slots: NDArray[np.int64]) -> None:
         self._states = {
             name: self._put(value.numpy()[slots]) for name, value in self._states.items()
         }

@@ -19,16 +19,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.backends.base import Backend, Decision
-from trm_edge.backends.cuda import Cuda
-from trm_edge.backends.tensorrt_engine import LoadedEngine
+from trm_edge.backends.base import Backend, HaltingLogits
 from trm_edge.config import ModelConfig
+from trm_edge.engines.cuda import Cuda
+from trm_edge.engines.loaded import LoadedEngine
 from trm_edge.errors import BackendError
 from trm_edge.step import CarryType, TensorSpec
 
 STATES = ("z_H", "z_L")
 # From here on a step of half the slots takes about half as long (benchmarks/gpu.py measures it).
-TWO_LANES = 128
+OVERLAP_SLOTS = 128
 
 
 class TensorRTBackend(Backend):
@@ -64,12 +64,12 @@ class TensorRTBackend(Backend):
         carry: CarryType = "float32",
         cuda: Callable[[], Cuda] = Cuda,
         version: str = "TensorRT",
-        two_lanes: int = TWO_LANES,
+        overlap_slots: int = OVERLAP_SLOTS,
     ) -> None:
         self.config = config
         self.carry_type = np.dtype(carry)
         self._load, self._open, self._version = load, cuda, version
-        self._two_lanes = two_lanes
+        self._overlap_slots = overlap_slots
         self._engine: LoadedEngine | None = None
         self._shared = False  # the engine belongs to the other lane
         self._sibling: TensorRTBackend | None = None
@@ -91,9 +91,9 @@ class TensorRTBackend(Backend):
             if engine is not None and not self._shared:
                 engine.close()
 
-    def lanes(self, slots: int) -> tuple[Backend, ...]:
+    def slot_groups(self, slots: int) -> tuple[Backend, ...]:
         self._loaded()
-        if slots < self._two_lanes:
+        if slots < self._overlap_slots:
             return (self,)
         if self._sibling is None:
             self._sibling = sibling = copy.copy(self)
@@ -126,11 +126,11 @@ class TensorRTBackend(Backend):
         tokens: NDArray[np.int32],
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
-    ) -> Decision:
-        self.launch(tokens, puzzle_embedding, reset)
-        return self.decision()
+    ) -> HaltingLogits:
+        self.launch_step(tokens, puzzle_embedding, reset)
+        return self.wait_step()
 
-    def launch(
+    def launch_step(
         self,
         tokens: NDArray[np.int32],
         puzzle_embedding: NDArray[np.float32] | None,
@@ -153,9 +153,11 @@ class TensorRTBackend(Backend):
         self._cuda.record(self._done, self._stream)
         self._front = 1 - self._front
 
-    def decision(self) -> Decision:
+    def wait_step(self) -> HaltingLogits:
         self._cuda.wait_for(self._done)
-        return Decision(self._host["q_halt"][self._order], self._host["q_continue"][self._order])
+        return HaltingLogits(
+            self._host["q_halt"][self._order], self._host["q_continue"][self._order]
+        )
 
     def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
         places, host = self._order[slots], self._host["logits"]
@@ -177,7 +179,7 @@ class TensorRTBackend(Backend):
         z_H, z_L = (state[self._order].astype(np.float32) for state in states)
         return z_H, z_L
 
-    def keep(self, slots: NDArray[np.int64]) -> None:
+    def compact(self, slots: NDArray[np.int64]) -> None:
         """Slots given up run on unheeded, until half of them are; then the rest moves together."""
         self._order = self._order[slots]
         fewest, _ = self._loaded().slots

@@ -89,7 +89,7 @@ def command(
         )
     content = {
         "format": FORMAT,
-        "machine": asdict(Machine.here()),
+        "machine": asdict(Machine.current()),
         "rows": [row.to_dict() for row in rows],
     }
     text = json.dumps(content, indent=2)
@@ -104,7 +104,7 @@ def command(
 def _print(rows: list[BenchRow]) -> None:
     # Where nobody's terminal sets a width, none of the table is cut.
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
-    console.print(f"{Machine.here()}\n", soft_wrap=True)
+    console.print(f"{Machine.current()}\n", soft_wrap=True)
     table = Table(box=SIMPLE_HEAD)
     table.add_column("bundle, target")
     for column in (

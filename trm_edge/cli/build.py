@@ -8,11 +8,11 @@ from pathlib import Path
 import click
 from rich.console import Console
 
+from trm_edge.build import build_target, profile_of, trtexec_line
 from trm_edge.bundle import Bundle
 from trm_edge.cli.options import bundle_argument
-from trm_edge.engine_record import ENGINE, LOG
-from trm_edge.targets.build import build_target, profile_of, trtexec_line
-from trm_edge.tensorrt_module import CompilerName
+from trm_edge.engines.compiler import CompilerName
+from trm_edge.engines.record import ENGINE, LOG
 
 
 @click.command("build")

@@ -13,8 +13,8 @@ from rich.console import Console
 from rich.table import Table
 
 from trm_edge import __version__
-from trm_edge.backends.cuda_driver import DriverState, probe
 from trm_edge.cli.options import json_option
+from trm_edge.engines.driver import DriverState, probe
 
 # What each package is for, and the extra that brings it.
 _PACKAGES = (

@@ -9,11 +9,13 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from trm_edge.bundle import Bundle, check_output
+from trm_edge.bundle import Bundle
+from trm_edge.bundle_writer import check_output
 from trm_edge.errors import MissingExtraError
+from trm_edge.profile import Precision
 from trm_edge.progress import progress_bars
 from trm_edge.reference import reference_checkpoint
-from trm_edge.targets.profile import Precision, load_profile
+from trm_edge.targets.profiles import load_profile
 from trm_edge.tasks import task_for, task_named
 
 

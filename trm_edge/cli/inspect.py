@@ -10,11 +10,11 @@ from rich.table import Table
 
 from trm_edge.bundle import MANIFEST, Bundle
 from trm_edge.cli.options import bundle_argument, json_option, target_option
-from trm_edge.engine_layers import EngineLayers, read_layers
-from trm_edge.engine_record import ENGINE, LAYERS
+from trm_edge.engines.layers import EngineLayers, read_layers
+from trm_edge.engines.record import ENGINE, LAYERS
 from trm_edge.errors import EngineError
-from trm_edge.halting import HaltingRule
-from trm_edge.manifest import TwinAccuracy
+from trm_edge.loop.halting import HaltingRule
+from trm_edge.manifest import SimulatedAccuracy
 from trm_edge.step import step_inputs, step_outputs
 
 
@@ -56,7 +56,7 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
             f"H {model.H_cycles} x (L {model.L_cycles} + 1) = {model.network_passes} passes of the "
             f"network over {model.prefix_len} + {model.seq_len} positions"
         ),
-        "halting": str(HaltingRule.of(model)),
+        "halting": str(HaltingRule.from_config(model)),
         "checkpoint": f"{checkpoint.name}, {checkpoint.weight_type}, sha256 {checkpoint.sha256}",
         "averaged": {True: "yes", False: "no", None: "not known"}[checkpoint.averaged],
         "limits": (
@@ -82,8 +82,8 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
             f"puzzles ({calibration['source']}), ranges {scales}"
         )
     columns = ["target", "precision", "carry", "opset", "step graph", "left in float"]
-    twins = any(entry.twin for entry in manifest.targets.values())
-    table = Table(*columns, *(["twin"] if twins else []))
+    simulated = any(entry.simulated for entry in manifest.targets.values())
+    table = Table(*columns, *(["simulated accuracy"] if simulated else []))
     for name, entry in manifest.targets.items():
         in_float = ", ".join(layer.layer for layer in entry.float_layers) or "everything"
         size = manifest.files[entry.step].size
@@ -94,13 +94,13 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
             str(entry.opset),
             f"{entry.step}, {size / 1e3:.0f} kB",
             in_float,
-            *([_twin(entry.twin)] if twins else []),
+            *([_simulated(entry.simulated)] if simulated else []),
         )
     console.print(table)
-    if twins:
+    if simulated:
         console.print(
-            "A twin is the same quantization in float32, on held-out puzzles: exact match in fixed "
-            "and adaptive mode with the points lost, and how many stop at the same step."
+            "Simulated accuracy: the same quantization computed in float32 on held-out puzzles. "
+            "Exact match in fixed and adaptive mode (points lost), same halting step."
         )
     _, record = opened.target()
     for title, specs in (
@@ -110,13 +110,13 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
         console.print(f"[bold]{title:<11}[/bold] " + "; ".join(map(str, specs)), markup=True)
 
 
-def _twin(twin: TwinAccuracy | None) -> str:
-    if twin is None:
+def _simulated(accuracy: SimulatedAccuracy | None) -> str:
+    if accuracy is None:
         return ""
     return (
-        f"{100 * twin.exact_fixed:.1f} % ({twin.drop_fixed:+.2f}), "
-        f"{100 * twin.exact_adaptive:.1f} % ({twin.drop_adaptive:+.2f}), "
-        f"{100 * twin.halting_agreement:.0f} %"
+        f"{100 * accuracy.exact_fixed:.1f} % ({accuracy.drop_fixed:+.2f}), "
+        f"{100 * accuracy.exact_adaptive:.1f} % ({accuracy.drop_adaptive:+.2f}), "
+        f"{100 * accuracy.halting_agreement:.0f} %"
     )
 
 

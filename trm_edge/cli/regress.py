@@ -15,11 +15,11 @@ from trm_edge.cli.options import bundle_argument, json_option, json_output_optio
 from trm_edge.errors import BundleError
 from trm_edge.files import write_text
 from trm_edge.progress import progress_bars
-from trm_edge.regression.baseline import Measured
+from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.budgets import Budgets
 from trm_edge.regression.check import regressed
 from trm_edge.regression.run import new_baseline, regress
-from trm_edge.regression.speed import SESSIONS
+from trm_edge.regression.speed import REPEATS
 
 
 @click.command("regress")
@@ -43,7 +43,7 @@ from trm_edge.regression.speed import SESSIONS
 @click.option(
     "--sessions",
     type=click.IntRange(3),
-    default=SESSIONS,
+    default=REPEATS,
     show_default=True,
     help="Of the timing; a comparison ends earlier where it is sure.",
 )
@@ -59,7 +59,7 @@ def command(
     target: str | None,
     config: Path | None,
     speed: bool,
-    sessions: int,
+    repeats: int,
     junit: Path | None,
     as_json: bool,
     output: Path | None,
@@ -67,8 +67,8 @@ def command(
     """Fail where a bundle became slower or wronger.
 
     The held-out puzzles are solved again and compared one by one with the baseline's answers. A
-    step is timed beside yardsticks that no change of the bundle can slow down, and what is compared
-    is the ratio, so another load on the machine changes nothing; a slowdown has to show again
+    step is timed beside reference workloads that no change of the bundle can slow down, and the
+    ratio is compared, so another load on the machine changes nothing; a slowdown has to show again
     before it counts. The exit code is 1 where something regressed by more than its budget.
 
     \b
@@ -89,13 +89,11 @@ def command(
     title = f"{bundle}: {name}, {record.precision}"
     with progress_bars() as track:
         if update or older is None:
-            written = new_baseline(opened, name, older, speed=speed, sessions=sessions, track=track)
+            written = new_baseline(opened, name, older, speed=speed, repeats=repeats, track=track)
             written.write(baseline)
             click.echo(_told(baseline, written))
             return
-        checks = regress(
-            opened, older, budgets, speed=speed, sessions=sessions, track=track, say=say
-        )
+        checks = regress(opened, older, budgets, speed=speed, repeats=repeats, track=track, say=say)
     failed = regressed(checks)
     engine = opened.backend(name).describe()
     about = {"bundle": str(bundle), "target": name, "engine": engine, "baseline": str(baseline)}
@@ -114,17 +112,17 @@ def command(
         sys.exit(1)
 
 
-def _read(path: Path, *, update: bool) -> Measured | None:
+def _read(path: Path, *, update: bool) -> Measurement | None:
     """The baseline; where it is about to be replaced, None if it cannot serve."""
     try:
-        return Measured.read(path)
+        return Measurement.read(path)
     except BundleError:
         if update:
             return None
         raise
 
 
-def _told(path: Path, written: Measured) -> str:
+def _told(path: Path, written: Measurement) -> str:
     machines = len(written.speeds)
     return (
         f"{path}: {len(written.answers)} puzzles, speed on {machines} kind"

@@ -18,11 +18,12 @@ from trm_edge.cli.options import (
 )
 from trm_edge.cli.solve_output import FORMATS, Answer
 from trm_edge.errors import PuzzleError
-from trm_edge.halting import HaltingMode, HaltingRule
+from trm_edge.loop.halting import HaltingMode, HaltingRule
+from trm_edge.loop.rollouts import Rollouts
+from trm_edge.loop.solver import Solver
 from trm_edge.progress import progress_bars
+from trm_edge.puzzle import Puzzle
 from trm_edge.reference import reference_puzzles
-from trm_edge.rollouts import Rollouts
-from trm_edge.solver import Puzzle, Solver
 from trm_edge.tasks.base import BadLine, Entry, Task
 
 
@@ -89,7 +90,7 @@ def command(
     halt_threshold: float,
     stop_unchanged: int,
     rollouts: int,
-    sure: float,
+    min_confidence: float,
     batch: int,
     threads: int,
     style: str,
@@ -109,7 +110,7 @@ def command(
     """
     opened = Bundle.open(bundle)
     task = opened.task()
-    rule = HaltingRule.of(
+    rule = HaltingRule.from_config(
         opened.config,
         cast(HaltingMode, halt),
         max_steps=max_steps,
@@ -117,7 +118,7 @@ def command(
         threshold=halt_threshold,
         unchanged=stop_unchanged,
     )
-    forms = task.symmetries(rollouts)
+    forms = task.augmentations(rollouts)
     reader = _Reader(_entries(task, puzzles))
     solver = Solver(
         chosen_backend(opened, target, threads),
@@ -129,7 +130,7 @@ def command(
     writer = FORMATS[style](task, sys.stdout)
     solved = 0
     with solver, progress_bars() as track:
-        tries = Rollouts(solver, forms, sure=sure) if rollouts > 1 else solver
+        tries = Rollouts(solver, forms, min_confidence=min_confidence) if rollouts > 1 else solver
         solutions = tries.solve(reader, ordered=True)
         shown = solutions if watch or sys.stdout.isatty() else track(solutions, "solving")
         for solution in shown:

@@ -10,7 +10,8 @@ from rich.console import Console
 from rich.table import Table
 
 from trm_edge.cli.options import json_option
-from trm_edge.targets.profile import TargetProfile, load_profile, profile_names
+from trm_edge.profile import TargetProfile
+from trm_edge.targets.profiles import load_profile, profile_names
 
 
 @click.command("targets")

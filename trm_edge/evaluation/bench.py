@@ -14,15 +14,15 @@ from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend
 from trm_edge.bundle import Bundle
-from trm_edge.engine_record import ENGINE
+from trm_edge.engines.record import ENGINE
 from trm_edge.evaluation.energy import Meter, find_meter
 from trm_edge.evaluation.footprint import footprint
 from trm_edge.evaluation.parity import ParityReport, compare
 from trm_edge.evaluation.steps import float32_backend, repeated_step
 from trm_edge.evaluation.timing import Ratio, interleaved, ratio
 from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, silent
-from trm_edge.solver import Solver
 
 ROUNDS = 7
 SECONDS = 0.3  # of a turn

@@ -97,7 +97,7 @@ def peak() -> int:
 def _main(bundle: str, target: str, threads: str) -> None:
     from trm_edge.bundle import Bundle
     from trm_edge.evaluation.vectors import ParityVectors
-    from trm_edge.solver import Solver
+    from trm_edge.loop.solver import Solver
 
     opened = Bundle.open(Path(bundle))
     puzzle = ParityVectors.from_arrays(opened.parity_vectors()).first(1).puzzles()

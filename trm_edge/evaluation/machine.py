@@ -45,11 +45,11 @@ class Machine:
     design: str = ""  # of the CPU, as its maker counts; clouds often hide the number in its name
 
     @classmethod
-    def here(cls) -> Machine:
+    def current(cls) -> Machine:
         """This one."""
         import onnxruntime
 
-        from trm_edge.backends.cuda_driver import probe
+        from trm_edge.engines.driver import probe
 
         told = _told()
         flags = set((told.get("flags") or told.get("Features") or "").split())

@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend
 from trm_edge.errors import BundleError
-from trm_edge.halting import HaltingRule, steps_unchanged
+from trm_edge.loop.halting import HaltingRule, steps_unchanged
+from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, silent
-from trm_edge.solver import Puzzle, Solver
+from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.base import Entry
 
 UNKNOWN = 255  # label of a cell whose answer is not known
@@ -123,7 +124,7 @@ def record_vectors(
         carry_puzzles: of how many puzzles the carry is kept.
     """
     config = backend.config
-    fixed = HaltingRule.of(config, "fixed")
+    fixed = HaltingRule.from_config(config, "fixed")
     n, length, steps = len(puzzles), config.seq_len, config.halt_max_steps
     predictions = np.zeros((n, steps, length), np.uint8)
     q_halt = np.zeros((n, steps), np.float32)
@@ -155,7 +156,7 @@ def record_vectors(
         predictions=predictions,
         q_halt=q_halt,
         q_continue=q_continue,
-        halting_steps=halting_steps(HaltingRule.of(config), q_halt, q_continue),
+        halting_steps=halting_steps(HaltingRule.from_config(config), q_halt, q_continue),
         carry_positions=positions,
         z_H=states[0],
         z_L=states[1],

@@ -1,7 +1,7 @@
 """What a bundle was when it was good: ``trm-edge.baseline/1``, a JSON file to be committed.
 
 Answers are kept puzzle by puzzle, so that a later run is compared in pairs; latency is kept as
-seconds beside those of yardsticks, once for every kind of machine that the baseline was updated on.
+seconds beside those of reference workloads, once for every kind of machine that was measured.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from trm_edge.files import write_text
 
 FORMAT = "trm-edge.baseline/1"
 STEP_GRAPH, ENGINE = "step graph", "engine"  # whose sizes are kept
-# Seconds of a step and of each yardstick, by name: the quickest call of each of n sessions, (n,).
+# Seconds of a step and of each reference workload, by name: the quickest call of each repeat, (n,).
 Times = Mapping[str, NDArray[np.float64]]
 
 
@@ -73,13 +73,13 @@ class Speed:
 
 
 @dataclass(frozen=True)
-class Measured:
+class Measurement:
     """A bundle's target as it is now, or was."""
 
     target: str
     precision: str
     step_sha256: str  # of the step graph
-    float32_sha256: str | None  # of the float32 graph that is a yardstick
+    float32_sha256: str | None  # of the float32 graph that is a reference workload
     answers: Answers
     sizes: Mapping[str, int]  # bytes, by STEP_GRAPH and ENGINE
     float_layers: tuple[str, ...]
@@ -91,11 +91,11 @@ class Measured:
         """What was measured on a machine of that kind."""
         return next((one for one in self.speeds if one.machine.same_kind(machine)), None)
 
-    def with_speed(self, speed: Speed) -> Measured:
+    def with_speed(self, speed: Speed) -> Measurement:
         """The same, measured on one machine more."""
         return replace(self, speeds=(speed, *self.speeds))
 
-    def with_speeds_of(self, older: Measured) -> Measured:
+    def with_speeds_of(self, older: Measurement) -> Measurement:
         """Keep what an older baseline knows of other machines, if a step takes the same work.
 
         It does if the graph has as many bytes and the same layers in float: one that is calibrated
@@ -153,7 +153,7 @@ class Measured:
         write_text(path, json.dumps(content, indent=1) + "\n")
 
     @classmethod
-    def read(cls, path: Path) -> Measured:
+    def read(cls, path: Path) -> Measurement:
         """
         Raises:
             BundleError: not there, no baseline, or of another version.
@@ -174,20 +174,20 @@ class Measured:
                 f"{FORMAT!r}. Write it again with --update."
             )
         try:
-            return _measured(raw)
+            return _measurement(raw)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise BundleError(
                 f"{path} is damaged ({error!r}). Restore it, or write it again with --update."
             ) from error
 
 
-def _measured(raw: dict[str, Any]) -> Measured:
+def _measurement(raw: dict[str, Any]) -> Measurement:
     answers = raw["answers"]
     count = int(answers["count"])
     steps = np.frombuffer(base64.b64decode(answers["steps"]), np.uint8).astype(np.int32)
     if len(steps) != count:
         raise ValueError(f"{len(steps)} halting steps of {count} puzzles")
-    return Measured(
+    return Measurement(
         target=str(raw["target"]),
         precision=str(raw["precision"]),
         step_sha256=str(raw["step_sha256"]),

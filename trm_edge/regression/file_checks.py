@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-from trm_edge.regression.baseline import Measured
+from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.budgets import Budgets
 from trm_edge.regression.check import Check, compared, exactly, not_compared
 
 _WIDTHS = ("int4", "int8", "fp8", "float16", "bfloat16", "float32")  # narrow to wide
 
 
-def file_checks(now: Measured, then: Measured, budgets: Budgets) -> Iterator[Check]:
+def file_checks(now: Measurement, then: Measurement, budgets: Budgets) -> Iterator[Check]:
     yield _same_graph(now, then, budgets)
     yield from _sizes(now.sizes, then.sizes, budgets)
     yield from _layers(now, then)
 
 
-def _same_graph(now: Measured, then: Measured, budgets: Budgets) -> Check:
+def _same_graph(now: Measurement, then: Measurement, budgets: Budgets) -> Check:
     """A single wrong weight is within quantization's noise: only the bytes show it."""
     same = now.step_sha256 == then.step_sha256
     return Check(
@@ -42,7 +42,7 @@ def _sizes(now: Mapping[str, int], then: Mapping[str, int], budgets: Budgets) ->
         yield compared(f"size of the {name}", found, budgets.size, before, after)
 
 
-def _layers(now: Measured, then: Measured) -> Iterator[Check]:
+def _layers(now: Measurement, then: Measurement) -> Iterator[Check]:
     added = [layer for layer in now.float_layers if layer not in then.float_layers]
     yield Check(
         "layers in float",

@@ -7,19 +7,21 @@ import subprocess
 from datetime import datetime, timezone
 from pathlib import Path
 
-from trm_edge import __version__, engine_record
+from trm_edge import __version__
 from trm_edge.bundle import Bundle
-from trm_edge.engine_layers import read_layers
+from trm_edge.engines.layers import read_layers
+from trm_edge.engines.record import ENGINE as ENGINE_FILE
+from trm_edge.engines.record import LAYERS
 from trm_edge.evaluation.vectors import ParityVectors, record_vectors
 from trm_edge.files import hash_file
 from trm_edge.manifest import TargetRecord
 from trm_edge.progress import Track, silent
-from trm_edge.regression.baseline import ENGINE, STEP_GRAPH, Answers, Measured
+from trm_edge.regression.baseline import ENGINE, STEP_GRAPH, Answers, Measurement
 
 
 def measure(
     bundle: Bundle, target: str, *, track: Track = silent
-) -> tuple[Measured, ParityVectors]:
+) -> tuple[Measurement, ParityVectors]:
     """The target as it is now, with no speeds, and every answer in full."""
     name, record = bundle.target(target)
     reference = ParityVectors.from_arrays(bundle.parity_vectors())
@@ -31,7 +33,7 @@ def measure(
         track=track,
         what=f"{name}, {record.precision}",
     )
-    measured = Measured(
+    measured = Measurement(
         target=name,
         precision=record.precision,
         step_sha256=bundle.manifest.files[record.step].sha256,
@@ -54,14 +56,14 @@ def float32_sha256(bundle: Bundle) -> str | None:
 
 def _sizes(bundle: Bundle, record: TargetRecord) -> dict[str, int]:
     sizes = {STEP_GRAPH: bundle.manifest.files[record.step].size}
-    engine = (bundle.path / record.step).parent / engine_record.ENGINE
+    engine = (bundle.path / record.step).parent / ENGINE_FILE
     if engine.exists():
         sizes[ENGINE] = engine.stat().st_size
     return sizes
 
 
 def _engine_layers(step: Path) -> dict[str, str]:
-    path = step.parent / engine_record.LAYERS
+    path = step.parent / LAYERS
     if not path.exists():
         return {}
     products = read_layers(path.read_text(encoding="utf-8")).products()

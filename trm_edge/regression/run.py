@@ -11,12 +11,12 @@ from trm_edge.evaluation.parity import compare
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.progress import Track, silent
 from trm_edge.regression.answer_checks import answer_checks
-from trm_edge.regression.baseline import Measured
+from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.budgets import Budgets
 from trm_edge.regression.check import Check, regressed
 from trm_edge.regression.file_checks import file_checks
 from trm_edge.regression.measure import float32_sha256, measure
-from trm_edge.regression.speed import SESSIONS, measure_speed
+from trm_edge.regression.speed import REPEATS, measure_speed
 from trm_edge.regression.speed_checks import decided_by, speed_checks, unknown_machine
 
 AGAIN = 2  # more measurements that a slowdown has to survive
@@ -24,11 +24,11 @@ AGAIN = 2  # more measurements that a slowdown has to survive
 
 def regress(
     bundle: Bundle,
-    baseline: Measured,
+    baseline: Measurement,
     budgets: Budgets,
     *,
     speed: bool = True,
-    sessions: int = SESSIONS,
+    repeats: int = REPEATS,
     track: Track = silent,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Check]:
@@ -45,21 +45,21 @@ def regress(
         *file_checks(measured, baseline, budgets),
     ]
     if speed:
-        checks += regress_speed(bundle, baseline, budgets, sessions=sessions, track=track, say=say)
+        checks += regress_speed(bundle, baseline, budgets, repeats=repeats, track=track, say=say)
     return [*checks, _limits(broken_limits(bundle, vectors))]
 
 
 def regress_speed(
     bundle: Bundle,
-    baseline: Measured,
+    baseline: Measurement,
     budgets: Budgets,
     *,
-    sessions: int = SESSIONS,
+    repeats: int = REPEATS,
     track: Track = silent,
     say: Callable[[str], None] = lambda text: None,
 ) -> list[Check]:
     """Checks of speed; one is red only if every measurement of ``1 + AGAIN`` says so."""
-    here = Machine.here()
+    here = Machine.current()
     then = baseline.speed_of(here)
     if then is None:
         return [unknown_machine(baseline, here)]
@@ -67,9 +67,7 @@ def regress_speed(
     decided = decided_by(then, budgets, trusted=trusted)
 
     def once() -> dict[str, Check]:
-        now = measure_speed(
-            bundle, baseline.target, sessions=sessions, decided=decided, track=track
-        )
+        now = measure_speed(bundle, baseline.target, repeats=repeats, decided=decided, track=track)
         return {check.name: check for check in speed_checks(now, then, budgets, trusted=trusted)}
 
     checks = once()
@@ -86,12 +84,12 @@ def regress_speed(
 def new_baseline(
     bundle: Bundle,
     target: str,
-    older: Measured | None,
+    older: Measurement | None,
     *,
     speed: bool = True,
-    sessions: int = SESSIONS,
+    repeats: int = REPEATS,
     track: Track = silent,
-) -> Measured:
+) -> Measurement:
     """What the bundle is now, and what ``older`` knows of other machines.
 
     Raises:
@@ -105,9 +103,7 @@ def new_baseline(
             f"({'; '.join(broken)}). Export it again, or see what trm-edge parity says."
         )
     if speed:
-        measured = measured.with_speed(
-            measure_speed(bundle, target, sessions=sessions, track=track)
-        )
+        measured = measured.with_speed(measure_speed(bundle, target, repeats=repeats, track=track))
     return measured if older is None else measured.with_speeds_of(older)
 
 

@@ -1,4 +1,4 @@
-"""Times a target's step beside yardsticks, and starts of processes that solve a puzzle.
+"""Times a target's step beside reference workloads, and starts of processes that solve a puzzle.
 
 A session loads everything anew, since where memory comes to lie is worth some percent, and is
 short, since a neighbour on the machine may be heavy for a while. Of each session the quickest calls
@@ -22,12 +22,12 @@ from trm_edge.evaluation.timing import quickest
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.progress import Track, silent
 from trm_edge.regression.baseline import Speed, Times
-from trm_edge.regression.yardstick import matmul
+from trm_edge.regression.reference_workload import matmul
 
 SLOTS = (1, 8)  # of the steps that are timed
-SESSIONS = 16  # at most, and always for a baseline
-LEAST_SESSIONS = 6
-STEP, MATMUL, FLOAT32 = "step", "matmul", "float32 step"  # the last two are yardsticks
+REPEATS = 16  # at most, and always for a baseline
+MIN_REPEATS = 6
+STEP, MATMUL, FLOAT32 = "step", "matmul", "float32 step"  # the last two are reference workloads
 _SECONDS = 0.6  # of a session
 _TURN = 0.02  # seconds: short ones meet a busy machine's pauses
 
@@ -42,7 +42,7 @@ def measure_speed(
     bundle: Bundle,
     target: str,
     *,
-    sessions: int = SESSIONS,
+    repeats: int = REPEATS,
     slots: Sequence[int] = SLOTS,
     decided: Decided = _never,
     track: Track = silent,
@@ -55,24 +55,22 @@ def measure_speed(
     vectors = ParityVectors.from_arrays(bundle.parity_vectors())
     taken: dict[str, dict[str, list[float]]] = {str(count): {} for count in slots}
     open_ = list(taken)
-    for session in track(range(sessions), "timing steps beside yardsticks", sessions):
+    for repeat in track(range(repeats), "timing steps beside reference workloads", repeats):
         for count in open_:
-            for name, seconds in _session(bundle, target, vectors, int(count)).items():
+            for name, seconds in _repeat(bundle, target, vectors, int(count)).items():
                 taken[count].setdefault(name, []).append(seconds)
-        if session + 1 >= min(LEAST_SESSIONS, sessions):
+        if repeat + 1 >= min(MIN_REPEATS, repeats):
             open_ = [count for count in open_ if not decided(count, _arrays(taken[count]))]
     cold = footprint(bundle.path, target)
     return Speed(
-        machine=Machine.here(),
+        machine=Machine.current(),
         times={count: _arrays(by) for count, by in taken.items()},
         memory=float(cold.peak - cold.peak_alone),
         startup=float(np.min(cold.cpu) / np.min(cold.cpu_alone)),
     )
 
 
-def _session(
-    bundle: Bundle, target: str, vectors: ParityVectors, slots: int
-) -> Mapping[str, float]:
+def _repeat(bundle: Bundle, target: str, vectors: ParityVectors, slots: int) -> Mapping[str, float]:
     """Seconds of a step and of what it is held against, all loaded anew."""
     table = bundle.puzzle_embeddings()
     with ExitStack() as stack:

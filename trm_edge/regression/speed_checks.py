@@ -8,13 +8,13 @@ import numpy as np
 
 from trm_edge.evaluation.machine import Machine
 from trm_edge.evaluation.timing import Ratio, change
-from trm_edge.regression.baseline import Measured, Speed, Times
+from trm_edge.regression.baseline import Measurement, Speed, Times
 from trm_edge.regression.budgets import Budgets
 from trm_edge.regression.check import Check, compared, exactly, not_compared, percent, verdict_of
 from trm_edge.regression.speed import FLOAT32, STEP, Decided
 
 
-def unknown_machine(baseline: Measured, here: Machine) -> Check:
+def unknown_machine(baseline: Measurement, here: Machine) -> Check:
     machines = "; ".join(one.machine.kind for one in baseline.speeds) or "no machine"
     why = f"The baseline knows {machines}, this is {here.kind}: --update on this machine adds it"
     return not_compared("speed", why)
@@ -46,7 +46,7 @@ def decided_by(then: Speed, budgets: Budgets, *, trusted: bool) -> Decided:
 
 
 def _changes(now: Times, then: Times, *, trusted: bool) -> dict[str, Ratio]:
-    """By yardstick, how much longer a step takes beside it than it did.
+    """By reference workload, how much longer a step takes beside it than it did.
 
     Where nothing stands beside a step, its seconds are compared: the machine is of the same kind.
     """
@@ -60,11 +60,11 @@ def _changes(now: Times, then: Times, *, trusted: bool) -> dict[str, Ratio]:
 
 
 def _latency(slots: str, now: Times, then: Times, budgets: Budgets, *, trusted: bool) -> Check:
-    """The yardstick by which it changed least decides: all of them have to say slower."""
+    """The reference workload by which it changed least decides: all of them have to say slower."""
     name = f"a step of {slots} slot{'' if slots == '1' else 's'}"
     found = _changes(now, then, trusted=trusted)
     if not found:
-        return not_compared(name, "No yardstick is in both")
+        return not_compared(name, "No reference workload is in both")
     by = min(found, key=lambda key: abs(found[key].median - 1))
     verdicts = {verdict_of(one, budgets.latency) for one in found.values()}
     return Check(
@@ -79,7 +79,7 @@ def _latency(slots: str, now: Times, then: Times, budgets: Budgets, *, trusted: 
 
 
 def _duration(times: Times, by: str) -> str:
-    """Of a step, as a person reads it beside its yardstick."""
+    """Of a step, as a person reads it beside its reference workload."""
     if by == STEP:
         return f"{1e3 * np.median(times[STEP]):.3g} ms"
     return f"{np.median(times[STEP] / times[by]):.3g} of a {by}"

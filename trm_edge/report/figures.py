@@ -7,7 +7,7 @@ from typing import Any
 
 import plotly.graph_objects as go
 
-from trm_edge.regression.baseline import Measured
+from trm_edge.regression.baseline import Measurement
 from trm_edge.report.history import Series
 from trm_edge.report.layers import LayerShift
 from trm_edge.report.rows import Group, Row
@@ -31,7 +31,7 @@ def latency_figure(group: Group, marks: Marks) -> go.Figure:
                 for taken, mode in zip(steps, row.parity.modes, strict=True)
             ]
             traces.append(_points(row.label, marks[row.label], points))
-    for reference in group.untwinned:
+    for reference in group.missing_references:
         row = reference.row
         ms = reference.ms_per_step(0)
         if row.bench is not None and ms is not None:
@@ -124,7 +124,7 @@ def sensitivity_figure(shifts: Sequence[LayerShift], mark: Mark) -> go.Figure:
 
 
 def history_figure(
-    versions: Sequence[Measured],
+    versions: Sequence[Measurement],
     series: Series,
     title: str,
     *,

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.errors import BundleError
-from trm_edge.regression.baseline import FORMAT, Measured
+from trm_edge.regression.baseline import FORMAT, Measurement
 from trm_edge.regression.speed import STEP
 
 # A line of a chart by its name: one value a version, None where that version has none.
@@ -27,7 +27,7 @@ class History:
     """A baseline's versions, the oldest first, and what was left out."""
 
     path: str
-    versions: tuple[Measured, ...]
+    versions: tuple[Measurement, ...]
     notes: tuple[str, ...]
 
 
@@ -41,11 +41,11 @@ def read_history(path: Path) -> History:
         BundleError: the file is not there, is no baseline, or is damaged.
     """
     notes = []
-    versions: dict[str, Measured] = {}  # by content: the newest commit has the file as it is
+    versions: dict[str, Measurement] = {}  # by content: the newest commit has the file as it is
     if _is_older(path):
         notes.append(f"{path} is a baseline of another version of trm-edge and is left out.")
     else:
-        versions[path.read_text(encoding="utf-8")] = _dated(Measured.read(path), str(path))
+        versions[path.read_text(encoding="utf-8")] = _dated(Measurement.read(path), str(path))
     for commit, text in _committed(path):
         where = f"{path} of commit {commit[:10]}"
         if text in versions:
@@ -58,7 +58,7 @@ def read_history(path: Path) -> History:
     return History(str(path), tuple(found), tuple(notes))
 
 
-def exact_series(versions: Sequence[Measured]) -> Series:
+def exact_series(versions: Sequence[Measurement]) -> Series:
     """Exact match in both halting modes, in percent."""
     return {
         mode: [100 * float(getattr(one.answers, f"right_{mode}").mean()) for one in versions]
@@ -66,8 +66,8 @@ def exact_series(versions: Sequence[Measured]) -> Series:
     }
 
 
-def latency_series(versions: Sequence[Measured]) -> Series:
-    """A step's time over each yardstick's, by slots; by machine where there are several.
+def latency_series(versions: Sequence[Measurement]) -> Series:
+    """A step's time over each reference workload's, by slots; by machine where there are several.
 
     Milliseconds where nothing stood beside the step.
     """
@@ -88,12 +88,12 @@ def _step_times(times: Mapping[str, NDArray[np.float64]]) -> Iterator[tuple[str,
     step = times[STEP]
     if len(times) == 1:
         yield "ms", 1e3 * float(np.median(step))
-    for name, yardstick in times.items():
+    for name, reference_workload in times.items():
         if name != STEP:
-            yield f"by the {name}", float(np.median(step / yardstick))
+            yield f"by the {name}", float(np.median(step / reference_workload))
 
 
-def size_series(versions: Sequence[Measured]) -> Series:
+def size_series(versions: Sequence[Measurement]) -> Series:
     """Of the step graph, and of the engine where there is one, in kB."""
     names = dict.fromkeys(name for one in versions for name in one.sizes)
     return {
@@ -113,19 +113,19 @@ def _is_older(path: Path) -> bool:
     return isinstance(found, str) and found != FORMAT and found.partition("/")[0] == family
 
 
-def _dated(measured: Measured, where: str) -> Measured:
+def _dated(measured: Measurement, where: str) -> Measurement:
     if "made" not in measured.provenance:
         raise BundleError(f"{where} does not say when it was made. Write it again with --update.")
     return measured
 
 
-def _parsed(text: str, where: str) -> Measured:
+def _parsed(text: str, where: str) -> Measurement:
     """A version that is in no file."""
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "baseline.json"
         path.write_text(text, encoding="utf-8")
         try:
-            return Measured.read(path)
+            return Measurement.read(path)
         except BundleError as error:
             raise BundleError(str(error).replace(str(path), where)) from error
 

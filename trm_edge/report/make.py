@@ -12,9 +12,9 @@ from trm_edge import __version__
 from trm_edge.bundle import Bundle
 from trm_edge.errors import MissingExtraError
 from trm_edge.evaluation.bench import BenchRow, bench
+from trm_edge.evaluation.bench_file import BenchFile, read_bench
 from trm_edge.evaluation.machine import Machine
 from trm_edge.progress import Track, silent
-from trm_edge.report.bench_file import BenchFile, read_bench
 from trm_edge.report.history import read_history
 from trm_edge.report.layers import LayerShift, layer_shifts
 from trm_edge.report.refinement import refine
@@ -72,7 +72,7 @@ def make_report(request: ReportRequest, track: Track = silent) -> str:
         Report(
             version=__version__,
             made=f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
-            machines=(("Machine", machine_text(Machine.here())), *_timed_on(known, rows)),
+            machines=(("Machine", machine_text(Machine.current())), *_timed_on(known, rows)),
             groups=groups,
             layers=_ranked(rows),
             histories=histories,
@@ -100,7 +100,7 @@ def _timed_on(known: BenchFile | None, rows: Sequence[Row]) -> tuple[tuple[str, 
     used = [row.label for row in rows if known.find(row.bundle, row.target) is not None]
     if not used:
         return (("Timed before", f"none of these ({known.path})"),)
-    told, here = machine_text(known.machine), machine_text(Machine.here())
+    told, here = machine_text(known.machine), machine_text(Machine.current())
     where = "on this machine" if told == here else f"on {told}"
     return (("Timed before", f"{', '.join(used)}, {where} ({known.path})"),)
 

@@ -40,7 +40,7 @@ def overview(group: Group, marks: Mapping[str, Mark]) -> Markup:
     if benches:
         columns += ["puzzles/s", "MB at peak"]
     columns += ["kB", *(["J a puzzle"] if energy else []), "limits"]
-    rows = [_float32(one, slots, columns) for one in group.untwinned]
+    rows = [_float32(one, slots, columns) for one in group.missing_references]
     rows += [_row(row, marks[row.label], slots, columns) for row in group.rows]
     return table(columns, rows, class_="overview")
 

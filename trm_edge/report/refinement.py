@@ -10,8 +10,8 @@ from numpy.typing import NDArray
 
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.vectors import UNKNOWN, ParityVectors
+from trm_edge.loop.solver import Solution, Solver
 from trm_edge.progress import Track, silent
-from trm_edge.solver import Solution, Solver
 from trm_edge.tasks.base import Task
 
 TRIED = 32  # puzzles, those that float32 takes longest over

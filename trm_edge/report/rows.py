@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from trm_edge.bundle import Bundle
-from trm_edge.engine_record import ENGINE
+from trm_edge.engines.record import ENGINE
 from trm_edge.errors import BundleError
 from trm_edge.evaluation.bench import BenchRow, mark_pareto
 from trm_edge.evaluation.parity import ParityReport, compare
@@ -80,10 +80,10 @@ class Group:
         return [Reference(f"{FLOAT32} of {row.label}", row) for row in found]
 
     @property
-    def untwinned(self) -> list[Reference]:
+    def missing_references(self) -> list[Reference]:
         """Float32 models that no row is itself."""
-        twins = {row.checkpoint for row in self.rows if row.precision == "fp32"}
-        return [one for one in self.references if one.row.checkpoint not in twins]
+        with_row = {row.checkpoint for row in self.rows if row.precision == "fp32"}
+        return [one for one in self.references if one.row.checkpoint not in with_row]
 
 
 def chosen_targets(

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError, PuzzleError
-from trm_edge.solver import Puzzle
+from trm_edge.puzzle import Puzzle
+from trm_edge.tasks.augmentation import Augmentation
 from trm_edge.tasks.dataset import read_dataset
-from trm_edge.tasks.symmetry import Symmetry
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class Task(ABC):
         Tasks that cannot judge without the known answer return None; see ``judges``.
         """
 
-    def symmetries(self, count: int) -> list[Symmetry]:
+    def augmentations(self, count: int) -> list[Augmentation]:
         """``count`` forms of any puzzle, the same at every call, the puzzle as it is first.
 
         Raises:
@@ -107,6 +107,6 @@ class Task(ABC):
         """
         if count > 1:
             raise ConfigError(f"the task {self.name} knows no other form of a puzzle.")
-        return [Symmetry.identity(self.config.seq_len, self.config.vocab_size)]
+        return [Augmentation.identity(self.config.seq_len, self.config.vocab_size)]
 
     judges: ClassVar[bool] = True  # whether ``problem`` can tell

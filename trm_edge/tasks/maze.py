@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError, PuzzleError
-from trm_edge.solver import Puzzle
+from trm_edge.puzzle import Puzzle
+from trm_edge.tasks.augmentation import Augmentation, squares
 from trm_edge.tasks.base import BadLine, Entry, Task
-from trm_edge.tasks.symmetry import Symmetry, squares
-from trm_edge.tasks.text_formats import Fields, numbered, place, read_fields
+from trm_edge.tasks.text_formats import RawRow, numbered, place, read_fields
 
 PAD, WALL, OPEN, START, GOAL, WAY = range(6)
 CHARACTERS = "?#.SGo"  # by id; there is no text for padding
@@ -70,7 +70,7 @@ class MazeTask(Task):
         given, cells = np.asarray(puzzle, int), np.asarray(answer, int)
         return self._no_maze(given) or _changed(given, cells, self.side) or self._no_way(cells)
 
-    def symmetries(self, count: int) -> list[Symmetry]:
+    def augmentations(self, count: int) -> list[Augmentation]:
         """Turned and mirrored: there are eight."""
         forms = squares(self.side, self.vocab_size)
         if count > len(forms):
@@ -103,7 +103,7 @@ class MazeTask(Task):
             return len(line) == self.side  # of open cells, not an empty line
         return line[0] in "┌│└" or ("," not in line and 2 * len(line) <= self.cells)
 
-    def _entry(self, fields: Fields) -> Entry | BadLine:
+    def _entry(self, fields: RawRow) -> Entry | BadLine:
         try:
             tokens = self._tokens(self._unfolded(fields.puzzle), _GIVEN)
             fault = self._no_maze(tokens)

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
-from trm_edge.solver import Puzzle
+from trm_edge.puzzle import Puzzle
+from trm_edge.tasks.augmentation import Augmentation
 from trm_edge.tasks.base import BadLine, Entry, Task
-from trm_edge.tasks.symmetry import Symmetry
-from trm_edge.tasks.text_formats import Fields, numbered, place, read_fields
+from trm_edge.tasks.text_formats import RawRow, numbered, place, read_fields
 
 CELLS = 81
 _BLANKS = ".0"
@@ -80,24 +80,24 @@ class SudokuTask(Task):
                     return f"{kind} {number} holds {digits[counts > 1][0] - 1} twice"
         return None
 
-    def symmetries(self, count: int) -> list[Symmetry]:
+    def augmentations(self, count: int) -> list[Augmentation]:
         """Shuffled as the published trainer augments: digits, bands, rows in them, transposed."""
         rng = np.random.default_rng(0)
         shuffled = [_shuffled(rng) for _ in range(count - 1)]
-        return [Symmetry.identity(self.seq_len, self.vocab_size), *shuffled]
+        return [Augmentation.identity(self.seq_len, self.vocab_size), *shuffled]
 
 
-def _shuffled(rng: np.random.Generator) -> Symmetry:
+def _shuffled(rng: np.random.Generator) -> Augmentation:
     digits = np.concatenate([[0, 1], 2 + rng.permutation(9)])
     rows, columns = (
         np.concatenate([3 * band + rng.permutation(3) for band in rng.permutation(3)])
         for _ in range(2)
     )
     cells = 9 * rows[:, None] + columns
-    return Symmetry((cells.T if rng.integers(2) else cells).ravel().copy(), digits)
+    return Augmentation((cells.T if rng.integers(2) else cells).ravel().copy(), digits)
 
 
-def _entry(fields: Fields) -> Entry | BadLine:
+def _entry(fields: RawRow) -> Entry | BadLine:
     line = fields.line
     tokens = _tokens(fields.puzzle)
     if isinstance(tokens, str):

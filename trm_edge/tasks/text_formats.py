@@ -13,7 +13,7 @@ _COLUMNS = (("puzzle", "solution"), ("question", "answer"), ("quizzes", "solutio
 
 
 @dataclass(frozen=True)
-class Fields:
+class RawRow:
     """A puzzle and its answer, where the source has one, as they were written."""
 
     line: int
@@ -27,7 +27,7 @@ def numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         yield number, line.rstrip("\r\n").lstrip("\ufeff")
 
 
-def read_fields(lines: Iterator[tuple[int, str]], letters: str = "") -> Iterator[Fields | BadLine]:
+def read_fields(lines: Iterator[tuple[int, str]], letters: str = "") -> Iterator[RawRow | BadLine]:
     """Numbered lines as fields; the first one says whether this is a table.
 
     Args:
@@ -45,15 +45,15 @@ def read_fields(lines: Iterator[tuple[int, str]], letters: str = "") -> Iterator
         yield _line_fields(number, line)
 
 
-def _line_fields(number: int, line: str) -> Fields:
+def _line_fields(number: int, line: str) -> RawRow:
     """A second field is taken as the answer: "puzzle,solution" with no header."""
     puzzle, _, answer = line.partition(",")
-    return Fields(number, puzzle, answer or None)
+    return RawRow(number, puzzle, answer or None)
 
 
 def _read_table(
     header: tuple[int, str], rows: Iterator[tuple[int, str]]
-) -> Iterator[Fields | BadLine]:
+) -> Iterator[RawRow | BadLine]:
     names = [name.strip().lower() for name in _row(header[1])]
     pair = next((pair for pair in _COLUMNS if pair[0] in names), None)
     if pair is None:
@@ -70,11 +70,11 @@ def _read_table(
             yield BadLine(number, f"expected {len(names)} fields, but got {len(fields)}")
             continue
         answer = fields[answer_at] or None if answer_at is not None else None
-        yield Fields(number, fields[puzzle_at], answer)
+        yield RawRow(number, fields[puzzle_at], answer)
 
 
 def _row(line: str) -> list[str]:
-    """Fields of one line; none where it is no row, as with a field of over 131,072 characters."""
+    """RawRow of one line; none where it is no row, as with a field of over 131,072 characters."""
     try:
         return next(csv.reader([line]))
     except csv.Error:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.solver import Puzzle
+from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.base import BadLine, Entry, Task
 
 

@@ -1,0 +1,1 @@
+"""Quantization-aware training (QAT): fine-tune a checkpoint with quantization in place."""

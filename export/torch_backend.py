@@ -1,0 +1,70 @@
+"""The checkpoint itself in PyTorch: the reference that every other engine is held against."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm_edge.backends.base import Backend, HaltingLogits
+from trm_edge.errors import BackendError, MissingExtraError
+
+try:
+    import torch
+except ImportError as error:
+    raise MissingExtraError("torch", "export", "The reference backend") from error
+
+if TYPE_CHECKING:
+    from trm_edge.export.model import StepOutput, TinyRecursiveModel
+
+
+class TorchBackend(Backend):
+    """Runs a :class:`trm_edge.export.model.TinyRecursiveModel` in its own type on the CPU."""
+
+    name = "torch"
+
+    def __init__(self, model: TinyRecursiveModel) -> None:
+        self.model = model.eval()
+        self.config = model.config
+        self._carry = model.initial_carry(0)
+        self._output: StepOutput | None = None
+
+    def start(self, slots: int) -> None:
+        self._carry = self.model.initial_carry(slots)
+        self._output = None
+
+    def deactivate(self) -> None:
+        self.start(0)
+
+    @torch.inference_mode()
+    def step(
+        self,
+        tokens: NDArray[np.int32],
+        puzzle_embedding: NDArray[np.float32] | None,
+        reset: NDArray[np.bool_],
+    ) -> HaltingLogits:
+        rows = None
+        if puzzle_embedding is not None:
+            rows = torch.from_numpy(puzzle_embedding).to(self.model.H_init.dtype)
+        output = self.model(torch.from_numpy(tokens), rows, torch.from_numpy(reset), self._carry)
+        self._output, self._carry = output, output.carry
+        return HaltingLogits(output.q_halt.numpy(), output.q_continue.numpy())
+
+    def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        if self._output is None:
+            raise BackendError("there are no logits before the first step.")
+        logits: NDArray[np.float32] = self._output.logits[torch.from_numpy(slots)].numpy()
+        return logits
+
+    def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        return self._carry.z_H.float().numpy(), self._carry.z_L.float().numpy()
+
+    def compact(self, slots: NDArray[np.int64]) -> None:
+        kept = torch.from_numpy(slots)
+        self._carry = type(self._carry)(self._carry.z_H[kept], self._carry.z_L[kept])
+        if self._output is not None:
+            self._output = self._output._replace(logits=self._output.logits[kept])
+
+    def describe(self) -> str:
+        return f"PyTorch {torch.__version__}, {self.model.H_init.dtype}"

@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.toys import BASE
+from trm_edge.backends.fake import FAKE_CONFIG
+from trm_edge.errors import ConfigError
+from trm_edge.reference import reference_puzzles
+from trm_edge.tasks.base import Entry, Task
+from trm_edge.tasks.maze import MazeTask
+from trm_edge.tasks.sudoku import SudokuTask
+from trm_edge.tasks.tokens import TokenTask
+
+MAZE = MazeTask(replace(BASE, seq_len=169, vocab_size=6))
+
+
+def entry(task: Task) -> Entry:
+    path = reference_puzzles(task.name, "held_out", task.config.seq_len)
+    assert isinstance(path, Path)
+    first = next(iter(task.read(path)))
+    assert isinstance(first, Entry)
+    return first
+
+
+@pytest.mark.parametrize("task", [SudokuTask(FAKE_CONFIG), MAZE], ids=["sudoku", "maze"])
+def test_an_answer_to_a_form_is_an_answer_to_the_puzzle(task: Task) -> None:
+    given = entry(task)
+    tokens, answer = given.puzzle.tokens, given.answer
+    assert answer is not None
+    views = set()
+    for number, form in enumerate(task.augmentations(8)):
+        viewed, solved = form.apply(tokens), form.apply(answer)
+        assert task.problem(viewed, solved) is None
+        np.testing.assert_array_equal(form.invert(solved), answer)
+        np.testing.assert_array_equal(form.invert(viewed), tokens)
+        assert viewed.dtype == tokens.dtype
+        assert (number == 0) == bool((viewed == tokens).all())
+        views.add(viewed.tobytes())
+    assert len(views) == 8
+
+
+def test_there_are_only_so_many() -> None:
+    with pytest.raises(ConfigError, match="a maze has 8 forms, but 9 were asked for"):
+        MAZE.augmentations(9)
+    tokens = TokenTask(BASE)
+    assert len(tokens.augmentations(1)) == 1
+    with pytest.raises(ConfigError, match="the task tokens knows no other form"):
+        tokens.augmentations(2)
