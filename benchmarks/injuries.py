@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -35,10 +36,9 @@ def injured(bundle: Path, copy: Path, change: Change, seed: int = 0) -> Path:
 def labels_shuffled(bundle: Path, copy: Path, seed: int = 0) -> Path:
     """Answers that belong to other puzzles."""
     shutil.copytree(bundle, copy)
-    arrays = Bundle.open(copy).parity_vectors()
-    order = np.random.default_rng(seed).permutation(len(arrays["labels"]))
-    arrays["labels"] = arrays["labels"][order]
-    np.savez_compressed(copy / PARITY, **arrays)  # type: ignore[arg-type]
+    vectors = Bundle.open(copy).parity()
+    order = np.random.default_rng(seed).permutation(len(vectors))
+    replace(vectors, labels=vectors.labels[order]).save(copy / PARITY)
     return _sealed(copy, PARITY)
 
 

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from trm_edge.calibration.sensitivity import LayerSensitivity, QuantizedRunner, rank_layers
+from trm_edge.calibration.sensitivity import QuantizedRunner, rank_layers
 from trm_edge.errors import CalibrationError
 from trm_edge.evaluation.parity import ParityReport, compare
+from trm_edge.evaluation.ranking import LayerSensitivity
 from trm_edge.evaluation.statistics import paired_drop
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.progress import Track, silent

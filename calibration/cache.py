@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import base64
 import copy
-import json
 import zlib
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trm_edge import calibration_record, records
 from trm_edge.calibration.calibrate import Calibration
 from trm_edge.calibration.equalise import equalise
 from trm_edge.calibration.grid import round_weight, spread_scales, weight_scales
@@ -26,11 +27,10 @@ from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
 from trm_edge.calibration.qdq import STORED, encode
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
-from trm_edge.calibration.trajectories import CalibrationCoverage, linear_layers
+from trm_edge.calibration.trajectories import linear_layers
+from trm_edge.calibration_record import CalibrationCoverage, CalibrationRecord
 from trm_edge.errors import CalibrationError, ConfigError
 from trm_edge.export.model import TinyRecursiveModel
-
-FORMAT = "trm-edge.calibration/1"
 
 
 @dataclass(frozen=True)
@@ -45,20 +45,19 @@ class SavedCalibration:
     def to_json(self) -> str:
         """The content of ``calibration.json``."""
         ready = self.calibration
-        content = {
-            "format": FORMAT,
-            "checkpoint_sha256": self.checkpoint_sha256,
-            "kind": ready.qtype,
-            "source": self.source,
-            "recipe": ready.recipe.to_dict(),
-            "finetune": None if self.finetune is None else self.finetune.to_dict(),
-            "seen": asdict(ready.coverage),
-            "layers": {
+        record = CalibrationRecord(
+            checkpoint_sha256=self.checkpoint_sha256,
+            qtype=ready.qtype,
+            source=self.source,
+            recipe=ready.recipe.to_dict(),
+            coverage=ready.coverage,
+            layers={
                 name: _layer_to_dict(how, ready.qtype, with_codes=ready.recipe.compensated_rounding)
                 for name, how in ready.layers.items()
             },
-        }
-        return json.dumps(content, indent=1) + "\n"
+            finetune=None if self.finetune is None else self.finetune.to_dict(),
+        )
+        return records.encode(record, calibration_record.FORMAT, indent=1)
 
 
 def read_calibration(
@@ -77,28 +76,26 @@ def read_calibration(
         CalibrationError: it cannot be read, is of another checkpoint, type or recipe, or follows a
             fine-tuning, whose weights it does not hold.
     """
+    saved = records.read(
+        path, CalibrationRecord, calibration_record.KIND, migrate=calibration_record.migrate
+    )
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise ConfigError(f"its format is not {FORMAT}")
-        found = CalibrationRecipe.from_dict(content["recipe"])
-        coverage = CalibrationCoverage(**content["seen"])
-        given = (content["checkpoint_sha256"], content["kind"], set(content["layers"]))
-        source, finetune = str(content["source"]), content["finetune"]
-    except (OSError, ValueError, KeyError, TypeError, ConfigError) as error:
-        raise CalibrationError(f"{path} is no saved calibration: {error}.") from error
-    if given[0] != checkpoint_sha256:
+        found = CalibrationRecipe.from_dict(saved.recipe)
+    except (ConfigError, TypeError, ValueError) as error:
+        raise CalibrationError(f"{path} is not a saved calibration: {error}.") from error
+    if saved.checkpoint_sha256 != checkpoint_sha256:
         raise CalibrationError(
-            f"{path} was made for other weights: for a checkpoint with sha256 {given[0][:12]}…, "
+            f"{path} was made for other weights: for a checkpoint with sha256 "
+            f"{saved.checkpoint_sha256[:12]}…, "
             f"but this one has {checkpoint_sha256[:12]}…. Calibrate again without it."
         )
-    if finetune is not None:
+    if saved.finetune is not None:
         raise CalibrationError(
             f"{path} follows a fine-tuning, and does not hold the weights that came out of it. "
             "Calibrate again without it."
         )
-    if given[1] != qtype:
-        raise CalibrationError(f"{path} is for {given[1]}, but {qtype} is asked for.")
+    if saved.qtype != qtype:
+        raise CalibrationError(f"{path} is for {saved.qtype}, but {qtype} is asked for.")
     if recipe is not None and recipe != found:
         changed = ", ".join(
             f"{name} {value!r}, not {getattr(recipe, name)!r}"
@@ -106,17 +103,17 @@ def read_calibration(
             if value != getattr(recipe, name)
         )
         raise CalibrationError(f"{path} follows another recipe: {changed}.")
-    if given[2] != set(linear_layers(model)):
+    if set(saved.layers) != set(linear_layers(model)):
         raise CalibrationError(
             f"{path} is for a graph with other layers. Calibrate again without it."
         )
     try:
-        ready = _restore(model, qtype, found, coverage, content["layers"])
+        ready = _restore(model, qtype, found, saved.coverage, saved.layers)
     except (ValueError, KeyError, TypeError, zlib.error, RuntimeError) as error:
         raise CalibrationError(
             f"{path} does not fit the model: {error}. Calibrate again without it."
         ) from error
-    return SavedCalibration(ready, checkpoint_sha256, source)
+    return SavedCalibration(ready, checkpoint_sha256, saved.source)
 
 
 @torch.no_grad()
@@ -125,7 +122,7 @@ def _restore(
     qtype: QType,
     recipe: CalibrationRecipe,
     coverage: CalibrationCoverage,
-    saved: dict[str, dict[str, Any]],
+    saved: Mapping[str, Mapping[str, Any]],
 ) -> Calibration:
     model = copy.deepcopy(model)
     channels = {name: torch.tensor(v["channel_amax"]) for name, v in saved.items()}

@@ -19,7 +19,8 @@ from trm_edge.calibration.ranges import RangeObserver
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.calibration.rounding import round_compensated
 from trm_edge.calibration.statistics import InputStatistics
-from trm_edge.calibration.trajectories import CalibrationCoverage, linear_layers, run_trajectories
+from trm_edge.calibration.trajectories import linear_layers, run_trajectories
+from trm_edge.calibration_record import CalibrationCoverage
 from trm_edge.errors import CalibrationError, CalibrationWarning
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.progress import Track, silent

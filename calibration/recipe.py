@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -117,7 +118,7 @@ class CalibrationRecipe:
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> CalibrationRecipe:
+    def from_dict(cls, values: Mapping[str, Any]) -> CalibrationRecipe:
         """The inverse of ``to_dict`` after a round trip through JSON.
 
         Raises:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -21,22 +20,11 @@ from trm_edge.calibration.calibrate import Calibration
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.qdq import quantize_graph
 from trm_edge.evaluation.parity import compare
+from trm_edge.evaluation.ranking import LayerSensitivity
 from trm_edge.evaluation.vectors import ParityVectors, labels_of, record_vectors
 from trm_edge.export.step_graph import step_graph
 from trm_edge.progress import Track, silent
 from trm_edge.tasks.base import Entry
-
-
-@dataclass(frozen=True)
-class LayerSensitivity:
-    """What quantizing one layer alone does."""
-
-    layer: str
-    first_step: float  # mean 1 - cosine of the carries after the first step
-    last_step: float  # the same after the last
-    halting: float  # mean |difference of q_halt| over all steps
-    lost: int  # puzzles that only float32 solves, in the halting mode where they are more
-    gained: int
 
 
 class QuantizedRunner:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from trm_edge.backends.base import HaltingLogits
 from trm_edge.calibration.recipe import CalibrationRecipe
+from trm_edge.calibration_record import CalibrationCoverage
 from trm_edge.errors import CalibrationError, ConfigError
 from trm_edge.export.model import Carry, TinyRecursiveModel
 from trm_edge.export.torch_backend import TorchBackend
@@ -37,15 +37,6 @@ def linear_layers(model: TinyRecursiveModel) -> dict[str, nn.Linear]:
         for name, module in model.L_level.named_modules()
         if isinstance(module, nn.Linear)
     }
-
-
-@dataclass(frozen=True)
-class CalibrationCoverage:
-    """How much was seen."""
-
-    puzzles: int
-    steps: int  # ACT steps over all puzzles
-    carries: int  # network passes over all puzzles
 
 
 def run_trajectories(

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
+from trm_edge import records
 from trm_edge.calibration.accuracy_control import control_accuracy
 from trm_edge.calibration.cache import SavedCalibration, read_calibration
 from trm_edge.calibration.calibrate import calibrate
@@ -15,8 +15,10 @@ from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.qat.finetune import finetune
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
 from trm_edge.calibration.recipe import QType
-from trm_edge.calibration.sensitivity import LayerSensitivity, QuantizedRunner, rank_layers
+from trm_edge.calibration.sensitivity import QuantizedRunner, rank_layers
 from trm_edge.errors import CalibrationWarning
+from trm_edge.evaluation import ranking as layer_ranking
+from trm_edge.evaluation.ranking import LayerRanking, LayerSensitivity
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.files import write_text
 from trm_edge.manifest import FloatLayer
@@ -107,7 +109,7 @@ def _sensitivity(runner: QuantizedRunner, chosen: PuzzleSet, track: Track) -> st
 
 
 def _to_json(ranking: Sequence[LayerSensitivity], puzzles: int) -> str:
-    return json.dumps([asdict(layer) | {"puzzles": puzzles} for layer in ranking], indent=1) + "\n"
+    return records.encode(LayerRanking(puzzles, tuple(ranking)), layer_ranking.FORMAT)
 
 
 def _calibration(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_edge import calibration_record, records
+from trm_edge.calibration_record import CalibrationRecord
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError
 from trm_edge.files import hash_file
@@ -16,7 +18,14 @@ from trm_edge.manifest import FileRecord, Manifest, TargetRecord
 
 if TYPE_CHECKING:
     from trm_edge.backends.base import Backend
+    from trm_edge.backends.choice import Choice
+    from trm_edge.evaluation.ranking import LayerRanking
+    from trm_edge.evaluation.vectors import ParityVectors
+    from trm_edge.loop.halting import HaltingRule
+    from trm_edge.loop.solver import Solver, StepCallback
     from trm_edge.tasks.base import Task
+
+logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
 CALIBRATION = "calibration.json"
@@ -29,8 +38,8 @@ class Bundle:
     """An opened bundle. Every file was hashed and agrees with the manifest.
 
     >>> bundle = Bundle.open(Path("my-bundle"))  # doctest: +SKIP
-    >>> with Solver(bundle.backend("cpu"), bundle.puzzle_embeddings()) as solver:  # doctest: +SKIP
-    ...     solutions = list(solver.solve(puzzles))
+    >>> with bundle.solver(batch=8) as solver:  # doctest: +SKIP
+    ...     solutions = list(solver.solve(bundle.task().puzzles("puzzles.txt"), ordered=True))
     """
 
     def __init__(self, path: Path, manifest: Manifest) -> None:
@@ -96,17 +105,76 @@ class Bundle:
             )
         return name, targets[name]
 
-    def backend(self, target: str | None = None, *, threads: int = 0) -> Backend:
-        """What runs a target on this machine, not yet loaded; :func:`choose` says why that.
+    def choose(self, target: str | None = None, *, threads: int = 0) -> Choice:
+        """What runs a target on this machine, not yet loaded, and why; the reason is logged.
+
+        Args:
+            target: name of the target; by default as in :meth:`target`.
+            threads: of the CPU; 0: every core.
 
         Raises:
             BundleError: there is no such target.
-            EngineError: the target has an engine that does not fit what is here.
+            EngineError: the target has an engine that does not fit this machine.
         """
         from trm_edge.backends.choice import choose
 
         name, record = self.target(target)
-        return choose(self.path, name, record, self.config, threads=threads).backend
+        choice = choose(self.path, name, record, self.config, threads=threads)
+        logger.info("%s: %s; %s", name, choice.backend.describe(), choice.reason)
+        return choice
+
+    def backend(self, target: str | None = None, *, threads: int = 0) -> Backend:
+        """The backend of :meth:`choose`, with the same arguments and errors."""
+        return self.choose(target, threads=threads).backend
+
+    def solver(
+        self,
+        target: str | None = None,
+        *,
+        batch: int = 32,
+        halting: HaltingRule | None = None,
+        threads: int = 0,
+        trace: bool = False,
+        watch: StepCallback | None = None,
+    ) -> Solver:
+        """A halting loop over a target of this bundle, to be entered as a context manager.
+
+        Args:
+            target: name of the target; by default as in :meth:`target`.
+            batch: slots worked on at once.
+            halting: when a puzzle stops; the model's own rule by default.
+            threads: of the CPU; 0: every core.
+            trace: keep the prediction of every step.
+            watch: called after every step; see :class:`~trm_edge.loop.solver.Solver`.
+
+        Raises:
+            BundleError: there is no such target.
+            EngineError: the target has an engine that does not fit this machine.
+            ConfigError: ``batch`` is not positive.
+        """
+        from trm_edge.loop.solver import Solver
+
+        return Solver(
+            self.backend(target, threads=threads),
+            self.puzzle_embeddings(),
+            halting=halting,
+            batch=batch,
+            trace=trace,
+            watch=watch,
+        )
+
+    def size_of(self, target: str | None = None) -> int:
+        """Bytes of what runs a target: its engine where one was built, else its step graph.
+
+        Args:
+            target: name of the target; by default as in :meth:`target`.
+        """
+        from trm_edge.engines.record import ENGINE
+
+        _, record = self.target(target)
+        graph = self.path / record.step
+        engine = graph.parent / ENGINE
+        return (engine if engine.exists() else graph).stat().st_size
 
     def task(self) -> Task:
         """The task of this bundle: reads puzzles, draws and judges answers."""
@@ -123,21 +191,45 @@ class Bundle:
         )
         return table
 
-    def parity_vectors(self) -> dict[str, NDArray[Any]]:
-        """Arrays of ``parity.npz``; see :mod:`trm_edge.evaluation.vectors`."""
-        with np.load(self.path / PARITY, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
+    def parity(self) -> ParityVectors:
+        """The float32 model's own answers to the held-out puzzles, from ``parity.npz``.
 
-    def calibration(self) -> dict[str, Any] | None:
-        """``calibration.json``, or None where nothing was quantized."""
+        Raises:
+            BundleError: an array is missing or misshapen.
+        """
+        from trm_edge.evaluation.vectors import ParityVectors
+
+        with np.load(self.path / PARITY, allow_pickle=False) as arrays:
+            return ParityVectors.from_arrays({name: arrays[name] for name in arrays.files})
+
+    def calibration(self) -> CalibrationRecord | None:
+        """``calibration.json``, or None where nothing was quantized.
+
+        Raises:
+            CalibrationError: the file is not what an export writes.
+        """
         if CALIBRATION not in self.manifest.files:
             return None
-        values: dict[str, Any] = json.loads((self.path / CALIBRATION).read_text())
-        return values
+        return records.read(
+            self.path / CALIBRATION,
+            CalibrationRecord,
+            calibration_record.KIND,
+            migrate=calibration_record.migrate,
+        )
 
-    def sensitivity(self) -> list[dict[str, Any]] | None:
-        """``sensitivity.json``, the layers that cost most first; None where none were ranked."""
+    def sensitivity(self) -> LayerRanking | None:
+        """``sensitivity.json``, the costliest layer first; None where none were ranked.
+
+        Raises:
+            BundleError: the file is not what an export writes.
+        """
         if SENSITIVITY not in self.manifest.files:
             return None
-        layers: list[dict[str, Any]] = json.loads((self.path / SENSITIVITY).read_text())
-        return layers
+        from trm_edge.evaluation import ranking
+
+        return records.read(
+            self.path / SENSITIVITY,
+            ranking.LayerRanking,
+            ranking.KIND,
+            upgrade=ranking.upgraded,
+        )

@@ -163,6 +163,7 @@ def check_inside(path: str, where: str) -> None:
 
 def _migrate(raw: dict[str, Any]) -> None:
     """Bundles of the first releases called simulated accuracy ``twin``."""
-    for target in raw["targets"].values():
-        if "twin" in target:
+    targets = raw.get("targets")
+    for target in targets.values() if isinstance(targets, dict) else ():
+        if isinstance(target, dict) and "twin" in target:
             target["simulated"] = target.pop("twin")

@@ -95,18 +95,11 @@ class ParityItem(BundleItem):
 
     def runtest(self) -> None:
         from trm_edge.bundle import Bundle
-        from trm_edge.evaluation.vectors import ParityVectors, record_vectors
-        from trm_edge.regression.run import broken_limits
+        from trm_edge.evaluation.held_out import solve_held_out
 
         opened = Bundle.open(self.parent.bundle)
-        reference = ParityVectors.from_arrays(opened.parity_vectors())
-        found = record_vectors(
-            opened.backend(self.target),
-            opened.puzzle_embeddings(),
-            reference.puzzles(),
-            reference.labels,
-        )
-        broken = broken_limits(opened, found)
+        report = solve_held_out(opened, self.target).report()
+        broken = report.broken(opened.manifest.limits)
         if broken:
             raise _Failed("\n".join(broken))
 

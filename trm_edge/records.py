@@ -110,6 +110,7 @@ def read(
     kind: RecordKind,
     *,
     missing: str | None = None,
+    upgrade: Callable[[Any], Any] | None = None,
     migrate: Callable[[dict[str, Any]], None] | None = None,
     decode_value: Callable[[type, Any], Any] | None = None,
 ) -> T:
@@ -120,6 +121,7 @@ def read(
         record: the dataclass to build.
         kind: whose format is expected and whose error is raised.
         missing: the message where there is no such file; a general one by default.
+        upgrade: makes a record with a format line of what a release without one wrote.
         migrate: changes the raw content of an older release in place, before it is checked.
         decode_value: builds values of types that JSON does not have, such as arrays.
 
@@ -139,7 +141,15 @@ def read(
         raise kind.error(
             f"{path} is larger than {MAX_BYTES >> 20} MiB, so it is not {kind.noun}. {kind.remedy}"
         )
-    return decode(text, record, kind, str(path), migrate=migrate, decode_value=decode_value)
+    return decode(
+        text,
+        record,
+        kind,
+        str(path),
+        upgrade=upgrade,
+        migrate=migrate,
+        decode_value=decode_value,
+    )
 
 
 def decode(
@@ -148,6 +158,7 @@ def decode(
     kind: RecordKind,
     where: str,
     *,
+    upgrade: Callable[[Any], Any] | None = None,
     migrate: Callable[[dict[str, Any]], None] | None = None,
     decode_value: Callable[[type, Any], Any] | None = None,
 ) -> T:
@@ -158,6 +169,7 @@ def decode(
         record: the dataclass to build.
         kind: whose format is expected and whose error is raised.
         where: names the source in errors.
+        upgrade: makes a record with a format line of what a release without one wrote.
         migrate: changes the raw content of an older release in place, before it is checked.
         decode_value: builds values of types that JSON does not have, such as arrays.
 
@@ -170,6 +182,8 @@ def decode(
         raise kind.error(
             f"{where} is not {kind.noun}: it is not valid JSON ({error}). {kind.remedy}"
         ) from error
+    if upgrade is not None:
+        raw = upgrade(raw)
     check_format(raw, kind, where)
     del raw["format"]
     try:
@@ -195,9 +209,10 @@ def check_format(raw: Any, kind: RecordKind, where: str) -> None:
     """
     found = raw.get("format") if isinstance(raw, dict) else None
     parsed = Format.parse(found)
-    if parsed == kind.format:
+    ours = parsed is not None and parsed.family == kind.format.family
+    if parsed is not None and ours and 1 <= parsed.version <= kind.format.version:
         return
-    if parsed and parsed.family == kind.format.family and parsed.version > kind.format.version:
+    if ours:
         raise kind.error(
             f"{where} has format {parsed}, but this version of trm-edge reads {kind.format}. "
             f"{_UPGRADE}"

@@ -34,7 +34,7 @@ class Setting:
     def __init__(self, folder: Path, graph: Path, **how: Any) -> None:
         self.cuda = FakeCuda()
         self.how = {"slots": (1, 8), **how}
-        overlap_slots = self.how.pop("two_lanes", 100)
+        overlap_slots = self.how.pop("overlap_slots", 100)
         self.trt = fake_runtime(self.cuda, graph, CONFIG, **self.how)
         self.engine, self.cache = folder / "step.engine", folder / "runtime.cache"
         self.engine.write_bytes(b"engine")

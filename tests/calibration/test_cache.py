@@ -31,7 +31,7 @@ def saved(folder: Path, recipe: CalibrationRecipe = RECIPE, qtype: QType = "int8
 
 @pytest.mark.parametrize("compensated", [True, False])
 @pytest.mark.parametrize(
-    ("kind", "activations"),
+    ("qtype", "activations"),
     [("int8", "per_token"), ("fp8", "per_layer"), ("int8", "per_call_site"), ("int4", "float")],
 )
 def test_gives_the_same_graph_without_running_anything(
@@ -81,20 +81,20 @@ def test_another_shape_under_the_same_names(tmp_path: Path) -> None:
         lambda content: {},
         lambda content: [],
         lambda content: content | {"recipe": {"puzzles": 4}},
-        lambda content: {k: v for k, v in content.items() if k != "seen"},
+        lambda content: {k: v for k, v in content.items() if k != "coverage"},
     ],
 )
 def test_what_is_no_calibration(damage: Any, tmp_path: Path) -> None:
     path = saved(tmp_path)
     path.write_text(json.dumps(damage(json.loads(path.read_text()))))
-    with pytest.raises(CalibrationError, match="is no saved calibration"):
+    with pytest.raises(CalibrationError, match="is not a saved calibration"):
         read_calibration(path, toy_model(BASE), SHA, "int8")
 
 
 def test_half_a_file(tmp_path: Path) -> None:
     path = saved(tmp_path)
     path.write_bytes(path.read_bytes()[:1000])
-    with pytest.raises(CalibrationError, match="is no saved calibration"):
+    with pytest.raises(CalibrationError, match="is not a saved calibration"):
         read_calibration(path, toy_model(BASE), SHA, "int8")
 
 

@@ -97,7 +97,7 @@ def test_budgets_decide(toy_bundle: Path, baseline: Path, tmp_path: Path) -> Non
 
 def test_speed_is_measured_and_kept(toy_bundle: Path, tmp_path: Path) -> None:
     path = tmp_path / "b.json"
-    little = ("--sessions", 3)
+    little = ("--repeats", 3)
     assert run("regress", toy_bundle, "--baseline", path, "--update", *little).exit_code == 0
     speed = Measurement.read(path).speeds[0]
     assert set(speed.times) == {"1", "8"}

@@ -91,7 +91,7 @@ def test_misuse_and_puzzles_that_do_not_fit() -> None:
     with Solver(FakeBackend()) as solver:
         with pytest.raises(ConfigError, match="one form of a puzzle or more, but got none"):
             Rollouts(solver, [])
-        with pytest.raises(ConfigError, match=r"sure must lie in 0\.\.1, but got 2"):
+        with pytest.raises(ConfigError, match=r"min_confidence must lie in 0\.\.1, but got 2"):
             Rollouts(solver, FORMS, min_confidence=2)
         wrong = [*puzzles(3), Puzzle(np.full(81, 11, np.int32))]
         with pytest.raises(PuzzleError, match=r"puzzle 3: token ids must lie in 0\.\.10"):

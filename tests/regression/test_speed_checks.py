@@ -76,13 +76,15 @@ def test_another_kind_of_machine_is_told_not_judged() -> None:
 
 
 @pytest.mark.parametrize(
-    ("slower", "sure"), [(1.0, True), (1.05, False), (1.2, True)], ids=["same", "at it", "slower"]
+    ("slower", "decided_early"),
+    [(1.0, True), (1.05, False), (1.2, True)],
+    ids=["same", "at it", "slower"],
 )
 def test_sessions_end_where_the_budget_is_out_of_question(
-    slower: float, min_confidence: bool
+    slower: float, decided_early: bool
 ) -> None:
     decided = decided_by(speed(load=0.0), Budgets(), trusted=True)
-    assert decided("1", speed(1, slower, load=0.0).times["1"]) is min_confidence
+    assert decided("1", speed(1, slower, load=0.0).times["1"]) is decided_early
 
 
 def test_sessions_of_slots_that_the_baseline_lacks_end_at_once() -> None:

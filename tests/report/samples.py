@@ -12,10 +12,10 @@ import numpy as np
 from tests.regression.measurements import MACHINE, measured, speed
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.bench import BenchRow, Latency
+from trm_edge.evaluation.ranking import LayerRanking, LayerSensitivity
 from trm_edge.evaluation.timing import Ratio
 from trm_edge.regression.baseline import Measurement
 from trm_edge.report.history import History
-from trm_edge.report.layers import LayerShift
 from trm_edge.report.page import Report
 from trm_edge.report.refinement import Refinement
 from trm_edge.report.rows import Group, Row, gather, grouped
@@ -98,15 +98,22 @@ def refinement(task: str) -> Refinement:
     )
 
 
-def shifts() -> tuple[LayerShift, ...]:
+def ranking() -> LayerRanking:
     """Of eight layers, over three orders of magnitude."""
     names = ("mlp_t.gate_up_proj", "mlp_t.down_proj", "mlp.gate_up_proj", "mlp.down_proj")
-    return tuple(
-        LayerShift(f"layers.{block}.{name}", 10**-place, 3 * 10**-place, 0.01, 1, 0, 32)
+    layers = tuple(
+        LayerSensitivity(f"layers.{block}.{name}", 10**-place, 3 * 10**-place, 0.01, 1, 0)
         for place, (block, name) in enumerate(
             ((block, name) for name in names for block in (0, 1)), 1
         )
     )
+    return LayerRanking(32, layers)
+
+
+def hostile_ranking(ranking: LayerRanking) -> LayerRanking:
+    """The same with layer names that try to leave their place in the page."""
+    layers = [replace(layer, layer=f"{layer.layer}{HOSTILE}") for layer in ranking.layers]
+    return replace(ranking, layers=tuple(layers))
 
 
 def report(path: Path, *, timed: bool = True, label: str = "toy") -> Report:
@@ -125,7 +132,7 @@ def report(path: Path, *, timed: bool = True, label: str = "toy") -> Report:
         made="2026-03-01 12:00 UTC",
         machines=(("Machine", "a CPU, 2 cores"),),
         groups=(tokens, Group("another", (replace(rows[0], label=f"{label} elsewhere"),))),
-        layers=((first, shifts()),),
+        layers=((first, ranking()),),
         histories=(History(f"{label}.json", tuple(baseline(days) for days in (0, 3, 9)), ()),),
         refinements=tuple(refinement(task) for task in ("sudoku", "maze", "tokens")),
     )

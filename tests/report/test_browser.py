@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.report.browser import Opened, find_browser, open_page
-from tests.report.samples import HOSTILE, report
+from tests.report.samples import HOSTILE, hostile_ranking, report
 from trm_edge.report.page import render
 
 # Charts are drawn at once; what follows waits for the frame after.
@@ -156,10 +156,7 @@ def test_hostile_names_run_nothing(browser: str, toy_bundle: Path, tmp_path: Pat
         render(
             replace(
                 full,
-                layers=tuple(
-                    (row, tuple(replace(one, layer=one.layer + HOSTILE) for one in shifts))
-                    for row, shifts in full.layers
-                ),
+                layers=tuple((row, hostile_ranking(ranking)) for row, ranking in full.layers),
                 refinements=tuple(replace(one, label=HOSTILE) for one in full.refinements),
             )
         )

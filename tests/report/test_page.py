@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.report.samples import HOSTILE, baseline, refinement, report, shifts
+from tests.report.samples import HOSTILE, baseline, hostile_ranking, ranking, refinement, report
 from trm_edge.report.history import History
 from trm_edge.report.markup import Markup, element, embedded, markup
 from trm_edge.report.page import Report, render
@@ -158,7 +158,7 @@ def test_one_kind_of_puzzle_needs_no_headings(full: Report, page: Page) -> None:
 
 def test_no_name_becomes_markup(full: Report, toy_bundle: Path) -> None:
     plain = Page(render(full))
-    layers = tuple(replace(one, layer=f"{one.layer}{HOSTILE}") for one in shifts())
+    layers = hostile_ranking(ranking())
     hostile = report(toy_bundle, label=HOSTILE)
     (row, _), *_ = hostile.layers
     played = tuple(

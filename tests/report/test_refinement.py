@@ -2,7 +2,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -19,7 +18,7 @@ from trm_edge.tasks.sudoku import SudokuTask
 def test_a_toy_puzzle_is_played_as_the_loop_solved_it(toy_bundle: Path) -> None:
     bundle = Bundle.open(toy_bundle)
     one = refine(bundle, "cpu", "toy")
-    vectors = ParityVectors.from_arrays(bundle.parity_vectors())
+    vectors = bundle.parity()
     assert one.puzzle == tuple(vectors.tokens[one.number - 1].tolist())
     assert 1 <= len(one.steps) == len(one.confidence) <= bundle.config.halt_max_steps
     assert all(len(step) == bundle.config.seq_len for step in one.steps)
@@ -34,9 +33,8 @@ class FakeBundle:
         self.vectors = vectors
         self.config = FakeBackend().config
 
-    def parity_vectors(self) -> dict[str, Any]:
-        names = ParityVectors.__dataclass_fields__
-        return {name: getattr(self.vectors, name) for name in names}
+    def parity(self) -> ParityVectors:
+        return self.vectors
 
     def task(self) -> SudokuTask:
         return SudokuTask(self.config)

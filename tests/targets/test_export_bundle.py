@@ -10,7 +10,7 @@ import pytest
 from tests.toys import BASE, write_run
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.parity import ParityReport, compare
-from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.evaluation.vectors import record_vectors
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.loop.solver import Solver
@@ -24,7 +24,7 @@ from trm_edge.tasks import task_for
 
 def parity(path: Path) -> ParityReport:
     bundle = Bundle.open(path)
-    reference = ParityVectors.from_arrays(bundle.parity_vectors())
+    reference = bundle.parity()
     candidate = record_vectors(
         bundle.backend(), bundle.puzzle_embeddings(), reference.puzzles(), reference.labels
     )
@@ -84,7 +84,7 @@ def test_both_shipped_models_solve_their_puzzles() -> None:
 def test_the_running_loop_answers_as_the_vectors_say(toy_bundle: Path) -> None:
     """Adaptive answers derived from one fixed run are those of a truly adaptive run."""
     bundle = Bundle.open(toy_bundle)
-    reference = ParityVectors.from_arrays(bundle.parity_vectors())
+    reference = bundle.parity()
     recorded = record_vectors(
         bundle.backend(), bundle.puzzle_embeddings(), reference.puzzles(), reference.labels
     )

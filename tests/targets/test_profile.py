@@ -98,7 +98,7 @@ def test_an_unknown_target_suggests_the_closest() -> None:
 def test_adding_a_device_is_adding_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     text = (resources.files("trm_edge.targets") / "l4.toml").read_text()
     (tmp_path / "l5.toml").write_text(text.replace("L4, 24 GB", "L5, 32 GB"))
-    monkeypatch.setattr("trm_edge.profile.resources.files", lambda package: tmp_path)
+    monkeypatch.setattr("trm_edge.targets.profiles.resources.files", lambda package: tmp_path)
     assert profile_names() == ["l5"]
     assert load_profile("l5").description == "NVIDIA L5, 32 GB"
 

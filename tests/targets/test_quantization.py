@@ -15,9 +15,10 @@ from tests.toys import BASE, write_run
 from trm_edge.bundle import Bundle
 from trm_edge.calibration.accuracy_control import ControlledAccuracy
 from trm_edge.calibration.recipe import CalibrationRecipe
-from trm_edge.calibration.sensitivity import LayerSensitivity, QuantizedRunner
+from trm_edge.calibration.sensitivity import QuantizedRunner
 from trm_edge.errors import CalibrationError
 from trm_edge.evaluation.parity import compare
+from trm_edge.evaluation.ranking import LayerSensitivity
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.manifest import Limits
@@ -110,7 +111,7 @@ def test_fine_tuning_is_kept_on_the_way_and_stands_in_the_bundle(
     assert step_sha256(plain) != step_sha256(tuned)
     saved = tuned.calibration()
     assert saved is not None
-    assert saved["finetune"]["steps"] == 3
+    assert (saved.finetune or {})["steps"] == 3
     again, said = export(request_of(qat_steps=3, qat_state=state), tmp_path / "again")
     assert any("going on with the fine-tuning" in text for text in said)
     assert step_sha256(again) == step_sha256(tuned)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -12,16 +13,18 @@ import pytest
 from tests.calibration.test_accuracy_control import HARM, HarmfulRunner, control
 from tests.cli.test_commands import failed, run
 from tests.toys import BASE, write_run
+from trm_edge import records
 from trm_edge.bundle import Bundle
 from trm_edge.calibration.accuracy_control import ControlledAccuracy
 from trm_edge.calibration.recipe import CalibrationRecipe
-from trm_edge.calibration.sensitivity import LayerSensitivity, QuantizedRunner
+from trm_edge.calibration.sensitivity import QuantizedRunner
 from trm_edge.errors import BundleError
+from trm_edge.evaluation import ranking as layer_ranking
 from trm_edge.evaluation.parity import compare
+from trm_edge.evaluation.ranking import LayerRanking, LayerSensitivity
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.manifest import Limits
-from trm_edge.report.layers import layer_shifts
 from trm_edge.targets.export_bundle import export_bundle
 from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.request import ExportRequest
@@ -51,11 +54,12 @@ def export(toy_dataset: Path, toy_bundle: Path, tmp_path: Path) -> Callable[...,
 def test_every_layer_is_ranked_and_kept(export: Callable[..., Bundle]) -> None:
     bundle = export(sensitivity=True)
     assert "sensitivity.json" in bundle.manifest.files
-    shifts = layer_shifts(Bundle.open(bundle.path))
-    assert {one.layer.rpartition(".")[0] for one in shifts} == set(NAMES)
-    assert len(shifts) == 8
-    assert {one.puzzles for one in shifts} == {4}
-    cost = [one.first_step + one.last_step for one in shifts]
+    ranking = Bundle.open(bundle.path).sensitivity()
+    assert ranking is not None
+    assert {entry.layer.rpartition(".")[0] for entry in ranking.layers} == set(NAMES)
+    assert len(ranking.layers) == 8
+    assert ranking.puzzles == 4
+    cost = [entry.first_step + entry.last_step for entry in ranking.layers]
     assert cost == sorted(cost, reverse=True)
     assert cost[0] > 0
 
@@ -63,7 +67,6 @@ def test_every_layer_is_ranked_and_kept(export: Callable[..., Bundle]) -> None:
 def test_without_it_there_is_none(toy_bundle: Path) -> None:
     bundle = Bundle.open(toy_bundle)
     assert bundle.sensitivity() is None
-    assert layer_shifts(bundle) == []
 
 
 def test_the_ranking_of_a_limit_is_kept_and_not_made_again(
@@ -80,7 +83,7 @@ def test_the_ranking_of_a_limit_is_kept_and_not_made_again(
     monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", retire_and_refill)
     monkeypatch.setattr("trm_edge.targets.quantization.rank_layers", refuse)
     bundle = export(max_drop=0.5, sensitivity=True)
-    assert bundle.sensitivity() == [asdict(layer) | {"puzzles": 4}]
+    assert bundle.sensitivity() == LayerRanking(4, (layer,))
 
 
 def test_a_limit_hands_on_its_ranking() -> None:
@@ -101,14 +104,36 @@ def test_a_limit_that_holds_at_once_ranks_only_when_asked(
     monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", retire_and_refill)
     assert export(max_drop=0.5).sensitivity() is None
     asked = export(max_drop=0.5, sensitivity=True)
-    assert len(asked.sensitivity() or []) == 8
+    assert len(ranked(asked)) == 8
 
 
-def test_a_file_that_is_no_ranking(toy_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    bundle = Bundle.open(toy_bundle)
-    monkeypatch.setattr(bundle, "sensitivity", lambda: [{"layer": "x"}])
-    with pytest.raises(BundleError, match=r"is no ranking of layers .* again with --sensitivity"):
-        layer_shifts(bundle)
+def ranked(bundle: Bundle) -> tuple[LayerSensitivity, ...]:
+    ranking = bundle.sensitivity()
+    assert ranking is not None
+    return ranking.layers
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('[{"layer": "x"}]', r"is not a ranking of layers .* again with --sensitivity"),
+        ('{"format": "trm-edge.sensitivity/2"}', "reads trm-edge.sensitivity/1. Upgrade"),
+        ("{", "is not valid JSON"),
+    ],
+)
+def test_a_file_that_is_no_ranking(content: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "sensitivity.json"
+    path.write_text(content)
+    with pytest.raises(BundleError, match=message):
+        records.read(path, LayerRanking, layer_ranking.KIND, upgrade=layer_ranking.upgraded)
+
+
+def test_the_list_of_the_first_releases_is_still_read(tmp_path: Path) -> None:
+    layer = LayerSensitivity("layers.0.mlp.down_proj", 0.01, 0.02, 0.1, 2, 1)
+    path = tmp_path / "sensitivity.json"
+    path.write_text(json.dumps([asdict(layer) | {"puzzles": 4}]))
+    ranking = records.read(path, LayerRanking, layer_ranking.KIND, upgrade=layer_ranking.upgraded)
+    assert ranking == LayerRanking(4, (layer,))
 
 
 def test_the_command_takes_it_with_a_quantized_precision(toy_dataset: Path, tmp_path: Path) -> None:
@@ -116,7 +141,7 @@ def test_the_command_takes_it_with_a_quantized_precision(toy_dataset: Path, tmp_
     calibrated = ("--calibration", toy_dataset / "train", "-o", tmp_path / "b")
     result = run("export", path, "--int8", "--sensitivity", *calibrated)
     assert result.exit_code == 0, result.output
-    assert len(Bundle.open(tmp_path / "b").sensitivity() or []) == 8
+    assert len(ranked(Bundle.open(tmp_path / "b"))) == 8
     failed(
         run("export", path, "--fp32", "--sensitivity"),
         "--sensitivity goes with a quantized precision; got --fp32",

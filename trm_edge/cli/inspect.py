@@ -69,7 +69,7 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
         console.print(f"[bold]{name:<11}[/bold] {text}")
     calibration = opened.calibration()
     if calibration:
-        seen, recipe = calibration["seen"], calibration["recipe"]
+        seen, recipe = calibration.coverage, calibration.recipe
         scales = {
             "per_token": "per token",
             "per_token_products": "per layer, of products per token",
@@ -78,8 +78,8 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
             "float": "none, inputs stay in float",
         }[recipe["activations"]]
         console.print(
-            f"[bold]{'calibrated':<11}[/bold] {seen['carries']} carries of {seen['puzzles']} "
-            f"puzzles ({calibration['source']}), ranges {scales}"
+            f"[bold]{'calibrated':<11}[/bold] {seen.carries} carries of {seen.puzzles} "
+            f"puzzles ({calibration.source}), ranges {scales}"
         )
     columns = ["target", "precision", "carry", "opset", "step graph", "left in float"]
     simulated = any(entry.simulated for entry in manifest.targets.values())

@@ -13,13 +13,12 @@ from rich.table import Table
 from trm_edge.bundle import Bundle
 from trm_edge.cli.options import (
     bundle_argument,
-    chosen_backend,
     json_option,
     target_option,
     threads_option,
 )
-from trm_edge.evaluation.parity import ParityReport, compare
-from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.evaluation.held_out import solve_held_out
+from trm_edge.evaluation.parity import ParityReport
 from trm_edge.progress import progress_bars
 
 
@@ -41,18 +40,9 @@ def command(bundle: Path, target: str | None, threads: int, as_json: bool) -> No
     """
     opened = Bundle.open(bundle)
     name, record = opened.target(target)
-    reference = ParityVectors.from_arrays(opened.parity_vectors())
-    backend = chosen_backend(opened, name, threads)
     with progress_bars() as track:
-        candidate = record_vectors(
-            backend,
-            opened.puzzle_embeddings(),
-            reference.puzzles(),
-            reference.labels,
-            track=track,
-            what=f"{name}, {record.precision}",
-        )
-    report = compare(reference, candidate)
+        run = solve_held_out(opened, name, threads=threads, track=track)
+    report = run.report()
     limits = opened.manifest.limits
     broken = report.broken(limits)
     if as_json:
@@ -60,7 +50,7 @@ def command(bundle: Path, target: str | None, threads: int, as_json: bool) -> No
             "bundle": str(bundle),
             "target": name,
             "precision": record.precision,
-            "engine": backend.describe(),
+            "engine": run.engine,
             **report.to_dict(),
             "limits": {
                 "max_drop": limits.max_drop,
@@ -70,7 +60,7 @@ def command(bundle: Path, target: str | None, threads: int, as_json: bool) -> No
         }
         click.echo(json.dumps(content, indent=2))
     else:
-        _print(report, f"{bundle}: {name}, {record.precision}, {backend.describe()}")
+        _print(report, f"{bundle}: {name}, {record.precision}, {run.engine}")
         click.echo("within its limits" if not broken else "outside its limits:")
         for problem in broken:
             click.echo(f"  {problem}")

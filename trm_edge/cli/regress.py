@@ -41,7 +41,7 @@ from trm_edge.regression.speed import REPEATS
 )
 @click.option("--speed/--no-speed", default=True, help="Time steps and start processes, too.")
 @click.option(
-    "--sessions",
+    "--repeats",
     type=click.IntRange(3),
     default=REPEATS,
     show_default=True,

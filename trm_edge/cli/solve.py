@@ -63,11 +63,11 @@ from trm_edge.tasks.base import BadLine, Entry, Task
     help="Try up to K forms of each puzzle; the halting head chooses the answer.",
 )
 @click.option(
-    "--sure",
+    "--min-confidence",
     type=click.FloatRange(0, 1),
     default=1.0,
     show_default=True,
-    help="Of rollouts: try no further form at this confidence.",
+    help="Of rollouts: stop trying once the confidence reaches P.",
 )
 @click.option("--batch", type=click.IntRange(1), default=32, show_default=True, help="Slots.")
 @threads_option
@@ -106,7 +106,7 @@ def command(
     trm-edge solve my-bundle puzzles.txt --format json > answers.jsonl
     echo 53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79 \\
       | trm-edge solve my-bundle - --watch
-    trm-edge solve my-bundle puzzles.txt --halt-threshold 2 --rollouts 8 --sure 0.9
+    trm-edge solve my-bundle puzzles.txt --halt-threshold 2 --rollouts 8 --min-confidence 0.9
     """
     opened = Bundle.open(bundle)
     task = opened.task()

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend
 from trm_edge.bundle import Bundle
-from trm_edge.engines.record import ENGINE
 from trm_edge.evaluation.energy import Meter, find_meter
 from trm_edge.evaluation.footprint import footprint
-from trm_edge.evaluation.parity import ParityReport, compare
+from trm_edge.evaluation.held_out import solve_held_out
+from trm_edge.evaluation.parity import ParityReport
 from trm_edge.evaluation.steps import float32_backend, repeated_step
 from trm_edge.evaluation.timing import Ratio, interleaved, ratio
-from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, silent
 
@@ -97,31 +97,27 @@ def bench(
         threads: of the CPU; 0: every core.
     """
     name, record = bundle.target(target)
-    everything = ParityVectors.from_arrays(bundle.parity_vectors())
-    reference = everything if puzzles is None else everything.first(puzzles)
-    table = bundle.puzzle_embeddings()
+    run = solve_held_out(
+        bundle, name, puzzles=puzzles, threads=threads, track=track, description=f"{bundle.path}"
+    )
+    reference = run.reference
 
     def backend() -> Backend:
         return bundle.backend(name, threads=threads)
 
-    candidate = record_vectors(
-        backend(), table, reference.puzzles(), reference.labels, track=track, what=f"{bundle.path}"
-    )
     latencies = tuple(
         _latency(bundle, backend(), reference, count, threads, rounds)
         for count in track(slots, f"{bundle.path}: steps", len(slots))
     )
     rate, joules = _stream(bundle, backend(), reference, slots[-1], find())
     cold = footprint(bundle.path, name, threads=threads)
-    step = bundle.path / record.step
-    engine = step.parent / ENGINE
     return BenchRow(
         bundle=str(bundle.path),
         target=name,
         precision=record.precision,
-        engine=backend().describe(),
-        bytes=(engine if engine.exists() else step).stat().st_size,
-        parity=compare(reference, candidate),
+        engine=run.engine,
+        bytes=bundle.size_of(name),
+        parity=run.report(),
         latencies=latencies,
         puzzles_per_second=rate,
         peak_memory=cold.peak,

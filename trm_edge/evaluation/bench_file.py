@@ -14,7 +14,6 @@ from trm_edge.evaluation.bench import BenchRow, Latency
 from trm_edge.evaluation.machine import Machine
 from trm_edge.evaluation.parity import CarryParity, HaltingParity, ModeParity, ParityReport
 from trm_edge.evaluation.timing import Ratio
-from trm_edge.report.rows import bytes_of
 
 FORMAT = "trm-edge.bench/1"
 T = TypeVar("T")
@@ -38,7 +37,7 @@ class BenchFile:
             if row.target != target or Path(row.bundle).resolve() != bundle.path.resolve():
                 continue
             was = (row.precision, row.bytes)
-            now = (bundle.manifest.targets[target].precision, bytes_of(bundle, target))
+            now = (bundle.manifest.targets[target].precision, bundle.size_of(target))
             if was != now:
                 raise BundleError(
                     f"{self.path} measured the target {target} of {bundle.path} when it was "

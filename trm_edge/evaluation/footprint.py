@@ -96,11 +96,10 @@ def peak() -> int:
 
 def _main(bundle: str, target: str, threads: str) -> None:
     from trm_edge.bundle import Bundle
-    from trm_edge.evaluation.vectors import ParityVectors
     from trm_edge.loop.solver import Solver
 
     opened = Bundle.open(Path(bundle))
-    puzzle = ParityVectors.from_arrays(opened.parity_vectors()).first(1).puzzles()
+    puzzle = opened.parity().first(1).puzzles()
     backend = opened.backend(target, threads=int(threads))
     with Solver(backend, opened.puzzle_embeddings(), batch=1) as solver:
         list(solver.solve(puzzle))

@@ -20,6 +20,10 @@ from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.slots import SlotGroup
 from trm_edge.puzzle import Puzzle, check_puzzle
 
+# Called after every step with the indices (B,) of the puzzles at work and the steps (B,) they have
+# taken, while the backend still holds the outputs of that step.
+StepCallback = Callable[[NDArray[np.int64], NDArray[np.int32]], None]
+
 
 @dataclass(frozen=True)
 class Solution:
@@ -66,7 +70,7 @@ class Solver:
         halting: HaltingRule | None = None,
         batch: int = 32,
         trace: bool = False,
-        watch: Callable[[NDArray[np.int64], NDArray[np.int32]], None] | None = None,
+        watch: StepCallback | None = None,
     ) -> None:
         config = backend.config
         if batch < 1:

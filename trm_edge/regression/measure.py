@@ -12,7 +12,8 @@ from trm_edge.bundle import Bundle
 from trm_edge.engines.layers import read_layers
 from trm_edge.engines.record import ENGINE as ENGINE_FILE
 from trm_edge.engines.record import LAYERS
-from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.evaluation.held_out import solve_held_out
+from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.files import hash_file
 from trm_edge.manifest import TargetRecord
 from trm_edge.progress import Track, silent
@@ -24,28 +25,20 @@ def measure(
 ) -> tuple[Measurement, ParityVectors]:
     """The target as it is now, with no speeds, and every answer in full."""
     name, record = bundle.target(target)
-    reference = ParityVectors.from_arrays(bundle.parity_vectors())
-    candidate = record_vectors(
-        bundle.backend(name),
-        bundle.puzzle_embeddings(),
-        reference.puzzles(),
-        reference.labels,
-        track=track,
-        what=f"{name}, {record.precision}",
-    )
+    run = solve_held_out(bundle, name, track=track)
     measured = Measurement(
         target=name,
         precision=record.precision,
         step_sha256=bundle.manifest.files[record.step].sha256,
         float32_sha256=float32_sha256(bundle),
-        answers=Answers.of(reference, candidate),
+        answers=Answers.of(run.reference, run.candidate),
         sizes=_sizes(bundle, record),
         float_layers=tuple(layer.layer for layer in record.float_layers),
         engine_layers=_engine_layers(bundle.path / record.step),
         speeds=(),
         provenance=_provenance(bundle),
     )
-    return measured, candidate
+    return measured, run.candidate
 
 
 def float32_sha256(bundle: Bundle) -> str | None:

@@ -109,7 +109,7 @@ def new_baseline(
 
 def broken_limits(bundle: Bundle, vectors: ParityVectors) -> list[str]:
     """What the bundle itself promises against float32 and does not keep."""
-    reference = ParityVectors.from_arrays(bundle.parity_vectors())
+    reference = bundle.parity()
     return compare(reference, vectors).broken(bundle.manifest.limits)
 
 

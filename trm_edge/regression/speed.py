@@ -52,7 +52,7 @@ def measure_speed(
     Args:
         sessions: at most; fewer where ``decided`` says so of what the first ones gave.
     """
-    vectors = ParityVectors.from_arrays(bundle.parity_vectors())
+    vectors = bundle.parity()
     taken: dict[str, dict[str, list[float]]] = {str(count): {} for count in slots}
     open_ = list(taken)
     for repeat in track(range(repeats), "timing steps beside reference workloads", repeats):

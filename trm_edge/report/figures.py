@@ -7,9 +7,9 @@ from typing import Any
 
 import plotly.graph_objects as go
 
+from trm_edge.evaluation.ranking import LayerRanking
 from trm_edge.regression.baseline import Measurement
 from trm_edge.report.history import Series
-from trm_edge.report.layers import LayerShift
 from trm_edge.report.rows import Group, Row
 from trm_edge.report.style import FLOAT32_MARK, Mark, figure, log_axis, step_axis, text
 
@@ -96,13 +96,15 @@ def carry_figure(rows: Sequence[Row], marks: Marks) -> go.Figure:
     return drawn.update_yaxes(log_axis(value for trace in traces for value in trace.y))
 
 
-def sensitivity_figure(shifts: Sequence[LayerShift], mark: Mark) -> go.Figure:
+def sensitivity_figure(ranking: LayerRanking, mark: Mark) -> go.Figure:
     """1 - cosine that each layer alone causes, after the first and the last step."""
-    layers = [text(one.layer.removeprefix("layers.").removesuffix("_proj")) for one in shifts]
+    layers = [
+        text(one.layer.removeprefix("layers.").removesuffix("_proj")) for one in ranking.layers
+    ]
     traces: list[Any] = [
         go.Scatter(
             name=name,
-            x=[max(getattr(one, field), LEAST) for one in shifts],
+            x=[max(getattr(one, field), LEAST) for one in ranking.layers],
             y=layers,
             mode="markers",
             marker={
@@ -118,7 +120,9 @@ def sensitivity_figure(shifts: Sequence[LayerShift], mark: Mark) -> go.Figure:
             ("after the last", "last_step", mark.open_symbol),
         )
     ]
-    drawn = figure(traces, x="1 - cosine", y="", height=110 + 26 * len(shifts), hovermode="closest")
+    drawn = figure(
+        traces, x="1 - cosine", y="", height=110 + 26 * len(ranking.layers), hovermode="closest"
+    )
     drawn.update_xaxes(log_axis((value for trace in traces for value in trace.x), most=4))
     return drawn.update_yaxes(autorange="reversed", type="category")
 

@@ -14,9 +14,9 @@ from trm_edge.errors import MissingExtraError
 from trm_edge.evaluation.bench import BenchRow, bench
 from trm_edge.evaluation.bench_file import BenchFile, read_bench
 from trm_edge.evaluation.machine import Machine
+from trm_edge.evaluation.ranking import LayerRanking
 from trm_edge.progress import Track, silent
 from trm_edge.report.history import read_history
-from trm_edge.report.layers import LayerShift, layer_shifts
 from trm_edge.report.refinement import refine
 from trm_edge.report.rows import Row, chosen_targets, gather, grouped
 
@@ -105,10 +105,10 @@ def _timed_on(known: BenchFile | None, rows: Sequence[Row]) -> tuple[tuple[str, 
     return (("Timed before", f"{', '.join(used)}, {where} ({known.path})"),)
 
 
-def _ranked(rows: Sequence[Row]) -> tuple[tuple[Row, tuple[LayerShift, ...]], ...]:
+def _ranked(rows: Sequence[Row]) -> tuple[tuple[Row, LayerRanking], ...]:
     """Rows whose bundle ranks its layers, one a bundle."""
     firsts: dict[Path, Row] = {}
     for row in rows:
         firsts.setdefault(row.bundle.path.resolve(), row)
-    found = [(row, tuple(layer_shifts(row.bundle))) for row in firsts.values()]
-    return tuple((row, shifts) for row, shifts in found if shifts)
+    rankings = ((row, row.bundle.sensitivity()) for row in firsts.values())
+    return tuple((row, ranking) for row, ranking in rankings if ranking is not None)

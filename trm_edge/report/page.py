@@ -11,9 +11,9 @@ from typing import Any
 import plotly.graph_objects as go
 from plotly.offline import get_plotlyjs
 
+from trm_edge.evaluation.ranking import LayerRanking
 from trm_edge.report import figures as draw
 from trm_edge.report.history import History, exact_series, latency_series, size_series
-from trm_edge.report.layers import LayerShift
 from trm_edge.report.markup import Content, Markup, element, embedded, figures_of, joined, section
 from trm_edge.report.overview import engines, overview
 from trm_edge.report.player import Played, player
@@ -30,7 +30,7 @@ class Report:
     made: str  # when, for people
     machines: tuple[tuple[str, str], ...]  # what was done there, and what it is
     groups: tuple[Group, ...]
-    layers: tuple[tuple[Row, tuple[LayerShift, ...]], ...]  # of the bundles that hold a ranking
+    layers: tuple[tuple[Row, LayerRanking], ...]  # of the bundles that hold a ranking
     histories: tuple[History, ...]
     refinements: tuple[Refinement, ...]
 
@@ -180,8 +180,8 @@ class _Page:
             )
             return section("Sensitivity by layer", how)
         parts: list[Content] = []
-        for row, shifts in self.report.layers:
-            drawn = draw.sensitivity_figure(shifts, self.marks[row.label])
+        for row, ranking in self.report.layers:
+            drawn = draw.sensitivity_figure(ranking, self.marks[row.label])
             columns = ["layer", "first step", "last step", "halting head", "lost", "gained"]
             figures = [
                 [
@@ -192,9 +192,9 @@ class _Page:
                     str(one.lost),
                     str(one.gained),
                 ]
-                for one in shifts
+                for one in ranking.layers
             ]
-            count = shifts[0].puzzles
+            count = ranking.puzzles
             parts += [
                 element("h3", f"{row.label}, {count} calibration puzzles"),
                 self._chart(drawn, "what quantizing each layer alone does to the carry"),

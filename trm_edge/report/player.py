@@ -83,7 +83,7 @@ def _bars(one: Refinement) -> list[Markup]:
         element(
             "li",
             element("span", f"{100 * sure:.0f}"),
-            style=f"--sure: {sure:.4f}",
+            style=f"--min-confidence: {sure:.4f}",
             title=f"step {step}: {100 * sure:.1f} % sure",
         )
         for step, sure in enumerate(one.confidence, 1)

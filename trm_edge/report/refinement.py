@@ -55,7 +55,7 @@ def refine(
         puzzles: of the held-out puzzles, how many may be taken; all by default.
         threads: of the CPU; 0: every core.
     """
-    vectors = ParityVectors.from_arrays(bundle.parity_vectors())
+    vectors = bundle.parity()
     vectors = vectors if puzzles is None else vectors.first(puzzles)
     task, tried = bundle.task(), _longest(vectors)
     given = vectors.puzzles()

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 from trm_edge.bundle import Bundle
-from trm_edge.engines.record import ENGINE
 from trm_edge.errors import BundleError
 from trm_edge.evaluation.bench import BenchRow, mark_pareto
-from trm_edge.evaluation.parity import ParityReport, compare
-from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.evaluation.held_out import solve_held_out
+from trm_edge.evaluation.parity import ParityReport
 from trm_edge.progress import Track, silent
 
 FLOAT32 = "float32"
@@ -40,7 +38,7 @@ class Row:
     @property
     def bytes(self) -> int:
         """Of the engine, or of the step graph where there is none."""
-        return bytes_of(self.bundle, self.target)
+        return self.bundle.size_of(self.target)
 
     @property
     def broken(self) -> list[str]:
@@ -157,13 +155,6 @@ def grouped(rows: Sequence[Row]) -> list[Group]:
     ]
 
 
-def bytes_of(bundle: Bundle, target: str) -> int:
-    """Of the engine, or of the step graph where there is none."""
-    step: Path = bundle.path / bundle.manifest.targets[target].step
-    engine = step.parent / ENGINE
-    return (engine if engine.exists() else step).stat().st_size
-
-
 def _marked(rows: Sequence[Row]) -> tuple[Row, ...]:
     timed = iter(mark_pareto([row.bench for row in rows if row.bench is not None]))
     return tuple(row if row.bench is None else replace(row, bench=next(timed)) for row in rows)
@@ -173,15 +164,7 @@ def _solved(
     bundle: Bundle, target: str, label: str, puzzles: int | None, threads: int, track: Track
 ) -> tuple[str, ParityReport]:
     """What runs the target, and its answers to the held-out puzzles against float32's."""
-    everything = ParityVectors.from_arrays(bundle.parity_vectors())
-    reference = everything if puzzles is None else everything.first(puzzles)
-    backend = bundle.backend(target, threads=threads)
-    candidate = record_vectors(
-        backend,
-        bundle.puzzle_embeddings(),
-        reference.puzzles(),
-        reference.labels,
-        track=track,
-        what=label,
+    run = solve_held_out(
+        bundle, target, puzzles=puzzles, threads=threads, track=track, description=label
     )
-    return backend.describe(), compare(reference, candidate)
+    return run.engine, run.report()

@@ -69,7 +69,7 @@ def same(one: dict[str, torch.Tensor], other: dict[str, torch.Tensor]) -> bool:
 
 
 @pytest.mark.parametrize("activations", ["per_token", "per_layer", "float"])
-@pytest.mark.parametrize("kind", ["int8", "fp8", "int4"])
+@pytest.mark.parametrize("qtype", ["int8", "fp8", "int4"])
 @pytest.mark.parametrize("name", ["mlp", "attention-rope"])
 def test_the_network_computes_as_its_quantized_self(
     name: str, qtype: QType, activations: Activations
@@ -116,7 +116,7 @@ def test_ranges_are_those_that_calibrating_takes(method: RangeMethod) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind", "activations"),
+    ("name", "qtype", "activations"),
     [
         ("mlp", "int8", "per_token"),
         ("attention-rope", "fp8", "per_layer"),

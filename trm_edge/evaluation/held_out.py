@@ -1,0 +1,73 @@
+"""A bundle's held-out puzzles, solved again by one of its targets."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from trm_edge.bundle import Bundle
+from trm_edge.evaluation.parity import ParityReport, compare
+from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.progress import Track, silent
+
+
+@dataclass(frozen=True)
+class HeldOutRun:
+    """Answers of a target to the held-out puzzles beside those of the float32 model.
+
+    Args:
+        target: name of the target.
+        precision: as the manifest has it.
+        engine: what ran the target, for people.
+        reference: the float32 model's answers.
+        candidate: the target's answers to the same puzzles.
+    """
+
+    target: str
+    precision: str
+    engine: str
+    reference: ParityVectors
+    candidate: ParityVectors
+
+    def report(self) -> ParityReport:
+        """Both compared, puzzle by puzzle."""
+        return compare(self.reference, self.candidate)
+
+
+def solve_held_out(
+    bundle: Bundle,
+    target: str | None = None,
+    *,
+    puzzles: int | None = None,
+    threads: int = 0,
+    track: Track = silent,
+    description: str | None = None,
+) -> HeldOutRun:
+    """Solve the held-out puzzles with a target, for all steps.
+
+    Args:
+        bundle: the bundle.
+        target: name of the target; by default as in :meth:`Bundle.target`.
+        puzzles: only the first so many; all by default.
+        threads: of the CPU; 0: every core.
+        track: reports progress.
+        description: what the progress is called; target and precision by default.
+
+    Raises:
+        BundleError: there is no such target, or the bundle's vectors are damaged.
+        EngineError: the target has an engine that does not fit this machine.
+        BackendError: the engine failed.
+    """
+    name, record = bundle.target(target)
+    reference = bundle.parity()
+    if puzzles is not None:
+        reference = reference.first(puzzles)
+    backend = bundle.backend(name, threads=threads)
+    candidate = record_vectors(
+        backend,
+        bundle.puzzle_embeddings(),
+        reference.puzzles(),
+        reference.labels,
+        track=track,
+        what=description or f"{name}, {record.precision}",
+    )
+    return HeldOutRun(name, record.precision, backend.describe(), reference, candidate)
