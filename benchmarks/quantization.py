@@ -61,7 +61,7 @@ class Bench:
             OnnxRuntimeBackend(path, self.config, threads=self.threads),
             self.subject.table,
             [entry.puzzle for entry in entries],
-            labels_of(entries, self.config.seq_len),
+            labels_of(entries, self.config),
             track=self.track,
             what=f"{self.name}: {what}",
         )

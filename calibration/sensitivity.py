@@ -58,7 +58,7 @@ class QuantizedRunner:
                 OnnxRuntimeBackend(path, config),
                 self.puzzle_embeddings,
                 [entry.puzzle for entry in entries],
-                labels_of(entries, config.seq_len),
+                labels_of(entries, config),
                 carry_puzzles=len(entries) if carry_puzzles is None else carry_puzzles,
                 track=track,
                 what=what,

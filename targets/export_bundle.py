@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 from importlib import metadata
 from pathlib import Path
 
@@ -25,6 +25,8 @@ from trm_edge.targets.quantization import quantized_step
 from trm_edge.targets.request import ExportRequest
 from trm_edge.targets.target_graphs import GraphInputs, TargetSimulator, target_graph
 
+logger = logging.getLogger(__name__)
+
 _HEADS_REASON = "heads and embedding are a thousandth of the work and decide the answer"
 _VERIFIED_PUZZLES = 4
 FLOAT32 = "float32/step.onnx"
@@ -36,7 +38,6 @@ def export_bundle(
     *,
     force: bool = False,
     track: Track = silent,
-    say: Callable[[str], None] = lambda text: None,
 ) -> Bundle:
     """Write a bundle to ``output``, whole or not at all.
 
@@ -59,7 +60,7 @@ def export_bundle(
         worst = verify_step_graph(
             reference, checkpoint.model, table, held_out.puzzles[:_VERIFIED_PUZZLES], track
         )
-        say(
+        logger.info(
             f"step graph equals PyTorch over {config.halt_max_steps} steps "
             f"(largest difference {worst:.1e})"
         )
@@ -67,16 +68,16 @@ def export_bundle(
             OnnxRuntimeBackend(reference, config),
             table,
             held_out.puzzles,
-            labels_of(held_out.entries, config.seq_len),
+            labels_of(held_out.entries, config),
             track=track,
             what="float32 answers to held-out puzzles",
         )
         vectors.save(writer.path(PARITY))
-        say(f"float32 answers to {len(vectors)} puzzles kept ({held_out.source})")
+        logger.info(f"float32 answers to {len(vectors)} puzzles kept ({held_out.source})")
         float_layers: tuple[FloatLayer, ...] = ()
         graph_inputs = GraphInputs(checkpoint.model, request.precision, None, {})
         if request.qtype is not None:
-            step = quantized_step(request, request.qtype, held_out, vectors, track=track, say=say)
+            step = quantized_step(request, request.qtype, held_out, vectors, track=track)
             float_layers = step.float_layers
             model = step.saved.calibration.model
             graph_inputs = GraphInputs(model, request.precision, request.qtype, step.layers)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -26,8 +27,9 @@ from trm_edge.progress import Track, silent
 from trm_edge.targets.puzzle_sources import PuzzleSet, calibration_puzzles
 from trm_edge.targets.request import ExportRequest
 
+logger = logging.getLogger(__name__)
+
 SENSITIVITY_PUZZLES = 32  # that layers are ranked on where a limit does not ask for it
-Say = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -47,7 +49,6 @@ def quantized_step(
     reference: ParityVectors,
     *,
     track: Track = silent,
-    say: Say = lambda text: None,
 ) -> QuantizedStep:
     """Quantize the request's checkpoint.
 
@@ -62,12 +63,12 @@ def quantized_step(
     chosen = calibration_puzzles(
         request.task, request.calibration, request.dataset, held_out, recipe.puzzles
     )
-    with _told(say):
+    with _warnings_logged():
         chosen.warn_where_weak()
         if request.qat_steps:
-            saved = _fine_tuned(request, qtype, held_out, chosen, track, say)
+            saved = _fine_tuned(request, qtype, held_out, chosen, track)
         else:
-            saved = _calibration(request, qtype, chosen, track, say)
+            saved = _calibration(request, qtype, chosen, track)
     layers = dict(saved.calibration.layers)
     if request.max_drop is None and not request.sensitivity:
         return QuantizedStep(saved, layers, ())
@@ -89,7 +90,7 @@ def quantized_step(
             )
         )
     report = settled.report
-    say(
+    logger.info(
         f"{report.worst_drop:+.2f} points of exact match are lost, at most "
         f"{report.drop_bound:.2f} by its 95 % interval, on {report.puzzles} held-out puzzles; "
         f"{len(float_layers)} of {len(saved.calibration.layers)} layers stay in float"
@@ -113,23 +114,23 @@ def _to_json(ranking: Sequence[LayerSensitivity], puzzles: int) -> str:
 
 
 def _calibration(
-    request: ExportRequest, qtype: QType, chosen: PuzzleSet, track: Track, say: Say
+    request: ExportRequest, qtype: QType, chosen: PuzzleSet, track: Track
 ) -> SavedCalibration:
     checkpoint, cache = request.checkpoint, request.calibration_cache
     recipe = request.calibration_recipe(qtype)
     if cache is not None and cache.is_file():
         saved = read_calibration(cache, checkpoint.model, checkpoint.sha256, qtype, recipe)
-        say(f"calibration taken from {cache} ({saved.source})")
+        logger.info(f"calibration taken from {cache} ({saved.source})")
         return saved
     ready = calibrate(
         checkpoint.model, checkpoint.puzzle_embeddings, chosen.puzzles, qtype, recipe, track
     )
     saved = SavedCalibration(ready, checkpoint.sha256, chosen.source)
     seen = ready.coverage
-    say(f"calibrated on {seen.carries} carries of {seen.puzzles} puzzles ({chosen.source})")
+    logger.info(f"calibrated on {seen.carries} carries of {seen.puzzles} puzzles ({chosen.source})")
     if cache is not None:
         write_text(cache, saved.to_json())
-        say(f"calibration kept in {cache}")
+        logger.info(f"calibration kept in {cache}")
     return saved
 
 
@@ -139,7 +140,6 @@ def _fine_tuned(
     held_out: PuzzleSet,
     chosen: PuzzleSet,
     track: Track,
-    say: Say,
 ) -> SavedCalibration:
     """Calibrate, fine-tune on every puzzle there is, and calibrate what came out of it."""
     checkpoint, recipe = request.checkpoint, request.calibration_recipe(qtype)
@@ -149,17 +149,19 @@ def _fine_tuned(
     ready = calibrate(checkpoint.model, table, chosen.puzzles, qtype, recipe, track)
     state = request.qat_state
     if state is not None and state.exists():
-        say(f"going on with the fine-tuning in {state}")
+        logger.info(f"going on with the fine-tuning in {state}")
     model = finetune(
         ready.model, table, lessons.entries, qtype, recipe, how, state=state, track=track
     )
-    say(f"fine-tuned for {how.steps} steps on {len(lessons.entries)} puzzles ({lessons.source})")
+    logger.info(
+        f"fine-tuned for {how.steps} steps on {len(lessons.entries)} puzzles ({lessons.source})"
+    )
     again = calibrate(model, table, chosen.puzzles, qtype, recipe, track)
     return SavedCalibration(again, checkpoint.sha256, chosen.source, how)
 
 
 @contextmanager
-def _told(say: Say) -> Iterator[None]:
+def _warnings_logged() -> Iterator[None]:
     """Warnings of calibration go to the caller as lines, each once."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CalibrationWarning)
@@ -167,7 +169,7 @@ def _told(say: Say) -> Iterator[None]:
     for text in dict.fromkeys(
         str(warning.message) for warning in caught if warning.category is CalibrationWarning
     ):
-        say(f"Warning: {text}")
+        logger.warning("%s", text)
     for warning in caught:
         if warning.category is not CalibrationWarning:
             warnings.warn_explicit(

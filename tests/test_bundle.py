@@ -116,7 +116,7 @@ def test_what_is_no_bundle(tmp_path: Path) -> None:
 
 
 def test_a_target_that_is_not_there(bundle: Path) -> None:
-    with pytest.raises(BundleError, match="holds no target 'orin'; it has cpu"):
+    with pytest.raises(BundleError, match="has no target 'orin'; it has cpu"):
         Bundle.open(bundle).target("orin")
 
 

@@ -48,7 +48,7 @@ def main(checkpoint: Path, puzzles: int) -> None:
             OnnxRuntimeBackend(path, loaded.config),
             loaded.puzzle_embeddings,
             held_out.puzzles,
-            labels_of(held_out.entries, loaded.config.seq_len),
+            labels_of(held_out.entries, loaded.config),
             track=track,
             what=checkpoint.name,
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -24,6 +25,8 @@ from trm_edge.profile import TargetProfile
 from trm_edge.step import step_inputs
 from trm_edge.targets.profiles import load_profile
 
+logger = logging.getLogger(__name__)
+
 FP8_SINCE = (8, 9)  # compute capability
 
 
@@ -35,7 +38,6 @@ def build_target(
     compute_capability: str | None = None,
     batch: tuple[int, int, int] | None = None,
     optimization_level: int | None = None,
-    say: Callable[[str], None] = lambda text: None,
     probe_driver: Callable[[], DriverState] = probe,
     make_compiler: Callable[[CompilerName], Compiler] = Compiler,
 ) -> EngineRecord:
@@ -71,7 +73,7 @@ def build_target(
     graph = bundle.path / target.step
     folder = graph.parent
     cache = folder / TIMING_CACHE
-    say(f"{compiler.name} {compiler.version}, compute capability {capability}")
+    logger.info(f"{compiler.name} {compiler.version}, compute capability {capability}")
     try:
         built = build_engine(
             graph,

@@ -34,6 +34,18 @@ PARITY = "parity.npz"
 PUZZLE_EMBEDDINGS = "puzzle_embeddings.npy"
 
 
+def load(path: str | Path) -> Bundle:
+    """Open a bundle and verify every file: :meth:`Bundle.open` for a path as text.
+
+    Args:
+        path: folder of the bundle.
+
+    Raises:
+        BundleError: missing, foreign, newer, truncated or tampered with; says which file.
+    """
+    return Bundle.open(Path(path))
+
+
 class Bundle:
     """An opened bundle. Every file was hashed and agrees with the manifest.
 
@@ -90,18 +102,30 @@ class Bundle:
         return self.manifest.model
 
     def target(self, name: str | None = None) -> tuple[str, TargetRecord]:
-        """The target of that name; without one, ``cpu`` or the bundle's only target.
+        """A target and its record.
+
+        Args:
+            name: name of the target; by default ``cpu``, or the only one where there is no ``cpu``.
 
         Raises:
-            BundleError: there is no such target; lists those there are.
+            BundleError: there is no such target, or none is named and several could be meant;
+                lists those there are.
         """
         targets = self.manifest.targets
         if name is None:
-            name = "cpu" if "cpu" in targets else next(iter(targets))
+            if "cpu" in targets:
+                name = "cpu"
+            elif len(targets) == 1:
+                name = next(iter(targets))
+            else:
+                raise BundleError(
+                    f"{self.path} has several targets and none is cpu: {', '.join(targets)}. "
+                    "Choose one with --target."
+                )
         if name not in targets:
             raise BundleError(
-                f"{self.path} holds no target {name!r}; it has {', '.join(targets)}. Add one "
-                f"with: trm-edge export --target {name}"
+                f"{self.path} has no target {name!r}; it has {', '.join(targets)}. Add one "
+                f"with: trm-edge export --into {self.path} --target {name}"
             )
         return name, targets[name]
 
@@ -116,11 +140,12 @@ class Bundle:
             BundleError: there is no such target.
             EngineError: the target has an engine that does not fit this machine.
         """
-        from trm_edge.backends.choice import choose
+        from trm_edge.backends.choice import CPU, choose
 
         name, record = self.target(target)
         choice = choose(self.path, name, record, self.config, threads=threads)
-        logger.info("%s: %s; %s", name, choice.backend.describe(), choice.reason)
+        level = logging.DEBUG if name == CPU else logging.INFO
+        logger.log(level, "%s: %s; %s", name, choice.backend.describe(), choice.reason)
         return choice
 
     def backend(self, target: str | None = None, *, threads: int = 0) -> Backend:

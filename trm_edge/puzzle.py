@@ -1,14 +1,44 @@
-"""What a model is given."""
+"""Puzzles, and the types that token ids are kept in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import PuzzleError
+
+Tokens = NDArray[np.unsignedinteger[Any]]  # ids in the type of token_dtype()
+
+
+def token_dtype(vocab_size: int) -> np.dtype[np.unsignedinteger[Any]]:
+    """The smallest unsigned type that holds every token id and, beside them, an unknown label.
+
+    Args:
+        vocab_size: V, number of token ids.
+
+    >>> token_dtype(11), token_dtype(255), token_dtype(256)
+    (dtype('uint8'), dtype('uint8'), dtype('uint16'))
+    """
+    for dtype in (np.uint8, np.uint16):
+        if vocab_size <= np.iinfo(dtype).max:
+            return np.dtype(dtype)
+    return np.dtype(np.uint32)
+
+
+def unknown_label(dtype: np.dtype[Any]) -> int:
+    """The label of a cell whose answer is not known: the largest value of the type.
+
+    Args:
+        dtype: as :func:`token_dtype` gives it.
+
+    >>> unknown_label(token_dtype(11))
+    255
+    """
+    return int(np.iinfo(dtype).max)
 
 
 @dataclass(frozen=True)

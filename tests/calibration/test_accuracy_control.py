@@ -7,7 +7,7 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
-from trm_edge.backends.fake import FakeBackend
+from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
 from trm_edge.calibration.accuracy_control import control_accuracy
 from trm_edge.calibration.sensitivity import QuantizedRunner, rank_layers
 from trm_edge.errors import CalibrationError
@@ -40,7 +40,7 @@ class HarmfulRunner:
             FakeBackend(),
             None,
             [entry.puzzle for entry in puzzles],
-            labels_of(puzzles, 81),
+            labels_of(puzzles, FAKE_CONFIG),
             carry_puzzles=4,
         )
         vectors.z_H[:] = 0

@@ -260,7 +260,7 @@ def test_solve_misused(toy_bundle: Path, tmp_path: Path) -> None:
     failed(run("solve", toy_bundle, "-", "--batch", 0), "0 is not in the range", code=2)
     failed(run("solve", toy_bundle, "-", "--format", "xml"), "'xml' is not one of", code=2)
     failed(run("solve", tmp_path, "-"), "is no bundle")
-    failed(run("solve", toy_bundle, "-", "--target", "h100"), "holds no target 'h100'")
+    failed(run("solve", toy_bundle, "-", "--target", "h100"), "has no target 'h100'")
     failed(
         run("solve", toy_bundle, "-", "--min-steps", 9, stdin=LINE),
         "1 <= min_steps <= max_steps, but got min_steps 9 and max_steps 4",

@@ -148,7 +148,7 @@ def test_regress_misused(toy_bundle: Path, baseline: Path, tmp_path: Path) -> No
         "was written for the target l4",
     )
     # Without --target it is the baseline's.
-    failed(run("regress", toy_bundle, "--baseline", other), "holds no target 'l4'; it has cpu")
+    failed(run("regress", toy_bundle, "--baseline", other), "has no target 'l4'; it has cpu")
 
 
 # --- bench -------------------------------------------------------------------------------------

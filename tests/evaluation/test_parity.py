@@ -10,10 +10,10 @@ from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
 from trm_edge.errors import BundleError, ConfigError
 from trm_edge.evaluation.parity import compare
 from trm_edge.evaluation.statistics import mcnemar_exact, paired_drop, wilson_interval
-from trm_edge.evaluation.vectors import UNKNOWN, ParityVectors, record_vectors
+from trm_edge.evaluation.vectors import ParityVectors, record_vectors
 from trm_edge.loop.solver import Solver
 from trm_edge.manifest import Limits
-from trm_edge.puzzle import Puzzle
+from trm_edge.puzzle import Puzzle, unknown_label
 
 N = 20
 
@@ -131,7 +131,9 @@ def test_the_interval_of_the_drop_shrinks_with_puzzles() -> None:
 
 def test_without_answers_the_reference_counts_as_right() -> None:
     vectors = fake_vectors()
-    unknown = replace(vectors, labels=np.full_like(vectors.labels, UNKNOWN))
+    unknown = replace(
+        vectors, labels=np.full_like(vectors.labels, unknown_label(vectors.labels.dtype))
+    )
     candidate = replace(unknown, predictions=(vectors.predictions + 1).astype(np.uint8))
     report = compare(unknown, candidate)
     assert not report.labelled

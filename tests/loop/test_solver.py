@@ -13,7 +13,7 @@ import pytest
 from tests.toys import VARIANTS, toy_model, toy_table, toy_tokens
 from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
 from trm_edge.errors import BackendError, ConfigError, PuzzleError
-from trm_edge.evaluation.vectors import UNKNOWN, halting_steps, record_vectors
+from trm_edge.evaluation.vectors import halting_steps, record_vectors
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.loop.halting import HaltingMode, HaltingRule
 from trm_edge.loop.solver import Solution, Solver
@@ -159,9 +159,7 @@ def test_unchanged_in_the_loop_as_over_recorded_steps() -> None:
     config = VARIANTS["q-continue"]
     backend, table = TorchBackend(toy_model(config)), toy_table(config)
     given = [Puzzle(tokens) for tokens in toy_tokens(config, 11)]
-    vectors = record_vectors(
-        backend, table, given, np.full((11, config.seq_len), UNKNOWN, np.uint8)
-    )
+    vectors = record_vectors(backend, table, given, np.full((11, config.seq_len), 255, np.uint8))
     rule = HaltingRule.from_config(config, "fixed", unchanged=1)
     with Solver(backend, table, halting=rule, batch=3) as solver:
         steps = [one.steps for one in solver.solve(given, ordered=True)]

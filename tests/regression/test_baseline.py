@@ -90,13 +90,15 @@ def test_no_baseline_there(tmp_path: Path) -> None:
 
 def test_answers_of_puzzles_without_labels_are_held_against_float32() -> None:
     from tests.evaluation.test_parity import fake_vectors
-    from trm_edge.evaluation.vectors import UNKNOWN
+    from trm_edge.puzzle import unknown_label
 
     vectors = fake_vectors()
     known = Answers.of(vectors, vectors)
     assert known.right_fixed.all()
     assert known.error.max() < 1e-3
-    unknown = replace(vectors, labels=np.full_like(vectors.labels, UNKNOWN))
+    unknown = replace(
+        vectors, labels=np.full_like(vectors.labels, unknown_label(vectors.labels.dtype))
+    )
     other = replace(vectors, predictions=vectors.predictions.copy())
     other.predictions[3, :, 7] += 1
     right = Answers.of(unknown, other).right_adaptive

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.logs import logged
 from tests.regression.measurements import measured, speed
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.machine import Machine
@@ -35,8 +36,8 @@ def red_after(
     """What is red where the measurements are these, and what was said meanwhile."""
     measurements: Iterator[Speed] = iter(found)
     monkeypatch.setattr(run, "measure_speed", lambda *_, **__: next(measurements))
-    said: list[str] = []
-    checks = run.regress_speed(bundle, baseline, Budgets(), say=said.append)
+    with logged() as said:
+        checks = run.regress_speed(bundle, baseline, Budgets())
     assert next(measurements, None) is None
     return [check.name for check in regressed(checks)], said
 
@@ -53,7 +54,7 @@ def test_a_slowdown_has_to_show_every_time(
     slow = [speed(seed, 1.2) for seed in (1, 2, 3)]
     found, said = red_after(slow, bundle, baseline, monkeypatch)
     assert found == ["a step of 1 slot", "a step of 8 slots"]
-    assert said == ["a step of 1 slot, a step of 8 slots: slower; measuring again"] * 2
+    assert said == ["info: a step of 1 slot, a step of 8 slots: slower; measuring again"] * 2
     found, said = red_after([*slow[:2], speed(3)], bundle, baseline, monkeypatch)
     assert (found, len(said)) == ([], 2)
     found, said = red_after([slow[0], speed(3)], bundle, baseline, monkeypatch)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.logs import logged
 from tests.toys import BASE, write_run
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.parity import ParityReport, compare
@@ -99,7 +100,6 @@ def test_one_calibration_for_several_targets_and_the_files_named(
     toy_dataset: Path, tmp_path: Path
 ) -> None:
     checkpoint = load_checkpoint(write_run(tmp_path / "run", BASE))
-    said: list[str] = []
     request = ExportRequest(
         checkpoint=checkpoint,
         task=task_for(checkpoint.config),
@@ -107,7 +107,8 @@ def test_one_calibration_for_several_targets_and_the_files_named(
         targets=(load_profile("cpu"),),
         dataset=toy_dataset,
     )
-    bundle = export_bundle(request, tmp_path / "b", say=said.append)
+    with logged() as said:
+        bundle = export_bundle(request, tmp_path / "b")
     assert set(bundle.manifest.files) == {
         "calibration.json",
         "cpu/step.onnx",

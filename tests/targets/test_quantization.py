@@ -11,6 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
+from tests.logs import logged
 from tests.toys import BASE, write_run
 from trm_edge.bundle import Bundle
 from trm_edge.calibration.accuracy_control import ControlledAccuracy
@@ -46,8 +47,8 @@ def request_of(toy_dataset: Path, tmp_path: Path) -> Any:
 
 
 def export(request: ExportRequest, output: Path) -> tuple[Bundle, list[str]]:
-    said: list[str] = []
-    return export_bundle(request, output, say=said.append), said
+    with logged() as lines:
+        return export_bundle(request, output), lines
 
 
 def step_sha256(bundle: Bundle) -> str:
@@ -86,7 +87,7 @@ def test_few_puzzles_and_puzzles_of_one_kind_are_told(
     request_of: Any, toy_dataset: Path, tmp_path: Path
 ) -> None:
     _, said = export(request_of(), tmp_path / "few")
-    assert any("Warning: 4 different puzzles are few to calibrate on" in text for text in said)
+    assert any("warning: 4 different puzzles are few to calibrate on" in text for text in said)
     data = tmp_path / "data"
     (data / "train").mkdir(parents=True)
     (data / "test").symlink_to(toy_dataset / "test")

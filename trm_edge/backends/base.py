@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
+from trm_edge.puzzle import Tokens, token_dtype
 
 
 class HaltingLogits(NamedTuple):
@@ -109,9 +110,16 @@ class Backend(ABC):
     def compact(self, slots: NDArray[np.int64]) -> None:
         """Shrink to these slots, in this order; the others are given up."""
 
-    def predictions(self, slots: NDArray[np.int64]) -> NDArray[np.uint8]:
-        """Most likely token of every cell after the last step, (n, L) uint8."""
-        best: NDArray[np.uint8] = self.logits(slots).argmax(-1).astype(np.uint8)
+    def predictions(self, slots: NDArray[np.int64]) -> Tokens:
+        """Most likely token of every cell after the last step.
+
+        Args:
+            slots: (n,) int64, the slots asked for.
+
+        Returns:
+            (n, L) in the type of :func:`~trm_edge.puzzle.token_dtype`.
+        """
+        best: Tokens = self.logits(slots).argmax(-1).astype(token_dtype(self.config.vocab_size))
         return best
 
     def describe(self) -> str:

@@ -33,15 +33,14 @@ FAKE_CONFIG = ModelConfig(
 class FakeBackend(Backend):
     """Echoes its tokens and halts each puzzle after a number of steps that they decide.
 
-        The puzzle with tokens t takes ``1 + sum(t) % halt_max_steps`` steps; its carry counts the
-        steps, so a slot that was not reset, or reset too often, gives a wrong answer to the caller.
+    The puzzle with tokens t takes ``1 + sum(t) % halt_max_steps`` steps; its carry counts the
+    steps, so a slot that was not reset, or reset too often, gives a wrong answer to the caller.
 
-        >>> from trm_edge.loop.solver import Solver
-    from trm_edge.puzzle import Puzzle
-        >>> backend = FakeBackend()
-        >>> with Solver(backend, batch=2) as solver:
-        ...     [s.steps for s in solver.solve([Puzzle(np.ones(81, np.int32))])]
-        [2]
+    >>> from trm_edge import Puzzle, Solver
+    >>> backend = FakeBackend()
+    >>> with Solver(backend, batch=2) as solver:
+    ...     [s.steps for s in solver.solve([Puzzle(np.ones(81, np.int32))])]
+    [2]
     """
 
     name = "fake"

@@ -6,7 +6,6 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import click
-from rich.console import Console
 
 from trm_edge.build import build_target, profile_of, trtexec_line
 from trm_edge.bundle import Bundle
@@ -52,7 +51,6 @@ def command(
         click.echo(trtexec_line(opened, profile))
         return
     chosen: CompilerName = compiler or ("tensorrt" if find_spec("tensorrt") else "tensorrt-rtx")
-    console = Console(stderr=True, highlight=False, soft_wrap=True)
     record = build_target(
         opened,
         profile,
@@ -60,7 +58,6 @@ def command(
         compute_capability=compute_capability,
         batch=batch or None,
         optimization_level=optimization_level,
-        say=console.print,
     )
     folder = (bundle / opened.manifest.targets[profile.name].step).parent
     click.echo(

@@ -203,7 +203,6 @@ def command(
                 output,
                 force=force,
                 track=track,
-                say=lambda text: console.print(f"  {text}"),
             )
     except KeyboardInterrupt:
         if qat and qat_state.exists():

@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from trm_edge import __version__
+from trm_edge.cli.console import logs_on_stderr
 from trm_edge.errors import TrmEdgeError
 
 # Where each command lives; none is imported before it is called.
@@ -58,7 +59,8 @@ class LazyGroup(click.Group):
 
     def invoke(self, ctx: click.Context) -> Any:
         try:
-            return super().invoke(ctx)
+            with logs_on_stderr():
+                return super().invoke(ctx)
         except TrmEdgeError as error:
             raise click.ClickException(str(error)) from error
 

@@ -6,9 +6,6 @@ from pathlib import Path
 
 import click
 
-from trm_edge.backends.base import Backend
-from trm_edge.bundle import Bundle
-
 bundle_argument = click.argument("bundle", type=click.Path(path_type=Path))
 target_option = click.option(
     "--target", metavar="NAME", help="Which of the bundle's targets; cpu by default."
@@ -28,14 +25,3 @@ json_output_option = click.option(
     metavar="FILE",
     help="Write the JSON there, too.",
 )
-
-
-def chosen_backend(bundle: Bundle, target: str | None, threads: int) -> Backend:
-    """What runs a target here; for other targets than ``cpu`` the reason goes to standard error."""
-    from trm_edge.backends.choice import CPU, choose
-
-    name, record = bundle.target(target)
-    choice = choose(bundle.path, name, record, bundle.config, threads=threads)
-    if name != CPU:
-        click.echo(f"{name}: {choice.backend.describe()}; {choice.reason}", err=True)
-    return choice.backend

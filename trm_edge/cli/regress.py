@@ -85,7 +85,6 @@ def command(
             f"{baseline} was written for the target {older.target}, but {name} is asked for. Pass "
             f"--target {older.target}, or another baseline."
         )
-    say = partial(click.echo, err=True)
     title = f"{bundle}: {name}, {record.precision}"
     with progress_bars() as track:
         if update or older is None:
@@ -93,7 +92,7 @@ def command(
             written.write(baseline)
             click.echo(_told(baseline, written))
             return
-        checks = regress(opened, older, budgets, speed=speed, repeats=repeats, track=track, say=say)
+        checks = regress(opened, older, budgets, speed=speed, repeats=repeats, track=track)
     failed = regressed(checks)
     engine = opened.backend(name).describe()
     about = {"bundle": str(bundle), "target": name, "engine": engine, "baseline": str(baseline)}

@@ -12,7 +12,6 @@ import click
 from trm_edge.bundle import Bundle
 from trm_edge.cli.options import (
     bundle_argument,
-    chosen_backend,
     target_option,
     threads_option,
 )
@@ -121,7 +120,7 @@ def command(
     forms = task.augmentations(rollouts)
     reader = _Reader(_entries(task, puzzles))
     solver = Solver(
-        chosen_backend(opened, target, threads),
+        opened.backend(target, threads=threads),
         opened.puzzle_embeddings(),
         halting=rule,
         batch=1 if watch else batch,

@@ -12,6 +12,7 @@ from trm_edge.errors import BundleError
 from trm_edge.evaluation.statistics import mcnemar_exact, paired_drop, wilson_interval
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.manifest import Limits
+from trm_edge.puzzle import Tokens
 
 _BINS = 10  # of the halting head's probability
 
@@ -173,7 +174,7 @@ def _halting(reference: ParityVectors, candidate: ParityVectors) -> HaltingParit
     )
 
 
-def _truth(reference: ParityVectors, answers: NDArray[np.uint8]) -> NDArray[np.uint8]:
+def _truth(reference: ParityVectors, answers: Tokens) -> Tokens:
     """The known answers (n, L), or the reference's own where they are not all known."""
     return reference.labels if reference.labelled else answers
 
@@ -184,7 +185,7 @@ def _histogram(run: ParityVectors) -> tuple[int, ...]:
     return tuple(int(count) for count in counts)
 
 
-def _calibration_error(run: ParityVectors, truth: NDArray[np.uint8]) -> float:
+def _calibration_error(run: ParityVectors, truth: Tokens) -> float:
     right = (run.predictions == truth[:, None]).all(-1).ravel()
     said = (1 / (1 + np.exp(-run.q_halt.astype(np.float64)))).ravel()
     place = np.minimum((said * _BINS).astype(np.int64), _BINS - 1)

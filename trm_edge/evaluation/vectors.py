@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend
+from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError
 from trm_edge.loop.halting import HaltingRule, steps_unchanged
 from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, silent
-from trm_edge.puzzle import Puzzle
+from trm_edge.puzzle import Puzzle, Tokens, token_dtype, unknown_label
 from trm_edge.tasks.base import Entry
 
-UNKNOWN = 255  # label of a cell whose answer is not known
 CARRY_PUZZLES = 64  # whose carries are kept, one position of each
 
 
@@ -34,10 +34,10 @@ class ParityVectors:
     has the same norm, so the mean of their cosines is that of whole states.
     """
 
-    tokens: NDArray[np.uint8]  # (n, L)
+    tokens: Tokens  # (n, L)
     identifiers: NDArray[np.int32]  # (n,)
-    labels: NDArray[np.uint8]  # (n, L), UNKNOWN where the answer is not known
-    predictions: NDArray[np.uint8]  # (n, T, L)
+    labels: Tokens  # (n, L), unknown_label() where the answer is not known
+    predictions: Tokens  # (n, T, L)
     q_halt: NDArray[np.float32]  # (n, T)
     q_continue: NDArray[np.float32]  # (n, T)
     halting_steps: NDArray[np.int32]  # (n,), from 1
@@ -70,9 +70,9 @@ class ParityVectors:
     @property
     def labelled(self) -> bool:
         """Whether every answer is known."""
-        return bool((self.labels != UNKNOWN).all())
+        return bool((self.labels != unknown_label(self.labels.dtype)).all())
 
-    def answers(self, *, adaptive: bool) -> NDArray[np.uint8]:
+    def answers(self, *, adaptive: bool) -> Tokens:
         """(n, L): at the halting step, or after the last."""
         if not adaptive:
             return self.predictions[:, -1]
@@ -110,7 +110,7 @@ def record_vectors(
     backend: Backend,
     puzzle_embeddings: NDArray[np.float32] | None,
     puzzles: Sequence[Puzzle],
-    labels: NDArray[np.uint8],
+    labels: Tokens,
     *,
     batch: int = 32,
     carry_puzzles: int = CARRY_PUZZLES,
@@ -120,13 +120,13 @@ def record_vectors(
     """Run every puzzle for all ``halt_max_steps`` steps and keep each step's answer.
 
     Args:
-        labels: (n, L) known answers, UNKNOWN where there is none.
+        labels: (n, L) known answers, unknown_label() where there is none.
         carry_puzzles: of how many puzzles the carry is kept.
     """
     config = backend.config
     fixed = HaltingRule.from_config(config, "fixed")
     n, length, steps = len(puzzles), config.seq_len, config.halt_max_steps
-    predictions = np.zeros((n, steps, length), np.uint8)
+    predictions = np.zeros((n, steps, length), token_dtype(config.vocab_size))
     q_halt = np.zeros((n, steps), np.float32)
     q_continue = np.zeros((n, steps), np.float32)
     kept = min(carry_puzzles, n)
@@ -150,7 +150,9 @@ def record_vectors(
             q_halt[solution.index] = solution.q_halt
             q_continue[solution.index] = solution.q_continue
     return ParityVectors(
-        tokens=np.stack([puzzle.tokens for puzzle in puzzles]).astype(np.uint8),
+        tokens=np.stack([puzzle.tokens for puzzle in puzzles]).astype(
+            token_dtype(config.vocab_size)
+        ),
         identifiers=np.array([puzzle.identifier for puzzle in puzzles], np.int32),
         labels=labels,
         predictions=predictions,
@@ -163,9 +165,15 @@ def record_vectors(
     )
 
 
-def labels_of(entries: Sequence[Entry], length: int) -> NDArray[np.uint8]:
-    """Known answers (n, L) uint8, UNKNOWN where an entry has none."""
-    labels = np.full((len(entries), length), UNKNOWN, np.uint8)
+def labels_of(entries: Sequence[Entry], config: ModelConfig) -> Tokens:
+    """Known answers (n, L), with :func:`~trm_edge.puzzle.unknown_label` where there is none.
+
+    Args:
+        entries: n puzzles.
+        config: the model's; fixes L and the type.
+    """
+    dtype = token_dtype(config.vocab_size)
+    labels = np.full((len(entries), config.seq_len), unknown_label(dtype), dtype)
     for row, entry in enumerate(entries):
         if entry.answer is not None:
             labels[row] = entry.answer
@@ -176,7 +184,7 @@ def halting_steps(
     rule: HaltingRule,
     q_halt: NDArray[np.float32],
     q_continue: NDArray[np.float32],
-    predictions: NDArray[np.uint8] | None = None,
+    predictions: Tokens | None = None,
 ) -> NDArray[np.int32]:
     """The step (from 1) at which each of n puzzles stops, from q (n, T) of every step.
 

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
+from trm_edge.puzzle import Tokens
 
 HaltingMode = Literal["adaptive", "fixed"]
 
@@ -124,7 +125,7 @@ class HaltingRule:
         return f"adaptive, {rule}{still}{least}, at most {most}"
 
 
-def steps_unchanged(predictions: NDArray[np.uint8]) -> NDArray[np.int32]:
+def steps_unchanged(predictions: Tokens) -> NDArray[np.int32]:
     """How many predictions before each equal it, (n, T) from predictions (n, T, L)."""
     same: NDArray[np.int32] = np.zeros(predictions.shape[:2], np.int32)
     for step in range(1, same.shape[1]):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend
 from trm_edge.loop.halting import HaltingRule
-from trm_edge.puzzle import Puzzle
+from trm_edge.puzzle import Puzzle, Tokens, token_dtype
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,11 @@ class Finished:
     """What a slot hands out when its puzzle is done."""
 
     index: int
-    answer: NDArray[np.uint8]  # (L,)
+    answer: Tokens  # (L,)
     halted: bool
     q_halt: NDArray[np.float32]  # (steps,)
     q_continue: NDArray[np.float32]
-    trajectory: NDArray[np.uint8] | None  # (steps, L)
+    trajectory: Tokens | None  # (steps, L)
 
 
 class SlotGroup:
@@ -51,15 +51,16 @@ class SlotGroup:
         first = list(islice(source, slots))
         count, steps = len(first), halting.max_steps
         length = backend.config.seq_len
+        dtype = token_dtype(backend.config.vocab_size)
         self.indices = np.array([index for index, _ in first], np.int64)
         self.steps = np.zeros(count, np.int32)  # taken by the puzzle in each slot
         self._tokens = np.zeros((count, length), np.int32)
         self._rows = None if table is None else np.zeros((count, table.shape[1]), np.float32)
         self._reset = np.ones(count, np.bool_)
         self._q = np.zeros((2, count, steps), np.float32)
-        self._trajectory = np.zeros((count, steps, length), np.uint8) if trace else None
+        self._trajectory = np.zeros((count, steps, length), dtype) if trace else None
         # The last prediction of every slot and how many before it equal it, for the rule alone.
-        self._last = np.zeros((count, length), np.uint8) if halting.unchanged else None
+        self._last = np.zeros((count, length), dtype) if halting.unchanged else None
         self._same = np.zeros(count, np.int32)
         for slot, (_, puzzle) in enumerate(first):
             self._place(slot, puzzle)
@@ -117,7 +118,7 @@ class SlotGroup:
         if self._rows is not None and self._table is not None:
             self._rows[slot] = self._table[puzzle.identifier]
 
-    def _finished(self, slot: int, answer: NDArray[np.uint8], halted: bool) -> Finished:
+    def _finished(self, slot: int, answer: Tokens, halted: bool) -> Finished:
         steps = int(self.steps[slot])
         q_halt, q_continue = self._q[:, slot, :steps].copy()
         path = None if self._trajectory is None else self._trajectory[slot, :steps].copy()

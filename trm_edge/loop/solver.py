@@ -18,7 +18,7 @@ from trm_edge.backends.base import Backend
 from trm_edge.errors import ConfigError
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.slots import SlotGroup
-from trm_edge.puzzle import Puzzle, check_puzzle
+from trm_edge.puzzle import Puzzle, Tokens, check_puzzle
 
 # Called after every step with the indices (B,) of the puzzles at work and the steps (B,) they have
 # taken, while the backend still holds the outputs of that step.
@@ -30,12 +30,12 @@ class Solution:
     """What comes out for one puzzle."""
 
     index: int  # position in the stream that was given, from 0
-    answer: NDArray[np.uint8]  # (L,) token ids of the step it stopped at
+    answer: Tokens  # (L,) token ids of the step it stopped at
     steps: int  # taken for it
     halted: bool  # the rule held; False: it ran out of steps
     q_halt: NDArray[np.float32]  # (steps,)
     q_continue: NDArray[np.float32]  # (steps,)
-    trajectory: NDArray[np.uint8] | None = None  # (steps, L), where asked for
+    trajectory: Tokens | None = None  # (steps, L), where asked for
 
     @property
     def confidence(self) -> float:

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 
 from trm_edge.errors import BundleError
 from trm_edge.evaluation.machine import Machine
-from trm_edge.evaluation.vectors import UNKNOWN, ParityVectors
+from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.files import write_text
+from trm_edge.puzzle import unknown_label
 
 FORMAT = "trm-edge.baseline/1"
 STEP_GRAPH, ENGINE = "step graph", "engine"  # whose sizes are kept
@@ -48,7 +49,7 @@ class Answers:
         fixed, adaptive = (reference.answers(adaptive=mode) for mode in (False, True))
         known = reference.labels
         if not reference.labelled:
-            unknown = (known == UNKNOWN).any(1, keepdims=True)
+            unknown = (known == unknown_label(known.dtype)).any(1, keepdims=True)
             fixed, adaptive = (np.where(unknown, own, known) for own in (fixed, adaptive))
         else:
             fixed = adaptive = known

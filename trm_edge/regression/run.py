@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
 
 from trm_edge.bundle import Bundle
 from trm_edge.errors import BundleError
@@ -19,6 +19,8 @@ from trm_edge.regression.measure import float32_sha256, measure
 from trm_edge.regression.speed import REPEATS, measure_speed
 from trm_edge.regression.speed_checks import decided_by, speed_checks, unknown_machine
 
+logger = logging.getLogger(__name__)
+
 AGAIN = 2  # more measurements that a slowdown has to survive
 
 
@@ -30,14 +32,12 @@ def regress(
     speed: bool = True,
     repeats: int = REPEATS,
     track: Track = silent,
-    say: Callable[[str], None] = lambda text: None,
 ) -> list[Check]:
     """Every check of the baseline's target, in the order in which people read them.
 
     Args:
         speed: also time steps and start processes, which takes longer than the answers.
         sessions: of the timing, at most.
-        say: told what is measured again.
     """
     measured, vectors = measure(bundle, baseline.target, track=track)
     checks = [
@@ -45,7 +45,7 @@ def regress(
         *file_checks(measured, baseline, budgets),
     ]
     if speed:
-        checks += regress_speed(bundle, baseline, budgets, repeats=repeats, track=track, say=say)
+        checks += regress_speed(bundle, baseline, budgets, repeats=repeats, track=track)
     return [*checks, _limits(broken_limits(bundle, vectors))]
 
 
@@ -56,7 +56,6 @@ def regress_speed(
     *,
     repeats: int = REPEATS,
     track: Track = silent,
-    say: Callable[[str], None] = lambda text: None,
 ) -> list[Check]:
     """Checks of speed; one is red only if every measurement of ``1 + AGAIN`` says so."""
     here = Machine.current()
@@ -75,7 +74,7 @@ def regress_speed(
         slow = [check.name for check in regressed(list(checks.values()))]
         if not slow:
             break
-        say(f"{', '.join(slow)}: slower; measuring again")
+        logger.info(f"{', '.join(slow)}: slower; measuring again")
         again = once()
         checks |= {name: again[name] for name in slow}
     return list(checks.values())

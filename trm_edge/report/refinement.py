@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.bundle import Bundle
-from trm_edge.evaluation.vectors import UNKNOWN, ParityVectors
+from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.loop.solver import Solution, Solver
 from trm_edge.progress import Track, silent
+from trm_edge.puzzle import Tokens, unknown_label
 from trm_edge.tasks.base import Task
 
 TRIED = 32  # puzzles, those that float32 takes longest over
@@ -91,19 +92,19 @@ def refine(
 def _longest(vectors: ParityVectors) -> NDArray[np.int64]:
     """Rows of the puzzles to try: first those that float32 solves, the most steps first."""
     answers, known = vectors.answers(adaptive=True), vectors.labels
-    wrong = ((answers != known) & (known != UNKNOWN)).any(1)
+    wrong = ((answers != known) & (known != unknown_label(known.dtype))).any(1)
     order: NDArray[np.int64] = np.lexsort((-vectors.halting_steps, wrong))
     return order[:TRIED]
 
 
-def _right(task: Task, vectors: ParityVectors, row: int, answer: NDArray[np.uint8]) -> bool | None:
+def _right(task: Task, vectors: ParityVectors, row: int, answer: Tokens) -> bool | None:
     """As the known answer has it, or else as the task judges."""
     known = vectors.labels[row]
-    if (known != UNKNOWN).all() and (answer == known).all():
+    if (known != unknown_label(known.dtype)).all() and (answer == known).all():
         return True
     if task.judges:
         return task.problem(vectors.tokens[row], answer) is None
-    return False if (known != UNKNOWN).all() else None
+    return False if (known != unknown_label(known.dtype)).all() else None
 
 
 def _columns(task: Task) -> int:
