@@ -1,8 +1,8 @@
 """JSON records: every JSON that trm-edge writes, prints or reads goes through here.
 
-A record is a dataclass. On disk it is one JSON object whose first key, ``format``, says what it is
-and in which version: ``trm-edge.bundle/1``. Reading checks that line, the type of every value, and
-that there is no key that the dataclass does not have.
+A record is a dataclass. As text it is one JSON object whose first key, ``format``, names its kind
+and version: ``trm-edge.bundle/1``. Reading checks that line and the type of every value, and refuses
+keys that the dataclass does not have.
 """
 
 from __future__ import annotations
@@ -20,12 +20,17 @@ from trm_edge.files import write_text
 
 T = TypeVar("T")
 
-MAX_BYTES = 64 << 20  # of a record's file: read before anything is parsed
+MAX_BYTES = 64 << 20  # of a record's file; a larger one is not parsed
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors write one before UTF-8
 _UPGRADE = "Upgrade with: pip install --upgrade trm-edge"
 
 
 class Format(NamedTuple):
     """The ``format`` line of a record.
+
+    Args:
+        family: the kind of record.
+        version: from 1.
 
     >>> str(Format("trm-edge.bundle", 1))
     'trm-edge.bundle/1'
@@ -39,10 +44,13 @@ class Format(NamedTuple):
 
     @classmethod
     def parse(cls, text: object) -> Format | None:
-        """The format that a JSON value names, or None where it names none.
+        """Parse a format line.
 
         Args:
             text: any JSON value, usually the string under ``format``.
+
+        Returns:
+            The format, or None where the value is not a format line.
 
         >>> Format.parse("trm-edge.bundle/2")
         Format(family='trm-edge.bundle', version=2)
@@ -50,18 +58,18 @@ class Format(NamedTuple):
         if not isinstance(text, str):
             return None
         family, slash, version = text.partition("/")
-        if not slash or not version.isdecimal() or len(version) > 9:
+        if not slash or not version.isascii() or not version.isdecimal() or len(version) > 9:
             return None
         return cls(family, int(version))
 
 
 class RecordKind(NamedTuple):
-    """A kind of record: its format, what people call it, and how a broken one is mended.
+    """A kind of record: its format, its name for people, and the remedy for a broken one.
 
     Args:
-        format: the version that this release writes.
-        noun: with its article, for error messages: ``"a trm-edge bundle"``.
-        error: what is raised where a record cannot be read.
+        format: the version that this release writes; older ones are read.
+        noun: its name with the article, for error messages: ``"a trm-edge bundle"``.
+        error: the error raised where a record cannot be read.
         remedy: a sentence that says what to do with a broken record.
     """
 
@@ -72,10 +80,10 @@ class RecordKind(NamedTuple):
 
 
 def to_builtins(value: Any) -> Any:
-    """Dataclasses, tuples, paths and numpy values as dicts, lists, strings and numbers.
+    """Turn dataclasses, tuples, paths and numpy values into dicts, lists, strings and numbers.
 
     Args:
-        value: anything a record is made of.
+        value: anything that a record is made of.
 
     Raises:
         TypeError: a value has no JSON form.
@@ -84,23 +92,40 @@ def to_builtins(value: Any) -> Any:
 
 
 def encode(record: Any, record_format: Format, *, indent: int = 2) -> str:
-    """A record as JSON text, its format line first.
+    """Write a record as JSON text, its format line first.
 
     Args:
-        record: a dataclass or a mapping.
+        record: a dataclass or a mapping; NaN and infinity become null.
         record_format: the format line.
-        indent: spaces a level; 0 for one line.
+        indent: spaces per level; 0 for one line.
 
     Returns:
         The JSON object, ending in a newline.
+
+    Raises:
+        TypeError: a value has no JSON form.
+        ValueError: the record has a key ``format`` of its own.
     """
-    content = {"format": str(record_format), **to_builtins(record)}
-    text = msgspec.json.format(msgspec.json.encode(content), indent=indent or -1)
+    values = to_builtins(record)
+    if "format" in values:
+        raise ValueError("a record's format line is written for it; it must not have its own")
+    content = msgspec.json.encode({"format": str(record_format), **values})
+    text = msgspec.json.format(content, indent=indent or -1)
     return text.decode("utf-8") + "\n"
 
 
 def write(path: Path, record: Any, record_format: Format, *, indent: int = 2) -> None:
-    """Write a record whole or not at all; arguments as in :func:`encode`."""
+    """Write a record to a file, whole or not at all.
+
+    Args:
+        path: the file.
+        record: as in :func:`encode`.
+        record_format: the format line.
+        indent: spaces per level; 0 for one line.
+
+    Raises:
+        OutputError: the file cannot be written.
+    """
     write_text(path, encode(record, record_format, indent=indent))
 
 
@@ -121,15 +146,17 @@ def read(
         record: the dataclass to build.
         kind: whose format is expected and whose error is raised.
         missing: the message where there is no such file; a general one by default.
-        upgrade: makes a record with a format line of what a release without one wrote.
+        upgrade: turns JSON that a release without format lines wrote into a record with one.
         migrate: changes the raw content of an older release in place, before it is checked.
         decode_value: builds values of types that JSON does not have, such as arrays.
 
     Raises:
-        TrmEdgeError: ``kind.error``: missing, unreadable, too large, of another format, or with
-            keys or values that the record does not have.
+        TrmEdgeError: ``kind.error``: the file is missing, unreadable, too large, of another
+            format, or has keys or values that do not fit the record.
     """
     try:
+        if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
+            raise kind.error(f"{path} cannot be read: it is not a regular file.")
         with path.open("rb") as file:
             text = file.read(MAX_BYTES + 1)
     except FileNotFoundError as error:
@@ -156,7 +183,7 @@ def decode(
     text: str | bytes,
     record: type[T],
     kind: RecordKind,
-    where: str,
+    source: str,
     *,
     upgrade: Callable[[Any], Any] | None = None,
     migrate: Callable[[dict[str, Any]], None] | None = None,
@@ -168,8 +195,8 @@ def decode(
         text: JSON, UTF-8.
         record: the dataclass to build.
         kind: whose format is expected and whose error is raised.
-        where: names the source in errors.
-        upgrade: makes a record with a format line of what a release without one wrote.
+        source: names the record in errors, such as its path.
+        upgrade: turns JSON that a release without format lines wrote into a record with one.
         migrate: changes the raw content of an older release in place, before it is checked.
         decode_value: builds values of types that JSON does not have, such as arrays.
 
@@ -177,51 +204,48 @@ def decode(
         TrmEdgeError: ``kind.error``; see :func:`read`.
     """
     try:
-        raw = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeDecodeError) as error:
+        raw = msgspec.json.decode(_without_mark(text))
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise kind.error(
-            f"{where} is not {kind.noun}: it is not valid JSON ({error}). {kind.remedy}"
+            f"{source} is not {kind.noun}: it is not valid JSON ({error}). {kind.remedy}"
         ) from error
     if upgrade is not None:
-        raw = upgrade(raw)
-    check_format(raw, kind, where)
+        raw = _converted(upgrade, raw, kind, source)
+    check_format(raw, kind, source)
     del raw["format"]
+    if migrate is not None:
+        _converted(migrate, raw, kind, source)
     try:
-        if migrate is not None:
-            migrate(raw)
         return build(record, raw, decode_value=decode_value)
-    except (ConfigError, KeyError, TypeError, AttributeError) as error:
-        raise kind.error(
-            f"{where} is not {kind.noun} that this version can read: {error}. {kind.remedy}"
-        ) from error
+    except ConfigError as error:
+        raise _unreadable(error, kind, source) from error
 
 
-def check_format(raw: Any, kind: RecordKind, where: str) -> None:
-    """Tell a foreign file from one that a newer release wrote.
+def check_format(raw: Any, kind: RecordKind, source: str) -> None:
+    """Refuse a foreign file, and one that a newer release wrote.
 
     Args:
         raw: the parsed JSON.
         kind: whose format is expected.
-        where: names the source in errors.
+        source: names the record in errors.
 
     Raises:
-        TrmEdgeError: ``kind.error``; names the format found and the one that is read.
+        TrmEdgeError: ``kind.error``; names the actual format and the one that is read.
     """
-    found = raw.get("format") if isinstance(raw, dict) else None
-    parsed = Format.parse(found)
-    ours = parsed is not None and parsed.family == kind.format.family
-    if parsed is not None and ours and 1 <= parsed.version <= kind.format.version:
-        return
-    if ours:
+    line = raw.get("format") if isinstance(raw, dict) else None
+    actual = Format.parse(line)
+    if actual is not None and actual.family == kind.format.family and actual.version >= 1:
+        if actual.version <= kind.format.version:
+            return
         raise kind.error(
-            f"{where} has format {parsed}, but this version of trm-edge reads {kind.format}. "
+            f"{source} has format {actual}, but this version of trm-edge reads {kind.format}. "
             f"{_UPGRADE}"
         )
-    shown = repr(found)
+    shown = repr(line)
     if len(shown) > 80:
         shown = f"{shown[:77]}..."
     raise kind.error(
-        f"{where} is not {kind.noun}: its format is {shown}, expected {str(kind.format)!r}. "
+        f"{source} is not {kind.noun}: its format is {shown}, expected {str(kind.format)!r}. "
         f"{kind.remedy}"
     )
 
@@ -232,10 +256,10 @@ def build(
     *,
     decode_value: Callable[[type, Any], Any] | None = None,
 ) -> T:
-    """A dataclass from parsed JSON or TOML, every key and type checked.
+    """Build a dataclass from parsed JSON or TOML, every key and type checked.
 
     Args:
-        record: the dataclass; nested ones, tuples, mappings, literals and unions are followed.
+        record: the dataclass; it may hold others, tuples, mappings, literals and unions.
         raw: its values by key.
         decode_value: builds values of types that JSON does not have, such as arrays.
 
@@ -244,20 +268,23 @@ def build(
     """
     try:
         value = msgspec.convert(raw, record, dec_hook=decode_value)
+        _refuse_unknown_keys(raw, value, "")
     except msgspec.ValidationError as error:
         raise ConfigError(_readable(str(error))) from error
     except RecursionError as error:
         raise ConfigError("it is nested too deeply") from error
-    _refuse_unknown_keys(raw, value, "")
     return value
 
 
 def schema(record: Any, record_format: Format) -> dict[str, Any]:
-    """JSON Schema (2020-12) of a record as :func:`encode` writes it.
+    """Make the JSON Schema (2020-12) of a record as :func:`encode` writes it.
 
     Args:
         record: the dataclass.
         record_format: its format line.
+
+    Raises:
+        TypeError: a field's type has no JSON Schema.
     """
     (definition,), components = msgspec.json.schema_components(
         [record], schema_hook=_schema_of, ref_template="#/$defs/{name}"
@@ -266,9 +293,9 @@ def schema(record: Any, record_format: Format) -> dict[str, Any]:
     top = components.pop(name)
     top["properties"] = {"format": {"const": str(record_format)}, **top["properties"]}
     top["required"] = ["format", *top.get("required", [])]
-    for part in (top, *components.values()):
-        if part.get("type") == "object" and "properties" in part:
-            part["additionalProperties"] = False
+    for definition in (top, *components.values()):
+        if definition.get("type") == "object" and "properties" in definition:
+            definition["additionalProperties"] = False
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **top,
@@ -277,27 +304,50 @@ def schema(record: Any, record_format: Format) -> dict[str, Any]:
 
 
 def _refuse_unknown_keys(raw: Any, value: Any, path: str) -> None:
-    """Walk the raw content beside what was built from it."""
+    """Walk the raw content beside the value that was built from it."""
+    prefix = f"{path}." if path else ""
     if is_dataclass(value) and isinstance(raw, Mapping):
         names = value.__dataclass_fields__
         unknown = sorted(str(key) for key in set(raw) - set(names))
         if unknown:
-            where = f" in {path}" if path else ""
+            place = f" in {path}" if path else ""
             raise ConfigError(
-                f"unknown {', '.join(unknown)}{where}; the keys are {', '.join(names)}"
+                f"unknown {', '.join(unknown)}{place}; the keys are {', '.join(names)}"
             )
-        for key, part in raw.items():
-            _refuse_unknown_keys(part, getattr(value, key), f"{path}.{key}" if path else key)
+        for key, raw_part in raw.items():
+            _refuse_unknown_keys(raw_part, getattr(value, key), f"{prefix}{key}")
     elif isinstance(value, Mapping) and isinstance(raw, Mapping):
-        for key, part in raw.items():
-            _refuse_unknown_keys(part, value.get(key), f"{path}.{key}" if path else str(key))
+        for key, raw_part in raw.items():
+            _refuse_unknown_keys(raw_part, value.get(key), f"{prefix}{key}")
     elif isinstance(value, (list, tuple)) and isinstance(raw, (list, tuple)):
-        for number, (part, built) in enumerate(zip(raw, value, strict=False)):
-            _refuse_unknown_keys(part, built, f"{path}[{number}]")
+        for number, (raw_part, part) in enumerate(zip(raw, value, strict=False)):
+            _refuse_unknown_keys(raw_part, part, f"{path}[{number}]")
+
+
+def _converted(conversion: Callable[[Any], Any], raw: Any, kind: RecordKind, source: str) -> Any:
+    """Convert an older release's content, which nothing has checked yet."""
+    try:
+        return conversion(raw)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise _unreadable(error, kind, source) from error
+
+
+def _unreadable(error: Exception, kind: RecordKind, source: str) -> TrmEdgeError:
+    reason = str(error).removesuffix(".")
+    return kind.error(
+        f"{source} is not {kind.noun} that this version can read: {reason}. {kind.remedy}"
+    )
+
+
+def _without_mark(text: str | bytes) -> str | bytes:
+    """Drop a byte order mark."""
+    if isinstance(text, bytes):
+        return text.removeprefix(_BYTE_ORDER_MARK)
+    return text.removeprefix("\ufeff")
 
 
 def _readable(message: str) -> str:
-    """msgspec names the place as ``$.targets[...].step``."""
+    """Reword an error of msgspec, which names the place as ``$.targets[...].step``."""
     text = message.replace(" - at `$.", " in ").replace(" - at `$", " in ").replace("`", "")
     return text[:1].lower() + text[1:]
 
@@ -312,9 +362,9 @@ def _builtin(value: Any) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def _schema_of(kind: type) -> dict[str, Any]:
-    if kind is Path:
+def _schema_of(value_type: type) -> dict[str, Any]:
+    if value_type is Path:
         return {"type": "string"}
-    if issubclass(kind, np.ndarray):
+    if issubclass(value_type, np.ndarray):
         return {"type": "array"}
-    raise TypeError(f"{kind.__name__} has no JSON Schema")
+    raise TypeError(f"{value_type.__name__} has no JSON Schema")
