@@ -1,7 +1,8 @@
-"""What many tests need, made once."""
+"""Fixtures that many tests share, made once."""
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
 
-GOLDEN = Path(__file__).parent / "data" / "golden"
+DATA = Path(__file__).parent / "data"
+GOLDEN = DATA / "golden"
 
 
 @pytest.fixture(scope="session")
@@ -48,6 +50,12 @@ def toy_bundle(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         limits=Limits(max_drop=100, min_halting_agreement=0),
     )
     return export_bundle(request, folder / "bundle").path
+
+
+@pytest.fixture
+def toy_bundle_copy(toy_bundle: Path, tmp_path: Path) -> Path:
+    """A copy of the toy bundle that a test may change."""
+    return Path(shutil.copytree(toy_bundle, tmp_path / "bundle"))
 
 
 @pytest.fixture(scope="session")

@@ -1,8 +1,8 @@
 """JSON records: every JSON that trm-edge writes, prints or reads goes through here.
 
 A record is a dataclass. As text it is one JSON object whose first key, ``format``, names its kind
-and version: ``trm-edge.bundle/1``. Reading checks that line and the type of every value, and refuses
-keys that the dataclass does not have.
+and version: ``trm-edge.bundle/1``. Reading checks that line and the type of every value, and
+refuses keys that the dataclass does not have.
 """
 
 from __future__ import annotations
