@@ -104,7 +104,7 @@ def test_large_ids_are_read_and_written_as_text(vocab_size: int) -> None:
 
 def test_a_vocabulary_that_int32_does_not_hold_is_refused() -> None:
     assert replace(FAKE_CONFIG, vocab_size=2**31 - 1).vocab_size == 2**31 - 1
-    with pytest.raises(ConfigError, match="vocab_size must be at most 2147483647 .* 2147483648"):
+    with pytest.raises(ConfigError, match=r"vocab_size must be at most 2147483647 .* 2147483648"):
         replace(FAKE_CONFIG, vocab_size=2**31)
 
 
