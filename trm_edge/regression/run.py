@@ -163,7 +163,8 @@ def broken_limits(bundle: Bundle, run: HeldOutRun) -> list[str]:
     Returns:
         A sentence for each broken limit.
     """
-    return run.report().broken(bundle.manifest.limits)
+    broken = run.report().broken(bundle.manifest.limits)
+    return [limit.message for limit in broken]
 
 
 def _limits(broken: Sequence[str]) -> Check:
