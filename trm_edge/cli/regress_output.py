@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from trm_edge.cli.console import table_console
 from trm_edge.files import write_bytes
 from trm_edge.regression.check import Check, percent, regressed
 
@@ -18,7 +18,7 @@ _MARKS = {"ok": "", "better": "better", "regressed": "REGRESSED", "not_compared"
 _COLOURS = {"regressed": "red", "better": "green", "not_compared": "yellow"}
 _ANNOTATIONS = {"regressed": "error", "not_compared": "warning", "better": "notice"}
 _COLUMNS = ("check", "before", "now", "change", "allowed", "")
-_UNLIMITED = 10_000  # characters of width, where no terminal sets one
+_UNLIMITED = 10_000  # columns where standard output is not a terminal: no cell folds
 
 
 def summary(checks: Sequence[Check]) -> str:
@@ -63,15 +63,16 @@ def figures(check: Check) -> tuple[str, str, str, str]:
 
 
 def make_table(checks: Sequence[Check], title: str) -> Table:
-    """Build the table of all checks. Cells fold where a terminal is narrow; nothing is cut.
+    """Build the table of all checks. Its figures fold where a terminal is narrow; nothing is cut.
 
     Args:
         checks: of one comparison.
         title: stands above the table.
     """
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD)
     for column in _COLUMNS:
-        table.add_column(column, overflow="fold")
+        whole = column in ("check", "")  # other columns fold first where a terminal is narrow
+        table.add_column(column, overflow="fold", no_wrap=whole)
     for check in checks:
         table.add_row(*_cells(check), style=_COLOURS.get(check.verdict))
     return table
@@ -84,8 +85,7 @@ def print_table(checks: Sequence[Check], title: str) -> None:
         checks: of one comparison.
         title: stands above the table.
     """
-    width = None if sys.stdout.isatty() else _UNLIMITED
-    console = Console(highlight=False, width=width)
+    console = table_console(_UNLIMITED)
     console.print(make_table(checks, title))
     for check in checks:
         if check.verdict != "ok" and check.reason:
