@@ -150,7 +150,7 @@ def test_a_narrow_terminal_folds_the_table_and_cuts_nothing(width: int) -> None:
     for whole in ("exact_match.fixed", "latency.slots_1", "REGRESSED", "not compared"):
         assert whole in text
     joined = "".join(text.split())
-    for piece in ("float32", "kB", "columns"):
+    for piece in ("float32", "kB", "wideatitle"):
         assert piece in joined
 
 
