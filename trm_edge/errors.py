@@ -1,24 +1,28 @@
-"""Every error that trm-edge raises on purpose.
+"""Every error that trm-edge raises on purpose, and its one warning.
 
 TrmEdgeError
-├── ConfigError            a configuration that is incomplete, contradictory or unknown
-├── CheckpointError        a weight file that does not fit or cannot be read safely
-├── ExportError            a step graph that could not be made or failed its check
-├── CalibrationError       ranges that cannot be had from what was given
-├── BundleError            a bundle that cannot be written or trusted
-│   └── OutputExistsError  something is there already and --force was not given
-├── PuzzleError            text that is no puzzle of the task
-├── BackendError           an engine that cannot be loaded or run
-└── MissingExtraError      a package that an optional extra would bring
+├── ConfigError            a configuration is incomplete, contradictory or unknown
+├── CheckpointError        a weight file does not fit its configuration or is unsafe to read
+├── ExportError            a step graph cannot be made or fails its check
+├── CalibrationError       quantization ranges cannot be measured or read
+├── BundleError            a bundle is incomplete, damaged or does not have what is needed
+├── RecordError            a baseline, benchmark or report cannot be read
+├── OutputError            an output cannot be written
+│   └── OutputExistsError  the output exists and overwriting it was not asked for
+├── PuzzleError            text or data is not a puzzle of the task
+├── BackendError           a step graph or engine cannot be loaded or run
+├── EngineError            an engine cannot be built or does not fit this machine
+└── MissingExtraError      a package of an optional extra is not installed
 
-CalibrationWarning, a UserWarning, tells of calibration data that gives figures but weak ones.
+UserWarning
+└── CalibrationWarning     calibration succeeded on data that says little
 """
 
 from __future__ import annotations
 
 
 class TrmEdgeError(Exception):
-    """Base of all errors here; its text says what to do."""
+    """Base class of all errors of trm-edge; the message says what to do."""
 
 
 class ConfigError(TrmEdgeError):
@@ -26,43 +30,57 @@ class ConfigError(TrmEdgeError):
 
 
 class CheckpointError(TrmEdgeError):
-    """A weight file does not fit its configuration or cannot be read safely."""
+    """A weight file does not fit its configuration, or reading it is not safe."""
 
 
 class ExportError(TrmEdgeError):
-    """A step graph could not be made, or does not compute what the checkpoint computes."""
+    """A step graph cannot be made, or does not compute what the checkpoint computes."""
 
 
 class CalibrationError(TrmEdgeError):
-    """Ranges cannot be had from the puzzles or the checkpoint that were given."""
+    """Quantization ranges cannot be measured from these puzzles, or cannot be read."""
 
 
 class CalibrationWarning(UserWarning):
-    """Calibration went through, on data that says little."""
+    """Calibration succeeded, but on data that says little about the model's activations."""
 
 
 class BundleError(TrmEdgeError):
-    """A bundle cannot be written, or what is on disk cannot be trusted."""
+    """A bundle is incomplete, damaged, too new, or does not have what was asked for."""
 
 
-class OutputExistsError(BundleError):
-    """The output is there already and overwriting it was not asked for."""
+class RecordError(TrmEdgeError):
+    """A baseline, benchmark file or report cannot be read, or does not fit this use."""
+
+
+class OutputError(TrmEdgeError):
+    """An output cannot be written."""
+
+
+class OutputExistsError(OutputError):
+    """The output exists, and overwriting it was not asked for."""
 
 
 class PuzzleError(TrmEdgeError):
-    """Text that is no puzzle of the task."""
+    """Text or data is not a puzzle of the task or does not fit the model."""
 
 
 class BackendError(TrmEdgeError):
-    """An engine cannot be loaded or run."""
+    """A step graph or engine cannot be loaded or run."""
 
 
 class EngineError(TrmEdgeError):
-    """An engine cannot be built, or does not fit what is here."""
+    """An engine cannot be built, or does not fit this machine."""
 
 
 class MissingExtraError(TrmEdgeError):
-    """A package is missing that an optional extra brings."""
+    """A package of an optional extra is not installed.
+
+    Args:
+        package: name of the missing package.
+        extra: the extra of trm-edge that installs it.
+        purpose: the feature that needs it; begins the message.
+    """
 
     def __init__(self, package: str, extra: str, purpose: str) -> None:
         super().__init__(

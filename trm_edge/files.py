@@ -1,4 +1,4 @@
-"""Files: written so that a kill leaves the old one or the new one, and told apart by hash."""
+"""Files: written whole or not at all, checked before long work, and identified by hash."""
 
 from __future__ import annotations
 
@@ -7,30 +7,105 @@ import os
 import tempfile
 from pathlib import Path
 
+from trm_edge.errors import OutputError
+
+_CHUNK = 1 << 20  # bytes read at once when hashing
+
 
 def write_text(path: Path, text: str) -> None:
-    """Write ``text`` (UTF-8) whole or not at all; folders above it are made."""
+    """Write text as UTF-8, whole or not at all; missing folders above it are created.
+
+    Args:
+        path: the file; one that exists is replaced.
+        text: the content.
+
+    Raises:
+        OutputError: the file cannot be written; says why.
+    """
     write_bytes(path, text.encode("utf-8"))
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Write ``content`` whole or not at all; folders above it are made."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    """Write bytes whole or not at all; missing folders above the file are created.
+
+    A killed process leaves the old file or the new one, never half of one.
+
+    Args:
+        path: the file; one that exists is replaced.
+        content: the content.
+
+    Raises:
+        OutputError: the file cannot be written; says why.
+    """
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        _check_regular(path)
+        _write(path, content)
+    except OSError as error:
+        raise _cannot_write(path, error.strerror or str(error)) from error
+
+
+def check_writable(path: Path) -> None:
+    """Refuse an output file that could not be written, before any work is done for it.
+
+    Nothing is left behind: folders are not created, and an existing file keeps its content.
+
+    Args:
+        path: the file that will be written with :func:`write_text` or :func:`write_bytes`.
+
+    Raises:
+        OutputError: the file could not be written; says why.
+    """
+    try:
+        _check_regular(path)
+        folder = path.parent
+        while not folder.exists():
+            folder = folder.parent
+        if not folder.is_dir():
+            raise _cannot_write(path, f"{folder} is not a folder")
+        if path.is_file() and not os.access(path, os.W_OK):
+            raise _cannot_write(path, "the file is read-only")
+        # Permissions do not tell everything (/proc, a read-only mount, a full disk): try it.
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise _cannot_write(path, error.strerror or str(error)) from error
 
 
 def hash_file(path: Path) -> str:
-    """sha256 of a file's bytes, in hexadecimal."""
+    """Compute the sha256 of a file's bytes, in hexadecimal.
+
+    Args:
+        path: the file.
+    """
     digest = hashlib.sha256()
     with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
+        chunk = file.read(_CHUNK)
+        while chunk:
             digest.update(chunk)
+            chunk = file.read(_CHUNK)
     return digest.hexdigest()
+
+
+def _write(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        temporary.chmod(0o644)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def _check_regular(path: Path) -> None:
+    if path.is_dir():
+        raise _cannot_write(path, "it is a folder")
+    if path.exists() and not path.is_file():
+        raise _cannot_write(path, "it is not a regular file")
+
+
+def _cannot_write(path: Path, reason: str) -> OutputError:
+    return OutputError(f"cannot write {path}: {reason}. Choose another path.")

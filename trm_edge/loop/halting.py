@@ -8,7 +8,7 @@ threshold other than 0 and a stop by an unchanged prediction are ours, and off u
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,6 +123,19 @@ class HaltingRule:
             rule = f"q_halt > {self.threshold:g}"
         least = f", at least {self.min_steps}" if self.min_steps > 1 else ""
         return f"adaptive, {rule}{still}{least}, at most {most}"
+
+
+def confidence(q_halt: NDArray[Any]) -> NDArray[np.float64]:
+    """Probability that the answer is right, as the halting head sees it: sigmoid(q_halt).
+
+    Args:
+        q_halt: logits of any shape, float.
+
+    Returns:
+        Probabilities of the same shape, 0 to 1.
+    """
+    probability: NDArray[np.float64] = 1.0 / (1.0 + np.exp(-np.asarray(q_halt, np.float64)))
+    return probability
 
 
 def steps_unchanged(predictions: Tokens) -> NDArray[np.int32]:
