@@ -15,7 +15,7 @@ import pytest
 
 from trm_edge.bundle import MANIFEST, Bundle
 from trm_edge.bundle_writer import BundleWriter
-from trm_edge.errors import BundleError, OutputExistsError
+from trm_edge.errors import BundleError, OutputError, OutputExistsError
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_a_kill_leaves_nothing_that_looks_like_a_bundle(tmp_path: Path) -> None:
 def test_unwritable_place(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(BundleError, match="cannot write beside"),
+        pytest.raises(OutputError, match="cannot write beside"),
         BundleWriter(tmp_path / "file" / "out"),
     ):
         raise AssertionError

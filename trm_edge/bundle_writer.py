@@ -9,7 +9,7 @@ from pathlib import Path
 from types import TracebackType
 
 from trm_edge.bundle import MANIFEST, Bundle
-from trm_edge.errors import BundleError, OutputExistsError
+from trm_edge.errors import OutputError, OutputExistsError
 from trm_edge.files import hash_file
 from trm_edge.manifest import FileRecord, Manifest
 
@@ -37,7 +37,7 @@ class BundleWriter:
                 tempfile.mkdtemp(prefix=f".{self.output.name}.", dir=self.output.parent)
             )
         except OSError as error:
-            raise BundleError(
+            raise OutputError(
                 f"cannot write beside {self.output}: {error.strerror}. Choose another -o."
             ) from error
         self.folder.chmod(0o777 & ~_umask())

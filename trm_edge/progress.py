@@ -1,4 +1,4 @@
-"""How long work reports itself: a function that wraps an iterable, silent unless one is given."""
+"""Progress of long work: a callable that wraps an iterable, silent by default."""
 
 from __future__ import annotations
 
@@ -10,19 +10,41 @@ T = TypeVar("T")
 
 
 class Track(Protocol):
-    """Wraps an iterable whose items are counted against ``total``."""
+    """A callable that wraps an iterable and reports each item it passes on."""
 
-    def __call__(self, items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]: ...
+    def __call__(
+        self, items: Iterable[T], description: str, total: int | None = None
+    ) -> Iterable[T]:
+        """Pass the items on and report each.
+
+        Args:
+            items: the work.
+            description: a few words shown beside the count.
+            total: number of items, where it is known.
+
+        Returns:
+            The same items in the same order.
+        """
+        ...
 
 
-def silent(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
-    """Report nothing."""
+def silent(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
+    """Report nothing: the default of every ``track`` parameter.
+
+    Args:
+        items: the work.
+        description: ignored.
+        total: ignored.
+
+    Returns:
+        ``items`` itself.
+    """
     return items
 
 
 @contextmanager
 def progress_bars() -> Iterator[Track]:
-    """Bars on stderr, one below the other; nothing where stderr is no terminal."""
+    """Show a progress bar for each piece of work on stderr; nothing if it is not a terminal."""
     from rich.console import Console
     from rich.progress import (
         BarColumn,
@@ -43,7 +65,7 @@ def progress_bars() -> Iterator[Track]:
     )
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
 
-        def track(items: Iterable[T], what: str, total: int | None = None) -> Iterable[T]:
-            return progress.track(items, description=what, total=total)
+        def track(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
+            return progress.track(items, description=description, total=total)
 
         yield track

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from tests.regression.measurements import MACHINE, measured, speed
 from tests.toys import BASE
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.bench import BenchRow, Latency
+from trm_edge.evaluation.bench_file import BenchRecord, write_bench
 from trm_edge.evaluation.ranking import LayerRanking, LayerSensitivity
 from trm_edge.evaluation.timing import Ratio
 from trm_edge.regression.baseline import Measurement
@@ -43,24 +43,19 @@ def bench_row(row: ReportRow, ms: float = 2.0, joules: float | None = None) -> B
         target=row.target,
         precision=row.precision,
         engine=row.engine,
-        bytes=row.bytes,
+        size_bytes=row.bytes,
         parity=row.parity,
         latencies=tuple(latencies),
         puzzles_per_second=321.0,
-        peak_memory=87_000_000,
-        startup=0.4,
+        peak_memory_bytes=87_000_000,
+        startup_seconds=0.4,
         joules_per_puzzle=joules,
     )
 
 
 def bench_json(path: Path, *rows: BenchRow) -> Path:
     """Write rows as ``trm-edge bench -o`` does."""
-    content = {
-        "format": "trm-edge.bench/1",
-        "machine": asdict(MACHINE),
-        "rows": [row.to_dict() for row in rows],
-    }
-    path.write_text(json.dumps(content))
+    write_bench(path, BenchRecord(MACHINE, rows))
     return path
 
 

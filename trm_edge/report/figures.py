@@ -72,7 +72,7 @@ def _row_points(row: ReportRow) -> list[AccuracyPoint]:
     if row.bench is None:
         return []
     latency = row.bench.latencies[0]
-    ms_per_step = latency.p50 / latency.slots
+    ms_per_step = latency.p50_ms / latency.slots
     steps = (row.bundle.config.halt_max_steps, row.parity.halting.steps_candidate)
     points = []
     for count, mode in zip(steps, row.parity.modes, strict=True):

@@ -8,9 +8,9 @@ from trm_edge.report.builder import PageBuilder
 from trm_edge.report.figures import history_figure
 from trm_edge.report.history import (
     History,
+    created_at,
     exact_series,
     latency_series,
-    created_at,
     size_series,
 )
 from trm_edge.report.markup import Content, Markup, chart_data, element, section

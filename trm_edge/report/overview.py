@@ -93,7 +93,8 @@ class _TableLayout:
 
 
 def _row_cells(row: ReportRow, mark: Mark, layout: _TableLayout) -> list[Content]:
-    fixed, adaptive = row.parity.modes
+    fixed = row.parity.fixed
+    adaptive = row.parity.adaptive
     cells: list[Content] = [
         _row_name(row, mark),
         _share(fixed.exact_candidate, fixed.interval_candidate),
@@ -128,7 +129,7 @@ def _latency_cells(latency: Latency | None) -> list[Content]:
     """Milliseconds of a step, and how many times as fast as float32 it is."""
     if latency is None:
         return [_NOTHING, _NOTHING]
-    ms = f"{latency.p50:.2f}"
+    ms = f"{latency.p50_ms:.2f}"
     speedup = latency.times_float32
     if speedup is None:
         return [ms, _NOTHING]
@@ -139,7 +140,7 @@ def _latency_cells(latency: Latency | None) -> list[Content]:
 def _throughput_cells(bench: BenchRow | None) -> list[Content]:
     if bench is None:
         return [_NOTHING, _NOTHING]
-    return [f"{bench.puzzles_per_second:.3g}", f"{bench.peak_memory / 1e6:.0f}"]
+    return [f"{bench.puzzles_per_second:.3g}", f"{bench.peak_memory_bytes / 1e6:.0f}"]
 
 
 def _energy_cell(bench: BenchRow | None) -> str:
@@ -158,7 +159,8 @@ def _limits_cell(row: ReportRow) -> Content:
 def _reference_cells(reference: ReferenceRow, layout: _TableLayout) -> list[Content]:
     """The float32 model: its answers are in the bundle, its timings beside the row's."""
     row = reference.row
-    fixed, adaptive = row.parity.modes
+    fixed = row.parity.fixed
+    adaptive = row.parity.adaptive
     name = element("span", _swatch(FLOAT32_MARK), reference.label, _small("cpu, fp32"))
     cells: list[Content] = [
         name,

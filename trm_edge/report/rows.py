@@ -66,7 +66,8 @@ class ReportRow:
     @property
     def broken(self) -> list[str]:
         """The bundle's accuracy limits that this target exceeds, as sentences."""
-        return self.parity.broken(self.bundle.manifest.limits)
+        broken = self.parity.broken(self.bundle.manifest.limits)
+        return [limit.message for limit in broken]
 
 
 @dataclass(frozen=True)
@@ -92,7 +93,7 @@ class ReferenceRow:
         latency = self.row.bench.latencies[index]
         if latency.times_float32 is None:
             return None
-        return latency.p50 * latency.times_float32.median
+        return latency.p50_ms * latency.times_float32.median
 
 
 @dataclass(frozen=True)

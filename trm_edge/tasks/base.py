@@ -73,6 +73,25 @@ class Task(ABC):
                 "folder, or - for standard input."
             ) from error
 
+    def puzzles(self, path: str | Path) -> Iterator[Puzzle]:
+        """Read the puzzles of a text file or dataset folder; :meth:`read` skips bad lines instead.
+
+        Args:
+            path: a text or CSV file, or a dataset folder of the published trainer.
+
+        Returns:
+            The puzzles in order, read lazily.
+
+        Raises:
+            PuzzleError: there is nothing to read at ``path``, or a line is not a puzzle; names the
+                file and the line.
+        """
+        source = Path(path)
+        for entry in self.read(source):
+            if isinstance(entry, BadLine):
+                raise PuzzleError(f"{source}, {entry}.")
+            yield entry.puzzle
+
     def _read_dataset(self, folder: Path) -> Iterator[Entry | BadLine]:
         rows = read_dataset(folder, self.config.seq_len, self.config.vocab_size)
         for row, (tokens, labels, identifier) in enumerate(rows, 1):

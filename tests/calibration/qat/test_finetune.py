@@ -214,9 +214,9 @@ def test_the_same_seed_gives_the_same_weights() -> None:
 def interrupting(after: int) -> Track:
     """Progress that is interrupted, between two steps."""
 
-    def track(items: Iterable[T], what: str, total: int | None = None) -> Iterator[T]:
+    def track(items: Iterable[T], description: str, total: int | None = None) -> Iterator[T]:
         for number, item in enumerate(items):
-            if number == after and what.startswith("fine-tuning"):
+            if number == after and description.startswith("fine-tuning"):
                 raise KeyboardInterrupt
             yield item
 
