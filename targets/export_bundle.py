@@ -70,7 +70,7 @@ def export_bundle(
             held_out.puzzles,
             labels_of(held_out.entries, config),
             track=track,
-            what="float32 answers to held-out puzzles",
+            description="float32 answers to held-out puzzles",
         )
         vectors.save(writer.path(PARITY))
         logger.info(f"float32 answers to {len(vectors)} puzzles kept ({held_out.source})")

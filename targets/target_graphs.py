@@ -113,10 +113,11 @@ class TargetSimulator:
                 reference.labels,
                 carry_puzzles=len(reference.carry_positions),
                 track=self._track,
-                what=f"simulating {profile.name}",
+                description=f"simulating {profile.name}",
             )
         report = compare(reference, candidate)
-        fixed, adaptive = report.modes
+        fixed = report.fixed
+        adaptive = report.adaptive
         cosines = report.carry.by_step
         return SimulatedAccuracy(
             puzzles=report.puzzles,
