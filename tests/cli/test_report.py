@@ -26,7 +26,7 @@ def test_a_report_of_two_bundles_without_timing(
     html = (tmp_path / "report.html").read_text()
     assert "other &lt;b&gt;" in html
     assert "other <b>" not in html
-    assert "On 8 held-out puzzles" in html
+    assert "Measured on 8 held-out puzzles" in html
 
 
 def test_timings_from_a_file_are_used(

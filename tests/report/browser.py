@@ -90,7 +90,8 @@ def open_page(
         probe = (
             "<script>(async () => { const result = await (async () => {"
             + script
-            + "})(); parent.postMessage({result, dom: document.documentElement.outerHTML}, '*'); })()"
+            + "})(); const dom = document.documentElement.outerHTML;"
+            "parent.postMessage({result, dom}, '*'); })()"
             ".catch((error) => console.error(String(error)));</script>"
         )
         html = page.read_text(encoding="utf-8")
@@ -100,7 +101,8 @@ def open_page(
             "<!doctype html><style>body{margin:0}iframe{display:block;border:0}</style>"
             f"<iframe src='page.html' style='width:{width}px;height:6000px'></iframe>"
             "<pre id='result'></pre><script>onmessage = (event) => {"
-            "document.getElementById('result').textContent = JSON.stringify(event.data); }</script>",
+            "const text = JSON.stringify(event.data);"
+            "document.getElementById('result').textContent = text; }</script>",
             encoding="utf-8",
         )
         motion = ["--force-prefers-reduced-motion"] if reduced_motion else []

@@ -94,7 +94,7 @@ def refinement(name: str) -> Refinement:
 
 def ranking() -> LayerRanking:
     """Return a ranking of eight layers over eight orders of magnitude."""
-    layers = []
+    layers: list[LayerSensitivity] = []
     for name in ("mlp_t.gate_up_proj", "mlp_t.down_proj", "mlp.gate_up_proj", "mlp.down_proj"):
         for block in (0, 1):
             error = 10.0 ** -(len(layers) + 1)

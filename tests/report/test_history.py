@@ -77,5 +77,5 @@ def test_a_file_that_is_not_a_baseline_is_an_error(tmp_path: Path) -> None:
         read_history(path)
     baseline(0).write(path)
     path.write_text(path.read_text().replace('"made"', '"other"'))
-    with pytest.raises(RecordError, match="has no date: provenance.made is missing"):
+    with pytest.raises(RecordError, match=r"has no date: provenance\.made is missing"):
         read_history(path)
