@@ -6,6 +6,7 @@ from pathlib import Path
 from tests.regression.measurements import MACHINE
 from tests.report.samples import bench_row, untimed_row
 from trm_edge.bundle import Bundle
+from trm_edge.manifest import Limits
 from trm_edge.report.overview import machine_text, overview
 from trm_edge.report.rows import group_rows
 from trm_edge.report.style import mark_of
@@ -34,6 +35,9 @@ def test_exceeded_limits_are_explained(toy_bundle: Path) -> None:
     row = untimed_row(Bundle.open(toy_bundle))
     halting = replace(row.parity.halting, agreement=0.0)
     row = replace(row, parity=replace(row.parity, halting=halting))
+    limits = Limits(max_drop=100.0, min_halting_agreement=1.0)
+    manifest = replace(row.bundle.manifest, limits=limits)
+    row = replace(row, bundle=Bundle(row.bundle.path, manifest))
     (group,) = group_rows([row])
     html = overview(group, {row.label: mark_of(0)}).html
     assert "0.0 % of the puzzles stop at the same step" in html
