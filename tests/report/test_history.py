@@ -8,7 +8,7 @@ from tempfile import gettempdir
 import pytest
 
 from tests.report.samples import baseline
-from trm_edge.errors import RecordError, TrmEdgeError
+from trm_edge.errors import RecordError
 from trm_edge.report.history import created_at, read_history
 
 
@@ -69,11 +69,11 @@ def test_versions_of_another_format_are_left_out_with_a_note(tracked: Path) -> N
 
 
 def test_a_file_that_is_not_a_baseline_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(TrmEdgeError, match="there is no baseline at"):
+    with pytest.raises(RecordError, match="there is no baseline at"):
         read_history(tmp_path / "absent.json")
     path = tmp_path / "b.json"
     path.write_text('{"format": "something/1"}')
-    with pytest.raises(TrmEdgeError, match="something/1"):
+    with pytest.raises(RecordError, match="something/1"):
         read_history(path)
     baseline(0).write(path)
     path.write_text(path.read_text().replace('"made"', '"other"'))

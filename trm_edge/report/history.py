@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +11,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.errors import RecordError, TrmEdgeError
+from trm_edge.errors import RecordError
 from trm_edge.records import Format
-from trm_edge.regression.baseline import FORMAT, Measurement
+from trm_edge.regression.baseline import Measurement
+from trm_edge.regression.baseline_record import FORMAT
 from trm_edge.regression.speed import STEP
 
 # Lines of a chart by name: a value for each version, None where a version does not have one.
@@ -62,8 +62,8 @@ def read_history(path: Path) -> History:
             continue
         name = f"{path} of commit {commit[:10]}"
         try:
-            versions[text] = _check_dated(_parse(text, name), name)
-        except TrmEdgeError as error:
+            versions[text] = _check_dated(Measurement.decode(text, name), name)
+        except RecordError as error:
             notes.append(f"{name} is left out: {error}")
     ordered = sorted(versions.values(), key=created_at)
     return History(str(path), tuple(ordered), tuple(notes))
@@ -138,7 +138,7 @@ def size_series(versions: Sequence[Measurement]) -> Series:
 
 
 def _has_other_version(path: Path) -> bool:
-    """Check for a baseline in another version of the format than the one that is read here."""
+    """Check for a baseline in a version of the format that cannot be read here."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -146,10 +146,9 @@ def _has_other_version(path: Path) -> bool:
     if not isinstance(raw, dict):
         return False
     actual = Format.parse(raw.get("format"))
-    expected = Format.parse(str(FORMAT))
-    if actual is None or expected is None:
+    if actual is None or actual.family != FORMAT.family:
         return False
-    return actual.family == expected.family and actual.version != expected.version
+    return not 1 <= actual.version <= FORMAT.version
 
 
 def _check_dated(baseline: Measurement, name: str) -> Measurement:
@@ -158,17 +157,6 @@ def _check_dated(baseline: Measurement, name: str) -> Measurement:
             f"{name} has no date: provenance.made is missing. Write it again with --update."
         )
     return baseline
-
-
-def _parse(text: str, name: str) -> Measurement:
-    """Parse a version that is not in a file; ``name`` stands for the file in errors."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "baseline.json"
-        path.write_text(text, encoding="utf-8")
-        try:
-            return Measurement.read(path)
-        except TrmEdgeError as error:
-            raise RecordError(str(error).replace(str(path), name)) from error
 
 
 def _committed_versions(path: Path) -> Iterator[tuple[str, str]]:
