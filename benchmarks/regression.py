@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import injuries
+from lib import injuries
 import numpy as np
-from neighbours import neighbours
+from lib.neighbours import neighbours
 from numpy.typing import NDArray
 
 from trm_edge.bundle import Bundle

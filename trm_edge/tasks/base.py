@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from math import ceil, sqrt
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -127,5 +128,14 @@ class Task(ABC):
         if count > 1:
             raise ConfigError(f"the task {self.name} knows no other form of a puzzle.")
         return [Augmentation.identity(self.config.seq_len, self.config.vocab_size)]
+
+    @property
+    def columns(self) -> int:
+        """Cells in a row of the board, as a report draws it; as square as possible by default."""
+        return ceil(sqrt(self.config.seq_len))
+
+    def looks(self) -> tuple[tuple[str, str], ...]:
+        """Text and CSS class of a cell in a report, by token id; the id itself by default."""
+        return tuple((str(token), "token") for token in range(self.config.vocab_size))
 
     judges: ClassVar[bool] = True  # whether ``problem`` can tell

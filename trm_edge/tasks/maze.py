@@ -161,6 +161,9 @@ class MazeTask(Task):
                 )
         return np.array([_IDS[char] for char in text], np.int32)
 
+    def looks(self) -> tuple[tuple[str, str], ...]:
+        return (("?", "pad"), ("", "wall"), ("", "open"), ("S", "end"), ("G", "end"), ("", "way"))
+
     # --- judgement -----------------------------------------------------------------------------
 
     def _no_maze(self, given: NDArray[Any]) -> str | None:

@@ -80,6 +80,10 @@ class SudokuTask(Task):
                     return f"{kind} {number} holds {digits[counts > 1][0] - 1} twice"
         return None
 
+    def looks(self) -> tuple[tuple[str, str], ...]:
+        digits = ((str(digit), "digit") for digit in range(1, 10))
+        return (("", "blank"), ("", "blank"), *digits)
+
     def augmentations(self, count: int) -> list[Augmentation]:
         """Shuffled as the published trainer augments: digits, bands, rows in them, transposed."""
         rng = np.random.default_rng(0)
