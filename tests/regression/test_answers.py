@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.evaluation.test_parity import fake_vectors
+from tests.evaluation.samples import fake_vectors
 from trm_edge.puzzle import unknown_label
 from trm_edge.regression.answers import Answers
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.evaluation.test_parity import fake_vectors
+from tests.evaluation.samples import fake_vectors
 from tests.report.samples import refinement
 from trm_edge.backends.fake import FakeBackend
 from trm_edge.bundle import Bundle
