@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 import click
-from published_sizes import SIZES, random_model
+from lib.published_sizes import SIZES, random_model
 
 
 @click.command(help=__doc__)

@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import onnx
 import torch
-from quantization_rows import ABLATIONS, ABLATIONS_OF, DEFAULTS, INT8, Row, Subject
+from lib.quantization_rows import ABLATIONS, ABLATIONS_OF, DEFAULTS, INT8, Row, Subject
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32

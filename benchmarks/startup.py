@@ -19,8 +19,8 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from machine_line import machine_line
-from published_sizes import SIZES, random_model
+from lib.machine_line import machine_line
+from lib.published_sizes import SIZES, random_model
 
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.recipe import CalibrationRecipe

@@ -18,11 +18,11 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from machine_line import machine_line
+from lib.machine_line import machine_line
 from numpy.typing import NDArray
-from published_sizes import SIZES, random_model
-from roofline import operations, peaks
-from step_runners import EAGER, FLOAT32, INT8, NAIVE, Inputs, Step, naive, ours, pytorch
+from lib.published_sizes import SIZES, random_model
+from lib.roofline import operations, peaks
+from lib.step_runners import EAGER, FLOAT32, INT8, NAIVE, Inputs, Step, naive, ours, pytorch
 
 from trm_edge.evaluation.timing import interleaved, ratio
 from trm_edge.export.model import TinyRecursiveModel

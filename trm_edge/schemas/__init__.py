@@ -33,11 +33,13 @@ class RegisteredRecord(NamedTuple):
 
 # By the name in the format line after ``trm-edge.``.
 RECORDS: dict[str, RegisteredRecord] = {
+    "baseline": RegisteredRecord("trm_edge.regression.baseline_record", "BaselineRecord"),
     "bench": RegisteredRecord("trm_edge.evaluation.bench_file", "BenchRecord"),
     "bundle": RegisteredRecord("trm_edge.manifest", "Manifest"),
     "calibration": RegisteredRecord("trm_edge.calibration_record", "CalibrationRecord"),
     "layers": RegisteredRecord("trm_edge.cli.inspect", "EngineLayers", "LAYERS_FORMAT"),
     "parity": RegisteredRecord("trm_edge.evaluation.parity_record", "ParityResult"),
+    "regress": RegisteredRecord("trm_edge.regression.result", "RegressionResult"),
     "sensitivity": RegisteredRecord("trm_edge.evaluation.ranking", "LayerRanking"),
 }
 

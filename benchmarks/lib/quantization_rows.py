@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import onnx
-from modelopt_route import modelopt_graph
+from lib.modelopt_route import modelopt_graph
 from numpy import float32
 from numpy.typing import NDArray
 
