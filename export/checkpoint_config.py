@@ -1,4 +1,4 @@
-"""Find and read a run's settings, ``all_config.yaml`` and ``dataset.json``; make a config of them."""
+"""Read a run's ``all_config.yaml`` and ``dataset.json`` into the model's configuration."""
 
 from __future__ import annotations
 

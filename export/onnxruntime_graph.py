@@ -1,10 +1,10 @@
 """The float32 step graph in the operators that ONNX Runtime's CPU provider has fused kernels for.
 
 It computes what ``step_graph.py`` computes and keeps the same contract. The differences follow the
-time spent between the matrix products (docs/speed.md): residual and norm are one operator; attention
-is one operator and takes its inputs as the projections write them; gate and up, and query, key and
-value, are products of their own, so that nothing is split afterwards. A matrix is still stored once,
-in those parts.
+time spent between the matrix products (docs/speed.md): residual and norm are one operator;
+attention is one operator and takes its inputs as the projections write them; gate and up, and
+query, key and value, are products of their own, so that nothing is split afterwards. A matrix is
+still stored once, in those parts.
 """
 
 from __future__ import annotations
