@@ -63,7 +63,7 @@ class Bench:
             [entry.puzzle for entry in entries],
             labels_of(entries, self.config),
             track=self.track,
-            what=f"{self.name}: {what}",
+            description=f"{self.name}: {what}",
         )
         return vectors, size
 

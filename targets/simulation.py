@@ -75,7 +75,8 @@ class TargetSimulator:
 
 
 def _simulated_accuracy(report: ParityReport) -> SimulatedAccuracy:
-    fixed, adaptive = report.modes
+    fixed = report.fixed
+    adaptive = report.adaptive
     cosines = report.carry.by_step
     return SimulatedAccuracy(
         puzzles=report.puzzles,

@@ -47,7 +47,7 @@ def test_a_failed_write_leaves_the_old_file(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Path, "replace", no_space)
-    with pytest.raises(OutputError, match="cannot write .*file: No space left on device"):
+    with pytest.raises(OutputError, match=r"cannot write .*file: No space left on device"):
         write_bytes(path, b"new")
     assert path.read_bytes() == b"old"
     assert names(tmp_path) == ["file"]

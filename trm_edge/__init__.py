@@ -15,7 +15,8 @@ if TYPE_CHECKING:
     from trm_edge.bundle import Bundle, load
     from trm_edge.loop.halting import HaltingRule
     from trm_edge.loop.rollouts import Rollouts
-    from trm_edge.loop.solver import Solution, Solver
+    from trm_edge.loop.solution import Solution
+    from trm_edge.loop.solver import Solver
     from trm_edge.puzzle import Puzzle
 
 __all__ = [
@@ -40,7 +41,7 @@ _MODULES = {
     "HaltingRule": "trm_edge.loop.halting",
     "Puzzle": "trm_edge.puzzle",
     "Rollouts": "trm_edge.loop.rollouts",
-    "Solution": "trm_edge.loop.solver",
+    "Solution": "trm_edge.loop.solution",
     "Solver": "trm_edge.loop.solver",
     "load": "trm_edge.bundle",
 }

@@ -101,7 +101,7 @@ class ParityItem(BundleItem):
         report = solve_held_out(opened, self.target).report()
         broken = report.broken(opened.manifest.limits)
         if broken:
-            raise _Failed("\n".join(broken))
+            raise _Failed("\n".join(limit.message for limit in broken))
 
 
 class RegressItem(BundleItem):

@@ -20,7 +20,8 @@ from trm_edge.errors import CalibrationError, CalibrationWarning, ConfigError
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.loop.halting import HaltingRule
-from trm_edge.loop.solver import Solution, Solver
+from trm_edge.loop.solution import Solution
+from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
 
 PUZZLES = [Puzzle(tokens) for tokens in toy_tokens(BASE, 6)]

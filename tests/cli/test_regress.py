@@ -1,4 +1,4 @@
-"""`trm-edge regress` and `bench` as a user calls them; no verdict here rests on a time."""
+"""`trm-edge regress` as a user calls it; no verdict here rests on a time."""
 
 from __future__ import annotations
 
@@ -7,12 +7,10 @@ import shutil
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import numpy as np
 import pytest
 
 from tests.benchmarks.scripts import injuries
 from tests.cli.test_commands import failed, run
-from trm_edge.bundle import Bundle
 from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.check import CHECKS
 
@@ -149,62 +147,3 @@ def test_regress_misused(toy_bundle: Path, baseline: Path, tmp_path: Path) -> No
     )
     # Without --target it is the baseline's.
     failed(run("regress", toy_bundle, "--baseline", other), "has no target 'l4'; it has cpu")
-
-
-# --- bench -------------------------------------------------------------------------------------
-
-
-def test_bench_for_people_and_programs(toy_bundle: Path, tmp_path: Path) -> None:
-    output = tmp_path / "out/bench.json"
-    little = ("--batch", 1, "--batch", 2, "--rounds", 3, "--puzzles", 4, "--threads", 1)
-    result = run("bench", toy_bundle, toy_bundle, *little, "-o", output)
-    assert result.exit_code == 0, result.output
-    for text in ("puzzles/s", "times float32", "int8", "ONNX Runtime", "bundle, cpu"):
-        assert text in result.stdout
-    content = json.loads(output.read_text())
-    assert content["format"] == "trm-edge.bench/1"
-    assert len(content["rows"]) == 2
-    row = content["rows"][0]
-    assert row["parity"]["puzzles"] == 4
-    assert [one["slots"] for one in row["latencies"]] == [1, 2]
-    for one in row["latencies"]:
-        assert 0 < one["p50"] <= one["p90"] <= one["p99"]
-        assert one["times_float32"]["median"] > 0
-    assert row["puzzles_per_second"] > 0
-    assert row["peak_memory"] > 10e6
-    step = Bundle.open(toy_bundle).target()[1].step
-    assert row["bytes"] == (toy_bundle / step).stat().st_size
-    assert any(one["pareto"] for one in content["rows"])
-
-
-def test_bench_of_a_bundle_without_float32(toy_bundle: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "b"
-    shutil.copytree(toy_bundle, copy)
-    manifest = json.loads((copy / "manifest.json").read_text())
-    del manifest["files"][manifest["float32"]], manifest["float32"]
-    (copy / "manifest.json").write_text(json.dumps(manifest))
-    result = run("bench", copy, "--batch", 1, "--rounds", 3, "--puzzles", 2, "--json")
-    assert json.loads(result.stdout)["rows"][0]["latencies"][0]["times_float32"] is None
-
-
-def test_bench_misused(toy_bundle: Path) -> None:
-    failed(run("bench"), "Missing argument 'BUNDLES...'", code=2)
-    failed(
-        run("bench", toy_bundle, "--target", "l4"), "no bundle holds a target 'l4'; there are cpu"
-    )
-
-
-def test_pareto_marks() -> None:
-    from dataclasses import dataclass
-
-    from trm_edge.evaluation.bench import mark_pareto
-
-    @dataclass(frozen=True)
-    class Row:
-        exact: float
-        ms_per_puzzle: float
-        pareto: bool = False
-
-    rows = [Row(0.9, 2.0), Row(0.95, 3.0), Row(0.9, 2.5), Row(0.8, 1.0), Row(0.9, 2.0)]
-    marked = mark_pareto(rows)  # type: ignore[arg-type]
-    np.testing.assert_array_equal([row.pareto for row in marked], [True, True, False, True, True])

@@ -64,7 +64,7 @@ def test_stops_where_the_prediction_stands() -> None:
     np.testing.assert_array_equal(
         both.halted(STEPS, -abs(Q_HALT), Q_CONTINUE, same), [False, False, False, True]
     )
-    with pytest.raises(ConfigError, match="needs to know how long predictions stood"):
+    with pytest.raises(ConfigError, match="needs unchanged_steps"):
         rule.halted(STEPS, Q_HALT, Q_CONTINUE)
 
 

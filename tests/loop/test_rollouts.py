@@ -89,7 +89,7 @@ def test_constant_memory_in_order() -> None:
 
 def test_misuse_and_puzzles_that_do_not_fit() -> None:
     with Solver(FakeBackend()) as solver:
-        with pytest.raises(ConfigError, match="one form of a puzzle or more, but got none"):
+        with pytest.raises(ConfigError, match="need at least one augmentation, but got none"):
             Rollouts(solver, [])
         with pytest.raises(ConfigError, match=r"min_confidence must lie in 0\.\.1, but got 2"):
             Rollouts(solver, FORMS, min_confidence=2)

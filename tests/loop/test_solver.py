@@ -16,7 +16,8 @@ from trm_edge.errors import BackendError, ConfigError, PuzzleError
 from trm_edge.evaluation.vectors import halting_steps, record_vectors
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.loop.halting import HaltingMode, HaltingRule
-from trm_edge.loop.solver import Solution, Solver
+from trm_edge.loop.solution import Solution
+from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
 
 CELLS = FAKE_CONFIG.seq_len

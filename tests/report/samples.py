@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import numpy as np
 from tests.regression.measurements import MACHINE, measured, speed
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.bench import BenchRow, Latency
+from trm_edge.evaluation.bench_file import BenchRecord, write_bench
 from trm_edge.evaluation.ranking import LayerRanking, LayerSensitivity
 from trm_edge.evaluation.timing import Ratio
 from trm_edge.regression.baseline import Measurement
@@ -35,27 +35,22 @@ def bench_row(row: Row, ms: float = 2.0, joules: float | None = None) -> BenchRo
         target=row.target,
         precision=row.precision,
         engine=row.engine,
-        bytes=row.bytes,
+        size_bytes=row.bytes,
         parity=row.parity,
         latencies=tuple(
             Latency(slots, slots * ms, slots * ms * 1.1, slots * ms * 1.3, Ratio(2.5, 2.4, 2.6))
             for slots in (1, 32)
         ),
         puzzles_per_second=321.0,
-        peak_memory=87_000_000,
-        startup=0.4,
+        peak_memory_bytes=87_000_000,
+        startup_seconds=0.4,
         joules_per_puzzle=joules,
     )
 
 
 def bench_json(path: Path, *rows: BenchRow) -> Path:
     """As ``trm-edge bench -o`` writes it."""
-    content = {
-        "format": "trm-edge.bench/1",
-        "machine": asdict(MACHINE),
-        "rows": [row.to_dict() for row in rows],
-    }
-    path.write_text(json.dumps(content))
+    write_bench(path, BenchRecord(MACHINE, rows))
     return path
 
 

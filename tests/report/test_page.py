@@ -114,7 +114,7 @@ def test_figures_are_those_of_the_rows(full: Report, page: Page) -> None:
     assert point["x"] == pytest.approx([2.0 * count for count in steps])
     assert point["y"] == pytest.approx([100 * mode.exact_candidate for mode in row.parity.modes])
     assert point["error_y"]["array"][0] == pytest.approx(
-        100 * (row.parity.modes[0].interval_candidate[1] - row.parity.modes[0].exact_candidate)
+        100 * (row.parity.fixed.interval_candidate[1] - row.parity.fixed.exact_candidate)
     )
     float32 = figures(page)[0]["data"][2]
     steps[1] = row.parity.halting.steps_reference

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import shutil
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,11 +7,9 @@ from typing import Any
 
 import pytest
 
-from tests.report.samples import bench_json, bench_row, row
+from tests.report.samples import bench_row, row
 from trm_edge.bundle import Bundle
-from trm_edge.cli.bench import FORMAT as WRITTEN
 from trm_edge.errors import BundleError
-from trm_edge.evaluation.bench_file import FORMAT, read_bench
 from trm_edge.report.rows import Row, chosen_targets, grouped, labels_of
 
 
@@ -71,54 +68,3 @@ def test_a_checkpoint_is_one_reference(toy_bundle: Path) -> None:
     plain = Bundle(one.bundle.path, replace(one.bundle.manifest, targets={"cpu": target}))
     (group,) = grouped([one, replace(one, bundle=plain)])
     assert group.missing_references == []
-
-
-# --- what bench wrote --------------------------------------------------------------------------
-
-
-def test_rows_come_back_as_they_were(toy_bundle: Path, tmp_path: Path) -> None:
-    assert FORMAT == WRITTEN
-    one = row(Bundle.open(toy_bundle))
-    before = bench_row(one, joules=0.25)
-    file = read_bench(bench_json(tmp_path / "bench.json", before))
-    assert file.find(one.bundle, "cpu") == before
-    assert file.find(one.bundle, "l4") is None
-    other = tmp_path / "other"
-    shutil.copytree(toy_bundle, other)
-    assert file.find(Bundle.open(other), "cpu") is None
-
-
-def test_a_row_of_another_graph_is_refused(toy_bundle: Path, tmp_path: Path) -> None:
-    one = row(Bundle.open(toy_bundle))
-    stale = replace(bench_row(one), bytes=1)
-    file = read_bench(bench_json(tmp_path / "bench.json", stale))
-    with pytest.raises(BundleError, match=r"when it was int8 in 1 bytes, but now it is int8 in"):
-        file.find(one.bundle, "cpu")
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("{", "cannot be read as a benchmark"),
-        ('{"format": NaN}', r"cannot be read as a benchmark: NaN is no figure"),
-        ("[]", "is no benchmark of this version: its format is None"),
-        ('{"format": "trm-edge.bench/9"}', "its format is 'trm-edge.bench/9', expected"),
-        ('{"format": "trm-edge.bench/1", "rows": [{}]}', r"is damaged \(KeyError"),
-        ('{"format": "trm-edge.bench/1", "rows": []}', r"is damaged \(KeyError"),
-    ],
-)
-def test_what_is_no_benchmark(tmp_path: Path, text: str, message: str) -> None:
-    path = tmp_path / "bench.json"
-    path.write_text(text)
-    with pytest.raises(BundleError, match=message):
-        read_bench(path)
-    with pytest.raises(BundleError, match=r"there is no file .* trm-edge bench BUNDLE -o"):
-        read_bench(tmp_path / "absent.json")
-
-
-def test_text_where_a_figure_belongs_is_damage(toy_bundle: Path, tmp_path: Path) -> None:
-    one = row(Bundle.open(toy_bundle))
-    path = bench_json(tmp_path / "bench.json", bench_row(one))
-    path.write_text(path.read_text().replace('"agreement": ', '"agreement": "<b>", "was": '))
-    with pytest.raises(BundleError, match=r"is damaged \(ValueError"):
-        read_bench(path)

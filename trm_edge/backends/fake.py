@@ -82,7 +82,10 @@ class FakeBackend(Backend):
         return HaltingLogits(q, np.zeros_like(q))
 
     def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
-        return np.eye(self.config.vocab_size, dtype=np.float32)[self._tokens[slots]]
+        tokens = self._tokens[slots]
+        logits = np.zeros((*tokens.shape, self.config.vocab_size), np.float32)
+        np.put_along_axis(logits, tokens[:, :, None], 1.0, axis=-1)
+        return logits
 
     def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         shape = (len(self._age), self.config.carry_len, self.config.hidden_size)

@@ -13,7 +13,7 @@ from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
-from trm_edge.loop.solver import Solution
+from trm_edge.loop.solution import Solution
 from trm_edge.tasks.base import Entry, Task
 
 

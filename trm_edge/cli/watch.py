@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.text import Text
 
 from trm_edge.cli.solve_output import Answer, picture
-from trm_edge.loop.solver import Solution
+from trm_edge.loop.solution import Solution
 from trm_edge.tasks.base import Task
 
 _SECONDS = 0.4  # a frame; a step itself takes far less

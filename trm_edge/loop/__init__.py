@@ -1,1 +1,1 @@
-"""The halting loop: when a slot stops, which puzzle takes its place, and how often one is tried."""
+"""The halting loop: when a slot stops, which puzzle takes its place, and rollouts of a puzzle."""

@@ -1,7 +1,8 @@
-"""More tries at one puzzle: other forms of it, and the halting head chooses among the answers.
+"""Rollouts: several attempts at a puzzle, among whose answers the halting head chooses.
 
-An augmented puzzle (:class:`~trm_edge.tasks.augmentation.Augmentation`) is a new start that needs
-nothing from the engine: its tokens are others, its carry is never touched.
+Every attempt solves another augmentation of the puzzle
+(:class:`~trm_edge.tasks.augmentation.Augmentation`). This needs nothing from the engine: only the
+tokens differ, and the carry is never touched.
 """
 
 from __future__ import annotations
@@ -13,102 +14,122 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trm_edge.errors import ConfigError
-from trm_edge.loop.solver import Solution, Solver, in_order
+from trm_edge.loop.solution import Solution, in_order
+from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle, check_puzzle
 from trm_edge.tasks.augmentation import Augmentation
 
 
 @dataclass
-class _Tried:
-    """A puzzle that is out, and the best answer to it so far."""
+class _Job:
+    """A puzzle, the number of attempts at it so far, and the best of their solutions."""
 
     index: int
     puzzle: Puzzle
-    tries: int = 0
+    attempts: int = 0
     best: Solution | None = None
 
 
 class Rollouts:
-    """Solves every puzzle in one form after another until the halting head is sure enough.
+    """Attempts every puzzle in one augmentation after another until the confidence suffices.
 
     Args:
-        solver: an entered one, whose halting rule every try follows.
-        symmetries: the forms to try, in order.
-        sure: the confidence sigmoid(q_halt) at which no further form is tried; 1: try them all.
+        solver: an entered solver, whose halting rule applies to every attempt.
+        augmentations: the augmentations to attempt, in order.
+        min_confidence: no further attempt once sigmoid(q_halt) reaches this; 1: attempt them all.
 
     Raises:
-        ConfigError: nothing to try, or ``sure`` is no probability.
+        ConfigError: there are no augmentations, or ``min_confidence`` is not in 0..1.
     """
 
     def __init__(
         self, solver: Solver, augmentations: Sequence[Augmentation], *, min_confidence: float = 1.0
     ) -> None:
         if not augmentations:
-            raise ConfigError("rollouts need one form of a puzzle or more, but got none.")
+            raise ConfigError("rollouts need at least one augmentation, but got none.")
         if not 0 <= min_confidence <= 1:
             raise ConfigError(f"min_confidence must lie in 0..1, but got {min_confidence}.")
-        self.solver, self.augmentations, self.min_confidence = (
-            solver,
-            tuple(augmentations),
-            min_confidence,
-        )
+        self.solver = solver
+        self.augmentations = tuple(augmentations)
+        self.min_confidence = min_confidence
 
     def solve(self, puzzles: Iterable[Puzzle], *, ordered: bool = False) -> Iterator[Solution]:
-        """As :meth:`Solver.solve`; each answer is the one with the highest q_halt of its tries.
+        """Solve a stream of puzzles, as :meth:`Solver.solve` does.
 
-        Its ``steps`` are those of all its tries: what it cost. Its ``q_halt`` is the best try's.
+        Each solution is that of the attempt with the highest q_halt, but its ``steps`` are those of
+        all attempts together: what the answer cost.
+
+        Args:
+            puzzles: drawn one by one as slots become free.
+            ordered: hand solutions out in the order of the puzzles.
+
+        Raises:
+            PuzzleError: tokens or identifier do not fit the model; names the puzzle's index.
+            BackendError: the engine failed.
         """
-        answers = self._run(enumerate(puzzles))
-        return in_order(answers) if ordered else answers
+        solutions = self._run(enumerate(puzzles))
+        return in_order(solutions) if ordered else solutions
 
     def _run(self, source: Iterator[tuple[int, Puzzle]]) -> Iterator[Solution]:
-        again: deque[_Tried] = deque()
-        out: dict[int, _Tried] = {}  # by the solver's own index, which counts tries
-
-        def tries() -> Iterator[Puzzle]:
-            """Puzzles to try again come before new ones, so that few are ever waiting."""
-            number = 0
-            while True:
-                if again:
-                    tried = again.popleft()
-                else:
-                    item = next(source, None)
-                    if item is None:
-                        return
-                    tried = _Tried(*item)
-                    check_puzzle(tried.puzzle, tried.index, self.solver.config)
-                out[number] = tried
-                number += 1
-                form = self.augmentations[tried.tries]
-                yield replace(tried.puzzle, tokens=form.apply(tried.puzzle.tokens))
-
+        waiting: deque[_Job] = deque()
+        in_flight: dict[int, _Job] = {}  # by the solver's own index, which counts attempts
+        # The solver's stream ends when nothing is waiting at that moment; attempts that were still
+        # in flight may have to be repeated, in a stream of their own.
         while True:
-            for solution in self.solver.solve(tries()):
-                tried = out.pop(solution.index)
-                self._note(tried, solution)
-                if self._done(tried):
-                    if tried.best is not None:
-                        yield tried.best
+            for solution in self.solver.solve(self._attempts(source, waiting, in_flight)):
+                job = in_flight.pop(solution.index)
+                best = self._record(job, solution)
+                job.best = best
+                if self._done(job, best):
+                    yield best
                 else:
-                    again.append(tried)
-            if not again:
+                    waiting.append(job)
+            if not waiting:
                 return
 
-    def _note(self, tried: _Tried, solution: Solution) -> None:
-        form = self.augmentations[tried.tries]
-        tried.tries += 1
-        spent = solution.steps + (tried.best.steps if tried.best else 0)
-        better = tried.best is None or solution.q_halt[-1] > tried.best.q_halt[-1]
-        if better or tried.best is None:
-            path = solution.trajectory
-            tried.best = replace(
-                solution,
-                index=tried.index,
-                answer=form.invert(solution.answer),
-                trajectory=None if path is None else np.stack([form.invert(row) for row in path]),
-            )
-        tried.best = replace(tried.best, steps=spent)
+    def _attempts(
+        self,
+        source: Iterator[tuple[int, Puzzle]],
+        waiting: deque[_Job],
+        in_flight: dict[int, _Job],
+    ) -> Iterator[Puzzle]:
+        """Augmented puzzles; further attempts come before new puzzles, so that few ever wait."""
+        number = 0
+        while True:
+            job = waiting.popleft() if waiting else self._new_job(source)
+            if job is None:
+                return
+            in_flight[number] = job
+            number += 1
+            augmentation = self.augmentations[job.attempts]
+            yield replace(job.puzzle, tokens=augmentation.apply(job.puzzle.tokens))
 
-    def _done(self, tried: _Tried) -> bool:
-        min_confidence = tried.best is not None and tried.best.confidence >= self.min_confidence
-        return min_confidence or tried.tries == len(self.augmentations)
+    def _new_job(self, source: Iterator[tuple[int, Puzzle]]) -> _Job | None:
+        for index, puzzle in source:
+            check_puzzle(puzzle, index, self.solver.config)
+            return _Job(index, puzzle)
+        return None
+
+    def _record(self, job: _Job, solution: Solution) -> Solution:
+        """Count an attempt and return the best solution so far, with the steps of all."""
+        augmentation = self.augmentations[job.attempts]
+        job.attempts += 1
+        best = job.best
+        steps = solution.steps + (best.steps if best else 0)
+        if best is not None and not solution.q_halt[-1] > best.q_halt[-1]:
+            return replace(best, steps=steps)
+        trajectory = solution.trajectory
+        if trajectory is not None:
+            trajectory = np.stack([augmentation.invert(prediction) for prediction in trajectory])
+        return replace(
+            solution,
+            index=job.index,
+            answer=augmentation.invert(solution.answer),
+            trajectory=trajectory,
+            steps=steps,
+        )
+
+    def _done(self, job: _Job, best: Solution) -> bool:
+        if job.attempts == len(self.augmentations):
+            return True
+        return best.confidence >= self.min_confidence

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_edge import records
 from trm_edge.errors import BundleError
+from trm_edge.evaluation.carry import cosine_similarity
 from trm_edge.evaluation.machine import Machine
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.files import write_text
@@ -206,7 +208,7 @@ def _measurement(raw: dict[str, Any]) -> Measurement:
         engine_layers=dict(raw["engine_layers"]),
         speeds=tuple(
             Speed(
-                machine=Machine.from_dict(one["machine"]),
+                machine=records.build(Machine, one["machine"]),
                 times={
                     slots: {name: np.array(values, np.float64) for name, values in by.items()}
                     for slots, by in one["times"].items()
@@ -222,15 +224,9 @@ def _measurement(raw: dict[str, Any]) -> Measurement:
 
 def _first_error(reference: ParityVectors, candidate: ParityVectors) -> NDArray[np.float64]:
     """1 - cosine after the first step, both states together, by puzzle."""
-    errors = []
-    for name in ("z_H", "z_L"):
-        one, other = (
-            getattr(vectors, name)[:, 0].astype(np.float64) for vectors in (reference, candidate)
-        )
-        norms = np.linalg.norm(one, axis=-1) * np.linalg.norm(other, axis=-1)
-        errors.append(1 - (one * other).sum(-1) / np.maximum(norms, 1e-12))
-    together: NDArray[np.float64] = np.maximum((errors[0] + errors[1]) / 2, 0.0)
-    return together
+    z_H = cosine_similarity(reference.z_H[:, 0], candidate.z_H[:, 0])
+    z_L = cosine_similarity(reference.z_L[:, 0], candidate.z_L[:, 0])
+    return np.maximum(1 - (z_H + z_L) / 2, 0.0)
 
 
 def _digest(*arrays: NDArray[Any]) -> str:

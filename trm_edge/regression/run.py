@@ -109,7 +109,8 @@ def new_baseline(
 def broken_limits(bundle: Bundle, vectors: ParityVectors) -> list[str]:
     """What the bundle itself promises against float32 and does not keep."""
     reference = bundle.parity()
-    return compare(reference, vectors).broken(bundle.manifest.limits)
+    broken = compare(reference, vectors).broken(bundle.manifest.limits)
+    return [limit.message for limit in broken]
 
 
 def _limits(broken: list[str]) -> Check:

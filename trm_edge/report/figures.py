@@ -24,7 +24,7 @@ def latency_figure(group: Group, marks: Marks) -> go.Figure:
     for row in group.rows:
         if row.bench is not None:
             first = row.bench.latencies[0]
-            each = first.p50 / first.slots
+            each = first.p50_ms / first.slots
             steps = (row.bundle.config.halt_max_steps, row.parity.halting.steps_candidate)
             points = [
                 (each * taken, mode.exact_candidate, mode.interval_candidate)

@@ -56,7 +56,8 @@ def percent(share: float) -> str:
 
 
 def _row(row: Row, mark: Mark, slots: list[int], columns: list[str]) -> list[Content]:
-    fixed, adaptive = row.parity.modes
+    fixed = row.parity.fixed
+    adaptive = row.parity.adaptive
     bench = row.bench
     star: tuple[Content, ...] = ()
     if bench is not None and bench.pareto:
@@ -73,7 +74,7 @@ def _row(row: Row, mark: Mark, slots: list[int], columns: list[str]) -> list[Con
     timed = {} if bench is None else {one.slots: one for one in bench.latencies}
     for count in slots:
         one = timed.get(count)
-        cells.append(_NOTHING if one is None else f"{one.p50:.2f}")
+        cells.append(_NOTHING if one is None else f"{one.p50_ms:.2f}")
         times = None if one is None else one.times_float32
         cells.append(
             _NOTHING
@@ -82,7 +83,7 @@ def _row(row: Row, mark: Mark, slots: list[int], columns: list[str]) -> list[Con
         )
     if "puzzles/s" in columns:
         rate = _NOTHING if bench is None else f"{bench.puzzles_per_second:.3g}"
-        cells += [rate, _NOTHING if bench is None else f"{bench.peak_memory / 1e6:.0f}"]
+        cells += [rate, _NOTHING if bench is None else f"{bench.peak_memory_bytes / 1e6:.0f}"]
     cells.append(f"{row.bytes / 1e3:.0f}")
     if "J a puzzle" in columns:
         joules = None if bench is None else bench.joules_per_puzzle
@@ -94,7 +95,8 @@ def _row(row: Row, mark: Mark, slots: list[int], columns: list[str]) -> list[Con
 def _float32(reference: Reference, slots: list[int], columns: list[str]) -> list[Content]:
     """The checkpoint itself: answers from the bundle, times from beside the row's."""
     row = reference.row
-    fixed, adaptive = row.parity.modes
+    fixed = row.parity.fixed
+    adaptive = row.parity.adaptive
     cells: list[Content] = [
         element("span", _swatch(FLOAT32_MARK), reference.label, _small("cpu, fp32")),
         _with_interval(percent(fixed.exact_reference), _interval(fixed.interval_reference)),

@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.vectors import ParityVectors
-from trm_edge.loop.solver import Solution, Solver
+from trm_edge.loop.solution import Solution
+from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, silent
 from trm_edge.puzzle import Tokens, unknown_label
 from trm_edge.tasks.base import Task

@@ -43,7 +43,8 @@ class Row:
     @property
     def broken(self) -> list[str]:
         """What the bundle promises against float32 and does not keep."""
-        return self.parity.broken(self.bundle.manifest.limits)
+        broken = self.parity.broken(self.bundle.manifest.limits)
+        return [limit.message for limit in broken]
 
 
 @dataclass(frozen=True)
@@ -58,7 +59,7 @@ class Reference:
         latency = None if self.row.bench is None else self.row.bench.latencies[place]
         if latency is None or latency.times_float32 is None:
             return None
-        return latency.p50 * latency.times_float32.median
+        return latency.p50_ms * latency.times_float32.median
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,55 @@
+"""The answer to one puzzle, as the halting loop hands it out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm_edge.loop import halting
+from trm_edge.puzzle import Tokens
+
+
+@dataclass(frozen=True)
+class Solution:
+    """The answer to one puzzle, and the course of its steps.
+
+    Args:
+        index: position of the puzzle in the stream, from 0.
+        answer: (L,) token ids predicted at the step it stopped at.
+        steps: ACT steps taken.
+        halted: True: the halting rule held; False: it ran out of steps.
+        q_halt: (steps,) float32 logits of the halting head.
+        q_continue: (steps,) float32 logits.
+        trajectory: (steps, L) token ids predicted at every step, where the solver traces them.
+    """
+
+    index: int
+    answer: Tokens
+    steps: int
+    halted: bool
+    q_halt: NDArray[np.float32]
+    q_continue: NDArray[np.float32]
+    trajectory: Tokens | None = None
+
+    @property
+    def confidence(self) -> float:
+        """The halting head's probability that the answer is right, sigmoid(q_halt)."""
+        return float(halting.confidence(self.q_halt[-1]))
+
+
+def in_order(solutions: Iterator[Solution]) -> Iterator[Solution]:
+    """Hand solutions out by index, holding back those that come early.
+
+    Args:
+        solutions: in any order, their indices counting from 0 without gaps.
+    """
+    waiting: dict[int, Solution] = {}
+    due = 0
+    for solution in solutions:
+        waiting[solution.index] = solution
+        while due in waiting:
+            yield waiting.pop(due)
+            due += 1
