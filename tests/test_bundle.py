@@ -105,7 +105,7 @@ def test_a_link_out_of_the_bundle_is_refused(bundle: Path, tmp_path: Path) -> No
 
 
 def test_what_is_no_bundle(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match=r"is no bundle: there is no manifest\.json"):
+    with pytest.raises(BundleError, match=r"is not a bundle: there is no manifest\.json"):
         Bundle.open(tmp_path)
     (tmp_path / MANIFEST).write_text("{")
     with pytest.raises(BundleError, match="is not valid JSON"):
@@ -136,7 +136,7 @@ def test_nothing_is_overwritten_unless_asked(bundle: Path, tmp_path: Path) -> No
     other.mkdir()
     (other / "letter.txt").write_text("dear")
     with (
-        pytest.raises(OutputExistsError, match="is no bundle, so --force"),
+        pytest.raises(OutputExistsError, match="is not a bundle, so --force"),
         BundleWriter(other, force=True),
     ):
         raise AssertionError
@@ -194,7 +194,7 @@ def test_a_kill_leaves_nothing_that_looks_like_a_bundle(tmp_path: Path) -> None:
 def test_unwritable_place(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with (
-        pytest.raises(OutputError, match="cannot write beside"),
+        pytest.raises(OutputError, match=r"cannot write .*out: "),
         BundleWriter(tmp_path / "file" / "out"),
     ):
         raise AssertionError

@@ -60,6 +60,6 @@ def test_a_regression_is_a_failed_test(suite: Path, toy_bundle: Path, tmp_path: 
 def test_misused(suite: Path, toy_bundle: Path, tmp_path: Path) -> None:
     done = run(suite, "--trm-bundle", tmp_path / "absent")
     assert done.returncode == 4
-    assert "is no bundle" in done.stderr
+    assert "is not a bundle" in done.stderr
     done = run(suite, "--trm-bundle", toy_bundle, "--trm-baseline", "a", "--trm-baseline", "b")
     assert "pass one baseline for each bundle, or none" in done.stderr

@@ -1,4 +1,4 @@
-"""``python -m trm_edge``."""
+"""The command line as a module: ``python -m trm_edge``."""
 
 from trm_edge.cli.main import main
 

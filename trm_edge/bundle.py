@@ -1,4 +1,4 @@
-"""The artifact on disk: written whole or not at all, checked by hash when opened."""
+"""A bundle on disk, every file checked by hash when it is opened."""
 
 from __future__ import annotations
 
@@ -35,19 +35,23 @@ PUZZLE_EMBEDDINGS = "puzzle_embeddings.npy"
 
 
 def load(path: str | Path) -> Bundle:
-    """Open a bundle and verify every file: :meth:`Bundle.open` for a path as text.
+    """Open a bundle and verify every file, as :meth:`Bundle.open` does.
 
     Args:
         path: folder of the bundle.
 
     Raises:
-        BundleError: missing, foreign, newer, truncated or tampered with; says which file.
+        BundleError: a file is missing, foreign, newer, truncated or changed; names it.
     """
     return Bundle.open(Path(path))
 
 
 class Bundle:
-    """An opened bundle. Every file was hashed and agrees with the manifest.
+    """An opened bundle, whose files all agree with the hashes in its manifest.
+
+    Args:
+        path: folder of the bundle.
+        manifest: its manifest; :meth:`open` reads and verifies it.
 
     >>> bundle = Bundle.open(Path("my-bundle"))  # doctest: +SKIP
     >>> with bundle.solver(batch=8) as solver:  # doctest: +SKIP
@@ -60,17 +64,21 @@ class Bundle:
 
     @classmethod
     def open(cls, path: Path) -> Bundle:
-        """Open and verify.
+        """Open a bundle and verify every file.
+
+        Args:
+            path: folder of the bundle.
 
         Raises:
-            BundleError: missing, foreign, newer, truncated or tampered with; says which file.
+            BundleError: a file is missing, foreign, newer, truncated or changed; names it.
         """
         location = path / MANIFEST
         try:
             text = location.read_text(encoding="utf-8")
         except FileNotFoundError as error:
             raise BundleError(
-                f"{path} is no bundle: there is no {MANIFEST} in it. Make one with: trm-edge export"
+                f"{path} is not a bundle: there is no {MANIFEST} in it. Make one with: trm-edge "
+                "export"
             ) from error
         except (OSError, UnicodeDecodeError) as error:
             raise BundleError(f"{location} cannot be read: {error}.") from error
@@ -99,17 +107,21 @@ class Bundle:
 
     @property
     def config(self) -> ModelConfig:
+        """The model's configuration."""
         return self.manifest.model
 
     def target(self, name: str | None = None) -> tuple[str, TargetRecord]:
-        """A target and its record.
+        """Find a target by name.
 
         Args:
             name: name of the target; by default ``cpu``, or the only one where there is no ``cpu``.
 
+        Returns:
+            Its name and its record.
+
         Raises:
             BundleError: there is no such target, or none is named and several could be meant;
-                lists those there are.
+                lists the targets.
         """
         targets = self.manifest.targets
         if name is None:
@@ -130,11 +142,14 @@ class Bundle:
         return name, targets[name]
 
     def choose(self, target: str | None = None, *, threads: int = 0) -> Choice:
-        """What runs a target on this machine, not yet loaded, and why; the reason is logged.
+        """Choose what runs a target on this machine, and log why; nothing is loaded yet.
 
         Args:
             target: name of the target; by default as in :meth:`target`.
             threads: of the CPU; 0: every core.
+
+        Returns:
+            The backend and the reason for it.
 
         Raises:
             BundleError: there is no such target.
@@ -149,7 +164,16 @@ class Bundle:
         return choice
 
     def backend(self, target: str | None = None, *, threads: int = 0) -> Backend:
-        """The backend of :meth:`choose`, with the same arguments and errors."""
+        """Choose the backend that runs a target on this machine.
+
+        Args:
+            target: name of the target; by default as in :meth:`target`.
+            threads: of the CPU; 0: every core.
+
+        Raises:
+            BundleError: there is no such target.
+            EngineError: the target has an engine that does not fit this machine.
+        """
         return self.choose(target, threads=threads).backend
 
     def solver(
@@ -162,11 +186,11 @@ class Bundle:
         trace: bool = False,
         watch: StepCallback | None = None,
     ) -> Solver:
-        """A halting loop over a target of this bundle, to be entered as a context manager.
+        """Make a solver that runs a target of this bundle; enter it as a context manager.
 
         Args:
             target: name of the target; by default as in :meth:`target`.
-            batch: slots worked on at once.
+            batch: number of slots, puzzles worked on at once.
             halting: when a puzzle stops; the model's own rule by default.
             threads: of the CPU; 0: every core.
             trace: keep the prediction of every step.
@@ -189,10 +213,13 @@ class Bundle:
         )
 
     def size_of(self, target: str | None = None) -> int:
-        """Bytes of what runs a target: its engine where one was built, else its step graph.
+        """Return the bytes of a target's engine where one was built, else of its step graph.
 
         Args:
             target: name of the target; by default as in :meth:`target`.
+
+        Raises:
+            BundleError: there is no such target.
         """
         from trm_edge.engines.record import ENGINE
 
@@ -202,13 +229,17 @@ class Bundle:
         return (engine if engine.exists() else graph).stat().st_size
 
     def task(self) -> Task:
-        """The task of this bundle: reads puzzles, draws and judges answers."""
+        """Make the task of this bundle, which reads puzzles, draws and judges answers.
+
+        Raises:
+            ConfigError: this version does not know the task.
+        """
         from trm_edge.tasks import task_named
 
         return task_named(self.manifest.task, self.config)
 
     def puzzle_embeddings(self) -> NDArray[np.float32] | None:
-        """The table (N, E) float32, memory-mapped, or None where the model has none."""
+        """Open the puzzle-embedding table (N, E) float32, memory-mapped; None without one."""
         if PUZZLE_EMBEDDINGS not in self.manifest.files:
             return None
         table: NDArray[np.float32] = np.load(
@@ -217,10 +248,10 @@ class Bundle:
         return table
 
     def parity(self) -> ParityVectors:
-        """The float32 model's own answers to the held-out puzzles, from ``parity.npz``.
+        """Read the float32 model's own answers to the held-out puzzles from ``parity.npz``.
 
         Raises:
-            BundleError: an array is missing or misshapen.
+            BundleError: an array is missing or has another shape.
         """
         from trm_edge.evaluation.vectors import ParityVectors
 
@@ -228,7 +259,7 @@ class Bundle:
             return ParityVectors.from_arrays({name: arrays[name] for name in arrays.files})
 
     def calibration(self) -> CalibrationRecord | None:
-        """``calibration.json``, or None where nothing was quantized.
+        """Read ``calibration.json``; None where nothing was quantized.
 
         Raises:
             CalibrationError: the file is not what an export writes.
@@ -243,7 +274,7 @@ class Bundle:
         )
 
     def sensitivity(self) -> LayerRanking | None:
-        """``sensitivity.json``, the costliest layer first; None where none were ranked.
+        """Read ``sensitivity.json``, the costliest layer first; None where none were ranked.
 
         Raises:
             BundleError: the file is not what an export writes.

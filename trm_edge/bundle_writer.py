@@ -20,8 +20,14 @@ class BundleWriter:
     A context manager: leaving it by an exception removes the folder. A killed process leaves at
     most a hidden temporary folder, never something that looks like a bundle.
 
-    Raises (on entry):
-        OutputExistsError: the output exists and ``force`` is not set, or is no bundle.
+    Args:
+        output: folder that will be the bundle.
+        force: replace a bundle or an empty folder that is there.
+
+    Raises:
+        OutputExistsError: on entry: the output exists and ``force`` is not set, or it is not a
+            bundle.
+        OutputError: on entry: nothing can be written beside the output.
     """
 
     def __init__(self, output: Path, *, force: bool = False) -> None:
@@ -31,21 +37,20 @@ class BundleWriter:
 
     def __enter__(self) -> BundleWriter:
         check_output(self.output, force=self.force)
+        parent = self.output.parent
         try:
-            self.output.parent.mkdir(parents=True, exist_ok=True)
-            self.folder = Path(
-                tempfile.mkdtemp(prefix=f".{self.output.name}.", dir=self.output.parent)
-            )
+            parent.mkdir(parents=True, exist_ok=True)
+            self.folder = Path(tempfile.mkdtemp(prefix=f".{self.output.name}.", dir=parent))
+            self.folder.chmod(0o777 & ~_umask())
         except OSError as error:
             raise OutputError(
-                f"cannot write beside {self.output}: {error.strerror}. Choose another -o."
+                f"cannot write {self.output}: {error.strerror}. Choose another -o."
             ) from error
-        self.folder.chmod(0o777 & ~_umask())
         return self
 
     def __exit__(
         self,
-        kind: type[BaseException] | None,
+        error_type: type[BaseException] | None,
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
@@ -53,23 +58,50 @@ class BundleWriter:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def path(self, name: str) -> Path:
-        """Where to write the file ``name``; its folder exists."""
+        """Return where to write a file; its folder exists.
+
+        Args:
+            name: path of the file inside the bundle.
+        """
         path = self.folder / name
         path.parent.mkdir(parents=True, exist_ok=True)
         return path
 
     def records(self) -> dict[str, FileRecord]:
-        """Hash and size of every file written so far."""
-        files = sorted(path for path in self.folder.rglob("*") if path.is_file())
-        return {
-            path.relative_to(self.folder).as_posix(): FileRecord(
-                hash_file(path), path.stat().st_size
-            )
-            for path in files
-        }
+        """Hash every file written so far.
+
+        Returns:
+            The records by path inside the bundle, in alphabetical order.
+        """
+        records = {}
+        for path in sorted(self.folder.rglob("*")):
+            if path.is_file():
+                name = path.relative_to(self.folder).as_posix()
+                records[name] = FileRecord(hash_file(path), path.stat().st_size)
+        return records
 
     def finish(self, manifest: Manifest) -> Bundle:
-        """Write the manifest and put the bundle in its place."""
+        """Write the manifest and put the bundle in its place.
+
+        Args:
+            manifest: names every file, as :meth:`records` gives them.
+
+        Returns:
+            The bundle, opened.
+
+        Raises:
+            OutputExistsError: something was put at the output in the meantime.
+            OutputError: the manifest cannot be written, or the folder cannot be renamed.
+        """
+        try:
+            self._install(manifest)
+        except OSError as error:
+            raise OutputError(
+                f"cannot write {self.output}: {error.strerror or error}. Choose another -o."
+            ) from error
+        return Bundle(self.output, manifest)
+
+    def _install(self, manifest: Manifest) -> None:
         (self.folder / MANIFEST).write_text(manifest.to_json(), encoding="utf-8")
         for path in self.folder.rglob("*"):
             if path.is_file():
@@ -80,14 +112,17 @@ class BundleWriter:
             previous = self.folder.with_name(f"{self.folder.name}.old")
             self.output.rename(previous)
         self.folder.rename(self.output)
+        self.folder = self.output
         if previous is not None:
             shutil.rmtree(previous, ignore_errors=True)
-        self.folder = self.output
-        return Bundle(self.output, manifest)
 
 
 def check_output(output: Path, *, force: bool) -> None:
     """Refuse to overwrite, unless asked to, and then only a bundle or an empty folder.
+
+    Args:
+        output: folder that will be the bundle.
+        force: overwriting was asked for.
 
     Raises:
         OutputExistsError: says what is there.
@@ -99,9 +134,11 @@ def check_output(output: Path, *, force: bool) -> None:
             f"{output} exists already. Pass --force to replace it, or another -o."
         )
     replaceable = output.is_dir() and not output.is_symlink()
-    if not replaceable or (any(output.iterdir()) and not (output / MANIFEST).is_file()):
+    if replaceable and any(output.iterdir()):
+        replaceable = (output / MANIFEST).is_file()
+    if not replaceable:
         raise OutputExistsError(
-            f"{output} exists and is no bundle, so --force does not replace it. Pass another -o."
+            f"{output} exists and is not a bundle, so --force does not replace it. Pass another -o."
         )
 
 

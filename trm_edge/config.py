@@ -1,9 +1,10 @@
-"""What a Tiny Recursive Model is made of: the numbers that fix its graph."""
+"""The configuration of a Tiny Recursive Model: the numbers that fix its graph."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
+from math import inf
 from typing import Any, Literal, get_args
 
 from trm_edge.errors import ConfigError
@@ -12,41 +13,67 @@ PositionEncoding = Literal["rope", "learned", "none"]
 
 # Module widths of SwiGLU are rounded up to this (upstream models/layers.py, `_find_multiple`).
 SWIGLU_MULTIPLE = 256
+_EXACT = 2**53  # integers up to this are floats without rounding
+MAX_VOCABULARY = 2**31 - 1  # token ids are int32 in the step graph
 
 
 def swiglu_width(width: int, expansion: float) -> int:
-    """Hidden width of a SwiGLU over ``width`` features (upstream ``models/layers.py``)."""
+    """Compute the hidden width of a SwiGLU (upstream ``models/layers.py``).
+
+    Args:
+        width: features of its input.
+        expansion: ``expansion`` of the model.
+    """
     inner = round(expansion * width * 2 / 3)
     return -(-inner // SWIGLU_MULTIPLE) * SWIGLU_MULTIPLE
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Everything that fixes the computation of one ACT step.
+    """Every number that fixes the computation of one ACT step (adaptive computation time).
 
     Field names are those of the published trainer (``all_config.yaml`` and ``dataset.json``),
-    arXiv 2510.04871. Nothing here has a default: a weight file loads just as well under a wrong
+    arXiv 2510.04871. No field has a default: a weight file loads just as well under a wrong
     position encoding or number of cycles, so each value has to come from the run that made it.
 
+    Args:
+        hidden_size: D, width of the network.
+        num_heads: attention heads; ignored where ``mlp_t`` is set.
+        expansion: width of each SwiGLU relative to D, before rounding (:func:`swiglu_width`).
+        L_layers: blocks in the one network.
+        H_cycles: updates of z_H in one ACT step.
+        L_cycles: updates of z_L before each update of z_H.
+        halt_max_steps: ACT steps after which training stops a puzzle.
+        no_ACT_continue: True: halt when q_halt > 0; False: when q_halt > q_continue.
+        mlp_t: mix positions with a SwiGLU instead of attention.
+        pos_encodings: ``rope``, ``learned`` or ``none``.
+        puzzle_emb_ndim: E, width of the puzzle-embedding table; 0 for none.
+        puzzle_emb_len: positions of the puzzle embedding; 0: ceil(E / D).
+        seq_len: L, tokens of a puzzle.
+        vocab_size: V, token ids.
+        num_puzzle_identifiers: N, rows of the puzzle-embedding table.
+        rms_norm_eps: epsilon of the RMS norms.
+        rope_theta: base of the rotary position encoding.
+
     Raises:
-        ConfigError: a value is out of range or two values contradict each other.
+        ConfigError: a value is out of range, or two values contradict each other.
     """
 
-    hidden_size: int  # D
-    num_heads: int  # ignored where mlp_t
+    hidden_size: int
+    num_heads: int
     expansion: float
-    L_layers: int  # blocks in the one network
+    L_layers: int
     H_cycles: int
     L_cycles: int
     halt_max_steps: int
-    no_ACT_continue: bool  # True: halt when q_halt > 0; False: when q_halt > q_continue
-    mlp_t: bool  # mix positions with a SwiGLU instead of attention
+    no_ACT_continue: bool
+    mlp_t: bool
     pos_encodings: PositionEncoding
-    puzzle_emb_ndim: int  # E, 0 for none
-    puzzle_emb_len: int  # 0: ceil(E / D)
-    seq_len: int  # L
-    vocab_size: int  # V
-    num_puzzle_identifiers: int  # N
+    puzzle_emb_ndim: int
+    puzzle_emb_len: int
+    seq_len: int
+    vocab_size: int
+    num_puzzle_identifiers: int
     rms_norm_eps: float
     rope_theta: float
 
@@ -55,17 +82,38 @@ class ModelConfig:
             value = getattr(self, name)
             if not value > 0:
                 raise ConfigError(f"{name} must be positive, but got {value!r}.")
+            if value == inf:
+                raise ConfigError(f"{name} must be finite, but got {value!r}.")
         for name in ("puzzle_emb_ndim", "puzzle_emb_len"):
             value = getattr(self, name)
             if value < 0:
                 raise ConfigError(f"{name} must be 0 or more, but got {value!r}.")
-        if self.pos_encodings not in get_args(PositionEncoding):
+        if self.vocab_size > MAX_VOCABULARY:
             raise ConfigError(
-                f"pos_encodings must be one of {', '.join(get_args(PositionEncoding))}, "
+                f"vocab_size must be at most {MAX_VOCABULARY} (token ids are int32), but got "
+                f"{self.vocab_size}."
+            )
+        encodings = get_args(PositionEncoding)
+        if self.pos_encodings not in encodings:
+            raise ConfigError(
+                f"pos_encodings must be one of {', '.join(encodings)}, "
                 f"but got {self.pos_encodings!r}."
             )
         if not self.mlp_t:
             self._check_heads()
+        self._check_puzzle_embedding()
+
+    def _check_heads(self) -> None:
+        if self.hidden_size % self.num_heads:
+            raise ConfigError(
+                f"hidden_size {self.hidden_size} must be a multiple of num_heads {self.num_heads}."
+            )
+        if self.pos_encodings == "rope" and self.head_dim % 2:
+            raise ConfigError(
+                f"RoPE needs an even head size, but hidden_size / num_heads is {self.head_dim}."
+            )
+
+    def _check_puzzle_embedding(self) -> None:
         if self.puzzle_emb_ndim == 0 and self.puzzle_emb_len > 0:
             raise ConfigError(
                 f"puzzle_emb_len is {self.puzzle_emb_len} but puzzle_emb_ndim is 0: without an "
@@ -79,30 +127,21 @@ class ModelConfig:
                 "set it to 0 to have it computed."
             )
 
-    def _check_heads(self) -> None:
-        if self.hidden_size % self.num_heads:
-            raise ConfigError(
-                f"hidden_size {self.hidden_size} must be a multiple of num_heads {self.num_heads}."
-            )
-        if self.pos_encodings == "rope" and self.head_dim % 2:
-            raise ConfigError(
-                f"RoPE needs an even head size, but hidden_size / num_heads is {self.head_dim}."
-            )
-
     @property
     def head_dim(self) -> int:
+        """Features of one attention head."""
         return self.hidden_size // self.num_heads
 
     @property
     def prefix_len(self) -> int:
-        """P, the positions in front of the tokens that hold the puzzle embedding."""
+        """P, positions in front of the tokens that hold the puzzle embedding."""
         if self.puzzle_emb_len:
             return self.puzzle_emb_len
         return -(-self.puzzle_emb_ndim // self.hidden_size)
 
     @property
     def carry_len(self) -> int:
-        """P + L, the positions of a carry."""
+        """P + L, positions of a carry."""
         return self.prefix_len + self.seq_len
 
     @property
@@ -111,32 +150,35 @@ class ModelConfig:
         return self.H_cycles * (self.L_cycles + 1)
 
     def to_dict(self) -> dict[str, Any]:
+        """Return every field by name."""
         return asdict(self)
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
-        """Build from a mapping that has every field and no other.
+        """Build a configuration from a mapping that has every field and no other key.
+
+        Args:
+            values: the fields by name; whole numbers may be written as floats.
 
         Raises:
-            ConfigError: keys are missing, unknown, or of the wrong type.
+            ConfigError: keys are missing or unknown, or values are of the wrong type or range.
         """
-        known = {f.name: str(f.type) for f in fields(cls)}
-        missing = sorted(set(known) - set(values))
-        unknown = sorted(set(values) - set(known))
-        if missing or unknown:
+        names = [field.name for field in fields(cls)]
+        missing = sorted(set(names) - set(values))
+        unknown = sorted(set(values) - set(names))
+        problems = []
+        if missing:
+            problems.append(f"missing {', '.join(missing)}")
+        if unknown:
+            problems.append(f"unknown {', '.join(unknown)}")
+        if problems:
             raise ConfigError(
-                "model configuration: "
-                + "; ".join(
-                    part
-                    for part in (
-                        f"missing {', '.join(missing)}" if missing else "",
-                        f"unknown {', '.join(unknown)}" if unknown else "",
-                    )
-                    if part
-                )
-                + f". The keys are {', '.join(known)}."
+                f"model configuration: {'; '.join(problems)}. The keys are {', '.join(names)}."
             )
-        return cls(**{name: _typed(name, kind, values[name]) for name, kind in known.items()})
+        arguments = {}
+        for field in fields(cls):
+            arguments[field.name] = _typed(field.name, str(field.type), values[field.name])
+        return cls(**arguments)
 
 
 _POSITIVE = (
@@ -155,17 +197,21 @@ _POSITIVE = (
 )
 
 
-def _typed(name: str, kind: str, value: Any) -> Any:
-    """``value`` as the field's type; a bool is no int and "4" is no number."""
-    if kind == "bool" and isinstance(value, bool):
+def _typed(name: str, type_name: str, value: Any) -> Any:
+    """Return ``value`` as the field's type; a bool is not an int, and "4" is not a number."""
+    if type_name == "bool" and isinstance(value, bool):
         return value
-    if kind == "int" and isinstance(value, int) and not isinstance(value, bool):
+    is_int = isinstance(value, int) and not isinstance(value, bool)
+    if type_name == "int" and is_int:
         return value
-    if kind == "int" and isinstance(value, float) and value.is_integer():
+    if type_name == "int" and isinstance(value, float) and value.is_integer():
         return int(value)
-    if kind == "float" and isinstance(value, (int, float)) and not isinstance(value, bool):
-        return float(value)
-    if kind == "PositionEncoding" and isinstance(value, str):
+    if type_name == "float" and isinstance(value, float):
         return value
-    wanted = "str" if kind == "PositionEncoding" else kind
-    raise ConfigError(f"{name} must be of type {wanted}, but got {value!r}.")
+    if type_name == "float" and is_int and abs(value) <= _EXACT:
+        return float(value)
+    if type_name == "PositionEncoding":
+        if isinstance(value, str):
+            return value
+        type_name = "str"
+    raise ConfigError(f"{name} must be of type {type_name}, but got {value!r}.")

@@ -1,4 +1,4 @@
-"""``manifest.json`` of a bundle: what is inside, what it was made from, what it promises."""
+"""``manifest.json`` of a bundle: its contents, its origin and its accuracy limits."""
 
 from __future__ import annotations
 
@@ -19,15 +19,25 @@ KIND = records.RecordKind(FORMAT, "a trm-edge bundle", BundleError, "Export it a
 
 @dataclass(frozen=True)
 class FileRecord:
-    """A file of the bundle as it was written."""
+    """A file of the bundle as it was written.
+
+    Args:
+        sha256: hash of its bytes, in hexadecimal.
+        size: bytes.
+    """
 
     sha256: str
-    size: int  # bytes
+    size: int
 
 
 @dataclass(frozen=True)
 class FloatLayer:
-    """A layer that was left in float, and why."""
+    """A layer that was left in float.
+
+    Args:
+        layer: name of the layer.
+        reason: why, as a sentence.
+    """
 
     layer: str
     reason: str
@@ -35,9 +45,18 @@ class FloatLayer:
 
 @dataclass(frozen=True)
 class SimulatedAccuracy:
-    """What a graph answers when its quantization is computed in float32 on a CPU.
+    """Accuracy of a graph whose quantization is simulated in float32 on a CPU.
 
-    Shares lie in 0..1, drops are in points of exact match against the float32 model.
+    Args:
+        puzzles: number of held-out puzzles.
+        exact_fixed: share of puzzles, 0..1, whose every cell is right in fixed mode.
+        exact_adaptive: the same in adaptive mode.
+        drop_fixed: points of exact match lost against the float32 model, in fixed mode.
+        drop_adaptive: the same in adaptive mode.
+        drop_bound: upper end of the drop's 95 % interval, in the mode where it is higher.
+        halting_agreement: share of puzzles, 0..1, that stop at the same step as in float32.
+        carry_cosine_first: cosine between the carries and those of float32 after the first step.
+        carry_cosine_last: the same after the last step.
     """
 
     puzzles: int
@@ -45,31 +64,50 @@ class SimulatedAccuracy:
     exact_adaptive: float
     drop_fixed: float
     drop_adaptive: float
-    drop_bound: float  # upper end of the 95 % interval, in the mode where it is higher
+    drop_bound: float
     halting_agreement: float
-    carry_cosine_first: float  # after the first step
+    carry_cosine_first: float
     carry_cosine_last: float
 
 
 @dataclass(frozen=True)
 class TargetRecord:
-    """What was exported for one target."""
+    """The step graph that was exported for one target.
+
+    Args:
+        precision: as asked for: fp32, fp16, int8, fp8 or int4.
+        carry: type of z_H, z_L and the puzzle embedding.
+        opset: ONNX opset of the step graph.
+        step: path of the step graph inside the bundle.
+        float_layers: layers that were left in float.
+        simulated: None on a CPU, where parity runs the graph itself.
+        profile: the device that the target is for; None in bundles written before profiles were
+            recorded.
+    """
 
     precision: str
     carry: CarryType
     opset: int
-    step: str  # path of the step graph
+    step: str
     float_layers: tuple[FloatLayer, ...] = ()
-    simulated: SimulatedAccuracy | None = None  # None: on a CPU parity runs the graph itself
-    profile: TargetProfile | None = None  # None: written before profiles were recorded
+    simulated: SimulatedAccuracy | None = None
+    profile: TargetProfile | None = None
 
 
 @dataclass(frozen=True)
 class Limits:
-    """How much accuracy the bundle may lose against float32; `trm-edge parity` holds it to them."""
+    """Accuracy that a bundle may lose against float32; ``trm-edge parity`` checks it.
 
-    max_drop: float = 0.5  # points of exact match, in either halting mode
-    min_halting_agreement: float = 0.9  # share of puzzles that stop at the same step
+    Args:
+        max_drop: points of exact match, 0..100, in either halting mode.
+        min_halting_agreement: share of puzzles, 0..1, that must stop at the same step.
+
+    Raises:
+        ConfigError: a value is out of range.
+    """
+
+    max_drop: float = 0.5
+    min_halting_agreement: float = 0.9
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_drop <= 100:
@@ -82,18 +120,40 @@ class Limits:
 
 @dataclass(frozen=True)
 class CheckpointRecord:
-    """The checkpoint that a bundle was made from."""
+    """The checkpoint that a bundle was made from.
+
+    Args:
+        name: of its file.
+        sha256: hash of its bytes, in hexadecimal.
+        weight_type: type of its weights, such as float32.
+        parameters: of the network and heads, without the puzzle-embedding table.
+        averaged: the weights are a moving average (the run's ``ema``); None where it is unknown.
+    """
 
     name: str
     sha256: str
     weight_type: str
-    parameters: int  # of the network and heads, the puzzle-embedding table left out
-    averaged: bool | None  # the run's `ema`
+    parameters: int
+    averaged: bool | None
 
 
 @dataclass(frozen=True)
 class Manifest:
-    """The whole of ``manifest.json`` but its format line."""
+    """The content of ``manifest.json`` without its format line.
+
+    Args:
+        model: configuration of the model.
+        task: name of the task.
+        checkpoint: the origin of the weights.
+        targets: the step graphs by name of the target.
+        files: every file of the bundle by its path, the manifest left out.
+        limits: accuracy that the bundle may lose against float32.
+        tools: versions of the packages that made the bundle, by name.
+        float32: path of the checkpoint's float32 step graph for a CPU, the reference of timings.
+
+    Raises:
+        ConfigError: there are no targets.
+    """
 
     model: ModelConfig
     task: str
@@ -102,7 +162,6 @@ class Manifest:
     files: Mapping[str, FileRecord]
     limits: Limits = field(default_factory=Limits)
     tools: Mapping[str, str] = field(default_factory=dict)
-    # Path of the checkpoint's float32 step graph for a CPU, that others are timed against.
     float32: str | None = None
 
     def __post_init__(self) -> None:
@@ -110,26 +169,26 @@ class Manifest:
             raise ConfigError("targets must name at least one target, but it is empty")
 
     def to_json(self) -> str:
-        """The content of ``manifest.json``."""
+        """Return the text of ``manifest.json``."""
         return records.encode(self, FORMAT)
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> Manifest:
-        """Parse and check.
+        """Parse and check the text of ``manifest.json``.
 
         Args:
             text: JSON, UTF-8.
             where: names the file in errors.
 
         Raises:
-            BundleError: not a manifest, of a newer format, or inconsistent.
+            BundleError: it is not a manifest, of a newer format, or inconsistent.
         """
         manifest = records.decode(text, cls, KIND, where, migrate=_migrate)
         manifest.check_paths(where)
         return manifest
 
     def check_paths(self, where: str) -> None:
-        """Refuse paths that lead out of the bundle and step graphs that have no hash.
+        """Refuse paths that lead out of the bundle, and step graphs without a hash.
 
         Args:
             where: names the file in errors.
@@ -150,8 +209,12 @@ class Manifest:
 def check_inside(path: str, where: str) -> None:
     """Refuse a path that could lead out of the bundle.
 
+    Args:
+        path: as the manifest has it.
+        where: names the manifest in errors.
+
     Raises:
-        BundleError: absolute, with ``..``, or with a backslash or drive.
+        BundleError: the path is absolute or has ``..``, a backslash or a drive.
     """
     parts = PurePosixPath(path).parts
     if not parts or path.startswith("/") or ".." in parts or "\\" in path or ":" in path:
@@ -162,8 +225,10 @@ def check_inside(path: str, where: str) -> None:
 
 
 def _migrate(raw: dict[str, Any]) -> None:
-    """Bundles of the first releases called simulated accuracy ``twin``."""
+    """Rename what the first releases called ``twin``: the simulated accuracy of a target."""
     targets = raw.get("targets")
-    for target in targets.values() if isinstance(targets, dict) else ():
+    if not isinstance(targets, dict):
+        return
+    for target in targets.values():
         if isinstance(target, dict) and "twin" in target:
             target["simulated"] = target.pop("twin")

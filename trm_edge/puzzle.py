@@ -1,4 +1,4 @@
-"""Puzzles, and the types that token ids are kept in."""
+"""Puzzles, and the types that token ids are stored in."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Tokens = NDArray[np.unsignedinteger[Any]]  # ids in the type of token_dtype()
 
 
 def token_dtype(vocab_size: int) -> np.dtype[np.unsignedinteger[Any]]:
-    """The smallest unsigned type that holds every token id and, beside them, an unknown label.
+    """Choose the smallest unsigned type for every token id and, beside them, an unknown label.
 
     Args:
         vocab_size: V, number of token ids.
@@ -30,7 +30,7 @@ def token_dtype(vocab_size: int) -> np.dtype[np.unsignedinteger[Any]]:
 
 
 def unknown_label(dtype: np.dtype[Any]) -> int:
-    """The label of a cell whose answer is not known: the largest value of the type.
+    """Return the label of a cell whose answer is not known: the largest value of the type.
 
     Args:
         dtype: as :func:`token_dtype` gives it.
@@ -43,7 +43,12 @@ def unknown_label(dtype: np.dtype[Any]) -> int:
 
 @dataclass(frozen=True)
 class Puzzle:
-    """What goes in: token ids (L,) and the row of the puzzle-embedding table."""
+    """The input of the model for one puzzle.
+
+    Args:
+        tokens: (L,) token ids, of any integer type.
+        identifier: row of the puzzle-embedding table, 0 where the model has none.
+    """
 
     tokens: NDArray[np.int32]
     identifier: int = 0
@@ -52,19 +57,27 @@ class Puzzle:
 def check_puzzle(puzzle: Puzzle, index: int, config: ModelConfig) -> None:
     """Refuse a puzzle that does not fit the model.
 
+    Args:
+        puzzle: the puzzle.
+        index: its position in the stream, for the message.
+        config: the model.
+
     Raises:
-        PuzzleError: names the index, what was expected and what was given.
+        PuzzleError: names the index, what was expected and what was got.
     """
-    shape = np.shape(puzzle.tokens)
-    if shape != (config.seq_len,):
+    tokens = np.asarray(puzzle.tokens)
+    if tokens.shape != (config.seq_len,):
         raise PuzzleError(
-            f"puzzle {index}: tokens must have shape ({config.seq_len},), but got {shape}."
+            f"puzzle {index}: tokens must have shape ({config.seq_len},), but got {tokens.shape}."
         )
-    low, high = int(puzzle.tokens.min()), int(puzzle.tokens.max())
-    if low < 0 or high >= config.vocab_size:
+    if not np.issubdtype(tokens.dtype, np.integer):
+        raise PuzzleError(f"puzzle {index}: tokens must be integers, but got {tokens.dtype}.")
+    lowest = int(tokens.min())
+    highest = int(tokens.max())
+    if lowest < 0 or highest >= config.vocab_size:
+        outside = lowest if lowest < 0 else highest
         raise PuzzleError(
-            f"puzzle {index}: token ids must lie in 0..{config.vocab_size - 1}, "
-            f"but got {low if low < 0 else high}."
+            f"puzzle {index}: token ids must lie in 0..{config.vocab_size - 1}, but got {outside}."
         )
     if not 0 <= puzzle.identifier < config.num_puzzle_identifiers:
         raise PuzzleError(

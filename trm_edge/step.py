@@ -1,7 +1,7 @@
 """The contract of a step graph, ``trm-edge.step/1``: names, shapes and types, in order.
 
-B is the only dynamic axis. L tokens, P prefix positions, D hidden size, E puzzle embedding,
-V vocabulary, S = P + L.
+B is the batch and the only dynamic axis. L tokens, P prefix positions, D hidden size, E width of
+the puzzle embedding, V vocabulary, S = P + L positions.
 """
 
 from __future__ import annotations
@@ -16,11 +16,17 @@ CarryType = Literal["float32", "float16"]
 
 
 class TensorSpec(NamedTuple):
-    """One input or output of a step graph; an axis of None is the batch."""
+    """One input or output of a step graph.
+
+    Args:
+        name: the tensor's name in the graph.
+        shape: its axes; None is the batch.
+        dtype: numpy's name of its type.
+    """
 
     name: str
     shape: tuple[int | None, ...]
-    dtype: str  # numpy's name
+    dtype: str
 
     def __str__(self) -> str:
         axes = ", ".join("B" if axis is None else str(axis) for axis in self.shape)
@@ -28,20 +34,29 @@ class TensorSpec(NamedTuple):
 
 
 def step_inputs(config: ModelConfig, carry: CarryType = "float32") -> tuple[TensorSpec, ...]:
-    """Inputs of the step graph, in order."""
+    """List the inputs of the step graph, in order.
+
+    Args:
+        config: the model.
+        carry: type of z_H, z_L and the puzzle embedding.
+    """
     state = (None, config.carry_len, config.hidden_size)
-    embedding = (TensorSpec("puzzle_embedding", (None, config.puzzle_emb_ndim), carry),)
-    return (
-        TensorSpec("tokens", (None, config.seq_len), "int32"),
-        *(embedding if config.puzzle_emb_ndim else ()),
-        TensorSpec("reset", (None,), "bool"),
-        TensorSpec("z_H", state, carry),
-        TensorSpec("z_L", state, carry),
-    )
+    specs = [TensorSpec("tokens", (None, config.seq_len), "int32")]
+    if config.puzzle_emb_ndim:
+        specs.append(TensorSpec("puzzle_embedding", (None, config.puzzle_emb_ndim), carry))
+    specs.append(TensorSpec("reset", (None,), "bool"))
+    specs.append(TensorSpec("z_H", state, carry))
+    specs.append(TensorSpec("z_L", state, carry))
+    return tuple(specs)
 
 
 def step_outputs(config: ModelConfig, carry: CarryType = "float32") -> tuple[TensorSpec, ...]:
-    """Outputs of the step graph, in order."""
+    """List the outputs of the step graph, in order.
+
+    Args:
+        config: the model.
+        carry: type of z_H_next and z_L_next.
+    """
     state = (None, config.carry_len, config.hidden_size)
     return (
         TensorSpec("z_H_next", state, carry),
@@ -52,11 +67,18 @@ def step_outputs(config: ModelConfig, carry: CarryType = "float32") -> tuple[Ten
     )
 
 
-def describe_mismatch(expected: Sequence[TensorSpec], found: Sequence[TensorSpec]) -> str | None:
-    """What differs between two lists of tensors, or None where they agree."""
-    if list(expected) == list(found):
+def describe_mismatch(expected: Sequence[TensorSpec], actual: Sequence[TensorSpec]) -> str | None:
+    """Describe the difference between two lists of tensors.
+
+    Args:
+        expected: the contract.
+        actual: the tensors of a graph or engine.
+
+    Returns:
+        Both lists as text, or None where they agree.
+    """
+    if list(expected) == list(actual):
         return None
-    return (
-        f"expected {'; '.join(map(str, expected))}, but found "
-        f"{'; '.join(map(str, found)) or 'none'}"
-    )
+    expected_text = "; ".join(map(str, expected))
+    actual_text = "; ".join(map(str, actual)) or "none"
+    return f"expected {expected_text}, but found {actual_text}"

@@ -76,7 +76,7 @@ def test_export_and_solve_a_strangers_checkpoint(tmp_path: Path, toy_dataset: Pa
     assert result.exit_code == 0, result.output
     lines = [json.loads(line) for line in result.stdout.splitlines()]
     assert [line["index"] for line in lines] == [0, 1]
-    assert set(lines[0]) == {"index", "puzzle", "answer", "valid", "steps", "q_halt"}
+    assert set(lines[0]) == {"format", "index", "puzzle", "answer", "valid", "steps", "q_halt"}
     assert lines[0]["valid"] is None
 
 
@@ -138,7 +138,7 @@ def test_export_refuses_to_overwrite_before_it_works(tmp_path: Path) -> None:
     (tmp_path / "b" / "file").write_text("")
     failed(run("export", "--int8", "-o", tmp_path / "b"), "exists already. Pass --force")
     failed(
-        run("export", "--int8", "-o", tmp_path / "b", "--force"), "is no bundle, so --force does"
+        run("export", "--int8", "-o", tmp_path / "b", "--force"), "is not a bundle, so --force does"
     )
 
 
@@ -248,16 +248,16 @@ def test_puzzles_from_a_file_and_a_dataset(
 
 
 def test_nothing_to_solve(toy_bundle: Path, tmp_path: Path) -> None:
-    failed(run("solve", toy_bundle, "-", stdin="\n"), "- holds no puzzle")
+    failed(run("solve", toy_bundle, "-", stdin="\n"), "- does not hold a puzzle")
     failed(run("solve", toy_bundle, tmp_path / "absent"), "cannot read puzzles from")
-    failed(run("solve", toy_bundle), "Pass PUZZLES: none come along", code=2)
+    failed(run("solve", toy_bundle), "Pass PUZZLES: none are bundled", code=2)
 
 
 def test_solve_misused(toy_bundle: Path, tmp_path: Path) -> None:
     failed(run("solve"), "Missing argument 'BUNDLE'", code=2)
     failed(run("solve", toy_bundle, "-", "--batch", 0), "0 is not in the range", code=2)
     failed(run("solve", toy_bundle, "-", "--format", "xml"), "'xml' is not one of", code=2)
-    failed(run("solve", tmp_path, "-"), "is no bundle")
+    failed(run("solve", tmp_path, "-"), "is not a bundle")
     failed(run("solve", toy_bundle, "-", "--target", "h100"), "has no target 'h100'")
     failed(
         run("solve", toy_bundle, "-", "--min-steps", 9, stdin=LINE),

@@ -42,7 +42,7 @@ def test_puzzle_and_answer_stand_side_by_side() -> None:
     lines = written(3)
     assert lines[:3] == ["┌──────┐    ┌──────┐", "│S G ██│    │S G ██│", "│██████│    │██████│"]
     assert lines[5].startswith("#1: ")
-    assert lines[5].endswith(" % sure, valid")
+    assert lines[5].endswith(" %, valid")
 
 
 @pytest.mark.parametrize("side", [30, 41])  # one fits, but not two; not even one
@@ -55,8 +55,8 @@ def test_no_row_of_a_picture_is_cut_or_wrapped(side: int) -> None:
 
 def test_watching_draws_every_step(capsys: pytest.CaptureFixture[str]) -> None:
     task, answer = solved_maze(41)
-    watch_solution(task, answer, answer.solution)
+    watch_solution(task, answer)
     lines = capsys.readouterr().err.splitlines()
-    assert len(lines) == answer.steps * (41 + 3)
+    assert len(lines) == answer.record.steps * (41 + 3)
     assert lines[0].startswith("#1, step 1: ")
     assert {len(line) for line in lines if line[0] == "│"} == {84}

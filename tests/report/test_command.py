@@ -82,7 +82,7 @@ def test_report_misused(toy_bundle: Path, tmp_path: Path) -> None:
     failed(run("report"), "Missing argument 'BUNDLES...'", code=2)
     failed(run("report", toy_bundle, "-o", tmp_path), "is a directory", code=2)
     failed(run("report", toy_bundle, "--puzzles", 0), "0 is not in the range", code=2)
-    failed(run("report", tmp_path, *output), "is no bundle")
+    failed(run("report", tmp_path, *output), "is not a bundle")
     failed(
         run("report", toy_bundle, "--target", "l4", *output),
         "no bundle holds a target 'l4'; there are cpu",

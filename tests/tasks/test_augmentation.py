@@ -44,9 +44,9 @@ def test_an_answer_to_a_form_is_an_answer_to_the_puzzle(task: Task) -> None:
 
 
 def test_there_are_only_so_many() -> None:
-    with pytest.raises(ConfigError, match="a maze has 8 forms, but 9 were asked for"):
+    with pytest.raises(ConfigError, match="a maze has 8 augmentations, but 9 were asked for"):
         MAZE.augmentations(9)
     tokens = TokenTask(BASE)
     assert len(tokens.augmentations(1)) == 1
-    with pytest.raises(ConfigError, match="the task tokens knows no other form"):
+    with pytest.raises(ConfigError, match="the task tokens has no augmentations"):
         tokens.augmentations(2)

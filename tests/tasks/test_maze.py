@@ -147,7 +147,7 @@ def test_what_is_written_and_drawn_can_be_read(maze: tuple[MazeTask, NDArray[np.
             assert isinstance(item, Entry)
             np.testing.assert_array_equal(item.puzzle.tokens, tokens)
         else:
-            assert item == BadLine(1, "there is no way from S to G")
+            assert item == BadLine(1, "there is no path from S to G")
 
 
 @given(st.text(max_size=60) | st.text("#.SGo ,\n│┌└█", max_size=60))
@@ -198,7 +198,7 @@ def test_reads_without_end() -> None:
         (spaced(PICTURE).replace("S", "S  "), "expected 4 characters in row 1, but got 6"),
         (PUZZLE.replace("S", "."), "expected one S and one G, but got 0 and 1"),
         (PUZZLE.replace("..G", "GGG"), "expected one S and one G, but got 1 and 3"),
-        ("S#..##.......#G.", "there is no way from S to G"),
+        ("S#..##.......#G.", "there is no path from S to G"),
         (f"{PUZZLE},{ANSWER[:-1]}", "answer: expected 16 characters, but got 15"),
         (
             f"{PUZZLE},x{ANSWER[1:]}",
@@ -206,7 +206,7 @@ def test_reads_without_end() -> None:
         ),
         (
             f"{PUZZLE},{ANSWER[:3]}o{ANSWER[4:]}",
-            "answer: row 1, column 4 was a wall and is now the way",
+            "answer: row 1, column 4 was a wall and is now the path",
         ),
         (f"{PUZZLE},{OTHER}", "answer: row 1, column 1 was the start and is now the goal"),
     ],
@@ -219,7 +219,7 @@ def test_a_malformed_maze_says_what_is_wrong(text: str, reason: str) -> None:
 def test_a_table_without_a_column_of_mazes() -> None:
     (item,) = entries(f"maze,rating\n{PUZZLE},3\n")
     assert isinstance(item, BadLine)
-    assert "names no column of puzzles; expected puzzle,solution" in item.reason
+    assert "does not name a column of puzzles; expected puzzle,solution" in item.reason
 
 
 def test_a_field_too_large_for_a_table() -> None:
@@ -248,17 +248,17 @@ LOOP = "S....##G....####"  # four steps along the upper edge, six below
     [
         (PUZZLE, ANSWER, None),
         (LOOP, "Sooo.##G....####", None),
-        (LOOP, "S...o##Goooo####", "the way takes 6 steps, but 4 are enough"),
-        (LOOP, "Soooo##Goooo####", "the way branches at row 1, column 1"),
-        (LOOP, "Sooo.##G.o..####", "row 3, column 2 is marked, but is not on the way"),
-        (LOOP, "Soo..##G....####", "the way from S ends at row 1, column 3, not at G"),
-        (LOOP, LOOP, "the way from S ends at row 1, column 1, not at G"),
+        (LOOP, "S...o##Goooo####", "the path takes 6 steps, but 4 are enough"),
+        (LOOP, "Soooo##Goooo####", "the path branches at row 1, column 1"),
+        (LOOP, "Sooo.##G.o..####", "row 3, column 2 is marked, but is not on the path"),
+        (LOOP, "Soo..##G....####", "the path from S ends at row 1, column 3, not at G"),
+        (LOOP, LOOP, "the path from S ends at row 1, column 1, not at G"),
         (LOOP, "Sooo?##G....####", "row 2, column 1 was open and is now padding"),
         (LOOP, "Sooo..#G....####", "row 2, column 2 was a wall and is now open"),
-        (LOOP, "ooooo##G....####", "row 1, column 1 was the start and is now the way"),
+        (LOOP, "ooooo##G....####", "row 1, column 1 was the start and is now the path"),
         ("?" * 16, "?" * 16, "expected one S and one G, but got 0 and 0"),
         ("S#.." * 3 + "...?", "S#.." * 3 + "...?", "expected one S and one G, but got 3 and 0"),
-        ("S#..##.......#G.", "S#..##.......#G.", "there is no way from S to G"),
+        ("S#..##.......#G.", "S#..##.......#G.", "there is no path from S to G"),
     ],
 )
 def test_judges_answers(puzzle: str, answer: str, problem: str | None) -> None:

@@ -90,7 +90,10 @@ def test_comments_and_blank_lines_are_left_out_of_the_count_but_not_of_the_numbe
     ("line", "reason"),
     [
         (PUZZLE[:-1], "expected 81 characters, but got 80"),
-        (PUZZLE[:-1] + "x", "expected digits and '.' or '0' for blanks, but got 'x' at 81"),
+        (
+            PUZZLE[:-1] + "x",
+            "expected digits and '.' or '0' for blanks, but got 'x' at row 9, column 9",
+        ),
         ("55" + "." * 79, "row 1 is given 5 twice"),
         ("5........5" + "." * 71, "column 1 is given 5 twice"),
         ("5.........5" + "." * 70, "box 1 is given 5 twice"),
@@ -108,13 +111,16 @@ def test_a_malformed_line_says_what_is_wrong(line: str, reason: str) -> None:
 def test_a_table_without_a_column_of_puzzles() -> None:
     (item,) = entries(f"board,rating\n{PUZZLE},3\n")
     assert isinstance(item, BadLine)
-    assert "names no column of puzzles; expected puzzle,solution or question,answer" in item.reason
+    assert (
+        "does not name a column of puzzles; expected puzzle,solution or question,answer"
+        in item.reason
+    )
 
 
 def test_a_mistake_in_the_first_line_makes_it_no_header() -> None:
     first, second = entries(f"x{PUZZLE[1:]},{ANSWER}\n{PUZZLE},{ANSWER}\n")
     assert isinstance(first, BadLine)
-    assert "but got 'x' at 1" in first.reason
+    assert "but got 'x' at row 1, column 1" in first.reason
     assert isinstance(second, Entry)
 
 
@@ -129,7 +135,7 @@ def test_judges_answers() -> None:
     assert TASK.problem(puzzle, answer) is None
     wrong = answer.copy()
     wrong[2] = 1
-    assert TASK.problem(puzzle, wrong) == "row 1, column 3 holds no digit"
+    assert TASK.problem(puzzle, wrong) == "row 1, column 3 does not hold a digit"
     wrong[2] = answer[3]
     assert TASK.problem(puzzle, wrong) == "row 1 holds 6 twice"
     wrong = answer.copy()
@@ -167,7 +173,7 @@ def test_reads_dataset_folders(tmp_path: Path) -> None:
     assert isinstance(second, Entry)
     assert first.answer is not None
     assert TASK.text(first.answer) == ANSWER
-    assert third == BadLine(3, "puzzle identifier 7 is not in the model's 1")
+    assert third == BadLine(3, "puzzle identifier must lie in 0..0, but got 7")
 
 
 @pytest.mark.parametrize(
@@ -210,7 +216,7 @@ def test_pickled_arrays_are_refused(tmp_path: Path) -> None:
 
 
 def test_nothing_to_read(tmp_path: Path) -> None:
-    with pytest.raises(PuzzleError, match="is no dataset folder"):
+    with pytest.raises(PuzzleError, match="is not a dataset folder"):
         list(TASK.read(tmp_path))
     with pytest.raises(PuzzleError, match=r"cannot read puzzles from .*absent"):
         list(TASK.read(tmp_path / "absent"))

@@ -1,4 +1,4 @@
-"""How the command line writes: the library's log as lines on standard error."""
+"""The command line's log: the library's log records as lines on standard error."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 class ConsoleHandler(logging.Handler):
-    """Prints log records as plain lines; warnings say that they are."""
+    """Prints log records as plain lines; those of warnings begin with "Warning:"."""
 
     def __init__(self) -> None:
         super().__init__(logging.INFO)
@@ -21,7 +21,7 @@ class ConsoleHandler(logging.Handler):
         """Print one record.
 
         Args:
-            record: what was logged.
+            record: of any logger below ``trm_edge``.
         """
         from rich.console import Console
 
@@ -32,7 +32,7 @@ class ConsoleHandler(logging.Handler):
 
 @contextmanager
 def logs_on_stderr() -> Iterator[None]:
-    """Show what the library logs for as long as a command runs."""
+    """Show the library's log on stderr, INFO and above, until the block ends."""
     logger = logging.getLogger("trm_edge")
     handler = ConsoleHandler()
     level = logger.level

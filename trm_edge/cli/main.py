@@ -1,11 +1,13 @@
-"""The group: commands load on first use, and library errors become exit codes here alone."""
+"""The command group: loads a command on first use, and turns our errors into exit codes."""
 
 from __future__ import annotations
 
+import ast
 import importlib
 import os
 import sys
 from collections.abc import Sequence
+from importlib import resources
 from typing import Any
 
 import click
@@ -14,50 +16,66 @@ from trm_edge import __version__
 from trm_edge.cli.console import logs_on_stderr
 from trm_edge.errors import TrmEdgeError
 
-# Where each command lives; none is imported before it is called.
-COMMANDS = {
-    "export": "trm_edge.cli.export",
-    "solve": "trm_edge.cli.solve",
-    "parity": "trm_edge.cli.parity",
-    "bench": "trm_edge.cli.bench",
-    "regress": "trm_edge.cli.regress",
-    "report": "trm_edge.cli.report",
-    "inspect": "trm_edge.cli.inspect",
-    "build": "trm_edge.cli.build",
-    "targets": "trm_edge.cli.targets",
-    "doctor": "trm_edge.cli.doctor",
-}
-_HELP = {
-    "export": "Turn a trained checkpoint into a bundle.",
-    "solve": "Solve puzzles with a bundle.",
-    "parity": "Hold a bundle to its own float32 answers.",
-    "bench": "Measure bundles side by side: accuracy, latency, memory, energy.",
-    "regress": "Fail where a bundle became slower or wronger.",
-    "report": "Draw bundles on one HTML page: accuracy, latency, a puzzle step by step.",
-    "inspect": "Say what is in a bundle.",
-    "build": "Compile an engine, on the device it is for.",
-    "targets": "List the devices that there are graphs for, or explain one.",
-    "doctor": "Say what this machine can do, and why.",
-}
+# The commands, in the order of --help; each is the `command` of trm_edge/cli/NAME.py.
+COMMANDS = (
+    "export",
+    "solve",
+    "parity",
+    "bench",
+    "regress",
+    "report",
+    "inspect",
+    "build",
+    "targets",
+    "doctor",
+)
 
 
 class LazyGroup(click.Group):
-    """Loads a command's module when it is run, so that --help stays quick."""
+    """A group that imports a command's module when it is run, so that --help stays quick."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
+        """List the names of all commands.
+
+        Args:
+            ctx: of this call.
+        """
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command.
+
+        Args:
+            ctx: of this call.
+            cmd_name: as the user wrote it.
+
+        Returns:
+            The command, or None where there is none of that name.
+        """
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(COMMANDS[cmd_name]).command
+        command: click.Command = importlib.import_module(f"trm_edge.cli.{cmd_name}").command
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the commands and their short helps, without importing them.
+
+        Args:
+            ctx: of this call.
+            formatter: takes the text.
+        """
         with formatter.section("Commands"):
-            formatter.write_dl(list(_HELP.items()))
+            formatter.write_dl([(name, short_help(name)) for name in COMMANDS])
 
     def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; its log goes to stderr and our errors become exit code 1.
+
+        Args:
+            ctx: of this call.
+
+        Raises:
+            ClickException: with the message of a TrmEdgeError.
+        """
         try:
             with logs_on_stderr():
                 return super().invoke(ctx)
@@ -65,22 +83,40 @@ class LazyGroup(click.Group):
             raise click.ClickException(str(error)) from error
 
 
+def short_help(name: str) -> str:
+    """Read the first line of a command's docstring from its source, without importing it.
+
+    Args:
+        name: of the command.
+    """
+    source = resources.files("trm_edge.cli").joinpath(f"{name}.py").read_text(encoding="utf-8")
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.FunctionDef) and node.name == "command":
+            return (ast.get_docstring(node) or "").partition("\n")[0]
+    return ""
+
+
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="trm-edge")
 def cli() -> None:
-    """Take a trained Tiny Recursive Model to where it is used.
+    """Deploy trained Tiny Recursive Models.
 
     \b
-    trm-edge export --int8 -o my-bundle     the bundled Sudoku model, in INT8
-    trm-edge solve my-bundle puzzles.txt    one puzzle a line
-    trm-edge parity my-bundle               is it still the same model?
+    trm-edge export --int8 -o my-bundle     export the bundled Sudoku model in INT8
+    trm-edge solve my-bundle puzzles.txt    solve puzzles, one a line
+    trm-edge parity my-bundle               compare its answers with float32
     """
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line; exit code 0 done, 1 failed, 2 misused."""
+    """Run the command line and exit: 0 done, 1 failed, 2 misused.
+
+    Args:
+        arguments: without the program's name; those of the process by default.
+    """
+    args = None if arguments is None else list(arguments)
     try:
-        cli.main(args=list(arguments) if arguments is not None else None, prog_name="trm-edge")
+        cli.main(args=args, prog_name="trm-edge")
     except BrokenPipeError:
         # The reader left (`trm-edge solve ... | head`): end quietly, as a filter does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,4 +1,4 @@
-"""Arguments that several commands share, and what they come to."""
+"""Arguments and options that several commands share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ import click
 
 bundle_argument = click.argument("bundle", type=click.Path(path_type=Path))
 target_option = click.option(
-    "--target", metavar="NAME", help="Which of the bundle's targets; cpu by default."
+    "--target",
+    metavar="NAME",
+    show_default="cpu, or the only one",
+    help="Target of the bundle.",
 )
 threads_option = click.option(
     "--threads",
@@ -23,5 +26,5 @@ json_output_option = click.option(
     "--output",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Write the JSON there, too.",
+    help="Also write the JSON to a file.",
 )

@@ -1,4 +1,4 @@
-"""Small trained models that come along, and puzzles to calibrate and judge models on."""
+"""Bundled models and puzzles: small trained checkpoints, and puzzles to calibrate and judge on."""
 
 from __future__ import annotations
 
@@ -10,26 +10,43 @@ from trm_edge.errors import ConfigError
 
 Split = Literal["calibration", "held_out", "examples"]
 REFERENCES = ("sudoku", "maze")  # tasks; the first is the default
-_SEQ_LEN = {"sudoku": 81, "maze": 169}  # of the puzzles that come along
+_SEQ_LEN = {"sudoku": 81, "maze": 169}  # L of the bundled puzzles
 
 
 def reference_checkpoint(task: str = REFERENCES[0]) -> Path:
-    """Folder of the trained model for a task, as the published trainer writes one.
+    """Find the bundled checkpoint of a task.
+
+    Args:
+        task: one of ``REFERENCES``.
+
+    Returns:
+        Its folder, as the published trainer writes one.
 
     Raises:
         ConfigError: there is none for that task.
     """
     if task not in REFERENCES:
         raise ConfigError(
-            f"no model comes along for the task {task!r}, only for {', '.join(REFERENCES)}. Name a "
-            "checkpoint."
+            f"there is no bundled model for the task {task!r}, only for {', '.join(REFERENCES)}. "
+            "Name a checkpoint."
         )
     return _path(task)
 
 
 def reference_puzzles(task: str, split: Split, seq_len: int) -> Path | None:
-    """Puzzles shipped for a task; None where there are none of that many cells."""
-    return _path("puzzles") / f"{task}_{split}.csv" if _SEQ_LEN.get(task) == seq_len else None
+    """Find the bundled puzzles of a task.
+
+    Args:
+        task: name of the task.
+        split: which of them.
+        seq_len: L, tokens of a puzzle.
+
+    Returns:
+        A CSV file, or None where there are none of that task and size.
+    """
+    if _SEQ_LEN.get(task) != seq_len:
+        return None
+    return _path("puzzles") / f"{task}_{split}.csv"
 
 
 def _path(name: str) -> Path:

@@ -1,4 +1,4 @@
-"""Puzzles as people have them, as token ids, and the judgement of an answer."""
+"""Tasks: puzzles as text and as token ids, and the judgement of an answer."""
 
 from __future__ import annotations
 
@@ -13,19 +13,27 @@ TASKS: dict[str, type[Task]] = {task.name: task for task in (SudokuTask, MazeTas
 
 
 def task_named(name: str, config: ModelConfig) -> Task:
-    """The task of that name for a model.
+    """Make the task of a name for a model.
+
+    Args:
+        name: a key of ``TASKS``.
+        config: the model.
 
     Raises:
         ConfigError: there is no such task, or the model's shape is not the task's.
     """
     if name not in TASKS:
-        raise ConfigError(f"no task {name!r}; the tasks are {', '.join(sorted(TASKS))}.")
+        raise ConfigError(f"there is no task {name!r}; the tasks are {', '.join(sorted(TASKS))}.")
     return TASKS[name](config)
 
 
 def task_for(config: ModelConfig) -> Task:
-    """The task that a model's sequence length and vocabulary belong to; raw tokens otherwise."""
-    if (config.seq_len, config.vocab_size) == (SudokuTask.seq_len, SudokuTask.vocab_size):
+    """Detect the task from a model's sequence length and vocabulary; raw tokens otherwise.
+
+    Args:
+        config: the model.
+    """
+    if SudokuTask.fits(config):
         return SudokuTask(config)
     if MazeTask.fits(config):
         return MazeTask(config)

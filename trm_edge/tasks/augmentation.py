@@ -1,4 +1,4 @@
-"""Other forms of the same puzzle: cells moved and tokens renamed, and the way back."""
+"""Augmentations of a puzzle: its cells moved and its tokens renamed, and the way back."""
 
 from __future__ import annotations
 
@@ -11,29 +11,65 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Augmentation:
-    """A change of a puzzle that changes its answer in the same way."""
+    """A change of a puzzle that changes its answer in the same way.
 
-    cells: NDArray[np.int64]  # (L,): cell i of the view is cell cells[i] of the puzzle
-    tokens: NDArray[np.int64]  # (V,): token t of the puzzle is tokens[t] of the view
+    Args:
+        cells: (L,) int64; cell i of the augmented puzzle is cell ``cells[i]`` of the puzzle.
+        tokens: (V,) int64; token t of the puzzle is ``tokens[t]`` of the augmented puzzle.
+    """
+
+    cells: NDArray[np.int64]
+    tokens: NDArray[np.int64]
 
     @classmethod
     def identity(cls, cells: int, tokens: int) -> Augmentation:
+        """Make the augmentation that changes nothing.
+
+        Args:
+            cells: L, cells of a puzzle.
+            tokens: V, token ids.
+        """
         return cls(np.arange(cells), np.arange(tokens))
 
     def apply(self, puzzle: NDArray[Any]) -> NDArray[Any]:
-        """Token ids (L,) as the view has them."""
-        viewed: NDArray[Any] = self.tokens[np.asarray(puzzle)[self.cells]].astype(puzzle.dtype)
-        return viewed
+        """Augment a puzzle.
+
+        Args:
+            puzzle: (L,) token ids.
+
+        Returns:
+            (L,) token ids of the same type.
+        """
+        moved = np.asarray(puzzle)[self.cells]
+        augmented: NDArray[Any] = self.tokens[moved].astype(puzzle.dtype)
+        return augmented
 
     def invert(self, answer: NDArray[Any]) -> NDArray[Any]:
-        """The answer (L,) to the view, as one to the puzzle."""
-        answered: NDArray[Any] = np.empty_like(answer)
-        answered[self.cells] = np.argsort(self.tokens)[answer].astype(answer.dtype)
-        return answered
+        """Turn the answer to the augmented puzzle into one to the puzzle.
+
+        Args:
+            answer: (L,) token ids.
+
+        Returns:
+            (L,) token ids of the same type.
+        """
+        names = np.argsort(self.tokens)
+        original: NDArray[Any] = np.empty_like(answer)
+        original[self.cells] = names[answer].astype(answer.dtype)
+        return original
 
 
 def squares(side: int, tokens: int) -> list[Augmentation]:
-    """The eight ways to lay down a square of cells, as it is first."""
+    """Make the eight rotations and reflections of a square of cells, the identity first.
+
+    Args:
+        side: cells in a row.
+        tokens: V, token ids.
+    """
     grid = np.arange(side**2).reshape(side, side)
-    turned = [np.rot90(form, turns) for form in (grid, grid.T) for turns in range(4)]
-    return [Augmentation(form.ravel().copy(), np.arange(tokens)) for form in turned]
+    augmentations = []
+    for reflected in (grid, grid.T):
+        for turns in range(4):
+            cells = np.rot90(reflected, turns).ravel().copy()
+            augmentations.append(Augmentation(cells, np.arange(tokens)))
+    return augmentations

@@ -4,37 +4,56 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.errors import PuzzleError
 
-Row = tuple[NDArray[np.int32], NDArray[np.int32] | None, int]
 IGNORED = 0  # labels of cells that the loss leaves out; -100 is mapped to it upstream
 
 
-def read_dataset(folder: Path, seq_len: int, vocab_size: int) -> Iterator[Row]:
-    """Rows of tokens (L,), labels (L,) or None, and puzzle identifier; memory-mapped.
+class DatasetRow(NamedTuple):
+    """One puzzle of a dataset.
 
-    ``folder`` holds ``*__inputs.npy`` itself or in ``test/`` (taken first) or ``train/``.
+    Args:
+        tokens: (L,) int32 token ids.
+        labels: (L,) int32 token ids of the answer, where the dataset has labels.
+        identifier: row of the puzzle-embedding table.
+    """
+
+    tokens: NDArray[np.int32]
+    labels: NDArray[np.int32] | None
+    identifier: int
+
+
+def read_dataset(folder: Path, seq_len: int, vocab_size: int) -> Iterator[DatasetRow]:
+    """Read a dataset folder row by row; the arrays are memory-mapped.
+
+    Args:
+        folder: holds ``*__inputs.npy`` itself, or in ``test/`` (tried first) or ``train/``.
+        seq_len: L, tokens of a puzzle.
+        vocab_size: V, token ids.
 
     Raises:
-        PuzzleError: files are missing, misshapen, pickled, or hold ids outside the vocabulary.
+        PuzzleError: files are missing, pickled, of another shape, or hold ids outside the
+            vocabulary.
     """
     for inputs_path in _input_files(folder):
         prefix = inputs_path.name.removesuffix("inputs.npy")
+        labels_path = inputs_path.with_name(f"{prefix}labels.npy")
         inputs = _load(inputs_path, 2)
         if inputs.shape[1] != seq_len:
             raise PuzzleError(
                 f"{inputs_path} has rows of {inputs.shape[1]} tokens, but the model takes "
                 f"{seq_len}."
             )
-        labels = _optional(inputs_path.with_name(f"{prefix}labels.npy"), 2)
+        labels = _optional(labels_path, 2)
         if labels is not None and labels.shape != inputs.shape:
             raise PuzzleError(
-                f"{inputs_path.with_name(f'{prefix}labels.npy')} has shape {labels.shape}, but "
-                f"{inputs_path.name} has {inputs.shape}."
+                f"{labels_path} has shape {labels.shape}, but {inputs_path.name} has "
+                f"{inputs.shape}."
             )
         identifiers = _identifiers(inputs_path, prefix, len(inputs))
         for row in range(len(inputs)):
@@ -44,40 +63,42 @@ def read_dataset(folder: Path, seq_len: int, vocab_size: int) -> Iterator[Row]:
                     f"{inputs_path}, row {row + 1}: token ids must lie in 0..{vocab_size - 1}, "
                     f"but got {tokens.min()}..{tokens.max()}."
                 )
-            label = None
+            answer = None
             if labels is not None:
-                label = np.maximum(np.asarray(labels[row], np.int32), IGNORED)
-            yield tokens, label, int(identifiers[row])
+                answer = np.maximum(np.asarray(labels[row], np.int32), IGNORED)
+            yield DatasetRow(tokens, answer, int(identifiers[row]))
 
 
 def _input_files(folder: Path) -> list[Path]:
-    for place in (folder, folder / "test", folder / "train"):
-        found = sorted(place.glob("*__inputs.npy"))
-        if found:
-            return found
+    for split in (folder, folder / "test", folder / "train"):
+        paths = sorted(split.glob("*__inputs.npy"))
+        if paths:
+            return paths
     raise PuzzleError(
-        f"{folder} is no dataset folder: there is no *__inputs.npy in it, in test/ or in train/."
+        f"{folder} is not a dataset folder: there is no *__inputs.npy in it, in test/ or in train/."
     )
 
 
 def _identifiers(inputs_path: Path, prefix: str, count: int) -> NDArray[np.int64]:
-    """The identifier of every row: examples of one puzzle are consecutive (puzzle_indices)."""
-    by_puzzle = _optional(inputs_path.with_name(f"{prefix}puzzle_identifiers.npy"), 1)
+    """Find the identifier of every row: examples of one puzzle are consecutive (puzzle_indices)."""
+    identifiers_path = inputs_path.with_name(f"{prefix}puzzle_identifiers.npy")
+    indices_path = inputs_path.with_name(f"{prefix}puzzle_indices.npy")
+    by_puzzle = _optional(identifiers_path, 1)
     if by_puzzle is None:
         return np.zeros(count, np.int64)
-    starts = _optional(inputs_path.with_name(f"{prefix}puzzle_indices.npy"), 1)
+    starts = _optional(indices_path, 1)
     if starts is None:
         if len(by_puzzle) != count:
             raise PuzzleError(
-                f"{inputs_path.with_name(f'{prefix}puzzle_identifiers.npy')} has {len(by_puzzle)} "
-                f"entries for {count} rows, and there is no {prefix}puzzle_indices.npy."
+                f"{identifiers_path} has {len(by_puzzle)} entries for {count} rows, and there is "
+                f"no {indices_path.name}."
             )
         return by_puzzle.astype(np.int64)
-    if len(starts) != len(by_puzzle) + 1 or starts[-1] != count or (np.diff(starts) < 0).any():
+    end = int(starts[-1]) if len(starts) else None
+    if len(starts) != len(by_puzzle) + 1 or end != count or (np.diff(starts) < 0).any():
         raise PuzzleError(
-            f"{inputs_path.with_name(f'{prefix}puzzle_indices.npy')} must rise from 0 to {count} "
-            f"with {len(by_puzzle) + 1} entries, but has {len(starts)} and ends at "
-            f"{starts[-1] if len(starts) else 'nothing'}."
+            f"{indices_path} must rise from 0 to {count} with {len(by_puzzle) + 1} entries, but "
+            f"has {len(starts)} and ends at {end}."
         )
     return np.repeat(by_puzzle.astype(np.int64), np.diff(starts))
 

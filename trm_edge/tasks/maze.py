@@ -1,7 +1,7 @@
 """Square mazes: ids 0 pad, then ``# SGo`` from 1 (upstream ``build_maze_dataset.py``).
 
-An answer marks the cells between S and G with o. Text has ``.`` beside the published space for an
-open cell, and writes it: editors cut spaces at the end of a line.
+An answer marks the cells of a shortest path between S and G with o. Text may have ``.`` in place of
+the published space for an open cell, and is written with it: editors cut spaces at line ends.
 """
 
 from __future__ import annotations
@@ -18,69 +18,139 @@ from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.augmentation import Augmentation, squares
 from trm_edge.tasks.base import BadLine, Entry, Task
+from trm_edge.tasks.grid_paths import SquareGrid
 from trm_edge.tasks.text_formats import RawRow, numbered, place, read_fields
 
 PAD, WALL, OPEN, START, GOAL, WAY = range(6)
 CHARACTERS = "?#.SGo"  # by id; there is no text for padding
-_IDS = {char: token for token, char in enumerate(CHARACTERS) if token != PAD} | {" ": OPEN}
-_GIVEN = "#. SG"
-_NAMES = ("padding", "a wall", "open", "the start", "the goal", "the way")
-_GLYPHS = "•╹╻┃╸┛┓┫╺┗┏┣━┻┳╋"  # of the way, by its neighbours: 1 up, 2 down, 4 left, 8 right
+_IDS = {" ": OPEN, "#": WALL, ".": OPEN, "S": START, "G": GOAL, "o": WAY}
+_PUZZLE_CHARACTERS = "#. SG"
+_ANSWER_CHARACTERS = "#. SGo"
+_NAMES = ("padding", "a wall", "open", "the start", "the goal", "the path")
+_GLYPHS = "•╹╻┃╸┛┓┫╺┗┏┣━┻┳╋"  # of the path, by its neighbours: 1 up, 2 down, 4 left, 8 right
+_LOOKS = (("?", "pad"), ("", "wall"), ("", "open"), ("S", "end"), ("G", "end"), ("", "way"))
 
 
 class MazeTask(Task):
-    """Mazes one a line, as pictures with an empty line between, CSV, or a dataset folder."""
+    """Mazes one a line, as pictures with an empty line between, CSV, or a dataset folder.
+
+    Args:
+        config: the model.
+
+    Raises:
+        ConfigError: the model's shape is not that of a maze.
+
+    Attributes:
+        side: cells in a row.
+        cells: L, cells of a maze.
+    """
 
     name = "maze"
-    vocab_size = len(CHARACTERS)
 
     def __init__(self, config: ModelConfig) -> None:
         if not self.fits(config):
             raise ConfigError(
-                f"the task maze has a square of cells and {self.vocab_size} token ids, but the "
+                f"the task maze has a square of cells and {len(CHARACTERS)} token ids, but the "
                 f"model has seq_len {config.seq_len} and vocab_size {config.vocab_size}."
             )
         super().__init__(config)
         self.cells = config.seq_len
         self.side = isqrt(config.seq_len)
-        self._near = [self._neighbours(cell) for cell in range(self.cells)]
+        self._grid = SquareGrid(self.side)
 
     @classmethod
     def fits(cls, config: ModelConfig) -> bool:
-        """Whether a model's shape is that of a maze; one cell cannot hold both S and G."""
+        """Compare a model's shape with that of a maze; a single cell cannot hold both S and G.
+
+        Args:
+            config: the model.
+        """
         side = isqrt(config.seq_len)
-        return config.vocab_size == cls.vocab_size and config.seq_len == side**2 and side > 1
+        is_square = config.seq_len == side**2 and side > 1
+        return is_square and config.vocab_size == len(CHARACTERS)
 
     def read_lines(self, lines: Iterable[str]) -> Iterator[Entry | BadLine]:
-        for item in read_fields(self._with_pictures_joined(numbered(lines)), letters="SGo"):
-            yield item if isinstance(item, BadLine) else self._entry(item)
+        """Parse mazes in any of the formats; they may be mixed.
+
+        Args:
+            lines: with or without their line ends.
+        """
+        rows = read_fields(self._with_pictures_joined(numbered(lines)), letters="SGo")
+        for row in rows:
+            if isinstance(row, BadLine):
+                yield row
+                continue
+            try:
+                yield self._entry(row)
+            except PuzzleError as error:
+                yield BadLine(row.line, str(error))
 
     def text(self, tokens: NDArray[Any]) -> str:
+        """Write a maze as one line, one character a cell.
+
+        Args:
+            tokens: (L,) token ids.
+        """
         return "".join(CHARACTERS[token] for token in np.asarray(tokens, int))
 
     def draw(self, tokens: NDArray[Any], given: NDArray[Any] | None = None) -> str:
-        """Two characters a cell, so that cells look square; the way is a line from S to G."""
-        cells = np.asarray(tokens, int).tolist()
-        drawn = [self._cell(cell, cells, given) for cell in range(self.cells)]
-        rows = ("".join(drawn[k : k + self.side]) for k in range(0, self.cells, self.side))
+        """Draw a maze, two characters a cell so that cells look square, and the path as a line.
+
+        Args:
+            tokens: (L,) token ids.
+            given: (L,) token ids of the puzzle; cells that differ from it are coloured.
+        """
+        ids = np.asarray(tokens, int).tolist()
         edge = "─" * 2 * self.side
-        return "\n".join([f"┌{edge}┐", *(f"│{row}│" for row in rows), f"└{edge}┘"])
+        lines = [f"┌{edge}┐"]
+        for first in range(0, self.cells, self.side):
+            row = [self._cell(cell, ids, given) for cell in range(first, first + self.side)]
+            lines.append(f"│{''.join(row)}│")
+        lines.append(f"└{edge}┘")
+        return "\n".join(lines)
 
     def problem(self, puzzle: NDArray[Any], answer: NDArray[Any]) -> str | None:
-        given, cells = np.asarray(puzzle, int), np.asarray(answer, int)
-        return self._no_maze(given) or _changed(given, cells, self.side) or self._no_way(cells)
+        """Explain why the marked cells are not one shortest path, or what else was changed.
+
+        Args:
+            puzzle: (L,) token ids.
+            answer: (L,) token ids.
+
+        Returns:
+            The reason, or None where the answer solves the puzzle.
+        """
+        maze = np.asarray(puzzle, int)
+        cells = np.asarray(answer, int)
+        return (
+            self._problem_of_puzzle(maze)
+            or _change(maze, cells, self.side)
+            or self._problem_of_path(cells)
+        )
 
     def augmentations(self, count: int) -> list[Augmentation]:
-        """Turned and mirrored: there are eight."""
-        forms = squares(self.side, self.vocab_size)
-        if count > len(forms):
-            raise ConfigError(f"a maze has {len(forms)} forms, but {count} were asked for.")
-        return forms[:count]
+        """Rotate and reflect the maze.
+
+        Args:
+            count: how many, the identity included.
+
+        Raises:
+            ConfigError: more than eight.
+        """
+        augmentations = squares(self.side, len(CHARACTERS))
+        if count > len(augmentations):
+            raise ConfigError(
+                f"a maze has {len(augmentations)} augmentations, but {count} were asked for."
+            )
+        return augmentations[:count]
+
+    def looks(self) -> tuple[tuple[str, str], ...]:
+        """Describe a cell of the report's picture; walls and paths are shapes without text."""
+        return _LOOKS
 
     # --- text to tokens ------------------------------------------------------------------------
 
     def _with_pictures_joined(self, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-        """Lines that hold something; the rows of a picture are one, with line breaks in it."""
+        """Skip empty lines, and join the rows of a picture to one item with line breaks in it."""
         rows: list[str] = []
         top = 0
         for number, line in lines:
@@ -98,45 +168,51 @@ class MazeTask(Task):
             yield top, "\n".join(rows)
 
     def _is_row(self, line: str) -> bool:
-        """Whether a line is closer to a row of cells than to all of them."""
+        """Tell a row of a picture from a line with all cells, by its length."""
         if not line.strip():
-            return len(line) == self.side  # of open cells, not an empty line
+            return len(line) == self.side  # a row of open cells, not an empty line
         return line[0] in "┌│└" or ("," not in line and 2 * len(line) <= self.cells)
 
-    def _entry(self, fields: RawRow) -> Entry | BadLine:
-        try:
-            tokens = self._tokens(self._unfolded(fields.puzzle), _GIVEN)
-            fault = self._no_maze(tokens)
-            if fault:
-                raise PuzzleError(fault)
-            answer = None if fields.answer is None else self._answer(fields.answer, tokens)
-        except PuzzleError as error:
-            return BadLine(fields.line, str(error))
-        return Entry(Puzzle(tokens), fields.line, answer)
+    def _entry(self, row: RawRow) -> Entry:
+        """Parse a puzzle and its answer.
 
-    def _answer(self, text: str, given: NDArray[np.int32]) -> NDArray[np.int32]:
+        Raises:
+            PuzzleError: says what is wrong with them.
+        """
+        tokens = self._tokens(self._unfolded(row.puzzle), _PUZZLE_CHARACTERS)
+        problem = self._problem_of_puzzle(tokens)
+        if problem:
+            raise PuzzleError(problem)
+        answer = None if row.answer is None else self._answer(row.answer, tokens)
+        return Entry(Puzzle(tokens), row.line, answer)
+
+    def _answer(self, text: str, puzzle: NDArray[np.int32]) -> NDArray[np.int32]:
         if "." not in text:
-            # Spaces that were cut off come back: a wall cut off shows against the puzzle.
+            # Restore spaces that were cut off; a wall that was cut off shows against the puzzle.
             text = text.ljust(self.cells)
         try:
-            answer = self._tokens(text, _GIVEN + "o")
-            changed = _changed(given, answer, self.side)
-            if changed:
-                raise PuzzleError(changed)
+            answer = self._tokens(text, _ANSWER_CHARACTERS)
         except PuzzleError as error:
             raise PuzzleError(f"answer: {error}") from error
+        change = _change(puzzle, answer, self.side)
+        if change:
+            raise PuzzleError(f"answer: {change}")
         return answer
 
     def _unfolded(self, text: str) -> str:
-        """The characters of all cells, of a line or a picture."""
+        """Return the characters of all cells, from a line or a picture."""
         if not self._is_row(text.partition("\n")[0]):
             return text
-        rows = [_undrawn(row) for row in text.split("\n") if row[:1] not in ("┌", "└")]
+        rows = []
+        for row in text.split("\n"):
+            if row[:1] not in ("┌", "└"):
+                rows.append(_undrawn(row))
         if len(rows) != self.side:
-            got = len(rows) if len(rows) < self.side else "more"
+            count = str(len(rows)) if len(rows) < self.side else "more"
+            noun = "row" if count == "1" else "rows"
             raise PuzzleError(
                 f"expected {self.side} rows of {self.side} characters, or {self.cells} characters "
-                f"in one line, but got {got} row{'' if got == 1 else 's'}"
+                f"in one line, but got {count} {noun}"
             )
         if "." not in text and max(map(len, rows)) == self.side:
             rows = [row.ljust(self.side) for row in rows]  # spaces that an editor cut off
@@ -147,110 +223,91 @@ class MazeTask(Task):
                 )
         return "".join(rows)
 
-    def _tokens(self, text: str, allowed: str) -> NDArray[np.int32]:
+    def _tokens(self, text: str, characters: str) -> NDArray[np.int32]:
         if len(text) != self.cells:
-            cut = " " in text and "." not in text and len(text) < self.cells
-            hint = ". Write '.' for open cells: an editor may have cut off spaces" if cut else ""
+            hint = ""
+            if " " in text and "." not in text and len(text) < self.cells:
+                hint = ". Write '.' for open cells: an editor may have cut off spaces"
             raise PuzzleError(f"expected {self.cells} characters, but got {len(text)}{hint}")
-        for cell, char in enumerate(text):
-            if char not in allowed:
-                way = ", 'o'" if "o" in allowed else ""
+        for cell, character in enumerate(text):
+            if character not in characters:
+                path = ", 'o'" if "o" in characters else ""
                 raise PuzzleError(
-                    f"expected '#', '.' or ' ', 'S', 'G'{way}, but got {char!r} at "
+                    f"expected '#', '.' or ' ', 'S', 'G'{path}, but got {character!r} at "
                     f"{place(cell, self.side)}"
                 )
-        return np.array([_IDS[char] for char in text], np.int32)
+        return np.array([_IDS[character] for character in text], np.int32)
 
     # --- judgement -----------------------------------------------------------------------------
 
-    def _no_maze(self, given: NDArray[Any]) -> str | None:
-        """Why nobody could solve this maze."""
-        starts, goals = int((given == START).sum()), int((given == GOAL).sum())
+    def _problem_of_puzzle(self, maze: NDArray[Any]) -> str | None:
+        """Explain why nobody could solve a maze."""
+        starts = int((maze == START).sum())
+        goals = int((maze == GOAL).sum())
         if (starts, goals) != (1, 1):
             return f"expected one S and one G, but got {starts} and {goals}"
-        if self._shortest(given) is None:
-            return "there is no way from S to G"
+        if self._shortest_path(maze) is None:
+            return "there is no path from S to G"
         return None
 
-    def _shortest(self, cells: NDArray[Any]) -> int | None:
-        """Steps of the shortest way from S to G, by breadth-first search."""
-        closed = (cells <= WALL).tolist()
-        start, goal = int(np.argmax(cells == START)), int(np.argmax(cells == GOAL))
-        closed[start] = True
-        front, steps = [start], 0
-        while front:
-            if goal in front:
-                return steps
-            reached = []
-            for cell in front:
-                for near in self._near[cell]:
-                    if not closed[near]:
-                        closed[near] = True
-                        reached.append(near)
-            front, steps = reached, steps + 1
+    def _problem_of_path(self, cells: NDArray[Any]) -> str | None:
+        """Explain why the marked cells of a maze are not one shortest path."""
+        start = int(np.argmax(cells == START))
+        goal = int(np.argmax(cells == GOAL))
+        length = self._grid.path_length(np.flatnonzero(cells == WAY), start, goal)
+        if isinstance(length, str):
+            return length
+        shortest = self._shortest_path(cells)
+        if length != shortest:
+            return f"the path takes {length} steps, but {shortest} are enough"
         return None
 
-    def _no_way(self, cells: NDArray[Any]) -> str | None:
-        """Why what is marked is not one shortest way, of a maze with one S and one G.
+    def _shortest_path(self, cells: NDArray[Any]) -> int | None:
+        start = int(np.argmax(cells == START))
+        goal = int(np.argmax(cells == GOAL))
+        return self._grid.shortest_path(cells > WALL, start, goal)
 
-        Walking from S never comes back to a cell: there it would have found a branch before.
-        """
-        start, goal = int(np.argmax(cells == START)), int(np.argmax(cells == GOAL))
-        marked = {*np.flatnonzero(cells == WAY).tolist(), goal}
-        walked = [start]
-        while walked[-1] != goal:
-            ahead = [c for c in self._near[walked[-1]] if c in marked and c not in walked[-2:]]
-            if not ahead:
-                return f"the way from S ends at {place(walked[-1], self.side)}, not at G"
-            if len(ahead) > 1:
-                return f"the way branches at {place(walked[-1], self.side)}"
-            walked.append(ahead[0])
-        astray = sorted(marked.difference(walked))
-        if astray:
-            return f"{place(astray[0], self.side)} is marked, but is not on the way"
-        steps, shortest = len(walked) - 1, self._shortest(cells)
-        if steps != shortest:
-            return f"the way takes {steps} steps, but {shortest} are enough"
-        return None
-
-    def _neighbours(self, cell: int) -> list[int]:
-        row, column = divmod(cell, self.side)
-        near = []
-        for r, c in ((row - 1, column), (row + 1, column), (row, column - 1), (row, column + 1)):
-            if 0 <= r < self.side and 0 <= c < self.side:
-                near.append(r * self.side + c)
-        return near
+    # --- drawing -------------------------------------------------------------------------------
 
     def _cell(self, cell: int, tokens: Sequence[int], given: NDArray[Any] | None) -> str:
-        kind = tokens[cell]
-        joined = [near for near in self._near[cell] if _joined(kind, tokens[near])]
-        link = "[cyan]━[/cyan]" if cell + 1 in joined else " "
-        if kind == WAY:
-            steps = (-self.side, self.side, -1, 1)
-            sides = sum(1 << k for k, step in enumerate(steps) if cell + step in joined)
+        token = tokens[cell]
+        linked = []
+        for neighbour in self._grid.neighbours[cell]:
+            if _linked(token, tokens[neighbour]):
+                linked.append(neighbour)
+        link = "[cyan]━[/cyan]" if cell + 1 in linked else " "
+        if token == WAY:
+            sides = 0
+            for bit, step in enumerate((-self.side, self.side, -1, 1)):
+                if cell + step in linked:
+                    sides |= 1 << bit
             return f"[cyan]{_GLYPHS[sides]}[/cyan]{link}"
-        if kind in (START, GOAL):
-            drawn = f"[bold]{CHARACTERS[kind]}[/bold]{link}"
+        if token in (START, GOAL):
+            picture = f"[bold]{CHARACTERS[token]}[/bold]{link}"
         else:
-            drawn = {PAD: "??", WALL: "██", OPEN: "  "}[kind]
-        return drawn if given is None or given[cell] == kind else f"[cyan]{drawn}[/cyan]"
+            picture = {PAD: "??", WALL: "██", OPEN: "  "}[token]
+        if given is None or given[cell] == token:
+            return picture
+        return f"[cyan]{picture}[/cyan]"
 
 
 def _undrawn(row: str) -> str:
-    """A row as ``draw`` writes it, one character a cell; any other as it is."""
-    return row.rstrip().strip("│")[::2].replace("█", "#") if row.startswith("│") else row
+    """Turn a row as ``draw`` writes it into one character a cell; leave any other as it is."""
+    if not row.startswith("│"):
+        return row
+    return row.rstrip().strip("│")[::2].replace("█", "#")
 
 
-def _changed(given: NDArray[Any], answer: NDArray[Any], side: int) -> str | None:
-    """Where an answer does more than mark open cells."""
-    marked = (given == OPEN) & (answer == WAY)
-    changed = np.flatnonzero((given != answer) & ~marked)
+def _change(puzzle: NDArray[Any], answer: NDArray[Any], side: int) -> str | None:
+    """Find where an answer does more than mark open cells."""
+    marked = (puzzle == OPEN) & (answer == WAY)
+    changed = np.flatnonzero((puzzle != answer) & ~marked)
     if not len(changed):
         return None
     cell = changed[0]
-    return f"{place(cell, side)} was {_NAMES[given[cell]]} and is now {_NAMES[answer[cell]]}"
+    return f"{place(cell, side)} was {_NAMES[puzzle[cell]]} and is now {_NAMES[answer[cell]]}"
 
 
-def _joined(one: int, other: int) -> bool:
-    """Whether the way runs from one cell to the next."""
-    return min(one, other) >= START and WAY in (one, other)
+def _linked(token: int, neighbour: int) -> bool:
+    """Tell whether a path runs from a cell to the next, by their tokens."""
+    return min(token, neighbour) >= START and WAY in (token, neighbour)

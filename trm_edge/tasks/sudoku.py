@@ -9,132 +9,233 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
-from trm_edge.errors import ConfigError
+from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.augmentation import Augmentation
 from trm_edge.tasks.base import BadLine, Entry, Task
 from trm_edge.tasks.text_formats import RawRow, numbered, place, read_fields
 
-CELLS = 81
+SIDE = 9
+CELLS = SIDE * SIDE
+PAD = 0
+BLANK = 1
+VOCABULARY = 11
 _BLANKS = ".0"
-_UNITS = np.array(
-    [[9 * r + c for c in range(9)] for r in range(9)]
-    + [[9 * r + c for r in range(9)] for c in range(9)]
-    + [[9 * (3 * (b // 3) + k // 3) + 3 * (b % 3) + k % 3 for k in range(9)] for b in range(9)]
-)
+_UNIT_NAMES = ("row", "column", "box")
+
+
+def _units() -> NDArray[np.int64]:
+    """Cells (3, 9, 9) of the nine rows, the nine columns and the nine boxes."""
+    grid = np.arange(CELLS).reshape(SIDE, SIDE)
+    boxes = grid.reshape(3, 3, 3, 3).swapaxes(1, 2).reshape(SIDE, SIDE)
+    return np.stack([grid, grid.T, boxes])
+
+
+_UNITS = _units()
 
 
 class SudokuTask(Task):
-    """Lines of 81 characters, CSV with a header, or a dataset folder."""
+    """Lines of 81 characters, CSV with a header, or a dataset folder.
+
+    Args:
+        config: the model.
+
+    Raises:
+        ConfigError: the model's shape is not that of Sudoku.
+    """
 
     name = "sudoku"
-    seq_len = CELLS
-    vocab_size = 11
 
     def __init__(self, config: ModelConfig) -> None:
-        if (config.seq_len, config.vocab_size) != (self.seq_len, self.vocab_size):
+        if not self.fits(config):
             raise ConfigError(
-                f"the task sudoku has {self.seq_len} cells and {self.vocab_size} token ids, but "
-                f"the model has seq_len {config.seq_len} and vocab_size {config.vocab_size}."
+                f"the task sudoku has {CELLS} cells and {VOCABULARY} token ids, but the model has "
+                f"seq_len {config.seq_len} and vocab_size {config.vocab_size}."
             )
         super().__init__(config)
 
+    @classmethod
+    def fits(cls, config: ModelConfig) -> bool:
+        """Compare a model's shape with that of Sudoku.
+
+        Args:
+            config: the model.
+        """
+        return config.seq_len == CELLS and config.vocab_size == VOCABULARY
+
     def read_lines(self, lines: Iterable[str]) -> Iterator[Entry | BadLine]:
-        stripped = ((number, line.strip()) for number, line in numbered(lines))
-        kept = ((n, line) for n, line in stripped if line and not line.startswith("#"))
-        for item in read_fields(kept):
-            yield item if isinstance(item, BadLine) else _entry(item)
+        """Parse one puzzle a line or a table; empty lines and lines beginning with # are skipped.
+
+        Args:
+            lines: with or without their line ends.
+        """
+        for row in read_fields(_content(lines)):
+            if isinstance(row, BadLine):
+                yield row
+                continue
+            try:
+                yield _entry(row)
+            except PuzzleError as error:
+                yield BadLine(row.line, str(error))
 
     def text(self, tokens: NDArray[Any]) -> str:
-        return "".join(str(t - 1) if 2 <= t <= 10 else "." for t in np.asarray(tokens, int))
+        """Write a grid as 81 characters, "." for a blank.
+
+        Args:
+            tokens: token ids of the grid or a part of it.
+        """
+        characters = []
+        for token in np.asarray(tokens, int):
+            is_digit = BLANK < token < VOCABULARY
+            characters.append(str(token - 1) if is_digit else ".")
+        return "".join(characters)
 
     def draw(self, tokens: NDArray[Any], given: NDArray[Any] | None = None) -> str:
-        rule = "├───────┼───────┼───────┤"
-        lines = ["┌───────┬───────┬───────┐"]
-        for row in range(9):
-            if row in (3, 6):
-                lines.append(rule)
-            cells = [self._cell(9 * row + c, tokens, given) for c in range(9)]
-            bands = (" ".join(cells[k : k + 3]) for k in (0, 3, 6))
-            lines.append("│ " + " │ ".join(bands) + " │")
-        return "\n".join([*lines, "└───────┴───────┴───────┘"])
+        """Draw a grid with lines around the boxes.
 
-    def _cell(self, cell: int, tokens: NDArray[Any], given: NDArray[Any] | None) -> str:
-        char = self.text(tokens[cell : cell + 1])
-        if given is None or char == ".":
-            return char
-        return f"[bold]{char}[/bold]" if given[cell] > 1 else f"[cyan]{char}[/cyan]"
+        Args:
+            tokens: (81,) token ids.
+            given: (81,) token ids of the puzzle; its digits are bold and the others coloured.
+        """
+        lines = ["┌───────┬───────┬───────┐"]
+        for row in range(SIDE):
+            if row in (3, 6):
+                lines.append("├───────┼───────┼───────┤")
+            cells = [self._cell(SIDE * row + column, tokens, given) for column in range(SIDE)]
+            bands = [" ".join(cells[start : start + 3]) for start in (0, 3, 6)]
+            lines.append(f"│ {' │ '.join(bands)} │")
+        lines.append("└───────┴───────┴───────┘")
+        return "\n".join(lines)
 
     def problem(self, puzzle: NDArray[Any], answer: NDArray[Any]) -> str | None:
+        """Name the first cell or unit that breaks the rules or contradicts the puzzle.
+
+        Args:
+            puzzle: (81,) token ids.
+            answer: (81,) token ids.
+
+        Returns:
+            The reason, or None where the answer solves the puzzle.
+        """
+        clues = np.asarray(puzzle, int)
         cells = np.asarray(answer, int)
-        empty = np.flatnonzero((cells < 2) | (cells > 10))
+        empty = np.flatnonzero((cells <= BLANK) | (cells >= VOCABULARY))
         if len(empty):
-            return f"{place(empty[0], 9)} holds no digit"
-        changed = np.flatnonzero((np.asarray(puzzle) > 1) & (np.asarray(puzzle) != cells))
+            return f"{place(empty[0], SIDE)} does not hold a digit"
+        changed = np.flatnonzero((clues > BLANK) & (clues != cells))
         if len(changed):
-            return f"{place(changed[0], 9)} was given and has been changed"
-        for kind, unit in zip(("row", "column", "box"), _UNITS.reshape(3, 9, 9), strict=True):
-            for number, members in enumerate(unit, 1):
-                digits, counts = np.unique(cells[members], return_counts=True)
-                if len(digits) < 9:
-                    return f"{kind} {number} holds {digits[counts > 1][0] - 1} twice"
+            return f"{place(changed[0], SIDE)} was given and has been changed"
+        repeated = _repeated_digit(cells)
+        if repeated:
+            unit, digit = repeated
+            return f"{unit} holds {digit} twice"
         return None
 
     def augmentations(self, count: int) -> list[Augmentation]:
-        """Shuffled as the published trainer augments: digits, bands, rows in them, transposed."""
+        """Shuffle as the published trainer augments: digits, bands, rows in them, transposed.
+
+        Args:
+            count: how many, the identity included.
+        """
         rng = np.random.default_rng(0)
-        shuffled = [_shuffled(rng) for _ in range(count - 1)]
-        return [Augmentation.identity(self.seq_len, self.vocab_size), *shuffled]
+        augmentations = [Augmentation.identity(CELLS, VOCABULARY)]
+        while len(augmentations) < count:
+            augmentations.append(_shuffled(rng))
+        return augmentations
+
+    def looks(self) -> tuple[tuple[str, str], ...]:
+        """Describe a cell of the report's picture: a digit, or nothing for pad and blank."""
+        digits = [(str(digit), "digit") for digit in range(1, SIDE + 1)]
+        return (("", "blank"), ("", "blank"), *digits)
+
+    def _cell(self, cell: int, tokens: NDArray[Any], given: NDArray[Any] | None) -> str:
+        character = self.text(tokens[cell : cell + 1])
+        if given is None or character == ".":
+            return character
+        style = "bold" if given[cell] > BLANK else "cyan"
+        return f"[{style}]{character}[/{style}]"
+
+
+def _content(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
+    """Numbered lines without the empty ones and the comments."""
+    for number, line in numbered(lines):
+        content = line.strip()
+        if content and not content.startswith("#"):
+            yield number, content
+
+
+def _entry(row: RawRow) -> Entry:
+    """Parse a puzzle and its answer.
+
+    Raises:
+        PuzzleError: says what is wrong with them.
+    """
+    tokens = _tokens(row.puzzle)
+    repeated = _repeated_digit(tokens)
+    if repeated:
+        unit, digit = repeated
+        raise PuzzleError(f"{unit} is given {digit} twice")
+    answer = _answer(row.answer, tokens) if row.answer else None
+    return Entry(Puzzle(tokens), row.line, answer)
+
+
+def _answer(text: str, puzzle: NDArray[np.int32]) -> NDArray[np.int32]:
+    try:
+        answer = _tokens(text)
+    except PuzzleError as error:
+        raise PuzzleError(f"answer: {error}") from error
+    if (answer == BLANK).any():
+        raise PuzzleError("answer: holds blanks")
+    if ((puzzle > BLANK) & (puzzle != answer)).any():
+        raise PuzzleError("answer: contradicts the givens")
+    return answer
+
+
+def _tokens(text: str) -> NDArray[np.int32]:
+    """Turn 81 characters into ids.
+
+    Raises:
+        PuzzleError: says what is wrong with them.
+    """
+    text = text.strip()
+    if len(text) != CELLS:
+        raise PuzzleError(f"expected {CELLS} characters, but got {len(text)}")
+    tokens = []
+    for cell, character in enumerate(text):
+        if character in _BLANKS:
+            tokens.append(BLANK)
+        elif character in "123456789":
+            tokens.append(int(character) + 1)
+        else:
+            raise PuzzleError(
+                f"expected digits and '.' or '0' for blanks, but got {character!r} at "
+                f"{place(cell, SIDE)}"
+            )
+    return np.array(tokens, np.int32)
+
+
+def _repeated_digit(cells: NDArray[Any]) -> tuple[str, int] | None:
+    """Find a row, column or box that holds a digit twice, and the digit."""
+    for kind, units in zip(_UNIT_NAMES, _UNITS, strict=True):
+        for number, members in enumerate(units, 1):
+            digits = cells[members]
+            values, counts = np.unique(digits[digits > BLANK], return_counts=True)
+            if (counts > 1).any():
+                return f"{kind} {number}", int(values[counts > 1][0]) - 1
+    return None
 
 
 def _shuffled(rng: np.random.Generator) -> Augmentation:
-    digits = np.concatenate([[0, 1], 2 + rng.permutation(9)])
-    rows, columns = (
-        np.concatenate([3 * band + rng.permutation(3) for band in rng.permutation(3)])
-        for _ in range(2)
-    )
-    cells = 9 * rows[:, None] + columns
-    return Augmentation((cells.T if rng.integers(2) else cells).ravel().copy(), digits)
+    digits = np.concatenate([[PAD, BLANK], 2 + rng.permutation(SIDE)])
+    rows = _shuffled_lines(rng)
+    columns = _shuffled_lines(rng)
+    cells = SIDE * rows[:, None] + columns
+    if rng.integers(2):
+        cells = cells.T
+    return Augmentation(cells.ravel().copy(), digits)
 
 
-def _entry(fields: RawRow) -> Entry | BadLine:
-    line = fields.line
-    tokens = _tokens(fields.puzzle)
-    if isinstance(tokens, str):
-        return BadLine(line, tokens)
-    clash = _clash(tokens)
-    if clash:
-        return BadLine(line, clash)
-    known = None
-    if fields.answer:
-        parsed = _tokens(fields.answer)
-        if isinstance(parsed, str):
-            return BadLine(line, f"answer: {parsed}")
-        if (parsed < 2).any():
-            return BadLine(line, "answer: holds blanks")
-        if ((tokens > 1) & (tokens != parsed)).any():
-            return BadLine(line, "answer: contradicts the givens")
-        known = parsed
-    return Entry(Puzzle(tokens), line, known)
-
-
-def _tokens(text: str) -> NDArray[np.int32] | str:
-    """81 characters as ids, or what is wrong with them."""
-    text = text.strip()
-    if len(text) != CELLS:
-        return f"expected {CELLS} characters, but got {len(text)}"
-    for cell, char in enumerate(text):
-        if char not in "0123456789.":
-            return f"expected digits and '.' or '0' for blanks, but got {char!r} at {cell + 1}"
-    return np.array([1 if c in _BLANKS else ord(c) - ord("0") + 1 for c in text], np.int32)
-
-
-def _clash(tokens: NDArray[np.int32]) -> str | None:
-    """Two equal givens in a row, column or box: no answer exists."""
-    for kind, unit in zip(("row", "column", "box"), _UNITS.reshape(3, 9, 9), strict=True):
-        for number, members in enumerate(unit, 1):
-            given = tokens[members][tokens[members] > 1]
-            digits, counts = np.unique(given, return_counts=True)
-            if (counts > 1).any():
-                return f"{kind} {number} is given {digits[counts > 1][0] - 1} twice"
-    return None
+def _shuffled_lines(rng: np.random.Generator) -> NDArray[np.int64]:
+    """Shuffle the three bands of rows or columns, and the three lines in each."""
+    bands = [3 * band + rng.permutation(3) for band in rng.permutation(3)]
+    return np.concatenate(bands)

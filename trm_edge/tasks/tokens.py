@@ -1,4 +1,4 @@
-"""Any model, no task: token ids separated by spaces, one puzzle a line."""
+"""The task of any other model: token ids separated by spaces, one puzzle a line."""
 
 from __future__ import annotations
 
@@ -8,46 +8,86 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_edge.errors import PuzzleError
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.base import BadLine, Entry, Task
 
 
 class TokenTask(Task):
-    """Raw ids in and out; ``identifier:`` in front of a line picks the puzzle embedding."""
+    """Reads and writes raw ids; ``identifier:`` before a line picks the puzzle embedding.
+
+    Args:
+        config: the model.
+    """
 
     name = "tokens"
     judges = False
 
     def read_lines(self, lines: Iterable[str]) -> Iterator[Entry | BadLine]:
-        for number, raw in enumerate(lines, 1):
-            line = raw.strip()
-            if line and not line.startswith("#"):
-                yield self._entry(number, line)
+        """Parse one puzzle a line; empty lines and lines that begin with # are skipped.
 
-    def _entry(self, number: int, line: str) -> Entry | BadLine:
-        head, colon, rest = line.partition(":")
-        try:
-            identifier = int(head) if colon else 0
-            tokens = np.array([int(field) for field in (rest if colon else line).split()], np.int64)
-        except (ValueError, OverflowError):
-            return BadLine(number, "expected token ids separated by spaces")
-        config = self.config
-        if len(tokens) != config.seq_len:
-            return BadLine(number, f"expected {config.seq_len} token ids, but got {len(tokens)}")
-        if tokens.min() < 0 or tokens.max() >= config.vocab_size:
-            return BadLine(number, f"token ids must lie in 0..{config.vocab_size - 1}")
-        if not 0 <= identifier < config.num_puzzle_identifiers:
-            return BadLine(number, f"identifier must lie in 0..{config.num_puzzle_identifiers - 1}")
-        return Entry(Puzzle(tokens.astype(np.int32), identifier), number)
+        Args:
+            lines: with or without their line ends.
+        """
+        for number, line in enumerate(lines, 1):
+            content = line.strip()
+            if not content or content.startswith("#"):
+                continue
+            try:
+                yield Entry(self._puzzle(content), number)
+            except PuzzleError as error:
+                yield BadLine(number, str(error))
 
     def text(self, tokens: NDArray[Any]) -> str:
+        """Write the ids with spaces between them.
+
+        Args:
+            tokens: (L,) token ids.
+        """
         return " ".join(str(int(token)) for token in tokens)
 
     def draw(self, tokens: NDArray[Any], given: NDArray[Any] | None = None) -> str:
+        """Write the ids as a square where their number is one, else in one row.
+
+        Args:
+            tokens: (L,) token ids.
+            given: ignored.
+        """
         side = round(len(tokens) ** 0.5)
         width = side if side * side == len(tokens) else len(tokens)
-        rows = (tokens[k : k + width] for k in range(0, len(tokens), width))
-        return "\n".join(" ".join(f"{int(token):2d}" for token in row) for row in rows)
+        lines = []
+        for start in range(0, len(tokens), width):
+            row = tokens[start : start + width]
+            lines.append(" ".join(f"{int(token):2d}" for token in row))
+        return "\n".join(lines)
 
     def problem(self, puzzle: NDArray[Any], answer: NDArray[Any]) -> str | None:
+        """Return None: raw tokens cannot be judged.
+
+        Args:
+            puzzle: (L,) token ids.
+            answer: (L,) token ids.
+        """
         return None
+
+    def _puzzle(self, line: str) -> Puzzle:
+        """Parse a line.
+
+        Raises:
+            PuzzleError: says what is wrong with it.
+        """
+        head, colon, tail = line.partition(":")
+        fields = (tail if colon else line).split()
+        try:
+            identifier = int(head) if colon else 0
+            tokens = np.array([int(field) for field in fields], np.int64)
+        except (ValueError, OverflowError) as error:
+            raise PuzzleError("expected token ids separated by spaces") from error
+        config = self.config
+        if len(tokens) != config.seq_len:
+            raise PuzzleError(f"expected {config.seq_len} token ids, but got {len(tokens)}")
+        if tokens.min() < 0 or tokens.max() >= config.vocab_size:
+            raise PuzzleError(f"token ids must lie in 0..{config.vocab_size - 1}")
+        if not 0 <= identifier < config.num_puzzle_identifiers:
+            raise PuzzleError(f"identifier must lie in 0..{config.num_puzzle_identifiers - 1}")
+        return Puzzle(tokens.astype(np.int32), identifier)
