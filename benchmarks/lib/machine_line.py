@@ -1,4 +1,4 @@
-"""What a benchmark's page says of the machine."""
+"""The line that describes the machine on a benchmark's page."""
 
 from __future__ import annotations
 
@@ -8,5 +8,9 @@ from trm_edge.evaluation.machine import Machine
 
 
 def machine_line(threads: int) -> str:
-    """One line, taken before anything is timed."""
+    """Describe the machine; call it before anything is timed, since the load is part of it.
+
+    Args:
+        threads: CPU threads that the benchmark uses.
+    """
     return f"{Machine.current()}, {threads} threads, torch {torch.__version__}"

@@ -1,4 +1,4 @@
-"""Others on the machine, as a shared runner has them."""
+"""Load from other processes, as on a shared runner."""
 
 from __future__ import annotations
 
@@ -10,28 +10,33 @@ from contextlib import contextmanager
 
 from trm_edge.backends.onnxruntime import available_cores
 
-# Now heavy arithmetic, now a walk through memory, now nothing: a neighbour that is never the same.
+# Alternates between arithmetic, memory traffic and sleep, so that the load keeps changing.
 _NEIGHBOUR = """
 import random, time
 import numpy as np
-a, b = np.ones((600, 600), np.float32), np.ones(20_000_000, np.float32)
+matrix, vector = np.ones((600, 600), np.float32), np.ones(20_000_000, np.float32)
 while True:
     end = time.perf_counter() + random.uniform(0.05, 1.5)
-    kind = random.randrange(3)
+    activity = random.randrange(3)
     while time.perf_counter() < end:
-        (a @ a) if kind == 0 else b.sum() if kind == 1 else time.sleep(0.01)
+        if activity == 0:
+            matrix @ matrix
+        elif activity == 1:
+            vector.sum()
+        else:
+            time.sleep(0.01)
 """
 
 
 @contextmanager
 def neighbours() -> Iterator[None]:
-    """One beside this process for each core."""
+    """Keep one busy process for each core beside this one."""
     command = [sys.executable, "-c", _NEIGHBOUR]
-    beside = [subprocess.Popen(command) for _ in range(available_cores())]
-    time.sleep(1)  # until they are at work
+    processes = [subprocess.Popen(command) for _ in range(available_cores())]
+    time.sleep(1)  # until they are busy
     try:
         yield
     finally:
-        for process in beside:
+        for process in processes:
             process.kill()
             process.wait()
