@@ -69,6 +69,13 @@ def test_links_lead_somewhere(page: Path) -> None:
             assert (page.parent / target).exists(), target
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_act_is_expanded(page: Path) -> None:
+    text = page.read_text()
+    if re.search(r"\bACT\b", text):
+        assert "adaptive computation time" in text
+
+
 def test_readme_links_are_absolute() -> None:
     """README is the package's page on an index, too, where relative links lead nowhere."""
     base = "https://github.com/trm-edge/trm-edge/blob/main/"
@@ -87,6 +94,13 @@ def test_anchors_exist(page: Path) -> None:
         headings = re.findall(r"^#+ (.*)$", linked.read_text(), re.MULTILINE)
         slugs = {re.sub(r"[^\w\- ]", "", title.lower()).replace(" ", "-") for title in headings}
         assert anchor in slugs, f"{target}#{anchor}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_paths_in_prose_exist(page: Path) -> None:
+    folders = "trm_edge|export|calibration|targets|tests|benchmarks|tools|docs"
+    for path in re.findall(rf"`((?:{folders})/[a-z0-9_./-]*)`", page.read_text()):
+        assert (ROOT / path).exists() or (page.parent / path).exists(), path
 
 
 def test_readme_names_every_command() -> None:

@@ -19,7 +19,6 @@ from click.testing import CliRunner
 from tests.markdown import PAGES, Block, code_blocks, documented_commands
 from tests.toys import BASE, toy_tokens, write_run
 from trm_edge.bundle import Bundle
-from trm_edge.calibration.recipe import CalibrationRecipe
 from trm_edge.cli.main import COMMANDS, cli
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.manifest import Limits
@@ -56,10 +55,9 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
     request = ExportRequest(
         checkpoint=checkpoint,
         task=task_for(checkpoint.config),
-        precision="int8",
+        precision="fp32",
         targets=(load_profile("cpu"),),
         dataset=dataset,
-        recipe=CalibrationRecipe(puzzles=4),
         limits=Limits(max_drop=100, min_halting_agreement=0),
     )
     export_module.export_bundle(request, folder / "my-bundle")
