@@ -2,7 +2,7 @@
 
     python benchmarks/export.py
 
-Prints Markdown. Each row is a process of its own: emit, check as ONNX, save.
+Prints Markdown. Each row is measured in a new process: build the graph, check it as ONNX, save it.
 """
 
 from __future__ import annotations
@@ -14,12 +14,19 @@ import tempfile
 import time
 from pathlib import Path
 
+from lib.extras import require_bench_extra
+
+require_bench_extra("torch", "onnx")
+
 import click
-from published_sizes import SIZES, random_model
+import onnx
+from lib.published_sizes import SIZES, random_model
+
+from trm_edge.export.step_graph import step_graph
 
 
 @click.command(help=__doc__)
-@click.option("--size", type=click.Choice(list(SIZES)), help="Measure one, in this process.")
+@click.option("--size", type=click.Choice(list(SIZES)), help="Measure one size in this process.")
 def main(size: str | None) -> None:
     if size:
         click.echo(measure(size))
@@ -29,24 +36,24 @@ def main(size: str | None) -> None:
     )
     for name in SIZES:
         command = [sys.executable, __file__, "--size", name]
-        click.echo(
-            subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
-        )
+        result = subprocess.run(command, check=True, capture_output=True, text=True)
+        click.echo(result.stdout.strip())
 
 
 def measure(name: str) -> str:
-    import onnx
+    """Export a model of a published size and return its row of the table.
 
-    from trm_edge.export.step_graph import step_graph
-
+    Args:
+        name: one of ``SIZES``.
+    """
     model = random_model(name)
-    began = time.perf_counter()
+    start = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "step.onnx"
         onnx.save(step_graph(model), path)
-        seconds = time.perf_counter() - began
+        seconds = time.perf_counter() - start
         size = path.stat().st_size
-    parameters = sum(p.numel() for p in model.parameters())
+    parameters = sum(parameter.numel() for parameter in model.parameters())
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     return (
         f"| {name} | {parameters / 1e6:.2f} M | {seconds:.1f} | {peak:.2f} GB | "

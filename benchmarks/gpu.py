@@ -24,8 +24,8 @@ import click
 import numpy as np
 import onnx
 import torch
-from gpu_runners import Runner, runners
-from published_sizes import SIZES, random_model
+from lib.gpu_runners import Runner, runners
+from lib.published_sizes import SIZES, random_model
 
 from trm_edge.backends.base import Backend
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend

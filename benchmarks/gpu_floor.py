@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import click
-from published_sizes import SIZES
-from roofline import operations
+from lib.published_sizes import SIZES
+from lib.roofline import operations
 
 from trm_edge.config import ModelConfig, swiglu_width
 

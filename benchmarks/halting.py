@@ -17,7 +17,7 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from halting_picture import draw
+from lib.halting_picture import draw
 from numpy.typing import NDArray
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend

@@ -20,7 +20,7 @@ from typing import Any
 import click
 import numpy as np
 import torch
-from machine_line import machine_line
+from lib.machine_line import machine_line
 from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend, HaltingLogits

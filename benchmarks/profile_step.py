@@ -16,8 +16,8 @@ import click
 import onnx
 import onnxruntime as ort
 import torch
-from published_sizes import SIZES, random_model
-from step_runners import Inputs, int8_graph_inputs
+from lib.published_sizes import SIZES, random_model
+from lib.step_runners import Inputs, int8_graph_inputs
 
 from trm_edge.step import step_inputs
 from trm_edge.targets.profiles import load_profile

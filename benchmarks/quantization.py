@@ -18,7 +18,7 @@ from pathlib import Path
 import click
 import onnx
 import torch
-from quantization_rows import ABLATIONS, ABLATIONS_OF, DEFAULTS, INT8, Row, Subject
+from lib.quantization_rows import ABLATIONS, ABLATIONS_OF, DEFAULTS, INT8, Row, Subject
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
@@ -63,7 +63,7 @@ class Bench:
             [entry.puzzle for entry in entries],
             labels_of(entries, self.config),
             track=self.track,
-            what=f"{self.name}: {what}",
+            description=f"{self.name}: {what}",
         )
         return vectors, size
 

@@ -1,4 +1,4 @@
-"""Is `trm-edge regress` red when a bundle became worse, and only then?
+"""Rates of detection and of false alarms of `trm-edge regress`.
 
     python benchmarks/regression.py --output benchmarks/results
 
@@ -17,9 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import click
-import injuries
 import numpy as np
-from neighbours import neighbours
+from lib import injuries
+from lib.neighbours import neighbours
 from numpy.typing import NDArray
 
 from trm_edge.bundle import Bundle
@@ -65,7 +65,7 @@ def main(unchanged: int, times: int, seeds: int, resume: bool, output: Path) -> 
         rows = {
             **_unchanged(good, baseline, unchanged),
             **_slower(good, baseline, folder, times),
-            **_wronger(good, baseline, folder, seeds),
+            **_less_accurate(good, baseline, folder, seeds),
         }
         order = {what: place for place, what in enumerate(rows)}
         done = {row["what"] for row in report["rows"]}
@@ -73,7 +73,7 @@ def main(unchanged: int, times: int, seeds: int, resume: bool, output: Path) -> 
             if what in done:
                 continue
             measured, runs = measure()
-            red = [[check.name for check in regressed(checks)] for checks in runs]
+            red = [[check.id for check in regressed(checks)] for checks in runs]
             row = {"what": what, "measured": measured, "red": red}
             report["rows"] = sorted([*report["rows"], row], key=lambda one: order[one["what"]])
             write_text(results, json.dumps(report) + "\n")
@@ -122,7 +122,7 @@ def _slower(good: Bundle, baseline: Measurement, folder: Path, runs: int) -> dic
     }
 
 
-def _wronger(good: Bundle, baseline: Measurement, folder: Path, seeds: int) -> dict[str, Row]:
+def _less_accurate(good: Bundle, baseline: Measurement, folder: Path, seeds: int) -> dict[str, Row]:
     def found(make: Callable[[Path, int], Path], runs: int, budgets: Budgets) -> Found:
         checks = []
         for seed in range(runs):
@@ -185,7 +185,7 @@ def _line(row: dict[str, Any]) -> str:
 
 def _page(report: dict[str, Any]) -> str:
     head = (
-        "# Red when slower or wronger, and only then\n\n`python benchmarks/regression.py`. "
+        "# Detection and false alarms of trm-edge regress\n\n`python benchmarks/regression.py`. "
         f"Machine: {report['machine']}.\n\n| | measured | red (95 %) | by |\n|---|---|---|---|\n"
     )
     return head + "\n".join(map(_line, report["rows"])) + "\n"

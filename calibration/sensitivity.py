@@ -61,7 +61,7 @@ class QuantizedRunner:
                 labels_of(entries, config),
                 carry_puzzles=len(entries) if carry_puzzles is None else carry_puzzles,
                 track=track,
-                what=what,
+                description=what,
             )
 
 

@@ -1,8 +1,8 @@
-"""Read the published trainer's checkpoints: weights, configuration and metadata, nothing guessed.
+"""Read the published trainer's checkpoints: weights, configuration and metadata; guess nothing.
 
 A run leaves ``step_{N}`` (a bare ``state_dict``), ``all_config.yaml`` beside it when it logged
 online, and the dataset's ``dataset.json`` elsewhere. A weight file loads without complaint under a
-wrong position encoding, number of heads or cycles, so the configuration is required; what the
+wrong position encoding, number of heads or cycles, so the configuration is required. What the
 weights do show (D, V, ``mlp_t``, layers, identifiers) is checked against it.
 """
 
@@ -12,6 +12,7 @@ import pickle
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeGuard
 
 import numpy as np
 import torch
@@ -24,28 +25,54 @@ from trm_edge.export.checkpoint_config import find_config, find_metadata, model_
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.files import hash_file
 
-# What stands before a key, longest first: compiled or not, wrapped for several GPUs or not.
-PREFIXES = tuple(
-    f"{outer}{inner}"
-    for outer in ("_orig_mod.module.", "module._orig_mod.", "_orig_mod.", "module.", "")
-    for inner in ("model.inner.", "inner.", "")
-)
+_WRAPPERS = ("_orig_mod.module.", "module._orig_mod.", "_orig_mod.", "module.", "")
+_MODULES = ("model.inner.", "inner.", "")
+_COMMON_PREFIXES = ("_orig_mod.model.inner.", "model.inner.", "inner.", "")  # for messages
 _SENTINEL = "lm_head.weight"
 _TABLE = "puzzle_emb.weights"
 _FLOATS = (torch.float32, torch.bfloat16, torch.float16)
+_PROBLEMS_SHOWN = 6
+_NAMES_SHOWN = 5
+
+
+def _known_prefixes() -> tuple[str, ...]:
+    prefixes = []
+    for wrapper in _WRAPPERS:
+        for module in _MODULES:
+            prefixes.append(wrapper + module)
+    return tuple(prefixes)
+
+
+# Prefixes of the keys, longest first: compiled or not, wrapped for several GPUs or not.
+PREFIXES = _known_prefixes()
 
 
 @dataclass(frozen=True)
 class Checkpoint:
-    """A trained model in float32, ready to be exported."""
+    """A trained model in float32, ready to be exported.
+
+    Args:
+        path: the weight file.
+        sha256: of the weight file, in hexadecimal.
+        config: the model's configuration.
+        model: the network and heads with their weights, float32, in evaluation mode.
+        puzzle_embeddings: the table (N, E) float32, or None where the model has none.
+        averaged: the run's ``ema``, or None where the configuration does not say.
+        weight_type: element type of ``lm_head`` in the file, such as ``"bfloat16"``.
+    """
 
     path: Path
     sha256: str
     config: ModelConfig
     model: TinyRecursiveModel
-    puzzle_embeddings: NDArray[np.float32] | None  # (N, E)
-    averaged: bool | None  # the run's `ema`; None where the configuration does not say
-    weight_type: str  # of most weights in the file
+    puzzle_embeddings: NDArray[np.float32] | None
+    averaged: bool | None
+    weight_type: str
+
+    @property
+    def parameters(self) -> int:
+        """Number of weights of the network and heads, without the puzzle-embedding table."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
 
 
 def load_checkpoint(
@@ -62,19 +89,19 @@ def load_checkpoint(
         CheckpointError: the file is missing, unsafe, or does not fit its configuration.
         ConfigError: the configuration is incomplete or contradictory.
     """
-    weights = _find_weights(path)
-    settings = find_config(weights, config_path)
-    metadata = find_metadata(weights, dataset_path)
-    state = _read_state(weights)
+    weights_path = _find_weights(path)
+    settings = find_config(weights_path, config_path)
+    metadata = find_metadata(weights_path, dataset_path)
+    state = _read_state(weights_path)
     config = model_config(settings, metadata)
-    check_against_weights(config, state, weights)
+    check_against_weights(config, state, weights_path)
     model = TinyRecursiveModel(config).eval().requires_grad_(False)
     table = state.pop(_TABLE, None)
     model.load_state_dict({name: value.float() for name, value in state.items()})
     ema = settings.values.get("ema")
     return Checkpoint(
-        path=weights,
-        sha256=hash_file(weights),
+        path=weights_path,
+        sha256=hash_file(weights_path),
         config=config,
         model=model,
         puzzle_embeddings=None if table is None else table.float().numpy(),
@@ -88,112 +115,142 @@ def _find_weights(path: Path) -> Path:
         return path
     if not path.is_dir():
         raise CheckpointError(f"no checkpoint at {path}. Pass a step_N file or its folder.")
-    steps = sorted(
-        (int(file.name.removeprefix("step_")), file)
-        for file in path.glob("step_*")
-        if file.name.removeprefix("step_").isdigit() and file.is_file()
-    )
+    steps = []
+    for file in path.glob("step_*"):
+        number = file.name.removeprefix("step_")
+        if number.isdigit() and file.is_file():
+            steps.append((int(number), file))
     if not steps:
-        names = ", ".join(sorted(entry.name for entry in path.iterdir())[:8]) or "nothing"
+        names = sorted(entry.name for entry in path.iterdir())
+        content = ", ".join(names[:8]) or "nothing"
         raise CheckpointError(
-            f"no step_N file in {path}, which holds {names}. Pass the weight file itself."
+            f"no step_N file in {path}, which holds {content}. Pass the weight file itself."
         )
-    return steps[-1][1]
+    _, newest = max(steps)
+    return newest
 
 
 def _read_state(path: Path) -> dict[str, Tensor]:
-    """The state_dict in float, without its prefix, never executing what the file holds."""
-    try:
-        with warnings.catch_warnings():  # about files that are refused below
-            warnings.simplefilter("ignore", UserWarning)
-            loaded = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    """Read the state_dict without its prefix; never execute what the file holds."""
+    content = _load_safely(path)
+    if not _is_state_dict(content):
         raise CheckpointError(
-            f"{path} cannot be loaded safely as a state_dict: {reason}. It must hold tensors "
-            "alone, as torch.save(model.state_dict(), ...) writes them; a file that needs code "
-            "to be run is refused."
-        ) from error
-    if not isinstance(loaded, dict) or not all(
-        isinstance(key, str) and isinstance(value, Tensor) for key, value in loaded.items()
-    ):
-        raise CheckpointError(
-            f"{path} holds {_kind(loaded)}, but a bare state_dict (name to tensor) was expected. "
-            "Save the model's state_dict() alone."
+            f"{path} holds {_content_description(content)}, but a bare state_dict (name to tensor) "
+            "was expected. Save the model's state_dict() alone."
         )
-    state = _strip_prefix(loaded, path)
+    state = _strip_prefix(content, path)
     for name, value in state.items():
         if value.dtype not in _FLOATS:
             raise CheckpointError(
                 f"{path}: {name} has type {value.dtype}, but float32, bfloat16 or float16 was "
                 "expected."
             )
-        if not torch.isfinite(value).all():
-            bad = int((~torch.isfinite(value)).sum())
+        finite = torch.isfinite(value)
+        if not finite.all():
+            count = int((~finite).sum())
             raise CheckpointError(
-                f"{path}: {name} holds {bad} values that are NaN or infinite. The run diverged; "
+                f"{path}: {name} holds {count} values that are NaN or infinite. The run diverged; "
                 "take an earlier checkpoint."
             )
     return state
 
 
-def _strip_prefix(loaded: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
+def _load_safely(path: Path) -> object:
+    try:
+        with warnings.catch_warnings():  # about files that are refused below
+            warnings.simplefilter("ignore", UserWarning)
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
+        lines = str(error).splitlines()
+        reason = lines[0] if lines else type(error).__name__
+        raise CheckpointError(
+            f"{path} cannot be loaded safely as a state_dict: {reason}. It must hold tensors "
+            "alone, as torch.save(model.state_dict(), ...) writes them; a file that needs code "
+            "to be run is refused."
+        ) from error
+
+
+def _is_state_dict(content: object) -> TypeGuard[dict[str, Tensor]]:
+    if not isinstance(content, dict):
+        return False
+    for key, value in content.items():
+        if not isinstance(key, str) or not isinstance(value, Tensor):
+            return False
+    return True
+
+
+def _strip_prefix(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
     for prefix in PREFIXES:
-        if prefix + _SENTINEL in loaded:
-            stray = sorted(key for key in loaded if not key.startswith(prefix))
-            if stray:
-                raise CheckpointError(
-                    f"{path}: keys carry the prefix {prefix!r}, but these do not: "
-                    f"{', '.join(stray[:5])}."
-                )
-            return {key.removeprefix(prefix): value for key, value in loaded.items()}
+        if prefix + _SENTINEL not in state:
+            continue
+        stray = sorted(key for key in state if not key.startswith(prefix))
+        if stray:
+            raise CheckpointError(
+                f"{path}: keys carry the prefix {prefix!r}, but these do not: "
+                f"{', '.join(stray[:_NAMES_SHOWN])}."
+            )
+        return {key.removeprefix(prefix): value for key, value in state.items()}
+    prefixes = ", ".join(repr(prefix) for prefix in _COMMON_PREFIXES)
+    first_keys = ", ".join(sorted(state)[:_NAMES_SHOWN]) or "nothing"
     raise CheckpointError(
-        f"{path} is no Tiny Recursive Model: there is no {_SENTINEL} under any known prefix "
-        f"({', '.join(repr(p) for p in ('_orig_mod.model.inner.', 'model.inner.', 'inner.', ''))}"
-        f" ...). Its keys start with: {', '.join(sorted(loaded)[:5]) or 'nothing'}."
+        f"{path} is not a Tiny Recursive Model: there is no {_SENTINEL} under any known prefix "
+        f"({prefixes} ...). Its keys start with: {first_keys}."
     )
 
 
 def check_against_weights(config: ModelConfig, state: dict[str, Tensor], path: Path) -> None:
-    """Hold every tensor's name and shape against what the configuration asks for.
+    """Compare every tensor's name and shape with what the configuration requires.
+
+    Args:
+        config: the model's configuration.
+        state: tensors by name, without prefix; the puzzle-embedding table included.
+        path: the weight file, for messages.
 
     Raises:
-        CheckpointError: lists each contradiction with what was found and expected.
+        CheckpointError: lists each contradiction with the actual and the expected.
     """
     with torch.device("meta"):
-        expected = {
-            name: tuple(value.shape)
-            for name, value in TinyRecursiveModel(config).state_dict().items()
-        }
+        expected_state = TinyRecursiveModel(config).state_dict()
+    expected = {name: tuple(value.shape) for name, value in expected_state.items()}
     if config.puzzle_emb_ndim:
         expected[_TABLE] = (config.num_puzzle_identifiers, config.puzzle_emb_ndim)
-    problems = [
-        f"{name} is missing" + _hint(name, config) for name in expected if name not in state
-    ]
-    problems += [
-        f"{name} {tuple(value.shape)} has no place" + _hint(name, config)
-        for name, value in state.items()
-        if name not in expected
-    ]
-    problems += [
-        f"{name} has shape {tuple(state[name].shape)}, but the configuration gives {shape}"
-        for name, shape in expected.items()
-        if name in state and tuple(state[name].shape) != shape
-    ]
-    if problems:
-        shown = "\n  ".join(problems[:6])
-        more = f"\n  and {len(problems) - 6} more" if len(problems) > 6 else ""
-        raise CheckpointError(
-            f"{path} does not fit its configuration (hidden_size {config.hidden_size}, vocab_size "
-            f"{config.vocab_size}, seq_len {config.seq_len}, L_layers {config.L_layers}, mlp_t "
-            f"{config.mlp_t}, pos_encodings {config.pos_encodings}, puzzle_emb_ndim "
-            f"{config.puzzle_emb_ndim}, puzzle_emb_len {config.puzzle_emb_len}):\n  {shown}{more}\n"
-            "Pass the all_config.yaml and dataset.json of the run that wrote it "
-            "(--config, --dataset)."
-        )
+    actual = {name: tuple(value.shape) for name, value in state.items()}
+    problems = _contradictions(config, expected, actual)
+    if not problems:
+        return
+    shown = "\n  ".join(problems[:_PROBLEMS_SHOWN])
+    hidden = len(problems) - _PROBLEMS_SHOWN
+    more = f"\n  and {hidden} more" if hidden > 0 else ""
+    raise CheckpointError(
+        f"{path} does not fit its configuration (hidden_size {config.hidden_size}, vocab_size "
+        f"{config.vocab_size}, seq_len {config.seq_len}, L_layers {config.L_layers}, mlp_t "
+        f"{config.mlp_t}, pos_encodings {config.pos_encodings}, puzzle_emb_ndim "
+        f"{config.puzzle_emb_ndim}, puzzle_emb_len {config.puzzle_emb_len}):\n  {shown}{more}\n"
+        "Pass the all_config.yaml and dataset.json of the run that wrote it (--config, --dataset)."
+    )
+
+
+def _contradictions(
+    config: ModelConfig, expected: dict[str, tuple[int, ...]], actual: dict[str, tuple[int, ...]]
+) -> list[str]:
+    missing = []
+    misshapen = []
+    for name, shape in expected.items():
+        if name not in actual:
+            missing.append(f"{name} is missing{_hint(name, config)}")
+        elif actual[name] != shape:
+            misshapen.append(
+                f"{name} has shape {actual[name]}, but the configuration gives {shape}"
+            )
+    surplus = []
+    for name, shape in actual.items():
+        if name not in expected:
+            surplus.append(f"{name} {shape} has no place{_hint(name, config)}")
+    return [*missing, *surplus, *misshapen]
 
 
 def _hint(name: str, config: ModelConfig) -> str:
+    """The setting that decides whether the model has a tensor of that name."""
     if ".self_attn." in name or ".mlp_t." in name:
         return f" (mlp_t is {config.mlp_t})"
     if name == _TABLE:
@@ -205,7 +262,8 @@ def _hint(name: str, config: ModelConfig) -> str:
     return ""
 
 
-def _kind(value: object) -> str:
-    if isinstance(value, dict):
-        return f"a dictionary with the keys {', '.join(map(str, list(value)[:5]))}"
-    return f"a {type(value).__name__}"
+def _content_description(content: object) -> str:
+    if isinstance(content, dict):
+        keys = [str(key) for key in content]
+        return f"a dictionary with the keys {', '.join(keys[:_NAMES_SHOWN])}"
+    return f"a {type(content).__name__}"

@@ -1,4 +1,4 @@
-"""The run's settings: ``all_config.yaml`` and ``dataset.json``, found, read and made a config."""
+"""Read a run's ``all_config.yaml`` and ``dataset.json`` into the model's configuration."""
 
 from __future__ import annotations
 
@@ -44,19 +44,30 @@ _IRRELEVANT = frozenset(
 
 @dataclass(frozen=True)
 class Settings:
-    """A mapping and the file it came from."""
+    """A mapping and the file it came from.
+
+    Args:
+        path: the file.
+        values: its content by key.
+    """
 
     path: Path
     values: Mapping[str, Any]
 
 
-def find_config(weights: Path, given: Path | None) -> Settings:
-    """``all_config.yaml`` as given or beside the weights.
+def find_config(weights: Path, config_path: Path | None) -> Settings:
+    """Read ``all_config.yaml``.
+
+    Args:
+        weights: the weight file, beside which it is looked for.
+        config_path: the file or its folder instead.
 
     Raises:
-        CheckpointError: there is none, or it is no YAML mapping.
+        CheckpointError: it does not exist or is not a YAML mapping.
     """
-    path = _named(given, CONFIG_NAME) if given else weights.parent / CONFIG_NAME
+    path = config_path or weights.parent
+    if path.is_dir():
+        path = path / CONFIG_NAME
     if not path.is_file():
         raise CheckpointError(
             f"no configuration: {path} does not exist. The trainer writes {CONFIG_NAME} only when "
@@ -66,7 +77,7 @@ def find_config(weights: Path, given: Path | None) -> Settings:
     try:
         values = yaml.safe_load(path.read_text())
     except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is no YAML: {_first_line(error)}.") from error
+        raise CheckpointError(f"{path} is not YAML: {_first_line(error)}.") from error
     if not isinstance(values, dict):
         raise CheckpointError(
             f"{path} holds {type(values).__name__}, but a mapping with the key arch was expected."
@@ -74,27 +85,32 @@ def find_config(weights: Path, given: Path | None) -> Settings:
     return Settings(path, values)
 
 
-def find_metadata(weights: Path, given: Path | None) -> Settings:
-    """``dataset.json`` as given, in a given dataset folder, or beside the weights.
+def find_metadata(weights: Path, dataset_path: Path | None) -> Settings:
+    """Read ``dataset.json``.
+
+    Args:
+        weights: the weight file, beside which it is looked for.
+        dataset_path: the file or the dataset's folder instead.
 
     Raises:
-        CheckpointError: there is none, or it is no JSON object.
+        CheckpointError: it does not exist or is not a JSON object.
     """
-    if given:
-        candidates = [given] if given.is_file() else _metadata_places(given)
+    if dataset_path is not None and dataset_path.is_file():
+        candidates = [dataset_path]
     else:
-        candidates = _metadata_places(weights.parent)
-    path = next((place for place in candidates if place.is_file()), None)
+        folder = dataset_path or weights.parent
+        candidates = [folder / METADATA_NAME, folder / "train" / METADATA_NAME]
+    path = next((candidate for candidate in candidates if candidate.is_file()), None)
     if path is None:
         raise CheckpointError(
             f"no dataset metadata: none of {', '.join(map(str, candidates))} exists. seq_len, "
-            "vocab_size and num_puzzle_identifiers stand there alone; pass the dataset's folder "
-            "or its dataset.json with --dataset PATH."
+            "vocab_size and num_puzzle_identifiers are written there and nowhere else; pass the "
+            "dataset's folder or its dataset.json with --dataset PATH."
         )
     try:
         values = json.loads(path.read_text())
     except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is no JSON: {_first_line(error)}.") from error
+        raise CheckpointError(f"{path} is not JSON: {_first_line(error)}.") from error
     if not isinstance(values, dict):
         raise CheckpointError(
             f"{path} holds {type(values).__name__}, but an object with the keys "
@@ -104,17 +120,31 @@ def find_metadata(weights: Path, given: Path | None) -> Settings:
 
 
 def model_config(settings: Settings, metadata: Settings) -> ModelConfig:
-    """Join the two files.
+    """Join the two files into the model's configuration.
+
+    Args:
+        settings: ``all_config.yaml``.
+        metadata: ``dataset.json``.
 
     Raises:
         ConfigError: a key is missing, unknown or out of range; names the file.
     """
     arch = settings.values.get("arch")
     if not isinstance(arch, dict):
-        raise ConfigError(
-            f"{settings.path} has no mapping under arch; its keys are "
-            f"{', '.join(map(str, settings.values)) or 'none'}."
-        )
+        keys = ", ".join(map(str, settings.values)) or "none"
+        raise ConfigError(f"{settings.path} has no mapping under arch; its keys are {keys}.")
+    _check_arch(arch, settings, metadata)
+    values: dict[str, Any] = {}
+    for key in _FROM_ARCH:
+        values[key] = arch[key]
+    for key, default in _UPSTREAM_DEFAULTS.items():
+        values[key] = arch.get(key, default)
+    for key in _FROM_METADATA:
+        values[key] = metadata.values[key]
+    return ModelConfig.from_dict(values)
+
+
+def _check_arch(arch: Mapping[Any, Any], settings: Settings, metadata: Settings) -> None:
     name = str(arch.get("name", _ARCHITECTURE))
     if not name.endswith(_ARCHITECTURE):
         raise ConfigError(
@@ -125,8 +155,8 @@ def model_config(settings: Settings, metadata: Settings) -> ModelConfig:
     unknown = sorted(str(key) for key in arch if key not in known)
     if unknown:
         raise ConfigError(
-            f"{settings.path}: arch has keys that are not known here and might change the "
-            f"computation: {', '.join(unknown)}. Known: {', '.join(sorted(known))}."
+            f"{settings.path}: arch has unknown keys, which might change the computation: "
+            f"{', '.join(unknown)}. Known: {', '.join(sorted(known))}."
         )
     missing = [f"arch.{key} in {settings.path}" for key in _FROM_ARCH if key not in arch]
     missing += [f"{key} in {metadata.path}" for key in _FROM_METADATA if key not in metadata.values]
@@ -138,19 +168,6 @@ def model_config(settings: Settings, metadata: Settings) -> ModelConfig:
                 f"{key} is {arch[key]} in {settings.path} but {metadata.values[key]} in "
                 f"{metadata.path}."
             )
-    return ModelConfig.from_dict(
-        {key: arch[key] for key in _FROM_ARCH}
-        | {key: arch.get(key, default) for key, default in _UPSTREAM_DEFAULTS.items()}
-        | {key: metadata.values[key] for key in _FROM_METADATA}
-    )
-
-
-def _named(path: Path, name: str) -> Path:
-    return path / name if path.is_dir() else path
-
-
-def _metadata_places(folder: Path) -> list[Path]:
-    return [folder / METADATA_NAME, folder / "train" / METADATA_NAME]
 
 
 def _first_line(error: Exception) -> str:

@@ -1,8 +1,8 @@
-"""A few lines over ``onnx.helper``: nodes in order, constants once, names that say where."""
+"""A few lines over ``onnx.helper``: nodes in order, each constant once, every value named."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,31 +24,61 @@ _ELEMENT = {
 
 
 class GraphBuilder:
-    """Collects a graph. Every value is named by the node that makes it."""
+    """Collects the nodes and constants of a graph; every value has the name of its node."""
 
     def __init__(self) -> None:
         self.nodes: list[onnx.NodeProto] = []
         self._constants: dict[str, TensorProto] = {}
 
     def constant(self, name: str, value: NDArray[Any]) -> str:
-        """Store an initializer; the same name again must bring the same value."""
+        """Store an initializer; repeating a name requires the same value.
+
+        Args:
+            name: of the initializer.
+            value: an array of any shape, stored in its own type.
+
+        Returns:
+            The name.
+
+        Raises:
+            ValueError: the name was used for another value.
+        """
         tensor = numpy_helper.from_array(np.asarray(value, order="C"), name)
-        known = self._constants.setdefault(name, tensor)
-        if known.raw_data != tensor.raw_data:
-            raise ValueError(f"constant {name} was given two values")
+        stored = self._constants.setdefault(name, tensor)
+        if stored.raw_data != tensor.raw_data:
+            raise ValueError(f"constant {name} has two different values")
         return name
 
     def node(self, op: str, inputs: Sequence[str], name: str, **attributes: Any) -> str:
-        """Append a node with one output, which carries the node's name."""
+        """Append a node with one output.
+
+        Args:
+            op: operator.
+            inputs: names of its inputs.
+            name: of the node and of its output.
+            attributes: of the operator; ``domain`` where it is not standard ONNX.
+
+        Returns:
+            The output's name.
+        """
         return self.split(op, inputs, [name], **attributes)[0]
 
     def split(
         self, op: str, inputs: Sequence[str], outputs: Sequence[str], **attributes: Any
     ) -> list[str]:
-        """Append a node with several outputs."""
-        self.nodes.append(
-            helper.make_node(op, list(inputs), list(outputs), name=outputs[0], **attributes)
-        )
+        """Append a node with several outputs.
+
+        Args:
+            op: operator.
+            inputs: names of its inputs.
+            outputs: names of its outputs; the node has the first one's.
+            attributes: of the operator; ``domain`` where it is not standard ONNX.
+
+        Returns:
+            The outputs' names.
+        """
+        node = helper.make_node(op, list(inputs), list(outputs), name=outputs[0], **attributes)
+        self.nodes.append(node)
         return list(outputs)
 
     def model(
@@ -57,30 +87,39 @@ class GraphBuilder:
         inputs: Sequence[TensorSpec],
         outputs: Sequence[TensorSpec],
         opset: int,
-        metadata: dict[str, str],
+        metadata: Mapping[str, str],
     ) -> onnx.ModelProto:
-        """The graph; ONNX Runtime's own operators are imported where a node is of its domain."""
+        """Make the model; ONNX Runtime's own operators are imported where a node uses them.
+
+        Args:
+            name: of the graph.
+            inputs: names, shapes and types of its inputs.
+            outputs: names, shapes and types of its outputs.
+            opset: version of the standard operators.
+            metadata: key-value pairs to store in the model.
+        """
         graph = helper.make_graph(
             self.nodes,
             name,
-            [_value(spec) for spec in inputs],
-            [_value(spec) for spec in outputs],
+            [_value_info(spec) for spec in inputs],
+            [_value_info(spec) for spec in outputs],
             initializer=list(self._constants.values()),
         )
-        imports = [helper.make_opsetid("", opset)]
+        standard = helper.make_opsetid("", opset)
+        imports = [standard]
         if any(node.domain == ONNXRUNTIME_DOMAIN for node in self.nodes):
             imports.append(helper.make_opsetid(ONNXRUNTIME_DOMAIN, 1))
         model = helper.make_model(
             graph,
             opset_imports=imports,
-            ir_version=helper.find_min_ir_version_for([helper.make_opsetid("", opset)]),
+            ir_version=helper.find_min_ir_version_for([standard]),
             producer_name="trm-edge",
             producer_version=__version__,
         )
-        helper.set_model_props(model, metadata)
+        helper.set_model_props(model, dict(metadata))
         return model
 
 
-def _value(spec: TensorSpec) -> onnx.ValueInfoProto:
+def _value_info(spec: TensorSpec) -> onnx.ValueInfoProto:
     shape = ["B" if axis is None else axis for axis in spec.shape]
     return helper.make_tensor_value_info(spec.name, _ELEMENT[spec.dtype], shape)

@@ -18,13 +18,15 @@ from trm_edge.config import ModelConfig, swiglu_width
 
 
 class Carry(NamedTuple):
-    """What one ACT step hands to the next: two (B, S, D) states."""
+    """State that one ACT (adaptive computation time) step hands to the next: two of (B, S, D)."""
 
     z_H: Tensor
     z_L: Tensor
 
 
 class StepOutput(NamedTuple):
+    """Output of one ACT step: the new carry, the answer's logits and the halting head's."""
+
     carry: Carry
     logits: Tensor  # (B, L, V) float32
     q_halt: Tensor  # (B,) float32
@@ -32,12 +34,24 @@ class StepOutput(NamedTuple):
 
 
 def rms_norm(h: Tensor, eps: float) -> Tensor:
-    """RMSNorm over the last axis without weights, computed in float32."""
+    """RMSNorm over the last axis without weights, computed in float32.
+
+    Args:
+        h: (..., D) in any float type, which is the result's.
+        eps: added to the mean square.
+    """
     wide = h.float()
     return (wide * torch.rsqrt(wide.square().mean(-1, keepdim=True) + eps)).to(h.dtype)
 
 
 class SwiGLU(nn.Module):
+    """SwiGLU without biases; gate and up in one projection.
+
+    Args:
+        width: features of input and output.
+        expansion: hidden width over ``width``, before rounding (:func:`swiglu_width`).
+    """
+
     def __init__(self, width: int, expansion: float) -> None:
         super().__init__()
         inner = swiglu_width(width, expansion)
@@ -45,12 +59,21 @@ class SwiGLU(nn.Module):
         self.down_proj = nn.Linear(inner, width, bias=False)
 
     def forward(self, h: Tensor) -> Tensor:
+        """down(silu(gate(h)) * up(h)).
+
+        Args:
+            h: (..., width).
+        """
         gate, up = self.gate_up_proj(h).chunk(2, dim=-1)
         return self.down_proj(F.silu(gate) * up)
 
 
 def rope_tables(config: ModelConfig) -> tuple[Tensor, Tensor]:
-    """cos and sin, each (S, head_dim) float32; the two halves of a row are equal."""
+    """Tables of cos and sin, each (S, head_dim) float32; the two halves of a row are equal.
+
+    Args:
+        config: the model's configuration.
+    """
     half = torch.arange(0, config.head_dim, 2, dtype=torch.float32) / config.head_dim
     positions = torch.arange(config.carry_len, dtype=torch.float32)
     angles = torch.outer(positions, 1.0 / config.rope_theta**half)  # (S, head_dim / 2)
@@ -59,37 +82,65 @@ def rope_tables(config: ModelConfig) -> tuple[Tensor, Tensor]:
 
 
 def rotate(h: Tensor, cos: Tensor, sin: Tensor) -> Tensor:
-    """Rotary embedding of ``h`` (B, S, heads, head_dim), in the tables' float32."""
+    """Rotary embedding, computed in the tables' float32.
+
+    Args:
+        h: (B, S, heads, head_dim).
+        cos: (S, head_dim) float32.
+        sin: (S, head_dim) float32.
+    """
     first, second = h.to(cos.dtype).chunk(2, dim=-1)
     turned = torch.cat((-second, first), dim=-1)
     return (h * cos[:, None] + turned * sin[:, None]).to(h.dtype)
 
 
 class Attention(nn.Module):
-    """Non-causal multi-head attention; qkv in one projection, no bias."""
+    """Non-causal multi-head attention; qkv in one projection, no bias.
+
+    Args:
+        config: the model's configuration.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.heads, self.head_dim = config.num_heads, config.head_dim
+        self.heads = config.num_heads
+        self.head_dim = config.head_dim
         self.qkv_proj = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=False)
         self.o_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
 
     def forward(self, h: Tensor, rope: tuple[Tensor, Tensor] | None) -> Tensor:
+        """Mix positions.
+
+        Args:
+            h: (B, S, D).
+            rope: tables of cos and sin, or None for no rotary embedding.
+        """
         batch, length, width = h.shape
         qkv = self.qkv_proj(h).view(batch, length, 3 * self.heads, self.head_dim)
         query, key, value = qkv.chunk(3, dim=2)  # (B, S, heads, head_dim) each
         if rope is not None:
-            query, key = rotate(query, *rope), rotate(key, *rope)
+            query = rotate(query, *rope)
+            key = rotate(key, *rope)
         mixed = self.attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2))
         return self.o_proj(mixed.transpose(1, 2).reshape(batch, length, width))
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        """softmax(q k^T / sqrt(head_dim)) v, all (B, heads, S, head_dim)."""
+        """softmax(q k^T / sqrt(head_dim)) v.
+
+        Args:
+            query: (B, heads, S, head_dim).
+            key: (B, heads, S, head_dim).
+            value: (B, heads, S, head_dim).
+        """
         return F.scaled_dot_product_attention(query, key, value)
 
 
 class Block(nn.Module):
-    """Post-norm: mix positions, then features."""
+    """Post-norm block: mix positions, then features.
+
+    Args:
+        config: the model's configuration.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -102,6 +153,12 @@ class Block(nn.Module):
         self.mixes_by_mlp = config.mlp_t
 
     def forward(self, h: Tensor, rope: tuple[Tensor, Tensor] | None) -> Tensor:
+        """Apply the block.
+
+        Args:
+            h: (B, S, D).
+            rope: tables of cos and sin, or None for no rotary embedding.
+        """
         if self.mixes_by_mlp:
             across = h.transpose(1, 2)  # (B, D, S); the norm runs over positions here
             h = rms_norm(across + self.mlp_t(across), self.eps).transpose(1, 2)
@@ -111,20 +168,35 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """The one network, applied to both states."""
+    """The one network, applied to both states.
+
+    Args:
+        config: the model's configuration.
+    """
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.layers = nn.ModuleList(Block(config) for _ in range(config.L_layers))
 
     def forward(self, h: Tensor, rope: tuple[Tensor, Tensor] | None) -> Tensor:
+        """Apply all blocks: one pass of the network.
+
+        Args:
+            h: (B, S, D).
+            rope: tables of cos and sin, or None for no rotary embedding.
+        """
         for layer in self.layers:
             h = layer(h, rope)
         return h
 
 
 class Embedding(nn.Module):
-    """A table under the published name ``embedding_weight``."""
+    """A table under the published name ``embedding_weight``.
+
+    Args:
+        rows: number of entries.
+        width: features of an entry.
+    """
 
     def __init__(self, rows: int, width: int) -> None:
         super().__init__()
@@ -132,7 +204,11 @@ class Embedding(nn.Module):
 
 
 class TinyRecursiveModel(nn.Module):
-    """One ACT step as a module; the loop over steps belongs to the caller."""
+    """One ACT step as a module; the loop over steps belongs to the caller.
+
+    Args:
+        config: the model's configuration. Weights are zero or random until they are loaded.
+    """
 
     H_init: Tensor
     L_init: Tensor
@@ -153,9 +229,15 @@ class TinyRecursiveModel(nn.Module):
             self.rope = rope_tables(config)
 
     def embed(self, tokens: Tensor, puzzle_embedding: Tensor | None) -> Tensor:
-        """The injected input x: (B, L) ids and (B, E) rows to (B, S, D)."""
+        """The injected input x, (B, S, D).
+
+        Args:
+            tokens: (B, L) integer ids.
+            puzzle_embedding: (B, E), or None where the model has no table.
+        """
         x = F.embedding(tokens, self.embed_tokens.embedding_weight)  # (B, L, D)
-        prefix, width = self.config.prefix_len, self.config.hidden_size
+        prefix = self.config.prefix_len
+        width = self.config.hidden_size
         if puzzle_embedding is not None:
             padded = F.pad(puzzle_embedding, (0, prefix * width - puzzle_embedding.shape[-1]))
             x = torch.cat((padded.view(-1, prefix, width).to(x.dtype), x), dim=1)
@@ -165,24 +247,44 @@ class TinyRecursiveModel(nn.Module):
         return math.sqrt(width) * x
 
     def initial_carry(self, batch: int) -> Carry:
+        """The carry that a puzzle starts from.
+
+        Args:
+            batch: B, the number of slots.
+        """
         shape = (batch, self.config.carry_len, self.config.hidden_size)
         return Carry(self.H_init.expand(shape), self.L_init.expand(shape))
 
     def reset(self, carry: Carry, reset: Tensor) -> Carry:
-        """Start the slots whose ``reset`` (B,) bool is set from the initial state."""
-        where = reset[:, None, None]
-        return Carry(
-            torch.where(where, self.H_init, carry.z_H), torch.where(where, self.L_init, carry.z_L)
-        )
+        """Put the initial state into the slots that start a puzzle.
+
+        Args:
+            carry: two (B, S, D) states.
+            reset: (B,) bool, slots that start a puzzle.
+        """
+        mask = reset[:, None, None]
+        z_H = torch.where(mask, self.H_init, carry.z_H)
+        z_L = torch.where(mask, self.L_init, carry.z_L)
+        return Carry(z_H, z_L)
 
     def cycle(self, carry: Carry, x: Tensor) -> Carry:
-        """One H cycle: L_cycles updates of z_L, then one of z_H."""
+        """One H cycle: L_cycles updates of z_L, then one of z_H.
+
+        Args:
+            carry: two (B, S, D) states.
+            x: (B, S, D), the injected input.
+        """
         z_H, z_L = carry
         for _ in range(self.config.L_cycles):
             z_L = self.L_level(z_L + (z_H + x), self.rope)
         return Carry(self.L_level(z_H + z_L, self.rope), z_L)
 
     def heads(self, carry: Carry) -> StepOutput:
+        """Logits of the answer and of halting, in float32.
+
+        Args:
+            carry: two (B, S, D) states.
+        """
         logits = self.lm_head(carry.z_H)[:, self.config.prefix_len :].float()
         q = self.q_head(carry.z_H[:, 0]).float()  # the first position carries the decision
         return StepOutput(carry, logits, q[:, 0], q[:, 1])
@@ -195,7 +297,7 @@ class TinyRecursiveModel(nn.Module):
         Args:
             tokens: (B, L) integer ids.
             puzzle_embedding: (B, E), or None where the model has no table.
-            reset: (B,) bool, slots that start anew.
+            reset: (B,) bool, slots that start a puzzle.
             carry: two (B, S, D) states; what reset slots hold is ignored.
         """
         x = self.embed(tokens, puzzle_embedding)

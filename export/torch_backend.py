@@ -1,4 +1,4 @@
-"""The checkpoint itself in PyTorch: the reference that every other engine is held against."""
+"""The checkpoint itself in PyTorch: the reference that every other backend is compared with."""
 
 from __future__ import annotations
 
@@ -20,7 +20,11 @@ if TYPE_CHECKING:
 
 
 class TorchBackend(Backend):
-    """Runs a :class:`trm_edge.export.model.TinyRecursiveModel` in its own type on the CPU."""
+    """Runs a :class:`trm_edge.export.model.TinyRecursiveModel` in its own type on the CPU.
+
+    Args:
+        model: the network and heads; put into evaluation mode.
+    """
 
     name = "torch"
 
@@ -31,10 +35,16 @@ class TorchBackend(Backend):
         self._output: StepOutput | None = None
 
     def start(self, slots: int) -> None:
+        """Forget everything and hold the initial carry in every slot.
+
+        Args:
+            slots: number of puzzles worked on at once.
+        """
         self._carry = self.model.initial_carry(slots)
         self._output = None
 
     def deactivate(self) -> None:
+        """Release the carries."""
         self.start(0)
 
     @torch.inference_mode()
@@ -44,27 +54,52 @@ class TorchBackend(Backend):
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
     ) -> HaltingLogits:
-        rows = None
+        """Run one ACT (adaptive computation time) step.
+
+        Args:
+            tokens: (B, L) token ids.
+            puzzle_embedding: (B, E) puzzle-embedding rows, or None where the model has no table.
+            reset: (B,) slots that start from the initial carry.
+        """
+        embedding = None
         if puzzle_embedding is not None:
-            rows = torch.from_numpy(puzzle_embedding).to(self.model.H_init.dtype)
-        output = self.model(torch.from_numpy(tokens), rows, torch.from_numpy(reset), self._carry)
-        self._output, self._carry = output, output.carry
+            embedding = torch.from_numpy(puzzle_embedding).to(self.model.H_init.dtype)
+        output = self.model(
+            torch.from_numpy(tokens), embedding, torch.from_numpy(reset), self._carry
+        )
+        self._output = output
+        self._carry = output.carry
         return HaltingLogits(output.q_halt.numpy(), output.q_continue.numpy())
 
     def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the logits of the last step, (n, L, V) float32.
+
+        Args:
+            slots: (n,) indices of slots.
+
+        Raises:
+            BackendError: no step has run.
+        """
         if self._output is None:
             raise BackendError("there are no logits before the first step.")
         logits: NDArray[np.float32] = self._output.logits[torch.from_numpy(slots)].numpy()
         return logits
 
     def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return z_H and z_L, each (B, P+L, D) float32."""
         return self._carry.z_H.float().numpy(), self._carry.z_L.float().numpy()
 
     def compact(self, slots: NDArray[np.int64]) -> None:
-        kept = torch.from_numpy(slots)
-        self._carry = type(self._carry)(self._carry.z_H[kept], self._carry.z_L[kept])
+        """Keep only some of the slots.
+
+        Args:
+            slots: (n,) indices of the slots to keep, in their new order.
+        """
+        indices = torch.from_numpy(slots)
+        self._carry = type(self._carry)(self._carry.z_H[indices], self._carry.z_L[indices])
         if self._output is not None:
-            self._output = self._output._replace(logits=self._output.logits[kept])
+            self._output = self._output._replace(logits=self._output.logits[indices])
 
     def describe(self) -> str:
+        """Name the library, its version and the element type."""
         return f"PyTorch {torch.__version__}, {self.model.H_init.dtype}"

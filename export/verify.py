@@ -1,21 +1,22 @@
-"""Does the step graph compute what the checkpoint computes? Checked at every depth, at export time.
+"""Check at export time that the step graph computes what the checkpoint computes, at every depth.
 
-The trajectory is PyTorch's: at every step both are given PyTorch's carry, so that a difference is
-the graph's own and not the recursion's amplification of an earlier one.
+The trajectory is PyTorch's: at every step both get PyTorch's carry, so a difference is the graph's
+own and not the recursion's amplification of an earlier one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.errors import ExportError
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import StepOutput, TinyRecursiveModel
 from trm_edge.progress import Track, silent
 from trm_edge.puzzle import Puzzle
 
@@ -30,48 +31,71 @@ def verify_step_graph(
     puzzles: Sequence[Puzzle],
     track: Track = silent,
 ) -> float:
-    """Compare all outputs over all ``halt_max_steps`` steps; returns the largest difference.
+    """Compare all outputs over all ``halt_max_steps`` steps.
 
-    The difference is relative to the largest magnitude of each tensor.
+    Args:
+        graph: path of the float32 step graph.
+        model: the float32 model that it was made from.
+        puzzle_embeddings: the table (N, E) float32, or None where the model has none.
+        puzzles: B puzzles to run.
+        track: reports the steps.
+
+    Returns:
+        The largest difference, relative to the largest magnitude of its tensor.
 
     Raises:
         ExportError: it exceeds TOLERANCE; names the tensor and the step.
     """
     config = model.config
     tokens = np.stack([puzzle.tokens for puzzle in puzzles]).astype(np.int32)
-    rows = None
+    embedding = None
+    torch_embedding = None
     if puzzle_embeddings is not None:
-        rows = np.asarray(puzzle_embeddings[[puzzle.identifier for puzzle in puzzles]])
+        identifiers = [puzzle.identifier for puzzle in puzzles]
+        embedding = np.asarray(puzzle_embeddings[identifiers])
+        torch_embedding = torch.from_numpy(embedding)
     carry = model.initial_carry(len(puzzles))
-    worst = 0.0
+    largest = 0.0
     backend = OnnxRuntimeBackend(graph, config)
     with backend:
         steps = range(1, config.halt_max_steps + 1)
-        for step in track(steps, "checking the graph's steps", len(steps)):
+        for step in track(steps, "checking the step graph", len(steps)):
             reset = np.full(len(puzzles), step == 1)
             expected = model(
-                torch.from_numpy(tokens),
-                None if rows is None else torch.from_numpy(rows),
-                torch.from_numpy(reset),
-                carry,
+                torch.from_numpy(tokens), torch_embedding, torch.from_numpy(reset), carry
             )
-            found = backend.run(tokens, rows, reset, carry.z_H.numpy(), carry.z_L.numpy())
-            pairs = {
-                "z_H_next": (expected.carry.z_H, found.z_H),
-                "z_L_next": (expected.carry.z_L, found.z_L),
-                "logits": (expected.logits, found.logits),
-                "q_halt": (expected.q_halt, found.q_halt),
-                "q_continue": (expected.q_continue, found.q_continue),
+            actual = backend.run(tokens, embedding, reset, carry.z_H.numpy(), carry.z_L.numpy())
+            outputs = {
+                "z_H_next": actual.z_H,
+                "z_L_next": actual.z_L,
+                "logits": actual.logits,
+                "q_halt": actual.q_halt,
+                "q_continue": actual.q_continue,
             }
-            for name, (want, got) in pairs.items():
-                scale = max(1.0, float(want.abs().max()))
-                difference = float(np.abs(want.numpy() - got).max()) / scale
-                if not difference <= TOLERANCE:
-                    raise ExportError(
-                        f"the step graph differs from PyTorch in {name} at step {step}: "
-                        f"{difference:.2e} of its largest magnitude, at most {TOLERANCE:.0e} may "
-                        "be. This is a defect of the export, please report it."
-                    )
-                worst = max(worst, difference)
+            largest = max(largest, _largest_difference(expected, outputs, step))
             carry = expected.carry
-    return worst
+    return largest
+
+
+def _largest_difference(
+    expected: StepOutput, outputs: Mapping[str, NDArray[np.float32]], step: int
+) -> float:
+    tensors: dict[str, Tensor] = {
+        "z_H_next": expected.carry.z_H,
+        "z_L_next": expected.carry.z_L,
+        "logits": expected.logits,
+        "q_halt": expected.q_halt,
+        "q_continue": expected.q_continue,
+    }
+    largest = 0.0
+    for name, tensor in tensors.items():
+        scale = max(1.0, float(tensor.abs().max()))
+        difference = float(np.abs(tensor.numpy() - outputs[name]).max()) / scale
+        if not difference <= TOLERANCE:  # NaN, too
+            raise ExportError(
+                f"the step graph differs from PyTorch in {name} at step {step}: "
+                f"{difference:.2e} of its largest magnitude, but at most {TOLERANCE:.0e} is "
+                "allowed. This is a defect of the export; please report it."
+            )
+        largest = max(largest, difference)
+    return largest

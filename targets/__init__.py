@@ -1,1 +1,1 @@
-"""A checkpoint and a device's profile to what runs there."""
+"""Device profiles, and the workflow that makes a bundle for them from a checkpoint."""

@@ -1,8 +1,8 @@
-"""What each TensorRT's ONNX parser reads, checked for the versions that no test can run.
+"""Check graphs against the ONNX parsers of TensorRT versions that no test can run.
 
-The list is that of the parser's own documentation (``onnx-tensorrt``, docs/operators.md, 8.4): no
-later version has dropped one. What came after is listed with its version, as far as a step graph
-could ever use it.
+The operators are those of the parser's own documentation (``onnx-tensorrt``, docs/operators.md,
+8.4); no later version has dropped one. Newer operators are listed with the version that brought
+them, as far as a step graph could ever use them.
 """
 
 from __future__ import annotations
@@ -26,13 +26,14 @@ Shape Sigmoid Sign Sin Sinh Size Slice Softmax Softplus Softsign Split Sqrt Sque
 Tanh Tile TopK Transpose Unsqueeze Where Xor
 """
 OPERATORS = frozenset(_NAMES.split())
-SINCE = {
+SINCE = {  # TensorRT version that first parses the operator
     "Attention": (10, 14),
     "RMSNormalization": (10, 15),
     "RotaryEmbedding": (10, 15),
     "Swish": (11, 0),
 }
-OPSETS = (((10, 15), 24), ((10, 0), 20))  # the highest that is read, from a version on
+OPSETS = (((10, 15), 24), ((10, 0), 20))  # from a TensorRT version on: the highest opset
+_STANDARD_DOMAINS = ("", "ai.onnx")
 _TYPES = {
     TensorProto.FLOAT,
     TensorProto.FLOAT16,
@@ -47,37 +48,49 @@ _TYPES = {
 
 
 def unreadable(graph: onnx.ModelProto, version: str) -> list[str]:
-    """What the parser of a TensorRT version would refuse, in words; empty where it reads all.
+    """List what the parser of a TensorRT version would refuse.
 
     Args:
-        version: like ``"10.3"``, 10.0 or newer.
+        graph: the model.
+        version: of TensorRT, like ``"10.3"``; 10.0 or newer.
+
+    Returns:
+        One phrase for each problem; empty if the parser reads everything.
     """
-    here = tuple(int(part) for part in version.split(".")[:2])
-    highest = next(opset for since, opset in OPSETS if here >= since)
-    problems = [
-        f"opset {entry.version}, and it reads up to {highest}"
-        for entry in graph.opset_import
-        if entry.domain in ("", "ai.onnx") and entry.version > highest
-    ]
-    for kind in sorted({(node.domain, node.op_type) for node in graph.graph.node}):
-        domain, name = kind
-        since = SINCE.get(name)
-        if domain not in ("", "ai.onnx"):
-            problems.append(f"the operator {domain}.{name}, and it reads standard ONNX")
-        elif since is not None and here < since:
-            problems.append(f"the operator {name}, which it reads from {since[0]}.{since[1]} on")
-        elif since is None and name not in OPERATORS:
-            problems.append(f"the operator {name}")
-    foreign = {tensor.data_type for tensor in graph.graph.initializer} - _TYPES
-    problems += [f"constants of {TensorProto.DataType.Name(kind)}" for kind in sorted(foreign)]
+    major, minor = version.split(".")[:2]
+    parsed = (int(major), int(minor))
+    highest = next(opset for since, opset in OPSETS if parsed >= since)
+    problems = []
+    for entry in graph.opset_import:
+        if entry.domain in _STANDARD_DOMAINS and entry.version > highest:
+            problems.append(f"opset {entry.version}, but the parser reads up to {highest}")
+    for domain, operator in sorted({(node.domain, node.op_type) for node in graph.graph.node}):
+        since = SINCE.get(operator)
+        if domain not in _STANDARD_DOMAINS:
+            problems.append(
+                f"the operator {domain}.{operator}, but the parser reads standard ONNX only"
+            )
+        elif since is not None and parsed < since:
+            problems.append(
+                f"the operator {operator}, which the parser reads from {since[0]}.{since[1]} on"
+            )
+        elif since is None and operator not in OPERATORS:
+            problems.append(f"the operator {operator}")
+    element_types = {tensor.data_type for tensor in graph.graph.initializer}
+    for element_type in sorted(element_types - _TYPES):
+        problems.append(f"constants of {TensorProto.DataType.Name(element_type)}")
     return problems
 
 
 def require_readable(graph: onnx.ModelProto, profile: TargetProfile) -> None:
-    """Refuse a graph that the oldest TensorRT of a target could not read.
+    """Refuse a graph that the target's oldest TensorRT could not parse.
+
+    Args:
+        graph: the model.
+        profile: the target.
 
     Raises:
-        ExportError: lists what it would stumble over.
+        ExportError: lists what the parser would refuse.
     """
     oldest = profile.tensorrt[0]
     problems = unreadable(graph, oldest)

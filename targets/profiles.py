@@ -1,4 +1,4 @@
-"""The devices that trm-edge knows, one TOML file each beside this module, and files of your own."""
+"""Target profiles: one TOML file per device beside this module, or a file of your own."""
 
 from __future__ import annotations
 
@@ -16,39 +16,51 @@ if sys.version_info >= (3, 11):
 else:
     import tomli as tomllib
 
+_SUFFIX = ".toml"
+_RESERVED = ("float32",)  # folder of a bundle that holds the float32 graph
+
 
 def profile_names() -> list[str]:
-    """Every target there is a file for."""
-    files = resources.files("trm_edge.targets").iterdir()
-    return sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
+    """Names of all bundled target profiles, sorted."""
+    names = []
+    for file in resources.files("trm_edge.targets").iterdir():
+        if file.name.endswith(_SUFFIX):
+            names.append(file.name.removesuffix(_SUFFIX))
+    return sorted(names)
 
 
 def load_profile(name: str) -> TargetProfile:
-    """Read a target's file: one of those that come along, or your own by its path.
+    """Read a target profile.
+
+    Args:
+        name: of a bundled profile, or the path of your own file, which ends in ``.toml``.
 
     Raises:
-        ConfigError: no such target (with the closest names), or a key is unknown or missing.
+        ConfigError: there is no such target (names the closest), or a key is unknown or missing.
     """
-    if name.endswith(".toml"):
+    if name.endswith(_SUFFIX):
         return _load_file(Path(name))
-    if name not in profile_names():
-        close = difflib.get_close_matches(name, profile_names(), n=2)
+    names = profile_names()
+    if name not in names:
+        close = difflib.get_close_matches(name, names, n=2)
         hint = f" Did you mean {' or '.join(close)}?" if close else ""
         raise ConfigError(
-            f"no target {name!r}; there is {', '.join(profile_names())}.{hint} A file of your own "
-            "ends in .toml."
+            f"there is no target {name!r}; the targets are {', '.join(names)}.{hint} To use a "
+            "profile of your own, pass the path of its .toml file."
         )
-    text = (resources.files("trm_edge.targets") / f"{name}.toml").read_text(encoding="utf-8")
-    return profile_from_dict(name, tomllib.loads(text))
+    file = resources.files("trm_edge.targets") / f"{name}{_SUFFIX}"
+    return profile_from_dict(name, tomllib.loads(file.read_text(encoding="utf-8")))
 
 
 def _load_file(path: Path) -> TargetProfile:
-    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", path.stem):
+    name = path.stem
+    if not re.fullmatch(r"[a-z0-9][a-z0-9.-]*", name) or name in _RESERVED:
         raise ConfigError(
-            f"{path}: a target is named by its file, in lower case, digits, dots and hyphens."
+            f"{path}: a target is named after its file, in lower-case letters, digits, dots and "
+            f"hyphens, and not {' or '.join(_RESERVED)}. Rename the file."
         )
     try:
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} is no target's file: {error}.") from error
-    return profile_from_dict(path.stem, values)
+        raise ConfigError(f"{path} is not a target profile: {error}.") from error
+    return profile_from_dict(name, values)

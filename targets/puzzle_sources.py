@@ -1,4 +1,4 @@
-"""Which puzzles a model is calibrated on, and which it is held to; never the same ones."""
+"""Choose calibration puzzles and held-out puzzles; the two never overlap."""
 
 from __future__ import annotations
 
@@ -17,121 +17,156 @@ from trm_edge.reference import Split, reference_puzzles
 from trm_edge.tasks.base import BadLine, Entry, Task
 
 PARITY_PUZZLES = 512
-CONTROL_PUZZLES = 2000  # where accuracy is controlled: to show a small drop takes many
-FEW_PUZZLES = 16  # to calibrate on
-RANDOM_PUZZLES = 4  # where no puzzles are known, tokens at random show that engines agree
+CONTROL_PUZZLES = 2000  # with accuracy control: showing a small drop takes many puzzles
+FEW_PUZZLES = 16  # fewer calibration puzzles than this are warned about
+RANDOM_PUZZLES = 4  # without known puzzles, random tokens show that backends agree
 
 
 @dataclass(frozen=True)
 class PuzzleSet:
-    """Puzzles and where they are from."""
+    """Puzzles and their source.
+
+    Args:
+        entries: puzzles with their known answers.
+        source: where the puzzles are from, for messages.
+    """
 
     entries: list[Entry]
     source: str
 
     @property
     def puzzles(self) -> list[Puzzle]:
+        """The puzzles without their answers."""
         return [entry.puzzle for entry in self.entries]
 
     def warn_where_weak(self) -> None:
-        """Warn of calibration on few puzzles, or on puzzles that are all of one kind."""
+        """Warn about calibration on few puzzles, or on puzzles that are all alike.
+
+        Warns:
+            CalibrationWarning: says which of the two, and what to do.
+        """
         tokens = np.stack([puzzle.tokens for puzzle in self.puzzles])
         identifiers = {puzzle.identifier for puzzle in self.puzzles}
         distinct = len({_key(entry) for entry in self.entries})
         if distinct < FEW_PUZZLES:
             _warn(f"{distinct} different puzzles are few to calibrate on ({self.source})")
             return
-        counts = (tokens == np.bincount(tokens.ravel()).argmax()).sum(1)
+        most_common = np.bincount(tokens.ravel()).argmax()
+        counts = (tokens == most_common).sum(1)
         if len(identifiers) == 1 and np.ptp(counts) == 0:
             _warn(
-                f"the calibration puzzles are all of one kind ({self.source}): each holds its "
-                f"most common token {counts[0]} times"
+                f"the calibration puzzles are all alike ({self.source}): each holds its most "
+                f"common token {counts[0]} times"
             )
 
 
 def held_out_puzzles(task: Task, dataset: Path | None, count: int) -> PuzzleSet:
-    """The first ``count`` of the dataset's test split, else of the shipped set, else at random."""
+    """Choose held-out puzzles: the dataset's test split, the bundled set, or random tokens.
+
+    Args:
+        task: reads the puzzles.
+        dataset: the run's dataset folder, or None.
+        count: number of puzzles; the first ones are taken.
+
+    Raises:
+        PuzzleError: the source has no puzzles, or a line is not a puzzle.
+    """
     split = _split(dataset, "test")
-    shipped = _shipped(task, "held_out")
+    bundled = _bundled(task, "held_out")
     if split is not None:
-        found = PuzzleSet(_read(task, split, count), str(split))
-    elif shipped is not None:
-        found = PuzzleSet(_read(task, shipped, count), f"the shipped held-out {task.name} puzzles")
+        puzzles = PuzzleSet(_read(task, split, count), str(split))
+    elif bundled is not None:
+        source = f"the bundled held-out {task.name} puzzles"
+        puzzles = PuzzleSet(_read(task, bundled, count), source)
     else:
-        found = PuzzleSet(
-            random_entries(task.config, RANDOM_PUZZLES),
-            f"{RANDOM_PUZZLES} puzzles of random tokens",
-        )
-    if not found.entries:
-        raise PuzzleError(f"{found.source} holds no puzzle.")
-    return found
+        entries = random_entries(task.config, RANDOM_PUZZLES)
+        puzzles = PuzzleSet(entries, f"{RANDOM_PUZZLES} puzzles of random tokens")
+    if not puzzles.entries:
+        raise PuzzleError(f"{puzzles.source} holds no puzzles.")
+    return puzzles
 
 
 def calibration_puzzles(
     task: Task,
-    given: Path | None,
+    path: Path | None,
     dataset: Path | None,
     held_out: PuzzleSet,
     count: int | None = None,
 ) -> PuzzleSet:
-    """Puzzles to calibrate on: those given, the dataset's train split, or the shipped set.
+    """Choose calibration puzzles: your own, the dataset's train split, or the bundled set.
 
-    The first ``count`` of them, or all. What is also held out is left out here, so that no accuracy
-    is measured on it.
+    Puzzles that are also held out are skipped, so that no accuracy is measured on them.
+
+    Args:
+        task: reads the puzzles.
+        path: your own puzzles, a text file or a dataset folder, or None.
+        dataset: the run's dataset folder, or None.
+        held_out: the puzzles to skip.
+        count: number of puzzles, of which the first are taken; None: all.
 
     Raises:
         CalibrationError: there are none, or all of them are held out.
+        PuzzleError: a line is not a puzzle.
     """
-    path = given or _split(dataset, "train") or _shipped(task, "calibration")
-    if path is None:
+    bundled = _bundled(task, "calibration")
+    chosen = path or _split(dataset, "train") or bundled
+    if chosen is None:
         raise CalibrationError(
-            f"calibration needs puzzles, and none are shipped for the task {task.name} with "
+            f"calibration needs puzzles, and none are bundled for the task {task.name} with "
             f"{task.config.seq_len} cells. Pass puzzles like those the model will see with "
             "--calibration PUZZLES (a text file or a dataset folder), or the dataset's folder with "
             "--dataset."
         )
-    known = {_key(entry) for entry in held_out.entries}
-    seen = 0
-    kept = []
-    for entry in _entries(task, path):
-        seen += 1
-        if _key(entry) not in known:
-            kept.append(entry)
-            if len(kept) == count:
-                break
-    if not kept:
+    source = f"the bundled {task.name} calibration puzzles" if chosen == bundled else str(chosen)
+    held_out_keys = {_key(entry) for entry in held_out.entries}
+    entries: list[Entry] = []
+    skipped = 0
+    for entry in _entries(task, chosen):
+        if _key(entry) in held_out_keys:
+            skipped += 1
+            continue
+        entries.append(entry)
+        if len(entries) == count:
+            break
+    if entries:
+        return PuzzleSet(entries, source)
+    if skipped:
         raise CalibrationError(
-            f"{path} holds {seen} puzzles, and every one of them is held out for measuring "
+            f"{chosen} holds {skipped} puzzles, and every one of them is held out for measuring "
             "accuracy. Pass others."
-            if seen
-            else f"{path} holds no puzzle to calibrate on."
         )
-    shipped = path == _shipped(task, "calibration")
-    return PuzzleSet(kept, f"the shipped {task.name} calibration puzzles" if shipped else str(path))
+    raise CalibrationError(f"{chosen} holds no puzzles to calibrate on.")
 
 
 def random_entries(config: ModelConfig, count: int) -> list[Entry]:
-    """Token ids from 1 up, uniformly; the same every time."""
+    """Draw puzzles of uniformly random token ids from 1 up, the same at every call.
+
+    Args:
+        config: the model's configuration.
+        count: number of puzzles.
+    """
     rng = np.random.default_rng(0)
     low = 1 if config.vocab_size > 1 else 0
     tokens = rng.integers(low, config.vocab_size, (count, config.seq_len), dtype=np.int32)
     identifiers = rng.integers(0, config.num_puzzle_identifiers, count)
-    return [
-        Entry(Puzzle(row, int(identifier)), line)
-        for line, (row, identifier) in enumerate(zip(tokens, identifiers, strict=True), 1)
-    ]
+    entries = []
+    for index in range(count):
+        puzzle = Puzzle(tokens[index], int(identifiers[index]))
+        entries.append(Entry(puzzle, line=index + 1))
+    return entries
 
 
-def _shipped(task: Task, split: Split) -> Path | None:
+def _bundled(task: Task, split: Split) -> Path | None:
     return reference_puzzles(task.name, split, task.config.seq_len)
 
 
 def _split(dataset: Path | None, name: str) -> Path | None:
-    """The split's folder, where the dataset is one and has its arrays."""
+    """The split's folder, where the dataset is a folder and the split has its arrays."""
     if dataset is None or not dataset.is_dir():
         return None
     folder = dataset / name
-    return folder if any(folder.glob("*__inputs.npy")) else None
+    has_arrays = any(folder.glob("*__inputs.npy"))
+    return folder if has_arrays else None
 
 
 def _read(task: Task, path: Path, count: int) -> list[Entry]:
@@ -139,10 +174,10 @@ def _read(task: Task, path: Path, count: int) -> list[Entry]:
 
 
 def _entries(task: Task, path: Path) -> Iterator[Entry]:
-    """Every puzzle; a malformed one is an error here, since figures would not be what they seem.
+    """Every puzzle; a malformed line is an error, since figures would not be what they seem.
 
     Raises:
-        PuzzleError: names file, line and what is wrong.
+        PuzzleError: names file, line and the problem.
     """
     for item in task.read(path):
         if isinstance(item, BadLine):
@@ -152,8 +187,8 @@ def _entries(task: Task, path: Path) -> Iterator[Entry]:
 
 def _warn(problem: str) -> None:
     warnings.warn(
-        f"{problem}; ranges may not fit what the model will meet. Pass more and more varied "
-        "puzzles with --calibration.",
+        f"{problem}; the ranges may not fit the puzzles that the model will see. Pass more and "
+        "more varied puzzles with --calibration.",
         CalibrationWarning,
         stacklevel=3,
     )

@@ -1,26 +1,30 @@
-"""What is asked of an export."""
+"""An export request: checkpoint, precision, targets, and the rules for what goes together."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
-from trm_edge.export.checkpoint import Checkpoint
+from trm_edge.errors import ConfigError
 from trm_edge.manifest import Limits
 from trm_edge.profile import Precision, TargetProfile
 from trm_edge.tasks.base import Task
 
-_TYPES: dict[Precision, QType] = {
+if TYPE_CHECKING:
+    from trm_edge.export.checkpoint import Checkpoint
+
+_QTYPES: dict[Precision, QType] = {
     "int8": "int8",
     "fp8": "fp8",
     "int8-weight-only": "int8",
     "int4-weight-only": "int4",
 }
 
-
-# Ranges of whole layers move the halting step of one puzzle in ten. Three bits of mantissa or four
-# bits of weight move that of more, and with it the answers that flip either way by chance
+# Per-tensor ranges move the halting step of one puzzle in ten. Three bits of mantissa or four bits
+# of weight move that of more puzzles, and with it the answers that flip either way by chance
 # (docs/quantization.md).
 _LIMITS: dict[Precision, Limits] = {
     "int8": Limits(min_halting_agreement=0.85),
@@ -29,9 +33,83 @@ _LIMITS: dict[Precision, Limits] = {
 }
 
 
+def qtype_of(precision: Precision) -> QType | None:
+    """The quantized element type of a precision; None for float precisions.
+
+    Args:
+        precision: what a user asks for.
+    """
+    return _QTYPES.get(precision)
+
+
+def require_quantized(precision: Precision, options: Sequence[str]) -> None:
+    """Refuse options of quantization where nothing is quantized.
+
+    Args:
+        precision: of the export.
+        options: the options in use, as a user writes them.
+
+    Raises:
+        ConfigError: there are any, and the precision is a float one.
+    """
+    if options and qtype_of(precision) is None:
+        raise ConfigError(
+            f"{', '.join(options)}: only with a quantized precision ({', '.join(_QTYPES)}), but "
+            f"got {precision}."
+        )
+
+
+def default_recipe(
+    precision: Precision, qtype: QType, targets: Sequence[TargetProfile]
+) -> CalibrationRecipe:
+    """The calibration recipe of a precision that suits all targets.
+
+    Args:
+        precision: of the export.
+        qtype: its quantized element type.
+        targets: all targets, which share the calibration.
+    """
+    recipe = CalibrationRecipe.default(qtype)
+    if is_weight_only(precision):
+        return replace(recipe, activations="float")
+    # One calibration serves all targets: those that round per token do not use the ranges.
+    if precision == "int8" and any(target.int8_ranges == "per_layer" for target in targets):
+        return CalibrationRecipe.static(qtype)
+    return recipe
+
+
+def is_weight_only(precision: Precision) -> bool:
+    """Whether weights are quantized and activations are not.
+
+    Args:
+        precision: of the export.
+    """
+    return precision.endswith("weight-only")
+
+
 @dataclass(frozen=True)
 class ExportRequest:
-    """A checkpoint, what it shall become, and what that is measured on."""
+    """A checkpoint, the precision and targets to export it for, and the data to measure it on.
+
+    Args:
+        checkpoint: the trained model.
+        task: reads and judges puzzles.
+        precision: of the exported graphs.
+        targets: profiles to export for; they share one calibration.
+        dataset: the run's dataset folder, for calibration and held-out puzzles.
+        calibration: puzzles to calibrate on, a file or a dataset folder.
+        calibration_cache: ``calibration.json`` to reuse, or to write where it does not exist.
+        recipe: calibration recipe; the precision's default where None.
+        max_drop: points of exact match; layers return to float until no more are lost.
+        qat_steps: steps of fine-tuning with quantization in place (QAT); 0 for none.
+        qat_state: file in which an interrupted fine-tuning is kept.
+        limits: accuracy limits of the bundle; the precision's default where None.
+        float32: keep the float32 graph in the bundle, to time others against.
+        sensitivity: measure and keep the effect of quantizing each layer alone.
+
+    Raises:
+        ConfigError: a target does not have the precision, or options do not go together.
+    """
 
     checkpoint: Checkpoint
     task: Task
@@ -40,38 +118,90 @@ class ExportRequest:
     dataset: Path | None = None
     calibration: Path | None = None
     calibration_cache: Path | None = None
-    recipe: CalibrationRecipe | None = None  # the precision's default
-    # Points of exact match: layers are returned to float until no more are lost.
+    recipe: CalibrationRecipe | None = None
     max_drop: float | None = None
-    qat_steps: int = 0  # of fine-tuning with quantization in place
-    qat_state: Path | None = None  # where an interrupted fine-tuning is kept
-    limits: Limits | None = None  # the precision's default
-    float32: bool = True  # keep the float32 graph in the bundle, to be timed against
-    sensitivity: bool = False  # keep what each layer's quantization alone does
+    qat_steps: int = 0
+    qat_state: Path | None = None
+    limits: Limits | None = None
+    float32: bool = True
+    sensitivity: bool = False
+
+    def __post_init__(self) -> None:
+        self._check_targets()
+        require_quantized(self.precision, self._quantization_options())
+        if self.qat_steps < 0:
+            raise ConfigError(f"qat_steps (--qat) must be 0 or more, but got {self.qat_steps}.")
+        if self.max_drop is not None and not 0 <= self.max_drop <= 100:
+            raise ConfigError(
+                f"max_drop (--max-drop) must lie in 0..100 points, but got {self.max_drop}."
+            )
+        if self.qat_steps and self.calibration_cache is not None:
+            raise ConfigError(
+                "calibration_cache (--calibration-cache) does not go with qat_steps (--qat): "
+                "fine-tuned weights need a calibration of their own. Leave one of them out."
+            )
+        self._check_recipe()
+
+    def _check_targets(self) -> None:
+        if not self.targets:
+            raise ConfigError("targets (--target) must name at least one target, but is empty.")
+        names = [target.name for target in self.targets]
+        repeated = sorted({name for name in names if names.count(name) > 1})
+        if repeated:
+            raise ConfigError(
+                f"two targets have the same name: {', '.join(repeated)}. Rename one of their files."
+            )
+        for target in self.targets:
+            target.require(self.precision)
+
+    def _quantization_options(self) -> list[str]:
+        """Options in use that mean nothing without quantization."""
+        in_use = {
+            "calibration (--calibration)": self.calibration is not None,
+            "calibration_cache (--calibration-cache)": self.calibration_cache is not None,
+            "recipe (--recipe)": self.recipe is not None,
+            "max_drop (--max-drop)": self.max_drop is not None,
+            "qat_steps (--qat)": self.qat_steps > 0,
+            "sensitivity (--sensitivity)": self.sensitivity,
+        }
+        return [option for option, used in in_use.items() if used]
+
+    def _check_recipe(self) -> None:
+        if self.recipe is None:
+            return
+        weight_only = is_weight_only(self.precision)
+        if weight_only and self.recipe.activations != "float":
+            raise ConfigError(
+                f"with {self.precision} the recipe's activations must be 'float', but got "
+                f"{self.recipe.activations!r}."
+            )
+        if not weight_only and self.recipe.activations == "float":
+            raise ConfigError(
+                f"with {self.precision} the recipe's activations must not be 'float'. To quantize "
+                "weights alone, ask for int8-weight-only (--int8 --weight-only)."
+            )
 
     @property
     def qtype(self) -> QType | None:
-        """The quantized type, None for float precisions."""
-        return _TYPES.get(self.precision)
+        """The quantized element type; None for float precisions."""
+        return qtype_of(self.precision)
 
     @property
     def accuracy_limits(self) -> Limits:
-        """The limits of the bundle: those given, else the precision's own and ``max_drop``."""
+        """The limits of the bundle: ``limits``, else the precision's own with ``max_drop``."""
         if self.limits is not None:
             return self.limits
         limits = _LIMITS.get(self.precision, Limits())
-        return limits if self.max_drop is None else replace(limits, max_drop=self.max_drop)
+        if self.max_drop is None:
+            return limits
+        return replace(limits, max_drop=self.max_drop)
 
     def calibration_recipe(self, qtype: QType) -> CalibrationRecipe:
-        """The recipe that was given, or the precision's own."""
+        """The recipe of the request, else the default of its precision and targets.
+
+        Args:
+            qtype: the quantized element type.
+        """
         if self.recipe is not None:
             return self.recipe
-        default = CalibrationRecipe.default(qtype)
-        if self.precision.endswith("weight-only"):
-            return replace(default, activations="float")
-        if self.precision == "int8" and any(
-            target.int8_ranges == "per_layer" for target in self.targets
-        ):
-            # One calibration serves all targets: who rounds by rows needs no ranges.
-            return CalibrationRecipe.static(qtype)
-        return default
+        return default_recipe(self.precision, qtype, self.targets)

@@ -96,11 +96,11 @@ def test_what_became_of_the_layers_is_kept_and_shown(bundle: Bundle, version: st
     before = CliRunner().invoke(cli, asked)
     assert "has no engine yet" in before.stderr
     (bundle.path / ORIN.name / "step.engine").write_bytes(b"from a machine without a GPU")
-    assert "only a GPU's runtime opens" in CliRunner().invoke(cli, asked).stderr
+    assert "only a runtime on a GPU can open" in CliRunner().invoke(cli, asked).stderr
     build(bundle, fake_tensorrt(version))
     after = CliRunner().invoke(cli, asked)
     assert "0 layers; 0 of them only reformat" in after.stdout
-    assert json.loads(CliRunner().invoke(cli, [*asked, "--json"]).stdout)["Layers"] == []
+    assert json.loads(CliRunner().invoke(cli, [*asked, "--json"]).stdout)["layers"] == []
 
 
 def test_the_timing_cache_of_this_device_is_used_again_and_another_is_not(bundle: Bundle) -> None:

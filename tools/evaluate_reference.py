@@ -50,7 +50,7 @@ def main(checkpoint: Path, puzzles: int) -> None:
             held_out.puzzles,
             labels_of(held_out.entries, loaded.config),
             track=track,
-            what=checkpoint.name,
+            description=checkpoint.name,
         )
     adaptive = (vectors.answers(adaptive=True) == vectors.labels).all(1)
     fixed = (vectors.answers(adaptive=False) == vectors.labels).all(1)

@@ -50,6 +50,16 @@ class CalibrationRecord:
     layers: Mapping[str, Mapping[str, Any]]
     finetune: Mapping[str, Any] | None = None
 
+    @property
+    def activations(self) -> str:
+        """Rounding of the inputs of a product, from the recipe."""
+        return str(self.recipe.get("activations", "not recorded"))
+
+    @property
+    def range_method(self) -> str:
+        """Method of the ranges taken in advance, from the recipe."""
+        return str(self.recipe.get("method", "not recorded"))
+
 
 def migrate(raw: dict[str, Any]) -> None:
     """Rename what the first releases called otherwise, in place.

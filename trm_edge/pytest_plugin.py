@@ -1,7 +1,8 @@
-"""``pytest --trm-bundle PATH [--trm-baseline FILE]``: a bundle's checks as tests of your own suite.
+"""Run the checks of bundles as tests: ``pytest --trm-bundle PATH [--trm-baseline FILE]``.
 
-Each bundle adds ``parity``, one test for every target, and with a baseline one test for every check
-of ``trm-edge regress``. Nothing is imported before one of the options is given.
+Each bundle adds ``parity``, one test for every target, and with a baseline ``regress``, one test
+for every check of ``trm-edge regress``. pytest loads this module in every run wherever trm-edge is
+installed, so it imports nothing beyond pytest and does nothing until its option is given.
 """
 
 from __future__ import annotations
@@ -17,65 +18,99 @@ if TYPE_CHECKING:
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add the options.
+
+    Args:
+        parser: pytest's.
+    """
     group = parser.getgroup("trm-edge", "bundles of Tiny Recursive Models")
     group.addoption(
         "--trm-bundle",
         action="append",
         default=[],
         metavar="PATH",
-        help="hold this bundle to its own float32 answers; repeatable",
+        help="compare this bundle with its own float32 answers; repeatable",
     )
     group.addoption(
         "--trm-baseline",
         action="append",
         default=[],
         metavar="FILE",
-        help="and to this baseline of `trm-edge regress`; as many as there are bundles",
+        help="also compare it with this baseline of `trm-edge regress`; one for each bundle",
     )
 
 
 class BundleCollector(pytest.Collector):
-    """The tests of one bundle."""
+    """Collector of one bundle's tests.
 
-    def __init__(self, *, bundle: Path, baseline: Path | None, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.bundle, self.baseline = bundle, baseline
+    Args:
+        bundle: folder of the bundle.
+        baseline: baseline of ``trm-edge regress``; None: parity alone is tested.
+        arguments: pytest's own.
+    """
+
+    def __init__(self, *, bundle: Path, baseline: Path | None, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.bundle = bundle
+        self.baseline = baseline
         self._checks: dict[str, Check] | None = None
 
     def collect(self) -> Iterator[pytest.Item]:
+        """Make the tests. Opens the bundle and measures nothing.
+
+        Raises:
+            BundleError: the bundle is missing, damaged or from a newer release.
+        """
         from trm_edge.bundle import Bundle
 
         opened = Bundle.open(self.bundle)
         for target in opened.manifest.targets:
             yield ParityItem.from_parent(self, name=f"parity[{target}]", target=target)
         if self.baseline is not None:
-            from trm_edge.regression.check import CHECKS
+            from trm_edge.regression.check import CHECK_IDS
 
-            for name in CHECKS:
-                yield RegressItem.from_parent(self, name=f"regress[{name}]", check=name)
+            for check_id in CHECK_IDS:
+                yield RegressItem.from_parent(self, name=f"regress[{check_id}]", check_id=check_id)
 
     def checks(self) -> dict[str, Check]:
-        """Every check against the baseline, measured once."""
-        if self._checks is None and self.baseline is not None:
+        """Compare with the baseline, once.
+
+        Returns:
+            The checks by identifier; empty without a baseline.
+
+        Raises:
+            TrmEdgeError: the bundle, the baseline or the budgets cannot be read, or the engine
+                failed.
+        """
+        if self.baseline is None:
+            return {}
+        if self._checks is None:
             from trm_edge.bundle import Bundle
             from trm_edge.regression.baseline import Measurement
             from trm_edge.regression.budgets import CONFIG, Budgets
             from trm_edge.regression.run import regress
 
-            opened, baseline = Bundle.open(self.bundle), Measurement.read(self.baseline)
+            opened = Bundle.open(self.bundle)
+            baseline = Measurement.read(self.baseline)
             config = self.config.rootpath / CONFIG
-            budgets = Budgets.read(config if config.exists() else None)
-            found = regress(opened, baseline, budgets)
-            self._checks = {check.name: check for check in found}
-        return self._checks or {}
+            budgets = Budgets.read(config) if config.exists() else Budgets()
+            checks = regress(opened, baseline, budgets)
+            self._checks = {check.id: check for check in checks}
+        return self._checks
 
 
 class BundleItem(pytest.Item):
-    """A test whose failure is a sentence, not a traceback."""
+    """A test whose failure is a sentence instead of a traceback."""
 
     parent: BundleCollector
 
     def repr_failure(self, excinfo: pytest.ExceptionInfo[BaseException], style: Any = None) -> Any:
+        """Show the message of our own errors, and pytest's traceback of all others.
+
+        Args:
+            excinfo: what the test raised.
+            style: of pytest's traceback.
+        """
         from trm_edge.errors import TrmEdgeError
 
         if isinstance(excinfo.value, TrmEdgeError | _Failed):
@@ -83,17 +118,24 @@ class BundleItem(pytest.Item):
         return super().repr_failure(excinfo, style)
 
     def reportinfo(self) -> tuple[Path, None, str]:
+        """Name the test by its bundle: there is no line of code to point to."""
         return self.parent.bundle, None, f"{self.parent.bundle}::{self.name}"
 
 
 class ParityItem(BundleItem):
-    """`trm-edge parity`, for one target."""
+    """Test that a target keeps the bundle's limits, as ``trm-edge parity`` does.
 
-    def __init__(self, *, target: str, **rest: Any) -> None:
-        super().__init__(**rest)
+    Args:
+        target: name of the target.
+        arguments: pytest's own.
+    """
+
+    def __init__(self, *, target: str, **arguments: Any) -> None:
+        super().__init__(**arguments)
         self.target = target
 
     def runtest(self) -> None:
+        """Solve the held-out puzzles and compare them with the float32 answers."""
         from trm_edge.bundle import Bundle
         from trm_edge.evaluation.held_out import solve_held_out
 
@@ -101,50 +143,67 @@ class ParityItem(BundleItem):
         report = solve_held_out(opened, self.target).report()
         broken = report.broken(opened.manifest.limits)
         if broken:
-            raise _Failed("\n".join(broken))
+            raise _Failed("\n".join(limit.message for limit in broken))
 
 
 class RegressItem(BundleItem):
-    """One check of `trm-edge regress`."""
+    """Test of one check of ``trm-edge regress``.
 
-    def __init__(self, *, check: str, **rest: Any) -> None:
-        super().__init__(**rest)
-        self.check = check
+    Args:
+        check_id: identifier of the check.
+        arguments: pytest's own.
+    """
+
+    def __init__(self, *, check_id: str, **arguments: Any) -> None:
+        super().__init__(**arguments)
+        self.check_id = check_id
 
     def runtest(self) -> None:
-        found = self.parent.checks().get(self.check)
-        if found is None:
+        """Look up the check; skip it where it does not apply or could not be compared."""
+        check = self.parent.checks().get(self.check_id)
+        if check is None:
             pytest.skip("does not apply to this bundle")
-        if found.verdict == "not compared":
-            pytest.skip(found.line)
-        if found.verdict == "regressed":
-            raise _Failed(found.line)
+        from trm_edge.cli.regress_output import sentence
+
+        if check.verdict == "not_compared":
+            pytest.skip(sentence(check))
+        if check.verdict == "regressed":
+            raise _Failed(sentence(check))
 
 
 class _Failed(Exception):  # noqa: N818 - never leaves this module
     pass
 
 
-@pytest.hookimpl(tryfirst=True)  # before -k and -m choose
+@pytest.hookimpl(tryfirst=True)  # before -k and -m select
 def pytest_collection_modifyitems(
     session: pytest.Session, config: pytest.Config, items: list[pytest.Item]
 ) -> None:
-    bundles, baselines = config.getoption("--trm-bundle"), config.getoption("--trm-baseline")
+    """Add the tests of every bundle to those that pytest collected.
+
+    Args:
+        session: pytest's.
+        config: holds the options.
+        items: the collected tests; those of the bundles are appended.
+
+    Raises:
+        pytest.UsageError: as many baselines as bundles are needed, or a bundle cannot be opened.
+    """
+    bundles = config.getoption("--trm-bundle")
+    baselines = config.getoption("--trm-baseline")
     if baselines and len(baselines) != len(bundles):
         raise pytest.UsageError(
-            f"--trm-baseline was given {len(baselines)} times and --trm-bundle {len(bundles)} "
-            "times: pass one baseline for each bundle, or none."
+            f"got {len(baselines)} --trm-baseline for {len(bundles)} --trm-bundle: pass one "
+            "baseline for each bundle, or none."
         )
     if not bundles:
         return
     from trm_edge.errors import TrmEdgeError
 
-    for path, baseline in zip(bundles, baselines or [None] * len(bundles), strict=True):
+    for number, bundle in enumerate(bundles):
+        baseline = Path(baselines[number]) if baselines else None
         collector = BundleCollector.from_parent(
-            session,
-            name=str(path),
-            bundle=Path(path),
-            baseline=None if baseline is None else Path(baseline),
+            session, name=str(bundle), bundle=Path(bundle), baseline=baseline
         )
         try:
             items.extend(collector.collect())

@@ -1,4 +1,4 @@
-"""How tests reach what is in benchmarks/."""
+"""Access to the helpers in benchmarks/lib/."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ FOLDER = Path(__file__).parents[2] / "benchmarks"
 
 
 def injuries() -> Any:
-    """Ways to make a bundle worse."""
-    return _script("injuries")
+    """Return the module with ways to damage a bundle."""
+    return _load("injuries")
 
 
 def neighbours() -> Any:
-    """Load on the machine."""
-    return _script("neighbours")
+    """Return the module that puts load on the machine."""
+    return _load("neighbours")
 
 
 @cache
-def _script(name: str) -> Any:
-    """The module of that name; it may import none of its neighbours."""
-    spec = importlib.util.spec_from_file_location(name, FOLDER / f"{name}.py")
+def _load(name: str) -> Any:
+    """Load a helper by path; it must not import other helpers."""
+    path = FOLDER / "lib" / f"{name}.py"
+    spec = importlib.util.spec_from_file_location(f"benchmark_{name}", path)
     if spec is None or spec.loader is None:
-        raise ImportError(FOLDER)
+        raise ImportError(path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module

@@ -6,7 +6,6 @@ import csv
 import json
 import subprocess
 import sys
-from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
@@ -18,7 +17,6 @@ from tests.conftest import GOLDEN
 from tests.toys import BASE, VARIANTS, write_run
 from trm_edge.bundle import Bundle
 from trm_edge.cli.main import COMMANDS, cli
-from trm_edge.files import hash_file
 
 LINE = " ".join("1" for _ in range(BASE.seq_len))
 
@@ -267,47 +265,7 @@ def test_solve_misused(toy_bundle: Path, tmp_path: Path) -> None:
     )
 
 
-# --- parity, inspect, doctor -------------------------------------------------------------------
-
-
-def test_parity_as_text_and_json(toy_bundle: Path) -> None:
-    result = run("parity", toy_bundle)
-    assert result.exit_code == 0, result.output
-    assert "within its limits" in result.stdout
-    report = json.loads(run("parity", toy_bundle, "--json").stdout)
-    assert report["puzzles"] == 8
-    assert report["broken"] == []
-    assert [mode["mode"] for mode in report["modes"]] == ["fixed", "adaptive"]
-
-
-def test_parity_fails_where_a_limit_is_broken(toy_bundle: Path, tmp_path: Path) -> None:
-    """The recorded halting steps are turned round, so that hardly any puzzle agrees."""
-    copy = tmp_path / "strict"
-    subprocess.run(["cp", "-r", str(toy_bundle), str(copy)], check=True)
-    manifest = json.loads((copy / "manifest.json").read_text())
-    manifest["limits"] = {"max_drop": 0, "min_halting_agreement": 1}
-    vectors = Bundle.open(copy).parity()
-    turned = replace(vectors, halting_steps=5 - vectors.halting_steps)  # 1..4 to 4..1
-    turned.save(copy / "parity.npz")
-    manifest["files"]["parity.npz"] = {
-        "sha256": hash_file(copy / "parity.npz"),
-        "size": (copy / "parity.npz").stat().st_size,
-    }
-    (copy / "manifest.json").write_text(json.dumps(manifest))
-    result = run("parity", copy)
-    assert result.exit_code == 1
-    assert "outside its limits" in result.stdout
-    assert "of the puzzles stop at the same step, at least 100.0 % must" in result.stdout
-    assert run("parity", copy, "--json").exit_code == 1
-
-
-def test_inspect(toy_bundle: Path) -> None:
-    result = run("inspect", toy_bundle)
-    assert result.exit_code == 0, result.output
-    for text in ("H 2 x (L 2 + 1) = 6 passes", "adaptive, q_halt > 0", "lm_head, q_head"):
-        assert text in result.stdout
-    manifest = json.loads(run("inspect", toy_bundle, "--json").stdout)
-    assert manifest["format"] == "trm-edge.bundle/1"
+# --- doctor -------------------------------------------------------------------
 
 
 def test_doctor() -> None:

@@ -1,4 +1,4 @@
-"""`trm-edge regress` and `bench` as a user calls them; no verdict here rests on a time."""
+"""`trm-edge regress` as a user calls it; no verdict here depends on a time."""
 
 from __future__ import annotations
 
@@ -7,14 +7,15 @@ import shutil
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-import numpy as np
 import pytest
 
 from tests.benchmarks.scripts import injuries
 from tests.cli.test_commands import failed, run
-from trm_edge.bundle import Bundle
+from trm_edge import records
+from trm_edge.regression import run as regression_run
 from trm_edge.regression.baseline import Measurement
-from trm_edge.regression.check import CHECKS
+from trm_edge.regression.check import CHECK_IDS
+from trm_edge.regression.result import RegressionResult
 
 
 @pytest.fixture(scope="module")
@@ -26,88 +27,118 @@ def baseline(toy_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     return path
 
 
-def test_unchanged_is_green_everywhere(
+@pytest.fixture(scope="module")
+def shifted(toy_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that halts at once."""
+    copy = tmp_path_factory.mktemp("shifted") / "b"
+    return Path(injuries().injured(toy_bundle, copy, injuries().halting_shifted(50.0)))
+
+
+def red(output: str) -> list[str]:
+    """Identifiers of the checks that regressed in the JSON that was printed."""
+    content = json.loads(output)
+    return [check["id"] for check in content["checks"] if check["verdict"] == "regressed"]
+
+
+def test_unchanged_is_green_in_every_output(
     toy_bundle: Path, baseline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    summary, junit = tmp_path / "summary.md", tmp_path / "out/junit.xml"
+    summary = tmp_path / "summary.md"
+    junit = tmp_path / "out" / "junit.xml"
+    output = tmp_path / "out" / "regress.json"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
-    given = ("--junit", junit, "-o", tmp_path / "out/regress.json")
-    result = run("regress", toy_bundle, "--baseline", baseline, "--no-speed", *given)
+    outputs = ("--junit", junit, "-o", output)
+    result = run("regress", toy_bundle, "--baseline", baseline, "--no-speed", *outputs)
     assert result.exit_code == 0, result.output
-    assert json.loads((tmp_path / "out/regress.json").read_text())["regressed"] == []
+    assert json.loads(output.read_text())["verdict"] == "ok"
     assert "nothing regressed" in result.stdout
     assert "::error" not in result.stdout
     assert "nothing regressed" in summary.read_text()
     suite = ET.parse(junit).getroot()[0]
     assert suite.attrib["failures"] == "0"
-    assert {case.attrib["name"] for case in suite} <= set(CHECKS)
+    assert {case.attrib["name"] for case in suite} <= set(CHECK_IDS)
 
 
-def test_wronger_is_red_everywhere(
-    toy_bundle: Path, baseline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_less_accurate_is_red_in_every_output(
+    shifted: Path, baseline: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shifted = injuries().injured(toy_bundle, tmp_path / "b", injuries().halting_shifted(50.0))
-    summary, junit = tmp_path / "summary.md", tmp_path / "junit.xml"
+    summary = tmp_path / "summary.md"
+    junit = tmp_path / "junit.xml"
     monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
     monkeypatch.setenv("GITHUB_ACTIONS", "true")
     arguments = ("regress", shifted, "--baseline", baseline, "--no-speed", "--junit", junit)
     result = run(*arguments)
     assert result.exit_code == 1
     assert "REGRESSED" in result.stdout
-    annotation = next(x for x in result.stdout.splitlines() if x.startswith("::error"))
-    assert "::same halting step: 100 %25 before, " in annotation
-    assert "**same halting step**" in summary.read_text()
+    errors = [line for line in result.stdout.splitlines() if line.startswith("::error")]
+    assert any("::halting.same_step: 100.0 %25 before, " in line for line in errors)
+    assert "**halting.same_step**" in summary.read_text()
     suite = ET.parse(junit).getroot()[0]
     assert int(suite.attrib["failures"]) >= 1
-    assert any(
-        "same halting step: " in failure.attrib["message"] for failure in suite.iter("failure")
-    )
-    content = json.loads(run(*arguments, "--json").stdout)
-    assert "same halting step" in content["regressed"]
-    assert content["target"] == "cpu"
+    messages = [failure.attrib["message"] for failure in suite.iter("failure")]
+    assert any(message.startswith("halting.same_step: ") for message in messages)
 
 
-def test_labels_shuffled_are_told(toy_bundle: Path, baseline: Path, tmp_path: Path) -> None:
+def test_json_is_the_registered_record_and_its_annotations_go_to_stderr(
+    shifted: Path, baseline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    result = run("regress", shifted, "--baseline", baseline, "--no-speed", "--json")
+    assert result.exit_code == 1
+    content = json.loads(result.stdout)
+    assert next(iter(content)) == "format"
+    assert content.pop("format") == "trm-edge.regress/1"
+    record = records.build(RegressionResult, content)
+    assert (record.bundle, record.target, record.precision) == (str(shifted), "cpu", "int8")
+    assert record.baseline == str(baseline)
+    assert record.verdict == "regressed"
+    (check,) = [check for check in record.checks if check.id == "halting.same_step"]
+    assert check.unit == "share"
+    assert check.before == 1
+    assert check.now is not None
+    assert check.change is not None
+    assert check.change.value == check.now - 1
+    assert "::error" in result.stderr
+
+
+def test_shuffled_labels_are_recognized(toy_bundle: Path, baseline: Path, tmp_path: Path) -> None:
     shuffled = injuries().labels_shuffled(toy_bundle, tmp_path / "b")
     result = run("regress", shuffled, "--baseline", baseline, "--no-speed")
     assert result.exit_code == 1
-    assert "the puzzles are the same, their known answers are not" in " ".join(
-        result.stdout.split()
-    )
+    assert "the puzzles are the same, but their known answers are not" in result.stdout
 
 
 def test_changes_that_no_answer_shows(toy_bundle: Path, baseline: Path, tmp_path: Path) -> None:
     """Doubled scales move the carry at once, whatever they do to eight puzzles."""
     changed = injuries().injured(toy_bundle, tmp_path / "b", injuries().scale_doubled)
     result = run("regress", changed, "--baseline", baseline, "--no-speed", "--json")
-    assert "error of the carry" in json.loads(result.stdout)["regressed"]
+    assert "carry.error" in red(result.stdout)
 
 
-def test_budgets_decide(toy_bundle: Path, baseline: Path, tmp_path: Path) -> None:
-    changed = injuries().injured(toy_bundle, tmp_path / "b", injuries().halting_shifted(50.0))
+def test_budgets_decide(shifted: Path, baseline: Path, tmp_path: Path) -> None:
     config = tmp_path / "budgets.toml"
     config.write_text("[regress]\nhalting_agreement = 0\nmax_drop = 100\nsteps = 1000\n")
-    arguments = ("regress", changed, "--baseline", baseline, "--no-speed")
+    arguments = ("regress", shifted, "--baseline", baseline, "--no-speed")
     assert run(*arguments).exit_code == 1
     assert run(*arguments, "--config", config).exit_code == 0
     config.write_text("[regress]\nspeed = 1\n")
-    failed(run(*arguments, "--config", config), "[regress] has speed, but knows only")
+    failed(run(*arguments, "--config", config), "unknown speed in regress; the keys are max_drop")
 
 
 def test_speed_is_measured_and_kept(toy_bundle: Path, tmp_path: Path) -> None:
     path = tmp_path / "b.json"
-    little = ("--repeats", 3)
-    assert run("regress", toy_bundle, "--baseline", path, "--update", *little).exit_code == 0
+    repeats = ("--repeats", 3)
+    assert run("regress", toy_bundle, "--baseline", path, "--update", *repeats).exit_code == 0
     speed = Measurement.read(path).speeds[0]
     assert set(speed.times) == {"1", "8"}
-    assert set(speed.times["1"]) == {"step", "matmul", "float32 step"}
-    assert speed.memory > 0
-    result = run("regress", toy_bundle, "--baseline", path, *little, "--json")
-    names = {check["name"] for check in json.loads(result.stdout)["checks"]}
-    assert {"a step of 1 slot", "a step of 8 slots", "peak memory", "start-up"} <= names
-    # An update keeps what is known of other machines, and replaces this one's.
-    assert run("regress", toy_bundle, "--baseline", path, "--update", *little).exit_code == 0
+    assert set(speed.times["1"]) == {"step", "matmul", "float32_step"}
+    assert speed.memory_bytes > 0
+    result = run("regress", toy_bundle, "--baseline", path, *repeats, "--json")
+    ids = {check["id"] for check in json.loads(result.stdout)["checks"]}
+    assert {"latency.slots_1", "latency.slots_8", "memory.peak", "startup.cpu_time"} <= ids
+    # An update keeps the figures of other machines, and replaces this one's.
+    assert run("regress", toy_bundle, "--baseline", path, "--update", *repeats).exit_code == 0
     assert len(Measurement.read(path).speeds) == 1
 
 
@@ -129,82 +160,42 @@ def test_a_bundle_that_breaks_its_limits_makes_no_baseline(
     assert not path.exists()
 
 
-def test_regress_misused(toy_bundle: Path, baseline: Path, tmp_path: Path) -> None:
+def test_a_missing_baseline(toy_bundle: Path, tmp_path: Path) -> None:
     failed(run("regress", toy_bundle), "Missing option '--baseline'", code=2)
-    failed(
-        run("regress", toy_bundle, "--baseline", tmp_path / "absent.json"),
-        "there is no baseline at",
-        "--update",
-    )
+    absent = tmp_path / "absent.json"
+    failed(run("regress", toy_bundle, "--baseline", absent), "there is no baseline at", "--update")
+
+
+def test_a_baseline_of_another_target(toy_bundle: Path, baseline: Path, tmp_path: Path) -> None:
     other = tmp_path / "other.json"
     other.write_text(baseline.read_text().replace('"target": "cpu"', '"target": "l4"'))
-    failed(
-        run("regress", toy_bundle, "--baseline", other, "--target", "cpu"),
-        "was written for the target l4, but cpu is asked for",
-    )
-    # Nor is it replaced: an update of one target leaves another's baseline alone.
-    failed(
-        run("regress", toy_bundle, "--baseline", other, "--target", "cpu", "--update"),
-        "was written for the target l4",
-    )
+    message = "is a baseline of the target l4, not of cpu"
+    arguments = ("regress", toy_bundle, "--baseline", other, "--target", "cpu")
+    failed(run(*arguments), message)
+    # It is not replaced either: an update of one target leaves another's baseline alone.
+    failed(run(*arguments, "--update"), message)
     # Without --target it is the baseline's.
     failed(run("regress", toy_bundle, "--baseline", other), "has no target 'l4'; it has cpu")
 
 
-# --- bench -------------------------------------------------------------------------------------
+@pytest.mark.parametrize("option", ["--junit", "-o", "--update"])
+def test_an_output_that_cannot_be_written_is_refused_before_anything_is_measured(
+    toy_bundle: Path, baseline: Path, option: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise AssertionError("the bundle was measured")
+
+    monkeypatch.setattr(regression_run, "measure", refuse)
+    arguments: tuple[object, ...] = ("--baseline", baseline, option, "/proc/x")
+    if option == "--update":
+        arguments = ("--baseline", "/proc/x", option)
+    failed(run("regress", toy_bundle, "--no-speed", *arguments), "cannot write /proc/x: ")
 
 
-def test_bench_for_people_and_programs(toy_bundle: Path, tmp_path: Path) -> None:
-    output = tmp_path / "out/bench.json"
-    little = ("--batch", 1, "--batch", 2, "--rounds", 3, "--puzzles", 4, "--threads", 1)
-    result = run("bench", toy_bundle, toy_bundle, *little, "-o", output)
-    assert result.exit_code == 0, result.output
-    for text in ("puzzles/s", "times float32", "int8", "ONNX Runtime", "bundle, cpu"):
-        assert text in result.stdout
-    content = json.loads(output.read_text())
-    assert content["format"] == "trm-edge.bench/1"
-    assert len(content["rows"]) == 2
-    row = content["rows"][0]
-    assert row["parity"]["puzzles"] == 4
-    assert [one["slots"] for one in row["latencies"]] == [1, 2]
-    for one in row["latencies"]:
-        assert 0 < one["p50"] <= one["p90"] <= one["p99"]
-        assert one["times_float32"]["median"] > 0
-    assert row["puzzles_per_second"] > 0
-    assert row["peak_memory"] > 10e6
-    step = Bundle.open(toy_bundle).target()[1].step
-    assert row["bytes"] == (toy_bundle / step).stat().st_size
-    assert any(one["pareto"] for one in content["rows"])
-
-
-def test_bench_of_a_bundle_without_float32(toy_bundle: Path, tmp_path: Path) -> None:
-    copy = tmp_path / "b"
-    shutil.copytree(toy_bundle, copy)
-    manifest = json.loads((copy / "manifest.json").read_text())
-    del manifest["files"][manifest["float32"]], manifest["float32"]
-    (copy / "manifest.json").write_text(json.dumps(manifest))
-    result = run("bench", copy, "--batch", 1, "--rounds", 3, "--puzzles", 2, "--json")
-    assert json.loads(result.stdout)["rows"][0]["latencies"][0]["times_float32"] is None
-
-
-def test_bench_misused(toy_bundle: Path) -> None:
-    failed(run("bench"), "Missing argument 'BUNDLES...'", code=2)
-    failed(
-        run("bench", toy_bundle, "--target", "l4"), "no bundle holds a target 'l4'; there are cpu"
-    )
-
-
-def test_pareto_marks() -> None:
-    from dataclasses import dataclass
-
-    from trm_edge.evaluation.bench import mark_pareto
-
-    @dataclass(frozen=True)
-    class Row:
-        exact: float
-        ms_per_puzzle: float
-        pareto: bool = False
-
-    rows = [Row(0.9, 2.0), Row(0.95, 3.0), Row(0.9, 2.5), Row(0.8, 1.0), Row(0.9, 2.0)]
-    marked = mark_pareto(rows)  # type: ignore[arg-type]
-    np.testing.assert_array_equal([row.pareto for row in marked], [True, True, False, True, True])
+def test_a_damaged_baseline_is_replaced_by_an_update(toy_bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "b.json"
+    path.write_text("{")
+    failed(run("regress", toy_bundle, "--baseline", path), "is not a baseline of trm-edge regress")
+    update = run("regress", toy_bundle, "--baseline", path, "--update", "--no-speed")
+    assert update.exit_code == 0, update.output
+    assert Measurement.read(path).target == "cpu"

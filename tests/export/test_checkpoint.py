@@ -106,7 +106,7 @@ def test_an_empty_file(tmp_path: Path) -> None:
     [
         ([1, 2], "holds a list, but a bare state_dict"),
         ({"model": {"a": torch.zeros(1)}}, "a dictionary with the keys model"),
-        ({"conv.weight": torch.zeros(1)}, "is no Tiny Recursive Model"),
+        ({"conv.weight": torch.zeros(1)}, "is not a Tiny Recursive Model"),
         (
             {"model.inner.lm_head.weight": torch.zeros(1), "stray": torch.zeros(1)},
             "these do not: stray",
@@ -184,7 +184,7 @@ def test_no_metadata(tmp_path: Path) -> None:
     ("arch", "message"),
     [
         ({"num_heads": None}, "lacks arch.num_heads"),
-        ({"halting": "sometimes"}, "not known here and might change the computation: halting"),
+        ({"halting": "sometimes"}, "unknown keys, which might change the computation: halting"),
         ({"name": "hrm@HierarchicalReasoningModel"}, "only the Tiny Recursive Model"),
         ({"seq_len": 10}, "seq_len is 10 in .* but 9 in"),
         ({"H_cycles": "3"}, "H_cycles must be of type int, but got '3'"),
@@ -210,9 +210,9 @@ def test_configurations_that_cannot_be(
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("all_config.yaml", "arch: [", "is no YAML"),
+        ("all_config.yaml", "arch: [", "is not YAML"),
         ("all_config.yaml", "- 1", "holds list, but a mapping"),
-        ("dataset.json", "{", "is no JSON"),
+        ("dataset.json", "{", "is not JSON"),
         ("dataset.json", "[]", "holds list, but an object"),
     ],
 )

@@ -1,4 +1,4 @@
-"""When a check of speed is red: measurements are handed in, none is taken."""
+"""Confirmation of slowdowns, on measurements that are handed in: nothing is measured here."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.logs import logged
-from tests.regression.measurements import measured, speed
+from tests.regression.measurements import ids_of, measured, speed
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.machine import Machine
 from trm_edge.regression import run
@@ -26,23 +26,23 @@ def bundle(toy_bundle: Path) -> Bundle:
 
 @pytest.fixture
 def baseline(bundle: Bundle) -> Measurement:
-    here = replace(speed(), machine=Machine.current())
-    return measured(speeds=(here,), float32_sha256=float32_sha256(bundle))
+    local = replace(speed(), machine=Machine.current())
+    return measured(speeds=(local,), float32_sha256=float32_sha256(bundle))
 
 
 def red_after(
-    found: list[Speed], bundle: Bundle, baseline: Measurement, monkeypatch: pytest.MonkeyPatch
+    speeds: list[Speed], bundle: Bundle, baseline: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> tuple[list[str], list[str]]:
-    """What is red where the measurements are these, and what was said meanwhile."""
-    measurements: Iterator[Speed] = iter(found)
+    """Checks that regressed if these are the measurements, and the lines logged meanwhile."""
+    measurements: Iterator[Speed] = iter(speeds)
     monkeypatch.setattr(run, "measure_speed", lambda *_, **__: next(measurements))
-    with logged() as said:
+    with logged() as lines:
         checks = run.regress_speed(bundle, baseline, Budgets())
     assert next(measurements, None) is None
-    return [check.name for check in regressed(checks)], said
+    return ids_of(regressed(checks)), lines
 
 
-def test_one_measurement_where_nothing_is_slower(
+def test_one_measurement_if_nothing_is_slower(
     bundle: Bundle, baseline: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert red_after([speed(1)], bundle, baseline, monkeypatch) == ([], [])
@@ -52,21 +52,22 @@ def test_a_slowdown_has_to_show_every_time(
     bundle: Bundle, baseline: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = [speed(seed, 1.2) for seed in (1, 2, 3)]
-    found, said = red_after(slow, bundle, baseline, monkeypatch)
-    assert found == ["a step of 1 slot", "a step of 8 slots"]
-    assert said == ["info: a step of 1 slot, a step of 8 slots: slower; measuring again"] * 2
-    found, said = red_after([*slow[:2], speed(3)], bundle, baseline, monkeypatch)
-    assert (found, len(said)) == ([], 2)
-    found, said = red_after([slow[0], speed(3)], bundle, baseline, monkeypatch)
-    assert (found, len(said)) == ([], 1)
+    red, lines = red_after(slow, bundle, baseline, monkeypatch)
+    assert red == ["latency.slots_1", "latency.slots_8"]
+    assert lines == ["info: latency.slots_1, latency.slots_8 regressed; measuring again"] * 2
+    red, lines = red_after([*slow[:2], speed(3)], bundle, baseline, monkeypatch)
+    assert (red, len(lines)) == ([], 2)
+    red, lines = red_after([slow[0], speed(3)], bundle, baseline, monkeypatch)
+    assert (red, len(lines)) == ([], 1)
 
 
 def test_a_check_that_was_not_slow_at_first_is_not_judged_again(
     bundle: Bundle, baseline: Measurement, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    heavy = replace(speed(1), memory=40e6)
-    both = replace(speed(2, 1.2), memory=40e6)
-    assert red_after([heavy, both, both], bundle, baseline, monkeypatch)[0] == ["peak memory"]
+    heavy = replace(speed(1), memory_bytes=40e6)
+    both = replace(speed(2, 1.2), memory_bytes=40e6)
+    red, _ = red_after([heavy, both, both], bundle, baseline, monkeypatch)
+    assert red == ["memory.peak"]
 
 
 def test_an_unknown_machine_is_not_timed(

@@ -1,4 +1,4 @@
-"""A headless Chromium for one page, with nothing else switched on."""
+"""Open one page in a headless Chromium that makes no requests of its own."""
 
 from __future__ import annotations
 
@@ -35,23 +35,30 @@ _CONSOLE = re.compile(r"CONSOLE[^\]]*\] (.*)")
 
 
 def find_browser() -> str:
-    """Its path. Without one the test is skipped; where CI says so, it fails."""
-    found = next(filter(None, map(shutil.which, NAMES)), None)
-    if found is None:
-        why = f"needs a browser: {', '.join(NAMES)} (apt-get install chromium)"
-        if os.environ.get("CI") or os.environ.get("TRM_EDGE_REQUIRE_BROWSER"):
-            pytest.fail(why)
-        pytest.skip(why)
-    return found
+    """Return the browser's path; without one the test is skipped, or fails where CI asks for it."""
+    for name in NAMES:
+        path = shutil.which(name)
+        if path is not None:
+            return path
+    reason = f"needs a browser: {', '.join(NAMES)} (apt-get install chromium)"
+    if os.environ.get("CI") or os.environ.get("TRM_EDGE_REQUIRE_BROWSER"):
+        pytest.fail(reason)
+    pytest.skip(reason)
 
 
 @dataclass(frozen=True)
-class Opened:
-    """A page after its scripts ran."""
+class OpenedPage:
+    """A page after its scripts ran.
+
+    Args:
+        dom: HTML of the document.
+        console: messages on the console, including errors of the browser.
+        result: return value of the script that was added to the page.
+    """
 
     dom: str
-    console: list[str]  # what the page wrote there, errors of the browser included
-    told: dict[str, Any]  # what the script that was added to the page returned
+    console: list[str]
+    result: dict[str, Any]
 
 
 def open_page(
@@ -61,24 +68,30 @@ def open_page(
     script: str = "return {}",
     width: int = 1280,
     dark: bool = False,
-    calm: bool = False,
+    reduced_motion: bool = False,
     picture: Path | None = None,
-) -> Opened:
-    """Open a copy of the page, with a script at its end, in a frame of that width.
+) -> OpenedPage:
+    """Open a copy of the page, with a script at its end, in a frame of the given width.
 
-    A frame, since no window is as narrow as a phone.
+    A frame, because no window is as narrow as a phone.
 
     Args:
-        script: the body of an async function; what it returns comes back.
-        calm: as for people who prefer reduced motion.
-        picture: where a screenshot goes.
+        browser: path of the browser.
+        page: the HTML file.
+        script: body of an async function, whose return value is the result.
+        width: of the frame, in pixels.
+        dark: open it for people who prefer dark colours.
+        reduced_motion: open it for people who prefer reduced motion.
+        picture: file for a screenshot.
     """
     with tempfile.TemporaryDirectory() as folder:
-        inner, outer = Path(folder) / "page.html", Path(folder) / "frame.html"
+        inner = Path(folder) / "page.html"
+        outer = Path(folder) / "frame.html"
         probe = (
-            "<script>(async () => { const told = await (async () => {"
+            "<script>(async () => { const result = await (async () => {"
             + script
-            + "})(); parent.postMessage({told, dom: document.documentElement.outerHTML}, '*'); })()"
+            + "})(); const dom = document.documentElement.outerHTML;"
+            "parent.postMessage({result, dom}, '*'); })()"
             ".catch((error) => console.error(String(error)));</script>"
         )
         html = page.read_text(encoding="utf-8")
@@ -87,25 +100,30 @@ def open_page(
         outer.write_text(
             "<!doctype html><style>body{margin:0}iframe{display:block;border:0}</style>"
             f"<iframe src='page.html' style='width:{width}px;height:6000px'></iframe>"
-            "<pre id='told'></pre><script>onmessage = (event) => {"
-            "document.getElementById('told').textContent = JSON.stringify(event.data); }</script>",
+            "<pre id='result'></pre><script>onmessage = (event) => {"
+            "const text = JSON.stringify(event.data);"
+            "document.getElementById('result').textContent = text; }</script>",
             encoding="utf-8",
         )
+        motion = ["--force-prefers-reduced-motion"] if reduced_motion else []
+        screenshot = [f"--screenshot={picture}"] if picture else []
         command = [
             browser,
             *FLAGS,
             f"--user-data-dir={folder}/profile",
             f"--window-size={max(width, 500)},6000",
             f"--blink-settings=preferredColorScheme={0 if dark else 1}",
-            *(["--force-prefers-reduced-motion"] if calm else []),
+            *motion,
             "--virtual-time-budget=15000",
-            *([f"--screenshot={picture}"] if picture else []),
+            *screenshot,
             "--dump-dom",
             outer.as_uri(),
         ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=_SECONDS, check=True)
-    told = re.search(r'<pre id="told">(.*?)</pre>', done.stdout, re.DOTALL)
-    assert told is not None
-    assert told[1], f"the page's script did not end: {done.stderr[-2000:]}"
-    message = json.loads(unescape(told[1]))
-    return Opened(message["dom"], _CONSOLE.findall(done.stderr), message["told"])
+        process = subprocess.run(
+            command, capture_output=True, text=True, timeout=_SECONDS, check=True
+        )
+    output = re.search(r'<pre id="result">(.*?)</pre>', process.stdout, re.DOTALL)
+    assert output is not None
+    assert output[1], f"the page's script did not end: {process.stderr[-2000:]}"
+    message = json.loads(unescape(output[1]))
+    return OpenedPage(message["dom"], _CONSOLE.findall(process.stderr), message["result"])

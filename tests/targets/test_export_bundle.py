@@ -38,7 +38,8 @@ def keeps_its_limits(path: Path, steps: float) -> None:
     assert report.puzzles >= 500
     assert report.labelled
     assert report.broken(bundle.manifest.limits) == []
-    fixed, adaptive = report.modes
+    fixed = report.fixed
+    adaptive = report.adaptive
     assert fixed.exact_reference > 0.93
     assert adaptive.exact_reference > 0.9
     assert report.halting.steps_reference < steps

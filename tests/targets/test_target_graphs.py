@@ -140,7 +140,7 @@ def test_compare_is_what_the_twin_reports(tmp_path: Path) -> None:
     )
     report = compare(answers, candidate)
     twin = TargetSimulator(both, toy_table(BASE), answers).accuracy(ORIN)
-    assert twin.drop_fixed == report.modes[0].drop
+    assert twin.drop_fixed == report.fixed.drop
     assert twin.halting_agreement == report.halting.agreement
 
 

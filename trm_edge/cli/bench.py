@@ -2,42 +2,59 @@
 
 from __future__ import annotations
 
-import json
-import sys
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.table import Table
 
 from trm_edge.bundle import Bundle
+from trm_edge.cli.console import table_console
 from trm_edge.cli.options import json_option, json_output_option, threads_option
-from trm_edge.errors import BundleError
-from trm_edge.evaluation.bench import ROUNDS, BenchRow, bench, mark_pareto
+from trm_edge.evaluation.bench import ROUNDS, SLOTS, BenchRow, bench, mark_pareto
+from trm_edge.evaluation.bench_file import BenchRecord, write_bench
 from trm_edge.evaluation.machine import Machine
-from trm_edge.files import write_text
+from trm_edge.evaluation.selection import select_targets
+from trm_edge.files import check_writable
 from trm_edge.progress import progress_bars
 
-FORMAT = "trm-edge.bench/1"
-_WIDTH = 120  # characters, of what no terminal shows
+_PIPE_WIDTH = 160  # columns of the widest table
 
 
 @click.command("bench")
 @click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option("--target", "targets", multiple=True, metavar="NAME", help="Repeatable. [all]")
+@click.option(
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="NAME",
+    show_default="all",
+    help="Target to measure; repeatable.",
+)
 @click.option(
     "--batch",
     "slots",
     multiple=True,
     type=click.IntRange(1),
-    help="Slots of a timed step; repeatable. [1, 32]",
+    default=SLOTS,
+    show_default=True,
+    help="Number of slots of a timed step; repeatable.",
 )
 @click.option(
-    "--puzzles", type=click.IntRange(1), metavar="N", help="Of the held-out puzzles. [all]"
+    "--puzzles",
+    type=click.IntRange(1),
+    metavar="N",
+    show_default="all",
+    help="Number of held-out puzzles to solve for accuracy.",
 )
-@click.option("--rounds", type=click.IntRange(3), default=ROUNDS, show_default=True)
+@click.option(
+    "--rounds",
+    type=click.IntRange(3),
+    default=ROUNDS,
+    show_default=True,
+    help="Turns of every timed step; more give narrower intervals.",
+)
 @threads_option
 @json_option
 @json_output_option
@@ -53,61 +70,53 @@ def command(
 ) -> None:
     """Measure bundles side by side: accuracy, latency, throughput, memory, energy.
 
-    A step is timed beside the float32 step of the same checkpoint, in turns; the machine may be
-    busy, the ratio holds. A star marks what no other bundle beats in both accuracy and latency.
+    Every step is timed in turns with the float32 step of the same checkpoint, so the ratio between
+    them holds on a busy machine. A star marks each row that no other row beats in both accuracy
+    and latency.
 
     \b
     trm-edge bench my-bundle
     trm-edge bench int8 fp32 --batch 1 --batch 8 --batch 32
     trm-edge bench my-bundle --json | jq '.rows[].puzzles_per_second'
     """
-    opened = [Bundle.open(path) for path in bundles]
-    work = [
-        (bundle, name)
-        for bundle in opened
-        for name in bundle.manifest.targets
-        if not targets or name in targets
-    ]
-    unknown = [one for one in targets if all(one not in b.manifest.targets for b in opened)]
-    if unknown:
-        had = sorted({name for bundle in opened for name in bundle.manifest.targets})
-        raise BundleError(f"no bundle holds a target {unknown[0]!r}; there are {', '.join(had)}.")
+    if output is not None:
+        check_writable(output)
+    selection = select_targets([Bundle.open(path) for path in bundles], targets)
+    rows = []
     with progress_bars() as track:
-        rows = mark_pareto(
-            [
-                bench(
-                    bundle,
-                    name,
-                    slots=sorted(set(slots)) or (1, 32),
-                    puzzles=puzzles,
-                    threads=threads,
-                    rounds=rounds,
-                    track=track,
-                )
-                for bundle, name in work
-            ]
-        )
-    content = {
-        "format": FORMAT,
-        "machine": asdict(Machine.current()),
-        "rows": [row.to_dict() for row in rows],
-    }
-    text = json.dumps(content, indent=2)
-    if output:
-        write_text(output, text + "\n")
+        for bundle, target in selection:
+            row = bench(
+                bundle,
+                target,
+                slots=sorted(set(slots)),
+                puzzles=puzzles,
+                threads=threads,
+                rounds=rounds,
+                track=track,
+            )
+            rows.append(row)
+    record = BenchRecord(Machine.current(), tuple(mark_pareto(rows)))
+    if output is not None:
+        write_bench(output, record)
     if as_json:
-        click.echo(text)
+        click.echo(record.to_json(), nl=False)
     else:
-        _print(rows)
+        _print(record)
 
 
-def _print(rows: list[BenchRow]) -> None:
-    # Where nobody's terminal sets a width, none of the table is cut.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
-    console.print(f"{Machine.current()}\n", soft_wrap=True)
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("bundle, target")
-    for column in (
+def _print(record: BenchRecord) -> None:
+    console = table_console(_PIPE_WIDTH)
+    console.print(f"{record.machine}\n", soft_wrap=True)
+    console.print(_overview(record.rows))
+    console.print(_step_times(record.rows))
+    for engine in dict.fromkeys(f"{row.target}: {row.engine}" for row in record.rows):
+        console.print(engine, soft_wrap=True)
+
+
+def _overview(rows: Sequence[BenchRow]) -> Table:
+    """A table of the rows' figures, one line per row."""
+    has_energy = any(row.joules_per_puzzle is not None for row in rows)
+    columns = [
         "precision",
         "kB",
         "exact, % (95 %)",
@@ -117,42 +126,69 @@ def _print(rows: list[BenchRow]) -> None:
         "puzzles/s",
         "MB",
         "s start",
-        *(("J/puzzle",) if any(row.joules_per_puzzle is not None for row in rows) else ()),
-        "",
-    ):
-        table.add_column(column, justify="right")
+    ]
+    if has_energy:
+        columns.append("J/puzzle")
+    columns.append("")
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("bundle, target", overflow="fold")
+    for column in columns:
+        table.add_column(column, justify="right", overflow="fold")
     for row in rows:
-        low, high = row.parity.modes[1].interval_candidate
-        step = row.latencies[0]
-        cells = [
-            _name(row),
-            row.precision,
-            f"{row.bytes / 1e3:.0f}",
-            f"{100 * row.exact:.1f} ({100 * low:.0f}-{100 * high:.0f})",
-            f"{row.steps:.2f}",
-            f"{step.p50:.2f}",
-            "" if step.times_float32 is None else f"{step.times_float32.median:.2f}",
-            f"{row.puzzles_per_second:.0f}",
-            f"{row.peak_memory / 1e6:.0f}",
-            f"{row.startup:.2f}",
-        ]
-        if row.joules_per_puzzle is not None:
-            cells.append(f"{row.joules_per_puzzle:.3g}")
-        table.add_row(*cells, "*" if row.pareto and len(rows) > 1 else "")
-    console.print(table)
-    steps = Table(box=SIMPLE_HEAD)
-    steps.add_column("bundle, target")
+        cells = _figures(row)
+        if has_energy:
+            cells.append(_joules(row))
+        star = "*" if row.pareto and len(rows) > 1 else ""
+        table.add_row(_label(row), *cells, star)
+    return table
+
+
+def _figures(row: BenchRow) -> list[str]:
+    low, high = row.parity.adaptive.interval_candidate
+    step = row.latencies[0]
+    times_float32 = ""
+    if step.times_float32 is not None:
+        times_float32 = f"{step.times_float32.median:.2f}"
+    return [
+        row.precision,
+        f"{row.size_bytes / 1e3:.0f}",
+        f"{100 * row.exact:.1f} ({100 * low:.0f}-{100 * high:.0f})",
+        f"{row.steps:.2f}",
+        f"{step.p50_ms:.2f}",
+        times_float32,
+        f"{row.puzzles_per_second:.0f}",
+        f"{row.peak_memory_bytes / 1e6:.0f}",
+        f"{row.startup_seconds:.2f}",
+    ]
+
+
+def _joules(row: BenchRow) -> str:
+    if row.joules_per_puzzle is None:
+        return ""
+    return f"{row.joules_per_puzzle:.3g}"
+
+
+def _step_times(rows: Sequence[BenchRow]) -> Table:
+    """A table of the step's times, one line per row and number of slots."""
+    table = Table(box=SIMPLE_HEAD)
+    table.add_column("bundle, target", overflow="fold")
     for column in ("slots", "ms p50", "p90", "p99", "times float32 (95 %)"):
-        steps.add_column(column, justify="right")
+        table.add_column(column, justify="right", overflow="fold")
     for row in rows:
-        for one in row.latencies:
-            times = "" if one.times_float32 is None else str(one.times_float32)
-            figures = (f"{value:.2f}" for value in (one.p50, one.p90, one.p99))
-            steps.add_row(_name(row), str(one.slots), *figures, times)
-    console.print(steps)
-    for engine in dict.fromkeys(f"{row.target}: {row.engine}" for row in rows):
-        console.print(engine, soft_wrap=True)
+        for latency in row.latencies:
+            times_float32 = ""
+            if latency.times_float32 is not None:
+                times_float32 = str(latency.times_float32)
+            table.add_row(
+                _label(row),
+                str(latency.slots),
+                f"{latency.p50_ms:.2f}",
+                f"{latency.p90_ms:.2f}",
+                f"{latency.p99_ms:.2f}",
+                times_float32,
+            )
+    return table
 
 
-def _name(row: BenchRow) -> str:
+def _label(row: BenchRow) -> str:
     return f"{Path(row.bundle).name}, {row.target}"

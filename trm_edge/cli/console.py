@@ -5,6 +5,10 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from rich.console import Console
 
 
 class ConsoleHandler(logging.Handler):
@@ -39,3 +43,18 @@ def logs_on_stderr() -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         logger.setLevel(level)
+
+
+def table_console(min_width: int = 100) -> Console:
+    """Create a console for tables on standard output.
+
+    Args:
+        min_width: columns where standard output is not a terminal, so that a pipe or file gets
+            whole cells; a terminal has its own width.
+    """
+    from rich.console import Console
+
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(min_width, console.width)
+    return console

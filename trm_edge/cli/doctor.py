@@ -15,6 +15,7 @@ from rich.table import Table
 from trm_edge import __version__
 from trm_edge.cli.options import json_option
 from trm_edge.engines.driver import DriverState, probe
+from trm_edge.evaluation.machine import cpu_name
 
 # What each package is for, and the extra that brings it.
 _PACKAGES = (
@@ -66,7 +67,7 @@ def examine(find_gpu: Callable[[], DriverState] | None = None) -> dict[str, obje
         "trm-edge": __version__,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()}, {platform.machine()}",
-        "processor": _processor(),
+        "processor": cpu_name(),
         "cores": os.cpu_count(),
         "gpu": str(driver),
         "packages": [
@@ -133,14 +134,3 @@ def _providers() -> list[str]:
         return []
     providers: list[str] = onnxruntime.get_available_providers()
     return providers
-
-
-def _processor() -> str:
-    try:
-        with open("/proc/cpuinfo") as lines:  # noqa: PTH123 - no file that could be a Path's
-            for line in lines:
-                if line.startswith("model name"):
-                    return line.partition(":")[2].strip()
-    except OSError:
-        pass
-    return platform.processor() or "unknown"

@@ -8,23 +8,43 @@ import click
 from rich.console import Console
 from rich.table import Table
 
-from trm_edge.bundle import MANIFEST, Bundle
+from trm_edge import records
+from trm_edge.bundle import Bundle
+from trm_edge.calibration_record import CalibrationRecord
+from trm_edge.cli.console import table_console
 from trm_edge.cli.options import bundle_argument, json_option, target_option
 from trm_edge.engines.layers import EngineLayers, read_layers
 from trm_edge.engines.record import ENGINE, LAYERS
 from trm_edge.errors import EngineError
 from trm_edge.loop.halting import HaltingRule
-from trm_edge.manifest import SimulatedAccuracy
+from trm_edge.manifest import CheckpointRecord, Limits, Manifest, SimulatedAccuracy, TargetRecord
+from trm_edge.records import Format
 from trm_edge.step import step_inputs, step_outputs
+
+LAYERS_FORMAT = Format("trm-edge.layers", 1)
+
+_PIPE_WIDTH = 160  # columns of the widest table
+_CPU = "cpu"  # the target that ONNX Runtime runs without an engine
+_RANGES = {  # description of a recipe's activations; {method} takes ranges in advance
+    "per_token": "per token (dynamic)",
+    "per_token_products": "per tensor by {method} (static), per token behind no norm (dynamic)",
+    "per_layer": "per tensor by {method} (static)",
+    "per_call_site": "per call site by {method} (static)",
+    "float": "none, inputs stay in float",
+}
 
 
 @click.command("inspect")
 @bundle_argument
-@click.option("--layers", is_flag=True, help="What became of each layer in a target's engine.")
+@click.option(
+    "--layers",
+    is_flag=True,
+    help="Show the types that each layer has in the engine of a target.",
+)
 @target_option
 @json_option
 def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> None:
-    """Say what is in a bundle, after checking every file's hash.
+    """Show the contents of a bundle, after checking the hash of every file.
 
     \b
     trm-edge inspect my-bundle
@@ -32,24 +52,60 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
     trm-edge inspect my-bundle --layers --target jetson-orin-nano
     """
     opened = Bundle.open(bundle)
-    manifest = opened.manifest
     if layers:
-        text = _layer_information(opened, target)
+        engine_layers = read_layers(_layer_information(opened, target))
         if as_json:
-            click.echo(text)
+            click.echo(records.encode(engine_layers, LAYERS_FORMAT), nl=False)
         else:
-            _print_layers(read_layers(text))
-        return
-    if as_json:
-        click.echo((bundle / MANIFEST).read_text(encoding="utf-8"), nl=False)
-        return
-    console = Console(highlight=False, soft_wrap=True)
-    model, checkpoint = manifest.model, manifest.checkpoint
-    mixing = "MLP over positions" if model.mlp_t else f"attention, {model.num_heads} heads"
-    rows = {
+            _print_layers(engine_layers)
+    elif as_json:
+        click.echo(opened.manifest.to_json(), nl=False)
+    else:
+        _print_bundle(opened)
+
+
+def _print_bundle(bundle: Bundle) -> None:
+    manifest = bundle.manifest
+    console = table_console(_PIPE_WIDTH)
+    _print_fields(console, _model_fields(manifest))
+    calibration = bundle.calibration()
+    if calibration is not None:
+        _print_fields(console, {"calibrated": _calibration(calibration)})
+    console.print(_targets(manifest))
+    if _is_simulated(manifest):
+        console.print(
+            "Simulated accuracy: the same quantization computed in float32 on held-out puzzles. "
+            "Exact match in fixed and adaptive mode (points lost), same halting step.",
+            soft_wrap=True,
+        )
+    carry = next(iter(manifest.targets.values())).carry
+    if _CPU in manifest.targets:
+        carry = manifest.targets[_CPU].carry
+    inputs = step_inputs(manifest.model, carry)
+    outputs = step_outputs(manifest.model, carry)
+    tensors = {
+        "in": "; ".join(str(tensor) for tensor in inputs),
+        "out": "; ".join(str(tensor) for tensor in outputs),
+    }
+    _print_fields(console, tensors)
+
+
+def _print_fields(console: Console, fields: dict[str, str]) -> None:
+    for name, text in fields.items():
+        console.print(f"[bold]{name:<11}[/bold]", end=" ")
+        console.print(text, markup=False, soft_wrap=True)
+
+
+def _model_fields(manifest: Manifest) -> dict[str, str]:
+    model = manifest.model
+    mixing = f"attention, {model.num_heads} heads"
+    if model.mlp_t:
+        mixing = "MLP over positions"
+    tools = [f"{name} {version}" for name, version in manifest.tools.items()]
+    return {
         "task": manifest.task,
         "model": (
-            f"{checkpoint.parameters / 1e6:.2f} M parameters, D {model.hidden_size}, "
+            f"{manifest.checkpoint.parameters / 1e6:.2f} M parameters, D {model.hidden_size}, "
             f"{model.L_layers} blocks, {mixing}, positions {model.pos_encodings}"
         ),
         "one step": (
@@ -57,57 +113,69 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
             f"network over {model.prefix_len} + {model.seq_len} positions"
         ),
         "halting": str(HaltingRule.from_config(model)),
-        "checkpoint": f"{checkpoint.name}, {checkpoint.weight_type}, sha256 {checkpoint.sha256}",
-        "averaged": {True: "yes", False: "no", None: "not known"}[checkpoint.averaged],
-        "limits": (
-            f"at most {manifest.limits.max_drop} points of exact match lost, at least "
-            f"{100 * manifest.limits.min_halting_agreement:.0f} % stop at the same step"
-        ),
-        "made with": ", ".join(f"{name} {version}" for name, version in manifest.tools.items()),
+        "checkpoint": _checkpoint(manifest.checkpoint),
+        "averaged": _averaged(manifest.checkpoint.averaged),
+        "limits": _limits(manifest.limits),
+        "made with": ", ".join(tools),
     }
-    for name, text in rows.items():
-        console.print(f"[bold]{name:<11}[/bold] {text}")
-    calibration = opened.calibration()
-    if calibration:
-        seen, recipe = calibration.coverage, calibration.recipe
-        scales = {
-            "per_token": "per token",
-            "per_token_products": "per layer, of products per token",
-            "per_layer": f"per layer by {recipe['method']}",
-            "per_call_site": f"per call site by {recipe['method']}",
-            "float": "none, inputs stay in float",
-        }[recipe["activations"]]
-        console.print(
-            f"[bold]{'calibrated':<11}[/bold] {seen.carries} carries of {seen.puzzles} "
-            f"puzzles ({calibration.source}), ranges {scales}"
-        )
-    columns = ["target", "precision", "carry", "opset", "step graph", "left in float"]
-    simulated = any(entry.simulated for entry in manifest.targets.values())
-    table = Table(*columns, *(["simulated accuracy"] if simulated else []))
-    for name, entry in manifest.targets.items():
-        in_float = ", ".join(layer.layer for layer in entry.float_layers) or "everything"
-        size = manifest.files[entry.step].size
-        table.add_row(
-            name,
-            entry.precision,
-            entry.carry,
-            str(entry.opset),
-            f"{entry.step}, {size / 1e3:.0f} kB",
-            in_float,
-            *([_simulated(entry.simulated)] if simulated else []),
-        )
-    console.print(table)
+
+
+def _checkpoint(checkpoint: CheckpointRecord) -> str:
+    return f"{checkpoint.name}, {checkpoint.weight_type}, sha256 {checkpoint.sha256}"
+
+
+def _averaged(averaged: bool | None) -> str:
+    if averaged is None:
+        return "not known"
+    return "yes" if averaged else "no"
+
+
+def _limits(limits: Limits) -> str:
+    return (
+        f"at most {limits.max_drop} points of exact match lost, at least "
+        f"{100 * limits.min_halting_agreement:.0f} % stop at the same step"
+    )
+
+
+def _calibration(calibration: CalibrationRecord) -> str:
+    coverage = calibration.coverage
+    activations = calibration.activations
+    ranges = _RANGES.get(activations, activations).format(method=calibration.range_method)
+    return (
+        f"{coverage.carries} carries of {coverage.puzzles} puzzles ({calibration.source}), "
+        f"input ranges {ranges}"
+    )
+
+
+def _is_simulated(manifest: Manifest) -> bool:
+    return any(target.simulated for target in manifest.targets.values())
+
+
+def _targets(manifest: Manifest) -> Table:
+    """A table of the targets, one line each."""
+    table = Table()
+    for column in ("target", "precision", "carry", "opset", "step graph", "left in float"):
+        table.add_column(column, overflow="fold")
+    simulated = _is_simulated(manifest)
     if simulated:
-        console.print(
-            "Simulated accuracy: the same quantization computed in float32 on held-out puzzles. "
-            "Exact match in fixed and adaptive mode (points lost), same halting step."
-        )
-    _, record = opened.target()
-    for title, specs in (
-        ("in", step_inputs(model, record.carry)),
-        ("out", step_outputs(model, record.carry)),
-    ):
-        console.print(f"[bold]{title:<11}[/bold] " + "; ".join(map(str, specs)), markup=True)
+        table.add_column("simulated accuracy", overflow="fold")
+    for name, target in manifest.targets.items():
+        cells = [
+            name,
+            target.precision,
+            target.carry,
+            str(target.opset),
+            f"{target.step}, {manifest.files[target.step].size / 1e3:.0f} kB",
+            _float_layers(target),
+        ]
+        if simulated:
+            cells.append(_simulated(target.simulated))
+        table.add_row(*cells)
+    return table
+
+
+def _float_layers(target: TargetRecord) -> str:
+    return ", ".join(layer.layer for layer in target.float_layers) or "everything"
 
 
 def _simulated(accuracy: SimulatedAccuracy | None) -> str:
@@ -121,37 +189,60 @@ def _simulated(accuracy: SimulatedAccuracy | None) -> str:
 
 
 def _layer_information(bundle: Bundle, target: str | None) -> str:
-    """The inspector's JSON, kept when the engine was built.
+    """The inspector's JSON, which was saved when the engine was built.
 
     Raises:
         EngineError: it was not; says why and what to do.
     """
     name, record = bundle.target(target)
+    if _runs_without_engine(name, record):
+        raise EngineError(_no_engine_layers(bundle, name))
     folder = (bundle.path / record.step).parent
     if (folder / LAYERS).exists():
         return (folder / LAYERS).read_text(encoding="utf-8")
+    build = f"trm-edge build {bundle.path} --target {name}"
     if (folder / ENGINE).exists():
         raise EngineError(
-            f"{folder / ENGINE} was compiled where there is no GPU, and only a GPU's runtime opens "
-            f"an engine to look inside. Build it there: trm-edge build {bundle.path} "
-            f"--target {name}"
+            f"{folder / ENGINE} was compiled on a machine without a GPU, and only a runtime on a "
+            f"GPU can open an engine to list its layers. Build it on the device with: {build}"
         )
-    raise EngineError(
-        f"{name} has no engine yet. Build one on its device with: trm-edge build {bundle.path} "
-        f"--target {name}"
+    raise EngineError(f"{name} has no engine yet. Build it on the device with: {build}")
+
+
+def _runs_without_engine(name: str, target: TargetRecord) -> bool:
+    if target.profile is None:
+        return name == _CPU
+    return target.profile.engine == "onnxruntime"
+
+
+def _no_engine_layers(bundle: Bundle, name: str) -> str:
+    message = (
+        f"{name} has no engine: ONNX Runtime runs its step graph directly, so there are no engine "
+        "layers to show."
     )
+    others = []
+    for other, record in bundle.manifest.targets.items():
+        if not _runs_without_engine(other, record):
+            others.append(other)
+    if others:
+        return f"{message} Pass --target with one of: {', '.join(others)}"
+    return f"{message} The bundle has no target with an engine."
 
 
 def _print_layers(engine: EngineLayers) -> None:
-    console = Console(highlight=False, soft_wrap=True)
-    table = Table("layer", "inputs of its call sites")
-    for name, kinds in sorted(engine.products().items()):
-        table.add_row(name, ", ".join(f"{kind} x {count}" for kind, count in kinds.most_common()))
+    console = table_console(_PIPE_WIDTH)
+    table = Table()
+    table.add_column("layer", overflow="fold")
+    table.add_column("inputs of its call sites", overflow="fold")
+    for name, types in sorted(engine.products().items()):
+        counts = [f"{qtype} x {count}" for qtype, count in types.most_common()]
+        table.add_row(name, ", ".join(counts))
     console.print(table)
     console.print(
         f"{len(engine.layers)} layers; {engine.reformats} of them only reformat, "
-        f"{engine.conversions} are Q/DQ that were not fused into a product"
+        f"{engine.conversions} are Q/DQ that were not fused into a product",
+        soft_wrap=True,
     )
     for layer in engine.layers:
         if layer.reformats or layer.converts:
-            console.print(f"  {layer.kind}: {layer.name}", markup=False)
+            console.print(f"  {layer.kind}: {layer.name}", markup=False, soft_wrap=True)

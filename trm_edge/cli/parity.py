@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from pathlib import Path
 
@@ -10,7 +9,9 @@ import click
 from rich.console import Console
 from rich.table import Table
 
+from trm_edge import records
 from trm_edge.bundle import Bundle
+from trm_edge.cli.console import table_console
 from trm_edge.cli.options import (
     bundle_argument,
     json_option,
@@ -18,8 +19,11 @@ from trm_edge.cli.options import (
     threads_option,
 )
 from trm_edge.evaluation.held_out import solve_held_out
-from trm_edge.evaluation.parity import ParityReport
+from trm_edge.evaluation.parity import ModeParity
+from trm_edge.evaluation.parity_record import FORMAT, ParityResult, parity_result
 from trm_edge.progress import progress_bars
+
+_PIPE_WIDTH = 140  # columns of the widest table: 16 steps
 
 
 @click.command("parity")
@@ -28,92 +32,102 @@ from trm_edge.progress import progress_bars
 @threads_option
 @json_option
 def command(bundle: Path, target: str | None, threads: int, as_json: bool) -> None:
-    """Hold a bundle to its own float32 answers.
+    """Compare a bundle's answers with its own float32 answers.
 
-    The held-out puzzles are solved again by the bundle's engine and compared one by one with what
-    the same checkpoint answered in float32. Needs neither torch nor the checkpoint. The exit code
-    is 1 where the bundle's own limits are broken.
+    The target solves the held-out puzzles again, and each answer is compared with what the same
+    checkpoint answered in float32. Needs neither torch nor the checkpoint. The exit code is 1 if
+    the bundle exceeds its own accuracy limits.
 
     \b
     trm-edge parity my-bundle
     trm-edge parity my-bundle --json | jq .halting.agreement
     """
     opened = Bundle.open(bundle)
-    name, record = opened.target(target)
+    name, _ = opened.target(target)
     with progress_bars() as track:
         run = solve_held_out(opened, name, threads=threads, track=track)
-    report = run.report()
-    limits = opened.manifest.limits
-    broken = report.broken(limits)
+    result = parity_result(str(bundle), run, opened.manifest.limits)
     if as_json:
-        content = {
-            "bundle": str(bundle),
-            "target": name,
-            "precision": record.precision,
-            "engine": run.engine,
-            **report.to_dict(),
-            "limits": {
-                "max_drop": limits.max_drop,
-                "min_halting_agreement": limits.min_halting_agreement,
-            },
-            "broken": broken,
-        }
-        click.echo(json.dumps(content, indent=2))
+        click.echo(records.encode(result, FORMAT), nl=False)
     else:
-        _print(report, f"{bundle}: {name}, {record.precision}, {run.engine}")
-        click.echo("within its limits" if not broken else "outside its limits:")
-        for problem in broken:
-            click.echo(f"  {problem}")
-    if broken:
+        _print(result)
+    if result.broken:
         sys.exit(1)
 
 
-def _print(report: ParityReport, title: str) -> None:
-    console = Console(highlight=False)
-    table = Table(title=f"{title}\n{report.puzzles} held-out puzzles", title_justify="left")
-    for column in ("halting", "float32", "this bundle", "points lost", "lost", "gained", "p"):
-        table.add_column(column, justify="left" if column == "halting" else "right")
-    table.add_column("cells", justify="right")
-    for mode in report.modes:
-        low, high = mode.interval_drop
-        table.add_row(
-            mode.mode,
-            _percent(mode.exact_reference, mode.interval_reference),
-            _percent(mode.exact_candidate, mode.interval_candidate),
-            f"{mode.drop:+.2f} ({low:+.2f} to {high:+.2f})",
-            str(mode.lost),
-            str(mode.gained),
-            f"{mode.p_value:.2f}",
-            f"{100 * mode.cells_candidate:.2f} %",
+def _print(result: ParityResult) -> None:
+    console = table_console(_PIPE_WIDTH)
+    title = f"{result.bundle}: {result.target}, {result.precision}, {result.engine}"
+    console.print(f"{title}\n{result.puzzles} held-out puzzles", soft_wrap=True, markup=False)
+    console.print(_accuracy(result))
+    if not result.labelled:
+        console.print(
+            "The right answers to these puzzles are not known: float32's answers count as right.",
+            soft_wrap=True,
         )
-    console.print(table)
-    if not report.labelled:
-        console.print("No answers are known for these puzzles: float32's own count as right.")
-    halting = report.halting
+    _print_halting(result, console)
+    if not result.broken:
+        click.echo("within its limits")
+        return
+    click.echo("outside its limits:")
+    for limit in result.broken:
+        click.echo(f"  {limit.message}")
+
+
+def _print_halting(result: ParityResult, console: Console) -> None:
+    halting = result.halting
     console.print(
         f"Halting at the same step: {100 * halting.agreement:.1f} %   "
-        f"steps on average: {halting.steps_reference:.2f} in float32, "
-        f"{halting.steps_candidate:.2f} here"
+        f"mean steps: {halting.steps_reference:.2f} in float32, "
+        f"{halting.steps_candidate:.2f} here",
+        soft_wrap=True,
     )
-    console.print(_by_step(report))
+    console.print(_steps(result))
     console.print(
         f"Calibration error of the halting head: {100 * halting.calibration_reference:.1f} % in "
-        f"float32, {100 * halting.calibration_candidate:.1f} % here"
+        f"float32, {100 * halting.calibration_candidate:.1f} % here",
+        soft_wrap=True,
     )
 
 
-def _by_step(report: ParityReport) -> Table:
-    """Where they stop and how alike the carries are, for every step."""
-    halting, cosines = report.halting, report.carry.by_step
+def _accuracy(result: ParityResult) -> Table:
+    """A table of exact match and flips, one line per halting mode."""
     table = Table()
-    table.add_column("step")
+    table.add_column("halting", overflow="fold")
+    for column in ("float32", "this bundle", "points lost", "lost", "gained", "p", "cells"):
+        table.add_column(column, justify="right", overflow="fold")
+    for mode in (result.fixed, result.adaptive):
+        table.add_row(mode.mode, *_figures(mode))
+    return table
+
+
+def _figures(mode: ModeParity) -> list[str]:
+    low, high = mode.interval_drop
+    return [
+        _percent(mode.exact_reference, mode.interval_reference),
+        _percent(mode.exact_candidate, mode.interval_candidate),
+        f"{mode.drop:+.2f} ({low:+.2f} to {high:+.2f})",
+        str(mode.lost),
+        str(mode.gained),
+        f"{mode.p_value:.2f}",
+        f"{100 * mode.cells_candidate:.2f} %",
+    ]
+
+
+def _steps(result: ParityResult) -> Table:
+    """A table of halting steps and carry cosines, one column per step."""
+    halting = result.halting
+    cosines = [f"{cosine:.3f}".removeprefix("0") for cosine in result.carry.by_step]
+    table = Table()
+    table.add_column("step", overflow="fold")
     for step in range(1, len(cosines) + 1):
-        table.add_column(str(step), justify="right")
+        table.add_column(str(step), justify="right", overflow="fold")
     table.add_row("stop, float32", *map(str, halting.histogram_reference))
     table.add_row("stop, here", *map(str, halting.histogram_candidate))
-    table.add_row("carry cosine", *(f"{cosine:.3f}".removeprefix("0") for cosine in cosines))
+    table.add_row("carry cosine", *cosines)
     return table
 
 
 def _percent(share: float, interval: tuple[float, float]) -> str:
-    return f"{100 * share:.1f} % ({100 * interval[0]:.1f} to {100 * interval[1]:.1f})"
+    low, high = interval
+    return f"{100 * share:.1f} % ({100 * low:.1f} to {100 * high:.1f})"

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import os
 import sys
-from functools import partial
 from pathlib import Path
 
 import click
 
+from trm_edge import records
 from trm_edge.bundle import Bundle
 from trm_edge.cli import regress_output
 from trm_edge.cli.options import bundle_argument, json_option, json_output_option
-from trm_edge.errors import BundleError
-from trm_edge.files import write_text
+from trm_edge.errors import RecordError
+from trm_edge.evaluation.machine import Machine
+from trm_edge.files import check_writable, write_text
 from trm_edge.progress import progress_bars
 from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import regressed
+from trm_edge.regression.check import Check, regressed
+from trm_edge.regression.result import FORMAT, RegressionResult
 from trm_edge.regression.run import new_baseline, regress
 from trm_edge.regression.speed import REPEATS
 
@@ -29,26 +31,38 @@ from trm_edge.regression.speed import REPEATS
     type=click.Path(path_type=Path, dir_okay=False),
     required=True,
     metavar="FILE",
-    help="What the bundle was when it was good; keep it in your repository.",
+    help="Figures to compare with; keep the file in your repository.",
 )
 @click.option("--update", is_flag=True, help="Write the baseline from this bundle.")
-@click.option("--target", metavar="NAME", help="By default the baseline's; of a new one, cpu.")
+@click.option(
+    "--target",
+    metavar="NAME",
+    help="Target to compare; the baseline's by default, cpu for a new baseline.",
+)
 @click.option(
     "--config",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Budgets; by default trm-edge.toml here, if there is one.",
+    help="Budgets; by default trm-edge.toml in the current folder, if there is one.",
 )
-@click.option("--speed/--no-speed", default=True, help="Time steps and start processes, too.")
+@click.option(
+    "--speed/--no-speed",
+    default=True,
+    show_default=True,
+    help="Also compare latency, memory and start-up time.",
+)
 @click.option(
     "--repeats",
     type=click.IntRange(3),
     default=REPEATS,
     show_default=True,
-    help="Of the timing; a comparison ends earlier where it is sure.",
+    help="Maximum number of timing repeats; a comparison stops early once its verdict is certain.",
 )
 @click.option(
-    "--junit", type=click.Path(path_type=Path, dir_okay=False), metavar="FILE", help="JUnit XML."
+    "--junit",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Write JUnit XML to FILE.",
 )
 @json_option
 @json_output_option
@@ -64,66 +78,102 @@ def command(
     as_json: bool,
     output: Path | None,
 ) -> None:
-    """Fail where a bundle became slower or wronger.
+    """Fail if a bundle became slower or less accurate.
 
-    The held-out puzzles are solved again and compared one by one with the baseline's answers. A
-    step is timed beside reference workloads that no change of the bundle can slow down, and the
-    ratio is compared, so another load on the machine changes nothing; a slowdown has to show again
-    before it counts. The exit code is 1 where something regressed by more than its budget.
+    Solves the held-out puzzles again and compares them one by one with the baseline's answers.
+    Times a step beside reference workloads that no change of the bundle can slow down and compares
+    the ratio, so other load on the machine does not matter; a slowdown counts only if it shows in
+    every measurement. The exit code is 1 if anything regressed by more than its budget.
 
     \b
     trm-edge regress my-bundle --baseline baseline.json --update
     trm-edge regress my-bundle --baseline baseline.json
-    trm-edge regress my-bundle --baseline baseline.json --json | jq .regressed
+    trm-edge regress my-bundle --baseline baseline.json --json | jq .verdict
     """
+    for path in (junit, output):
+        if path is not None:
+            check_writable(path)
+    if update:
+        check_writable(baseline)
     opened = Bundle.open(bundle)
     budgets = Budgets.read(config)
     older = _read(baseline, update=update)
-    name, record = opened.target(target or (None if older is None else older.target))
-    if older is not None and older.target != name:
-        raise BundleError(
-            f"{baseline} was written for the target {older.target}, but {name} is asked for. Pass "
-            f"--target {older.target}, or another baseline."
-        )
-    title = f"{bundle}: {name}, {record.precision}"
-    with progress_bars() as track:
-        if update or older is None:
+    name = _target(opened, target, older, baseline)
+    if older is None or update:
+        with progress_bars() as track:
             written = new_baseline(opened, name, older, speed=speed, repeats=repeats, track=track)
-            written.write(baseline)
-            click.echo(_told(baseline, written))
-            return
+        written.write(baseline)
+        click.echo(_summary(baseline, written))
+        return
+    with progress_bars() as track:
         checks = regress(opened, older, budgets, speed=speed, repeats=repeats, track=track)
-    failed = regressed(checks)
-    engine = opened.backend(name).describe()
-    about = {"bundle": str(bundle), "target": name, "engine": engine, "baseline": str(baseline)}
-    content = regress_output.to_json(checks, about)
-    if output:
-        write_text(output, content + "\n")
+    result = _result(opened, name, baseline, checks)
+    text = records.encode(result, FORMAT)
+    if output is not None:
+        write_text(output, text)
+    title = f"{bundle}: {name}, {result.precision}"
     if as_json:
-        click.echo(content)
+        click.echo(text, nl=False)
     else:
-        regress_output.print_table(checks, f"{title}, against {baseline}")
-        click.echo(f"{len(failed)} regressed" if failed else "nothing regressed")
-    if junit:
+        regress_output.print_table(checks, f"{title}, compared with {baseline}")
+        click.echo(regress_output.summary(checks))
+    if junit is not None:
         regress_output.write_junit(junit, checks, f"trm-edge.{bundle.name}.{name}")
-    regress_output.for_github(checks, title, dict(os.environ), partial(click.echo, err=as_json))
-    if failed:
+    _tell_github(checks, title, to_stderr=as_json)
+    if result.verdict == "regressed":
         sys.exit(1)
 
 
 def _read(path: Path, *, update: bool) -> Measurement | None:
-    """The baseline; where it is about to be replaced, None if it cannot serve."""
+    """Read the baseline; None for one that is about to be replaced and cannot be read."""
     try:
         return Measurement.read(path)
-    except BundleError:
+    except RecordError:
         if update:
             return None
         raise
 
 
-def _told(path: Path, written: Measurement) -> str:
-    machines = len(written.speeds)
-    return (
-        f"{path}: {len(written.answers)} puzzles, speed on {machines} kind"
-        f"{'' if machines == 1 else 's'} of machine"
+def _target(bundle: Bundle, target: str | None, older: Measurement | None, path: Path) -> str:
+    """Choose the target, and refuse one that the baseline was not written for."""
+    if older is None:
+        name, _ = bundle.target(target)
+        return name
+    name, _ = bundle.target(target or older.target)
+    if name != older.target:
+        raise RecordError(
+            f"{path} is a baseline of the target {older.target}, not of {name}. Pass --target "
+            f"{older.target}, or another --baseline."
+        )
+    return name
+
+
+def _result(bundle: Bundle, target: str, baseline: Path, checks: list[Check]) -> RegressionResult:
+    _, record = bundle.target(target)
+    return RegressionResult(
+        bundle=str(bundle.path),
+        target=target,
+        precision=record.precision,
+        engine=bundle.backend(target).describe(),
+        baseline=str(baseline),
+        machine=Machine.current(),
+        verdict="regressed" if regressed(checks) else "ok",
+        checks=tuple(checks),
     )
+
+
+def _summary(path: Path, baseline: Measurement) -> str:
+    machines = len(baseline.speeds)
+    kinds = "1 kind" if machines == 1 else f"{machines} kinds"
+    return f"{path}: {len(baseline.answers)} puzzles, speed on {kinds} of machine"
+
+
+def _tell_github(checks: list[Check], title: str, *, to_stderr: bool) -> None:
+    """Write the job's summary and annotations where GitHub Actions runs this."""
+    summary = os.environ.get("GITHUB_STEP_SUMMARY")
+    if summary:
+        with Path(summary).open("a", encoding="utf-8") as file:
+            file.write(regress_output.to_markdown(checks, title) + "\n")
+    if os.environ.get("GITHUB_ACTIONS") == "true":
+        for annotation in regress_output.github_annotations(checks, title):
+            click.echo(annotation, err=to_stderr)

@@ -1,108 +1,231 @@
-"""What ``trm-edge regress`` leaves for people, programs, CI servers and GitHub."""
+"""Outputs of ``trm-edge regress`` for people, CI servers and GitHub: all words are made here."""
 
 from __future__ import annotations
 
-import json
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
+from trm_edge.cli.console import table_console
 from trm_edge.files import write_bytes
-from trm_edge.regression.check import Check, regressed
+from trm_edge.regression.check import Check, percent, regressed
 
-_MARKS = {"ok": "", "better": "better", "regressed": "REGRESSED", "not compared": "not compared"}
-_WIDTH = 140  # characters, of what no terminal shows
+_MARKS = {"ok": "", "better": "better", "regressed": "REGRESSED", "not_compared": "not compared"}
+_COLOURS = {"regressed": "red", "better": "green", "not_compared": "yellow"}
+_ANNOTATIONS = {"regressed": "error", "not_compared": "warning", "better": "notice"}
 _COLUMNS = ("check", "before", "now", "change", "allowed", "")
+_UNLIMITED = 10_000  # columns where standard output is not a terminal: no cell folds
+
+
+def summary(checks: Sequence[Check]) -> str:
+    """Count what regressed, in a few words.
+
+    Args:
+        checks: of one comparison.
+    """
+    count = len(regressed(checks))
+    return f"{count} regressed" if count else "nothing regressed"
+
+
+def sentence(check: Check) -> str:
+    """Format a check as a sentence for logs, JUnit and test failures.
+
+    Args:
+        check: the check.
+    """
+    reason = f". {check.reason}" if check.reason else ""
+    if check.verdict == "not_compared":
+        return f"{check.id}: not compared{reason}"
+    before, now, change, allowed = figures(check)
+    difference = f" ({change}, allowed {allowed})" if change else ""
+    return f"{check.id}: {before} before, {now} now{difference}{reason}"
+
+
+def figures(check: Check) -> tuple[str, str, str, str]:
+    """Format a check's numbers.
+
+    Args:
+        check: the check.
+
+    Returns:
+        The figure before, the figure now, the change and the budget; each may be empty.
+    """
+    return (
+        _figure(check, check.before),
+        _figure(check, check.now),
+        _change(check),
+        _budget(check),
+    )
+
+
+def make_table(checks: Sequence[Check], title: str) -> Table:
+    """Build the table of all checks. Its figures fold where a terminal is narrow; nothing is cut.
+
+    Args:
+        checks: of one comparison.
+        title: stands above the table.
+    """
+    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD)
+    for column in _COLUMNS:
+        whole = column in ("check", "")  # other columns fold first where a terminal is narrow
+        table.add_column(column, overflow="fold", no_wrap=whole)
+    for check in checks:
+        table.add_row(*_cells(check), style=_COLOURS.get(check.verdict))
+    return table
 
 
 def print_table(checks: Sequence[Check], title: str) -> None:
-    # Where nobody's terminal sets a width, none of the table is cut.
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH)
-    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD)
-    for column in _COLUMNS:
-        table.add_column(column)
-    colours = {"regressed": "red", "better": "green", "not compared": "yellow"}
-    for check in checks:
-        table.add_row(*_cells(check), style=colours.get(check.verdict))
-    console.print(table)
-    for check in checks:
-        if check.verdict != "ok" and check.why:
-            console.print(f"{check.name}: {check.why}", soft_wrap=True)
+    """Print the table of all checks, and below it the reasons of those that are not ok.
 
-
-def to_json(checks: Sequence[Check], about: Mapping[str, object]) -> str:
-    found = [check.name for check in regressed(checks)]
-    content = {**about, "regressed": found, "checks": [asdict(check) for check in checks]}
-    return json.dumps(content, indent=2)
+    Args:
+        checks: of one comparison.
+        title: stands above the table.
+    """
+    console = table_console(_UNLIMITED)
+    console.print(make_table(checks, title))
+    for check in checks:
+        if check.verdict != "ok" and check.reason:
+            console.print(f"{check.id}: {check.reason}", soft_wrap=True, markup=False)
 
 
 def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:
-    """JUnit XML: a test case a check, whole or not at all."""
-    failures = regressed(checks)
-    skipped = [check for check in checks if check.verdict == "not compared"]
-    counts = {"tests": len(checks), "failures": len(failures), "skipped": len(skipped), "errors": 0}
+    """Write JUnit XML with one test case for each check, whole or not at all.
+
+    Args:
+        path: the XML file.
+        checks: of one comparison.
+        suite: name of the test suite, and class name of its cases.
+    """
+    not_compared = [check for check in checks if check.verdict == "not_compared"]
     root = ET.Element("testsuites")
-    about = {"name": suite} | {name: str(count) for name, count in counts.items()}
-    cases = ET.SubElement(root, "testsuite", about)
+    cases = ET.SubElement(
+        root,
+        "testsuite",
+        name=suite,
+        tests=str(len(checks)),
+        failures=str(len(regressed(checks))),
+        skipped=str(len(not_compared)),
+        errors="0",
+    )
     for check in checks:
-        case = ET.SubElement(cases, "testcase", classname=suite, name=check.name)
+        case = ET.SubElement(cases, "testcase", classname=suite, name=check.id)
+        message = sentence(check)
         if check.verdict == "regressed":
-            ET.SubElement(case, "failure", message=check.line).text = check.line
-        elif check.verdict == "not compared":
-            ET.SubElement(case, "skipped", message=check.why)
+            ET.SubElement(case, "failure", message=message).text = message
+        elif check.verdict == "not_compared":
+            ET.SubElement(case, "skipped", message=check.reason or "")
         else:
-            ET.SubElement(case, "system-out").text = check.line
+            ET.SubElement(case, "system-out").text = message
     ET.indent(root)
     write_bytes(path, ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
 
 
 def to_markdown(checks: Sequence[Check], title: str) -> str:
-    """For a job's summary."""
-    found = regressed(checks)
-    verdict = f"{len(found)} regressed" if found else "nothing regressed"
-    lines = [f"### {title}: {verdict}\n", f"| {' | '.join(_COLUMNS)} |", "|---" * 6 + "|"]
+    """Format the checks for a GitHub job's summary.
+
+    Args:
+        checks: of one comparison.
+        title: becomes the heading.
+    """
+    separator = "|---" * len(_COLUMNS) + "|"
+    lines = [f"### {title}: {summary(checks)}\n", f"| {' | '.join(_COLUMNS)} |", separator]
     for check in checks:
         bold = "**" if check.verdict == "regressed" else ""
-        cells = (f"{bold}{cell}{bold}" if cell else "" for cell in _cells(check))
+        cells = [f"{bold}{cell}{bold}" if cell else "" for cell in _cells(check)]
         lines.append(f"| {' | '.join(cells)} |")
-    notes = [f"- {check.name}: {check.why}" for check in checks if check.why]
-    return "\n".join([*lines, "", *notes, ""])
-
-
-def for_github(
-    checks: Sequence[Check], title: str, environment: dict[str, str], say: Callable[[str], None]
-) -> None:
-    """The job's summary and annotations, where GitHub Actions runs this."""
-    summary = environment.get("GITHUB_STEP_SUMMARY")
-    if summary:
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(to_markdown(checks, title) + "\n")
-    if environment.get("GITHUB_ACTIONS") != "true":
-        return
-    kinds = {"regressed": "error", "not compared": "warning", "better": "notice"}
+    lines.append("")
     for check in checks:
-        if check.verdict in kinds:
-            say(f"::{kinds[check.verdict]} title={_escaped(title, True)}::{_escaped(check.line)}")
+        if check.reason:
+            lines.append(f"- {check.id}: {check.reason}")
+    lines.append("")
+    return "\n".join(lines)
 
 
-def _escaped(text: str, in_property: bool = False) -> str:
-    """As GitHub's toolkit escapes the data and properties of a workflow command."""
-    text = text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-    return text.replace(":", "%3A").replace(",", "%2C") if in_property else text
+def github_annotations(checks: Sequence[Check], title: str) -> list[str]:
+    """Format GitHub workflow commands: an annotation for each check that is not simply ok.
+
+    Args:
+        checks: of one comparison.
+        title: of every annotation.
+    """
+    annotations = []
+    for check in checks:
+        level = _ANNOTATIONS.get(check.verdict)
+        if level is not None:
+            message = _escape(sentence(check))
+            annotations.append(f"::{level} title={_escape_property(title)}::{message}")
+    return annotations
+
+
+def _escape(text: str) -> str:
+    """Escape the data of a workflow command as GitHub's toolkit does."""
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _escape_property(text: str) -> str:
+    return _escape(text).replace(":", "%3A").replace(",", "%2C")
 
 
 def _cells(check: Check) -> tuple[str, ...]:
-    return (
-        check.name,
-        check.then,
-        check.now,
-        check.change,
-        check.budget,
-        _MARKS[check.verdict],
-    )
+    return (check.id, *figures(check), _MARKS[check.verdict])
+
+
+def _figure(check: Check, value: float | None) -> str:
+    """Format a figure with its unit."""
+    if value is None:
+        return ""
+    if check.unit == "share":
+        return f"{100 * value:.1f} %"
+    if check.unit == "steps":
+        return f"{value:.2f} steps"
+    if check.unit == "cosine_distance":
+        return f"{value:.2e}"
+    if check.unit == "bytes":
+        return f"{value / 1e6:.2f} MB" if value >= 10e6 else f"{value / 1e3:.1f} kB"
+    if check.unit == "milliseconds":
+        return f"{value:.3g} ms"
+    if check.unit == "flag":
+        return "yes" if value else "no"
+    if check.unit == "limits":
+        return f"{value:g} broken"
+    if check.unit is not None and check.unit.startswith("times_"):
+        return f"{value:.3g} x {check.unit.removeprefix('times_').replace('_', ' ')}"
+    return f"{value:g}"
+
+
+def _change(check: Check) -> str:
+    """Format the change: percent, points of a share, or a count."""
+    change = check.change
+    if change is None:
+        return ""
+    if change.relative:
+        return percent(change)
+    if check.unit == "flag":
+        return "different" if change.value else ""
+    if check.unit != "share":
+        return f"{change.value:+g}" if change.value else ""
+    text = f"{_points(change.value)} points"
+    if change.interval is None:
+        return text
+    low, high = change.interval
+    return f"{text}, 95 % {_points(low)} to {_points(high)}"
+
+
+def _points(share: float) -> str:
+    """Format a difference of shares in points with two decimals; never ``-0.00``."""
+    return f"{round(100 * share, 2) + 0.0:+.2f}"
+
+
+def _budget(check: Check) -> str:
+    """Format the largest change for the worse that is allowed."""
+    if check.budget is None:
+        return "any" if check.unit == "flag" else ""
+    if check.budget == 0:
+        return "none"
+    if check.unit == "share":
+        return f"{100 * check.budget:+g} points"
+    return f"{100 * check.budget:+g} %"

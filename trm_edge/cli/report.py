@@ -1,4 +1,4 @@
-"""``trm-edge report``."""
+"""The command ``trm-edge report``."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from trm_edge.cli.options import threads_option
-from trm_edge.errors import BundleError, OutputExistsError
-from trm_edge.files import write_text
+from trm_edge.errors import OutputExistsError
+from trm_edge.files import check_writable, write_text
 from trm_edge.progress import progress_bars
 from trm_edge.report.make import ReportRequest, make_report, require_plotly
 
@@ -22,29 +22,42 @@ from trm_edge.report.make import ReportRequest, make_report, require_plotly
     default="report.html",
     show_default=True,
     metavar="FILE",
+    help="Write the page to this file.",
 )
-@click.option("--target", "targets", multiple=True, metavar="NAME", help="Repeatable. [all]")
 @click.option(
-    "--puzzles", type=click.IntRange(1), metavar="N", help="Of the held-out puzzles. [all]"
+    "--target",
+    "targets",
+    multiple=True,
+    metavar="NAME",
+    help="Report only this target; repeatable.  [default: all]",
+)
+@click.option(
+    "--puzzles",
+    type=click.IntRange(1),
+    metavar="N",
+    show_default="all",
+    help="Solve only the first N held-out puzzles.",
 )
 @click.option(
     "--bench",
     "bench_file",
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="What trm-edge bench -o wrote: what is in it is not measured again.",
+    help="Use the results that trm-edge bench -o wrote instead of measuring again.",
 )
-@click.option("--no-bench", is_flag=True, help="Time nothing: accuracy and steps alone.")
+@click.option(
+    "--no-bench", is_flag=True, help="Time nothing; report accuracy and halting steps only."
+)
 @click.option(
     "--baseline",
     "baselines",
     multiple=True,
     type=click.Path(path_type=Path, dir_okay=False),
     metavar="FILE",
-    help="Of trm-edge regress, drawn over time with the versions that git has; repeatable.",
+    help="Draw this baseline of trm-edge regress over time, with its versions in git; repeatable.",
 )
 @threads_option
-@click.option("--force", is_flag=True, help="Replace an existing file.")
+@click.option("--force", is_flag=True, help="Overwrite an existing file.")
 def command(
     bundles: tuple[Path, ...],
     output: Path,
@@ -56,17 +69,21 @@ def command(
     threads: int,
     force: bool,
 ) -> None:
-    """Write one HTML page about bundles: accuracy, latency, halting, carries, and a puzzle solved.
+    """Write an HTML report: accuracy, latency, halting, carry error, and a puzzle step by step.
 
-    The page needs no network and no other file. With --no-bench nothing is timed here; what --bench
-    holds is still shown.
+    The page needs no network and no other file. With --no-bench nothing is timed; results from
+    --bench are still shown.
 
     \b
     trm-edge report my-bundle
     trm-edge report int8 fp32 -o report.html --baseline baselines/cpu.json
     trm-edge bench my-bundle -o bench.json && trm-edge report my-bundle --bench bench.json
     """
-    _check_output(output, force=force)
+    if output.exists() and not force:
+        raise OutputExistsError(
+            f"{output} exists already. Pass --force to overwrite it, or choose another -o."
+        )
+    check_writable(output)
     require_plotly()
     request = ReportRequest(
         bundles=bundles,
@@ -81,15 +98,3 @@ def command(
         page = make_report(request, track)
     write_text(output, page)
     click.echo(f"Wrote {output}, {len(page.encode()) / 1e6:.1f} MB")
-
-
-def _check_output(output: Path, *, force: bool) -> None:
-    """Find out before anything is measured."""
-    if output.exists() and not force:
-        raise OutputExistsError(
-            f"{output} exists already. Pass --force to replace it, or another -o."
-        )
-    try:
-        output.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise BundleError(f"cannot write {output}: {error.strerror}. Choose another -o.") from error

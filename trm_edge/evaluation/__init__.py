@@ -1,1 +1,1 @@
-"""Accuracy, parity and latency of a bundle, with the statistics that make them mean something."""
+"""Accuracy, parity, latency, memory and energy of a bundle, with their statistics."""

@@ -1,140 +1,192 @@
-"""Several bundles side by side: how right, how fast, how big, each against its own float32."""
+"""Benchmark of a bundle's target: accuracy, latency, throughput, memory and energy."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend
 from trm_edge.bundle import Bundle
-from trm_edge.evaluation.energy import Meter, find_meter
+from trm_edge.errors import ConfigError
+from trm_edge.evaluation import energy
+from trm_edge.evaluation.energy import Meter
 from trm_edge.evaluation.footprint import footprint
 from trm_edge.evaluation.held_out import solve_held_out
 from trm_edge.evaluation.parity import ParityReport
 from trm_edge.evaluation.steps import float32_backend, repeated_step
-from trm_edge.evaluation.timing import Ratio, interleaved, ratio
+from trm_edge.evaluation.timing import WARM_UP_CALLS, Ratio, interleaved, ratio
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, silent
 
 ROUNDS = 7
-SECONDS = 0.3  # of a turn
-_LEAST_SECONDS = 2.0  # of the stream that throughput and energy are taken from
+SLOTS = (1, 32)
+TURN_SECONDS = 0.3
+_STREAM_SECONDS = 2.0  # shortest stream that throughput and energy are measured on
 
 
 @dataclass(frozen=True)
 class Latency:
-    """One ACT step of so many slots, in milliseconds."""
+    """Time of one ACT (adaptive computation time) step.
+
+    Args:
+        slots: number of slots.
+        p50_ms: median in milliseconds.
+        p90_ms: 90th percentile in milliseconds.
+        p99_ms: 99th percentile in milliseconds.
+        times_float32: how many times as fast as the float32 step, timed side by side; None where
+            the bundle has no float32 graph.
+    """
 
     slots: int
-    p50: float
-    p90: float
-    p99: float
-    times_float32: Ratio | None  # how many times as fast, side by side; None without its graph
+    p50_ms: float
+    p90_ms: float
+    p99_ms: float
+    times_float32: Ratio | None
 
 
 @dataclass(frozen=True)
 class BenchRow:
-    """One target of one bundle."""
+    """Measurements of one target of one bundle.
+
+    Args:
+        bundle: path of the bundle.
+        target: name of the target.
+        precision: precision of the target as exported.
+        engine: description of what ran the target.
+        size_bytes: size of the step graph or engine that ran.
+        parity: accuracy on the held-out puzzles, compared with float32.
+        latencies: time of a step by number of slots, ascending; at least one.
+        puzzles_per_second: throughput of a stream of held-out puzzles with adaptive halting.
+        peak_memory_bytes: peak memory of a process that solves one puzzle.
+        startup_seconds: time from the start of that process to its answer, median.
+        joules_per_puzzle: energy of that stream; None where the device does not report it.
+        pareto: True where no other row is both more accurate and faster.
+
+    Raises:
+        ConfigError: there are no latencies.
+    """
 
     bundle: str
     target: str
     precision: str
-    engine: str  # what runs it here
-    bytes: int  # of the step graph or the engine that runs
+    engine: str
+    size_bytes: int
     parity: ParityReport
     latencies: tuple[Latency, ...]
-    puzzles_per_second: float  # adaptive halting, a stream of held-out puzzles
-    peak_memory: int  # bytes, of a process that solves one puzzle
-    startup: float  # seconds, of such a process to its answer
+    puzzles_per_second: float
+    peak_memory_bytes: int
+    startup_seconds: float
     joules_per_puzzle: float | None
-    pareto: bool = field(default=False)  # none is both more right and quicker
+    pareto: bool = False
+
+    def __post_init__(self) -> None:
+        if not self.latencies:
+            raise ConfigError("latencies must have at least one entry, but it is empty")
 
     @property
     def exact(self) -> float:
-        """Share of the puzzles that are right with adaptive halting, 0..1."""
-        return self.parity.modes[1].exact_candidate
+        """Share of puzzles solved with adaptive halting, 0..1."""
+        return self.parity.adaptive.exact_candidate
 
     @property
     def steps(self) -> float:
-        """ACT steps on average."""
+        """Mean ACT steps per puzzle."""
         return self.parity.halting.steps_candidate
 
     @property
     def ms_per_puzzle(self) -> float:
-        """One after the other: steps times the step of the fewest slots."""
-        return self.steps * self.latencies[0].p50 / self.latencies[0].slots
-
-    def to_dict(self) -> dict[str, Any]:
-        content = asdict(self)
-        content["parity"] = self.parity.to_dict()
-        return content | {"exact": self.exact, "steps": self.steps}
+        """Milliseconds per puzzle, one after the other: steps times a step of the fewest slots."""
+        fewest_slots = self.latencies[0]
+        return self.steps * fewest_slots.p50_ms / fewest_slots.slots
 
 
 def bench(
     bundle: Bundle,
     target: str | None = None,
     *,
-    slots: Sequence[int] = (1, 32),
+    slots: Sequence[int] = SLOTS,
     puzzles: int | None = None,
     threads: int = 0,
     rounds: int = ROUNDS,
     track: Track = silent,
-    find: Callable[[], Meter | None] = find_meter,
+    find_meter: Callable[[], Meter | None] = energy.find_meter,
 ) -> BenchRow:
     """Measure one target of a bundle.
 
     Args:
+        bundle: the bundle.
+        target: name of the target; by default as in :meth:`Bundle.target`.
         slots: numbers of slots whose steps are timed, ascending.
-        puzzles: how many of the bundle's held-out puzzles; all by default.
-        threads: of the CPU; 0: every core.
+        puzzles: only the first held-out puzzles, this many; all by default.
+        threads: CPU threads; 0: every core.
+        rounds: turns of every timed step.
+        track: reports progress.
+        find_meter: finds the energy meter; replaced in tests.
+
+    Raises:
+        ConfigError: ``slots`` is empty.
+        BundleError: there is no such target, or the bundle's vectors are damaged.
+        EngineError: the target has an engine that does not fit this machine.
+        BackendError: the engine failed.
     """
+    if not slots:
+        raise ConfigError("slots must name at least one number of slots, but it is empty.")
     name, record = bundle.target(target)
+    path = str(bundle.path)
     run = solve_held_out(
-        bundle, name, puzzles=puzzles, threads=threads, track=track, description=f"{bundle.path}"
+        bundle, name, puzzles=puzzles, threads=threads, track=track, description=path
     )
-    reference = run.reference
-
-    def backend() -> Backend:
-        return bundle.backend(name, threads=threads)
-
-    latencies = tuple(
-        _latency(bundle, backend(), reference, count, threads, rounds)
-        for count in track(slots, f"{bundle.path}: steps", len(slots))
-    )
-    rate, joules = _stream(bundle, backend(), reference, slots[-1], find())
-    cold = footprint(bundle.path, name, threads=threads)
+    latencies = []
+    for count in track(slots, f"{path}: steps", len(slots)):
+        backend = bundle.backend(name, threads=threads)
+        latencies.append(_latency(bundle, backend, run.reference, count, threads, rounds))
+    backend = bundle.backend(name, threads=threads)
+    stream = _measure_stream(bundle, backend, run.reference, slots[-1], find_meter())
+    cold_start = footprint(bundle.path, name, threads=threads)
     return BenchRow(
-        bundle=str(bundle.path),
+        bundle=path,
         target=name,
         precision=record.precision,
         engine=run.engine,
-        bytes=bundle.size_of(name),
+        size_bytes=bundle.size_of(name),
         parity=run.report(),
-        latencies=latencies,
-        puzzles_per_second=rate,
-        peak_memory=cold.peak,
-        startup=float(np.median(cold.seconds)),
-        joules_per_puzzle=joules,
+        latencies=tuple(latencies),
+        puzzles_per_second=stream.puzzles_per_second,
+        peak_memory_bytes=cold_start.peak,
+        startup_seconds=float(np.median(cold_start.seconds)),
+        joules_per_puzzle=stream.joules_per_puzzle,
     )
 
 
 def mark_pareto(rows: Sequence[BenchRow]) -> list[BenchRow]:
-    """Mark those of which no other is at least as right and as quick, and better in one."""
+    """Mark the rows that no other row beats.
 
-    def beaten(row: BenchRow) -> bool:
-        mine = (-row.exact, row.ms_per_puzzle)
-        others = ((-one.exact, one.ms_per_puzzle) for one in rows)
-        return any(one != mine and one[0] <= mine[0] and one[1] <= mine[1] for one in others)
+    A row beats another if it is at least as accurate and at least as fast, and better in one.
 
-    return [replace(row, pareto=not beaten(row)) for row in rows]
+    Args:
+        rows: rows over the same puzzles.
+
+    Returns:
+        The rows in order, ``pareto`` set.
+    """
+    marked = []
+    for row in rows:
+        beaten = any(_beats(rival, row) for rival in rows)
+        marked.append(replace(row, pareto=not beaten))
+    return marked
+
+
+def _beats(rival: BenchRow, row: BenchRow) -> bool:
+    at_least_as_good = rival.exact >= row.exact and rival.ms_per_puzzle <= row.ms_per_puzzle
+    better = rival.exact > row.exact or rival.ms_per_puzzle < row.ms_per_puzzle
+    return at_least_as_good and better
 
 
 def _latency(
@@ -146,41 +198,55 @@ def _latency(
     rounds: int,
 ) -> Latency:
     table = bundle.puzzle_embeddings()
-    calls: list[float] = []
-
+    calls: list[float] = []  # seconds of every call of the step
     with ExitStack() as stack:
         step = repeated_step(stack.enter_context(backend), table, vectors, slots)
 
-        def timed() -> None:
-            began = time.perf_counter()
+        def timed_step() -> None:
+            start = time.perf_counter()
             step()
-            calls.append(time.perf_counter() - began)
+            calls.append(time.perf_counter() - start)
 
-        runs: dict[str, Callable[[], Any]] = {"step": timed}
-        plain = float32_backend(bundle, threads)
-        if plain is not None:
-            runs["float32"] = repeated_step(stack.enter_context(plain), table, vectors, slots)
-        times = interleaved(runs, rounds, SECONDS)
-    against: NDArray[np.float64] | None = times.get("float32")
-    p50, p90, p99 = (1e3 * float(q) for q in np.percentile(calls[2:], [50, 90, 99]))
-    return Latency(slots, p50, p90, p99, None if against is None else ratio(against, times["step"]))
+        runs: dict[str, Callable[[], Any]] = {"step": timed_step}
+        float32 = float32_backend(bundle, threads)
+        if float32 is not None:
+            runs["float32"] = repeated_step(stack.enter_context(float32), table, vectors, slots)
+        times = interleaved(runs, rounds, TURN_SECONDS)
+    # The first calls warm up: they may allocate or compile, so they say nothing of later ones.
+    milliseconds = 1e3 * np.array(calls[WARM_UP_CALLS:])
+    p50, p90, p99 = np.percentile(milliseconds, [50, 90, 99]).tolist()
+    times_float32 = None
+    if "float32" in times:
+        times_float32 = ratio(times["float32"], times["step"])
+    return Latency(slots, p50, p90, p99, times_float32)
 
 
-def _stream(
+@dataclass(frozen=True)
+class _Stream:
+    puzzles_per_second: float
+    joules_per_puzzle: float | None
+
+
+def _measure_stream(
     bundle: Bundle, backend: Backend, vectors: ParityVectors, slots: int, meter: Meter | None
-) -> tuple[float, float | None]:
-    """Puzzles a second, and joules a puzzle, of a stream that lasts some seconds."""
+) -> _Stream:
+    """Solve the held-out puzzles over and over for at least ``_STREAM_SECONDS``."""
     puzzles = vectors.puzzles()
     with Solver(backend, bundle.puzzle_embeddings(), batch=slots) as solver:
-        warm = islice(cycle(puzzles), 2 * slots)
-        began = time.perf_counter()
-        done = sum(1 for _ in solver.solve(warm))
-        each = (time.perf_counter() - began) / done
-        count = max(4 * slots, int(_LEAST_SECONDS / each))
+
+        def solve(count: int) -> float:
+            """Seconds to solve this many puzzles."""
+            start = time.perf_counter()
+            for _ in solver.solve(islice(cycle(puzzles), count)):
+                pass
+            return time.perf_counter() - start
+
+        warm_up_puzzles = 2 * slots
+        seconds_per_puzzle = solve(warm_up_puzzles) / warm_up_puzzles
+        count = max(4 * slots, int(_STREAM_SECONDS / seconds_per_puzzle))
         if meter is not None:
             meter.start()
-        began = time.perf_counter()
-        done = sum(1 for _ in solver.solve(islice(cycle(puzzles), count)))
-        seconds = time.perf_counter() - began
+        seconds = solve(count)
         joules = None if meter is None else meter.stop()
-    return done / seconds, None if joules is None else joules / done
+    joules_per_puzzle = None if joules is None else joules / count
+    return _Stream(count / seconds, joules_per_puzzle)

@@ -1,132 +1,127 @@
-"""What ``trm-edge bench -o`` wrote, ``trm-edge.bench/1``, so that nothing is measured twice."""
+"""``trm-edge.bench/2``: the file of ``trm-edge bench -o``, written and read here."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
+from trm_edge import records
 from trm_edge.bundle import Bundle
-from trm_edge.errors import BundleError
-from trm_edge.evaluation.bench import BenchRow, Latency
+from trm_edge.errors import RecordError
+from trm_edge.evaluation.bench import BenchRow
 from trm_edge.evaluation.machine import Machine
-from trm_edge.evaluation.parity import CarryParity, HaltingParity, ModeParity, ParityReport
-from trm_edge.evaluation.timing import Ratio
+from trm_edge.records import Format, RecordKind
 
-FORMAT = "trm-edge.bench/1"
-T = TypeVar("T")
+FORMAT = Format("trm-edge.bench", 2)
+_FIRST_FORMAT = Format("trm-edge.bench", 1)
+KIND = RecordKind(
+    FORMAT, "a benchmark", RecordError, "Measure again with: trm-edge bench BUNDLE -o FILE"
+)
+
+
+@dataclass(frozen=True)
+class BenchRecord:
+    """Content of a benchmark file.
+
+    Args:
+        machine: the machine measured on.
+        rows: one entry per target of a bundle.
+    """
+
+    machine: Machine
+    rows: tuple[BenchRow, ...]
+
+    def to_json(self) -> str:
+        """Encode as the JSON of ``trm-edge bench --json``."""
+        return records.encode(self, FORMAT)
 
 
 @dataclass(frozen=True)
 class BenchFile:
-    """Rows that were measured before, and on what."""
+    """A benchmark file that was read.
+
+    Args:
+        path: the file.
+        machine: the machine measured on.
+        rows: measurements by target and bundle.
+    """
 
     path: Path
     machine: Machine
     rows: tuple[BenchRow, ...]
 
     def find(self, bundle: Bundle, target: str) -> BenchRow | None:
-        """What was measured of a bundle's target; None where nothing was.
+        """Return the measurements of a bundle's target.
+
+        Args:
+            bundle: the bundle.
+            target: name of the target.
+
+        Returns:
+            The row; None where this target was not measured.
 
         Raises:
-            BundleError: it was measured when it was another file.
+            RecordError: the target was measured when its precision or size was different.
         """
         for row in self.rows:
             if row.target != target or Path(row.bundle).resolve() != bundle.path.resolve():
                 continue
-            was = (row.precision, row.bytes)
-            now = (bundle.manifest.targets[target].precision, bundle.size_of(target))
-            if was != now:
-                raise BundleError(
+            precision = bundle.manifest.targets[target].precision
+            size = bundle.size_of(target)
+            if (row.precision, row.size_bytes) != (precision, size):
+                raise RecordError(
                     f"{self.path} measured the target {target} of {bundle.path} when it was "
-                    f"{was[0]} in {was[1]} bytes, but now it is {now[0]} in {now[1]} bytes. "
-                    "Measure it again with trm-edge bench, or leave out --bench."
+                    f"{row.precision} in {row.size_bytes} bytes, but now it is {precision} in "
+                    f"{size} bytes. Measure again with: trm-edge bench {bundle.path} -o "
+                    f"{self.path}, or leave out --bench."
                 )
             return row
         return None
 
 
-def read_bench(path: Path) -> BenchFile:
-    """
+def write_bench(path: Path, record: BenchRecord) -> None:
+    """Write a benchmark file.
+
+    Args:
+        path: the file; missing folders are created.
+        record: its content.
+
     Raises:
-        BundleError: not there, nothing of ``trm-edge bench``, of another version, or damaged.
+        OutputError: the file cannot be written.
     """
-    try:
-        raw = json.loads(path.read_text(encoding="utf-8"), parse_constant=_refuse)
-    except FileNotFoundError as error:
-        raise BundleError(
-            f"there is no file {path}. Write one with: trm-edge bench BUNDLE -o {path}"
-        ) from error
-    except (OSError, ValueError) as error:
-        raise BundleError(f"{path} cannot be read as a benchmark: {error}.") from error
-    found = raw.get("format") if isinstance(raw, dict) else None
-    if found != FORMAT:
-        raise BundleError(
-            f"{path} is no benchmark of this version: its format is {found!r}, expected "
-            f"{FORMAT!r}. Write it again with: trm-edge bench BUNDLE -o {path}"
-        )
-    try:
-        rows = tuple(_row(one) for one in raw["rows"])
-        return BenchFile(path, Machine.from_dict(raw["machine"]), rows)
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise BundleError(
-            f"{path} is damaged ({error!r}). Write it again with: trm-edge bench BUNDLE -o {path}"
-        ) from error
+    records.write(path, record, FORMAT)
 
 
-def _refuse(constant: str) -> None:
-    raise ValueError(f"{constant} is no figure")
+def read_bench(path: Path) -> BenchFile:
+    """Read a benchmark file.
 
+    Args:
+        path: the file.
 
-def _row(raw: Mapping[str, Any]) -> BenchRow:
-    parity, joules = raw["parity"], raw["joules_per_puzzle"]
-    latencies = tuple(_latency(one) for one in raw["latencies"])
-    if not latencies or len(parity["modes"]) != 2:
-        raise ValueError(f"{len(latencies)} latencies, {len(parity['modes'])} halting modes")
-    return BenchRow(
-        bundle=str(raw["bundle"]),
-        target=str(raw["target"]),
-        precision=str(raw["precision"]),
-        engine=str(raw["engine"]),
-        bytes=int(raw["bytes"]),
-        parity=ParityReport(
-            puzzles=int(parity["puzzles"]),
-            labelled=bool(parity["labelled"]),
-            modes=tuple(_made(ModeParity, mode) for mode in parity["modes"]),
-            halting=_made(HaltingParity, parity["halting"]),
-            carry=_made(CarryParity, parity["carry"]),
-        ),
-        latencies=latencies,
-        puzzles_per_second=float(raw["puzzles_per_second"]),
-        peak_memory=int(raw["peak_memory"]),
-        startup=float(raw["startup"]),
-        joules_per_puzzle=None if joules is None else float(joules),
+    Raises:
+        RecordError: the file does not exist, is not a benchmark, is of another version, or is
+            damaged.
+    """
+    record = records.read(
+        path,
+        BenchRecord,
+        KIND,
+        missing=f"{path} does not exist. Write it with: trm-edge bench BUNDLE -o {path}",
+        upgrade=partial(_refuse_first_version, path),
     )
+    return BenchFile(path, record.machine, record.rows)
 
 
-def _latency(raw: Mapping[str, Any]) -> Latency:
-    p50, p90, p99 = (float(raw[name]) for name in ("p50", "p90", "p99"))
-    times = raw["times_float32"]
-    return Latency(int(raw["slots"]), p50, p90, p99, None if times is None else _made(Ratio, times))
-
-
-def _floats(values: Any) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
-
-
-_READ: dict[str, Callable[[Any], Any]] = {
-    "int": int,
-    "float": float,
-    "str": str,
-    "tuple[float, float]": _floats,
-    "tuple[float, ...]": _floats,
-    "tuple[int, ...]": lambda values: tuple(int(value) for value in values),
-}
-
-
-def _made(kind: Callable[..., T], raw: Mapping[str, Any]) -> T:
-    """A flat dataclass, each field read as what it is declared to be."""
-    declared = fields(kind)  # type: ignore[arg-type]
-    return kind(**{field.name: _READ[str(field.type)](raw[field.name]) for field in declared})
+def _refuse_first_version(path: Path, raw: Any) -> Any:
+    """Refuse ``/1``, whose keys had other names and no units; it was never released."""
+    content_format = None
+    if isinstance(raw, dict):
+        content_format = Format.parse(raw.get("format"))
+    if content_format == _FIRST_FORMAT:
+        raise RecordError(
+            f"{path} has format {content_format}, but this version of trm-edge reads {FORMAT}. "
+            f"Measure again with: trm-edge bench BUNDLE -o {path}"
+        )
+    return raw

@@ -1,8 +1,8 @@
-"""Joules, where the device tells: NVML on datacenter GPUs, ``tegrastats`` on a Jetson.
+"""Energy in joules, where the device reports it: NVML on GPUs, ``tegrastats`` on a Jetson.
 
 Both are read around a piece of work. NVML has a counter in millijoules since Volta
-(``nvmlDeviceGetTotalEnergyConsumption``); tegrastats prints the board's power in milliwatts, of
-which the mean over the work times its seconds is taken. Neither has been read on a device yet.
+(``nvmlDeviceGetTotalEnergyConsumption``). tegrastats prints the board's power in milliwatts; its
+mean during the work times the duration is the energy. Neither has been read on a device yet.
 """
 
 from __future__ import annotations
@@ -13,20 +13,21 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 # The board's input: VDD_IN on Orin and Thor, POM_5V_IN on the generations before.
 _POWER = re.compile(r"\b(?:VDD_IN|POM_5V_IN|VIN_SYS_5V0|VIN) (\d+)(?:mW)?/")
-_INTERVAL = 50  # ms between two lines of tegrastats
+_INTERVAL_MS = 50  # between two lines of tegrastats
 
 
 @dataclass
 class Meter:
-    """Joules of the work between ``start`` and ``stop``.
+    """An energy meter: joules used between ``start`` and ``stop``.
 
     Args:
-        source: what is read, for people.
-        start: begins; ``stop`` ends and returns joules, None where nothing was read.
+        source: name of the data source, for people.
+        start: begins a measurement.
+        stop: ends it and returns joules; None where nothing was read.
     """
 
     source: str
@@ -35,75 +36,95 @@ class Meter:
 
 
 def find_meter() -> Meter | None:
-    """What this machine can be measured by, None where by nothing."""
+    """Find the energy meter of this machine: tegrastats, else NVML.
+
+    Returns:
+        The meter; None where the machine has neither.
+    """
     if shutil.which("tegrastats"):
-        reader = _Tegrastats()
-        return Meter("tegrastats", reader.start, reader.stop)
-    counter = _nvml_counter()
-    if counter is None:
+        tegrastats = _Tegrastats()
+        return Meter("tegrastats", tegrastats.start, tegrastats.stop)
+    read_millijoules = _nvml_counter()
+    if read_millijoules is None:
         return None
-    reading = _Counter(counter)
-    return Meter("NVML", reading.start, reading.stop)
+    counter = _Counter(read_millijoules)
+    return Meter("NVML", counter.start, counter.stop)
 
 
 def watts(line: str) -> float | None:
-    """The board's input power in a line of tegrastats.
+    """Parse the board's input power from a line of tegrastats.
+
+    Args:
+        line: one line of output.
+
+    Returns:
+        Watts; None where the line has no input power.
 
     >>> watts("RAM 2448/7620MB CPU [2%@729] VDD_IN 4902mW/4902mW VDD_CPU_GPU_CV 560mW/560mW")
     4.902
     """
-    found = _POWER.search(line)
-    return None if found is None else int(found[1]) / 1e3
+    match = _POWER.search(line)
+    return None if match is None else int(match[1]) / 1e3
 
 
-@dataclass
 class _Counter:
-    millijoules: Callable[[], int]
-    _began: int = 0
+    """Energy from a counter that only rises, in millijoules."""
+
+    def __init__(self, millijoules: Callable[[], int]) -> None:
+        self._millijoules = millijoules
+        self._at_start = 0
 
     def start(self) -> None:
-        self._began = self.millijoules()
+        self._at_start = self._millijoules()
 
     def stop(self) -> float | None:
-        return (self.millijoules() - self._began) / 1e3
+        return (self._millijoules() - self._at_start) / 1e3
 
 
-@dataclass
 class _Tegrastats:
-    _process: subprocess.Popen[str] | None = None
-    _began: float = field(default=0.0)
+    """Energy from the mean power that tegrastats prints."""
+
+    def __init__(self) -> None:
+        self._process: subprocess.Popen[str] | None = None
+        self._start_time = 0.0
 
     def start(self) -> None:
-        self._process = subprocess.Popen(
-            ["tegrastats", "--interval", str(_INTERVAL)], stdout=subprocess.PIPE, text=True
-        )
-        self._began = time.perf_counter()
+        command = ["tegrastats", "--interval", str(_INTERVAL_MS)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        self._start_time = time.perf_counter()
 
     def stop(self) -> float | None:
         if self._process is None:
             return None
-        seconds = time.perf_counter() - self._began
+        seconds = time.perf_counter() - self._start_time
         self._process.terminate()
-        lines, _ = self._process.communicate(timeout=10)
+        output, _ = self._process.communicate(timeout=10)
         self._process = None
-        read = [power for power in map(watts, lines.splitlines()) if power is not None]
-        return seconds * sum(read) / len(read) if read else None
+        readings = []
+        for line in output.splitlines():
+            power = watts(line)
+            if power is not None:
+                readings.append(power)
+        if not readings:
+            return None
+        return seconds * sum(readings) / len(readings)
 
 
 def _nvml_counter() -> Callable[[], int] | None:
-    """Reads the first GPU's energy in millijoules."""
+    """A function that reads the first GPU's energy in millijoules; None where NVML has none."""
     try:
         nvml = ctypes.CDLL("libnvidia-ml.so.1")
     except OSError:
         return None
-    handle, value = ctypes.c_void_p(), ctypes.c_ulonglong()
+    handle = ctypes.c_void_p()
+    energy = ctypes.c_ulonglong()
     if nvml.nvmlInit_v2() or nvml.nvmlDeviceGetHandleByIndex_v2(0, ctypes.byref(handle)):
         return None
+    if nvml.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(energy)):
+        return None  # GPUs before Volta have no counter
 
     def read() -> int:
-        nvml.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(value))
-        return value.value
+        nvml.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(energy))
+        return energy.value
 
-    if nvml.nvmlDeviceGetTotalEnergyConsumption(handle, ctypes.byref(value)):
-        return None  # not before Volta
     return read

@@ -1,14 +1,15 @@
-"""Peak memory and start-up of a process that solves a puzzle: measured in one of its own.
+"""Peak memory and start-up time of a process that solves one puzzle.
+
+:func:`footprint` starts such processes, each as
 
     python -m trm_edge.evaluation.footprint BUNDLE TARGET THREADS
 
-prints the peak. :func:`footprint` starts it, and something to compare it with.
+which prints its peak memory in bytes, and processes that only import to compare them with.
 """
 
 from __future__ import annotations
 
 import re
-import resource
 import subprocess
 import sys
 import time
@@ -21,77 +22,99 @@ from numpy.typing import NDArray
 
 from trm_edge.errors import BackendError
 
-# What every process pays that runs a model: the ratio to it says what the bundle adds.
-_ALONE = f"import numpy, onnxruntime; from {__name__} import peak; print(peak())"
-_HIGH_WATER = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
+# Imports that every process pays for that runs a model: what exceeds them is the bundle's share.
+_IMPORTS_ONLY = f"import numpy, onnxruntime; from {__name__} import peak; print(peak())"
+_HIGH_WATER_MARK = re.compile(r"^VmHWM:\s+(\d+) kB$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
 class Footprint:
-    """A cold process, from nothing to its first answer."""
+    """Cost of a cold process, from its start to its first answer.
 
-    seconds: NDArray[np.float64]  # of each start, by the wall's clock
-    cpu: NDArray[np.float64]  # CPU time of each: what others on the machine do is not in it
-    cpu_alone: NDArray[np.float64]  # of starts beside them, of a process that imports alone
-    peak: int  # bytes, median
+    Args:
+        seconds: wall-clock time of each start, (n,).
+        cpu: CPU seconds of each start, (n,); other processes on the machine do not count.
+        cpu_alone: CPU seconds of processes that only import, started in turn with the others, (n,).
+        peak: peak memory in bytes, median.
+        peak_alone: peak memory of the processes that only import in bytes, median.
+    """
+
+    seconds: NDArray[np.float64]
+    cpu: NDArray[np.float64]
+    cpu_alone: NDArray[np.float64]
+    peak: int
     peak_alone: int
 
 
 def footprint(bundle: Path, target: str, *, threads: int = 1, times: int = 5) -> Footprint:
-    """Start ``times`` processes of both kinds, in turn.
+    """Start processes that solve one puzzle and processes that only import, in turn.
+
+    Args:
+        bundle: folder of the bundle.
+        target: name of the target.
+        threads: CPU threads of the solver; 0: every core.
+        times: number of processes of each sort.
 
     Raises:
-        BackendError: the process failed; has what it said.
+        BackendError: a process failed; includes its standard error.
     """
-    solve = [sys.executable, "-m", __name__, str(bundle), target, str(threads)]
-    own, alone = [], []
+    solve_command = [sys.executable, "-m", __name__, str(bundle), target, str(threads)]
+    import_command = [sys.executable, "-c", _IMPORTS_ONLY]
+    solving = []
+    importing = []
     for _ in range(times):
-        alone.append(_run([sys.executable, "-c", _ALONE]))
-        own.append(_run(solve))
+        importing.append(_start(import_command))
+        solving.append(_start(solve_command))
     return Footprint(
-        np.array([one.seconds for one in own]),
-        np.array([one.cpu for one in own]),
-        np.array([one.cpu for one in alone]),
-        int(np.median([one.peak for one in own])),
-        int(np.median([one.peak for one in alone])),
+        seconds=np.array([start.seconds for start in solving]),
+        cpu=np.array([start.cpu for start in solving]),
+        cpu_alone=np.array([start.cpu for start in importing]),
+        peak=int(np.median([start.peak for start in solving])),
+        peak_alone=int(np.median([start.peak for start in importing])),
     )
+
+
+def peak() -> int:
+    """Return the peak memory of this process in bytes.
+
+    Linux keeps ``ru_maxrss`` over fork and exec, so that a child of a large process seems large;
+    ``VmHWM`` of /proc is used where there is one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        match = _HIGH_WATER_MARK.search(status.read_text())
+        if match is not None:
+            return 1024 * int(match[1])
+    import resource  # POSIX only
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 class _Start(NamedTuple):
     seconds: float
-    cpu: float
-    peak: int
+    cpu: float  # seconds
+    peak: int  # bytes
 
 
-def _run(command: list[str]) -> _Start:
-    began, cpu = time.perf_counter(), _cpu_of_children()
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    seconds, cpu = time.perf_counter() - began, _cpu_of_children() - cpu
-    if done.returncode:
-        raise BackendError(
-            f"a process that solves one puzzle failed: {done.stderr.strip()[-2000:]}"
-        )
-    return _Start(seconds, cpu, int(done.stdout.splitlines()[-1]))
+def _start(command: list[str]) -> _Start:
+    start_time = time.perf_counter()
+    start_cpu = _cpu_of_children()
+    process = subprocess.run(command, capture_output=True, text=True, check=False)
+    seconds = time.perf_counter() - start_time
+    cpu = _cpu_of_children() - start_cpu
+    if process.returncode:
+        message = process.stderr.strip()[-2000:]
+        raise BackendError(f"a process that solves one puzzle failed: {message}")
+    return _Start(seconds, cpu, int(process.stdout.splitlines()[-1]))
 
 
 def _cpu_of_children() -> float:
-    """Seconds that processes have computed which this one started and that have ended."""
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    return used.ru_utime + used.ru_stime
+    """CPU seconds of the processes that this one started and that have ended."""
+    import resource  # POSIX only
 
-
-def peak() -> int:
-    """Bytes that this process has had in memory at most.
-
-    Linux keeps ``ru_maxrss`` over fork and exec, so that a child of a large process seems large.
-    """
-    status = Path("/proc/self/status")
-    found = _HIGH_WATER.search(status.read_text()) if status.exists() else None
-    if found is not None:
-        return 1024 * int(found[1])
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (
-        1 if sys.platform == "darwin" else 1024
-    )
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _main(bundle: str, target: str, threads: str) -> None:

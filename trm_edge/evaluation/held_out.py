@@ -16,8 +16,8 @@ class HeldOutRun:
 
     Args:
         target: name of the target.
-        precision: as the manifest has it.
-        engine: what ran the target, for people.
+        precision: precision of the target, from the manifest.
+        engine: description of what ran the target.
         reference: the float32 model's answers.
         candidate: the target's answers to the same puzzles.
     """
@@ -29,7 +29,7 @@ class HeldOutRun:
     candidate: ParityVectors
 
     def report(self) -> ParityReport:
-        """Both compared, puzzle by puzzle."""
+        """Compare both, puzzle by puzzle."""
         return compare(self.reference, self.candidate)
 
 
@@ -47,10 +47,10 @@ def solve_held_out(
     Args:
         bundle: the bundle.
         target: name of the target; by default as in :meth:`Bundle.target`.
-        puzzles: only the first so many; all by default.
-        threads: of the CPU; 0: every core.
+        puzzles: only the first puzzles, this many; all by default.
+        threads: CPU threads; 0: every core.
         track: reports progress.
-        description: what the progress is called; target and precision by default.
+        description: label of the progress; target and precision by default.
 
     Raises:
         BundleError: there is no such target, or the bundle's vectors are damaged.
@@ -68,6 +68,6 @@ def solve_held_out(
         reference.puzzles(),
         reference.labels,
         track=track,
-        what=description or f"{name}, {record.precision}",
+        description=description or f"{name}, {record.precision}",
     )
     return HeldOutRun(name, record.precision, backend.describe(), reference, candidate)

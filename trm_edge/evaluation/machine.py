@@ -1,4 +1,4 @@
-"""What figures were taken on, and whether two machines are of one kind."""
+"""Description of the machine that figures are measured on."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from trm_edge.backends.onnxruntime import available_cores
 
-_CPU = Path("/proc/cpuinfo")
-_DESIGN = ("cpu family", "model", "CPU implementer", "CPU part")  # lines of it, x86 and ARM
-_MODEL = Path("/proc/device-tree/model")  # a Jetson says its name here
-# Those that decide which kernels a runtime takes.
+_CPUINFO = Path("/proc/cpuinfo")
+_BOARD_MODEL = Path("/proc/device-tree/model")  # the name of a Jetson
+# Lines of /proc/cpuinfo that identify the CPU's design, on x86 and on ARM.
+_DESIGN_KEYS = ("cpu family", "model", "CPU implementer", "CPU part")
+# Instruction sets that decide which kernels a runtime selects.
 _INSTRUCTIONS = frozenset(
     {
         "avx2",
@@ -33,7 +33,18 @@ _INSTRUCTIONS = frozenset(
 
 @dataclass(frozen=True)
 class Machine:
-    """A machine and what computes on it."""
+    """A machine and the software that computes on it.
+
+    Args:
+        cpu: name of the CPU, or of the board where it has one.
+        instructions: instruction sets that decide which kernels a runtime selects.
+        gpus: names of the NVIDIA GPUs.
+        system: operating system and architecture.
+        cores: number of cores this process may use.
+        python: version of Python.
+        onnxruntime: version of ONNX Runtime.
+        design: the CPU's family and model numbers; clouds often hide them in its name.
+    """
 
     cpu: str
     instructions: tuple[str, ...]
@@ -42,66 +53,77 @@ class Machine:
     cores: int
     python: str
     onnxruntime: str
-    design: str = ""  # of the CPU, as its maker counts; clouds often hide the number in its name
+    design: str = ""
 
     @classmethod
     def current(cls) -> Machine:
-        """This one."""
+        """Describe this machine."""
         import onnxruntime
 
         from trm_edge.engines.driver import probe
 
-        told = _told()
-        flags = set((told.get("flags") or told.get("Features") or "").split())
+        cpuinfo = _read_cpuinfo()
+        flags = cpuinfo.get("flags") or cpuinfo.get("Features") or ""
+        design = [f"{key} {cpuinfo[key]}" for key in _DESIGN_KEYS if key in cpuinfo]
         return cls(
-            cpu=_name() or told.get("model name") or platform.processor() or platform.machine(),
-            instructions=tuple(sorted(flags & _INSTRUCTIONS)),
+            cpu=cpu_name(),
+            instructions=tuple(sorted(_INSTRUCTIONS.intersection(flags.split()))),
             gpus=tuple(gpu.name for gpu in probe().gpus),
             system=f"{platform.system()} {platform.machine()}",
             cores=available_cores(),
             python=platform.python_version(),
             onnxruntime=onnxruntime.__version__,
-            design=" ".join(f"{key} {told[key]}" for key in _DESIGN if key in told),
+            design=" ".join(design),
         )
 
     def same_kind(self, other: Machine) -> bool:
-        """Whether ratios of times taken on one can be expected on the other.
+        """Tell whether ratios of times measured on one machine can be expected on the other.
 
-        The number of cores does not matter, since a CPU's steps are compared on one thread.
+        The number of cores does not matter, because CPU steps are compared on one thread.
+
+        Args:
+            other: another machine.
         """
         return self.kind == other.kind
 
     @property
     def kind(self) -> str:
-        """What decides about speed, in one line."""
-        about = (self.design, " ".join(self.instructions), self.system)
-        return ", ".join([f"{self.cpu} ({'; '.join(one for one in about if one)})", *self.gpus])
+        """The properties that decide about speed, in one line."""
+        details = [self.design, " ".join(self.instructions), self.system]
+        description = "; ".join(detail for detail in details if detail)
+        return ", ".join([f"{self.cpu} ({description})", *self.gpus])
 
     def __str__(self) -> str:
         gpus = f", {', '.join(self.gpus)}" if self.gpus else ""
-        features = f" ({', '.join(self.instructions)})" if self.instructions else ""
+        instructions = f" ({', '.join(self.instructions)})" if self.instructions else ""
         return (
-            f"{self.cpu}{features}, {self.cores} cores{gpus}, ONNX Runtime {self.onnxruntime}, "
+            f"{self.cpu}{instructions}, {self.cores} cores{gpus}, ONNX Runtime {self.onnxruntime}, "
             f"load {_load():.2f}"
         )
 
-    @classmethod
-    def from_dict(cls, values: dict[str, Any]) -> Machine:
-        made: dict[str, Any] = {
-            k: tuple(v) if isinstance(v, list) else v for k, v in values.items()
-        }
-        return cls(**made)
+
+def cpu_name() -> str:
+    """Name the CPU: the board's name on a Jetson, else the CPU's model name on x86 and ARM."""
+    if _BOARD_MODEL.exists():
+        board = _BOARD_MODEL.read_text(errors="replace").strip("\0 \n")
+        if board:
+            return board
+    model_name = _read_cpuinfo().get("model name")
+    return model_name or platform.processor() or platform.machine()
 
 
-def _told() -> dict[str, str]:
-    text = _CPU.read_text(errors="replace") if _CPU.exists() else ""
-    pairs = (line.split(":", 1) for line in text.splitlines() if ":" in line)
-    return {key.strip(): value.strip() for key, value in pairs}
-
-
-def _name() -> str:
-    return _MODEL.read_text(errors="replace").strip("\0 \n") if _MODEL.exists() else ""
+def _read_cpuinfo() -> dict[str, str]:
+    """The last value of each key of ``/proc/cpuinfo``; empty on other systems than Linux."""
+    values: dict[str, str] = {}
+    if not _CPUINFO.exists():
+        return values
+    for line in _CPUINFO.read_text(errors="replace").splitlines():
+        key, separator, value = line.partition(":")
+        if separator:
+            values[key.strip()] = value.strip()
+    return values
 
 
 def _load() -> float:
+    """Load average of the last minute; 0 where the system has none."""
     return os.getloadavg()[0] if hasattr(os, "getloadavg") else 0.0

@@ -1,4 +1,4 @@
-"""``sensitivity.json`` of a bundle: what quantizing each layer alone does."""
+"""``sensitivity.json`` of a bundle: the effect of quantizing each layer alone."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class LayerSensitivity:
         first_step: mean 1 - cosine of the carries after the first step.
         last_step: the same after the last step.
         halting: mean absolute difference of q_halt over all steps, a logit.
-        lost: puzzles that only float32 solves, in the halting mode where they are more.
-        gained: puzzles that only the quantized model solves.
+        lost: number of puzzles only float32 solves, in the halting mode where they are more.
+        gained: number of puzzles only the quantized model solves.
     """
 
     layer: str
@@ -37,11 +37,11 @@ class LayerSensitivity:
 
 @dataclass(frozen=True)
 class LayerRanking:
-    """Layers by what they cost, the costliest first.
+    """Layers by the accuracy they cost, the costliest first.
 
     Args:
-        puzzles: number of puzzles that this was measured on.
-        layers: one entry a layer.
+        puzzles: number of puzzles measured on.
+        layers: one entry per layer.
     """
 
     puzzles: int
@@ -49,14 +49,21 @@ class LayerRanking:
 
 
 def upgraded(raw: Any) -> Any:
-    """The parsed file as this version writes it; the first releases wrote a list.
+    """Convert a parsed file to what this version writes; the first releases wrote a list.
 
     Args:
         raw: the parsed JSON.
+
+    Returns:
+        The content with its format line; ``raw`` itself where it is not a list.
     """
     if not isinstance(raw, list):
         return raw
     entries = [entry for entry in raw if isinstance(entry, dict)]
     puzzles = entries[0].get("puzzles", 0) if entries else 0
-    layers = [{key: entry[key] for key in entry if key != "puzzles"} for entry in entries]
+    layers = []
+    for entry in entries:
+        layer = dict(entry)
+        layer.pop("puzzles", None)
+        layers.append(layer)
     return {"format": str(FORMAT), "puzzles": puzzles, "layers": layers}

@@ -1,12 +1,22 @@
-"""What a comparison on the same puzzles needs, without scipy."""
+"""Statistics of proportions and paired flips, without scipy."""
 
 from __future__ import annotations
 
 from math import comb, sqrt
 
+_Z95 = 1.959964  # standard normal quantile of a two-sided 95 % interval
 
-def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """Wilson's score interval of a proportion, 95 % by default (JASA 22, 1927).
+
+def wilson_interval(successes: int, trials: int, z: float = _Z95) -> tuple[float, float]:
+    """Compute Wilson's score interval of a proportion (Wilson, JASA 22, 1927).
+
+    Args:
+        successes: number of successes.
+        trials: number of trials; with 0 the interval is (0, 1).
+        z: standard normal quantile; 95 % by default.
+
+    Returns:
+        Lower and upper end, 0..1.
 
     >>> low, high = wilson_interval(90, 100)
     >>> round(low, 3), round(high, 3)
@@ -22,7 +32,11 @@ def wilson_interval(successes: int, trials: int, z: float = 1.959964) -> tuple[f
 
 
 def mcnemar_exact(lost: int, gained: int) -> float:
-    """Two-sided exact McNemar p-value of paired flips: binomial(lost + gained, 1/2).
+    """Compute the two-sided exact McNemar p-value of paired flips: binomial(lost + gained, 1/2).
+
+    Args:
+        lost: number of puzzles only the first run solves.
+        gained: number of puzzles only the second run solves.
 
     >>> mcnemar_exact(5, 5)
     1.0
@@ -36,16 +50,29 @@ def mcnemar_exact(lost: int, gained: int) -> float:
     return min(1.0, 2.0 * tail / float(2**flips))
 
 
-def paired_drop(lost: int, gained: int, trials: int, z: float = 1.959964) -> tuple[float, float]:
-    """Interval of the share that is lost on balance, by paired flips (Agresti and Min, 2005).
+def paired_drop(lost: int, gained: int, trials: int, z: float = _Z95) -> tuple[float, float]:
+    """Compute the interval of the share lost on balance, from paired flips.
 
-    Half a flip of either kind is added, so that no flips among few puzzles prove little.
+    Half a flip of each kind is added (Agresti and Min, 2005), so that no flips among few puzzles
+    prove little.
+
+    Args:
+        lost: number of puzzles only the first run solves.
+        gained: number of puzzles only the second run solves.
+        trials: number of puzzles.
+        z: standard normal quantile; 95 % by default.
+
+    Returns:
+        Lower and upper end of (lost - gained) / trials, -1..1.
 
     >>> low, high = paired_drop(5, 5, 2000)
     >>> round(100 * low, 2), round(100 * high, 2)
     (-0.32, 0.32)
     """
-    one, other, n = lost + 0.5, gained + 0.5, trials + 2.0
-    middle = (one - other) / n
-    half = z * sqrt(one + other - (one - other) ** 2 / n) / n
+    adjusted_lost = lost + 0.5
+    adjusted_gained = gained + 0.5
+    count = trials + 2.0
+    balance = adjusted_lost - adjusted_gained
+    middle = balance / count
+    half = z * sqrt(adjusted_lost + adjusted_gained - balance**2 / count) / count
     return middle - half, middle + half

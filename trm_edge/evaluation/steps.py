@@ -1,4 +1,4 @@
-"""A bundle's step as something that can be called and timed, and its float32 twin."""
+"""A bundle's step as a callable to be timed, and the float32 step that it is timed beside."""
 
 from __future__ import annotations
 
@@ -15,12 +15,24 @@ from trm_edge.evaluation.vectors import ParityVectors
 
 
 def on_cpu(backend: Backend) -> bool:
-    """Whether the calling thread does the work, so that its own CPU time says what it costs."""
+    """Tell whether the calling thread does the work, so that its CPU time is the cost of a step.
+
+    Args:
+        backend: any backend.
+    """
     return isinstance(backend, OnnxRuntimeBackend) and backend.provider == CPU_PROVIDER
 
 
 def float32_backend(bundle: Bundle, threads: int = 0) -> OnnxRuntimeBackend | None:
-    """The same checkpoint's float32 graph on a CPU, None where the bundle was made without."""
+    """Create a CPU backend of the same checkpoint's float32 graph.
+
+    Args:
+        bundle: the bundle.
+        threads: CPU threads; 0: every core.
+
+    Returns:
+        The backend, not yet loaded; None where the bundle was exported without that graph.
+    """
     path = bundle.manifest.float32
     if path is None:
         return None
@@ -30,12 +42,27 @@ def float32_backend(bundle: Bundle, threads: int = 0) -> OnnxRuntimeBackend | No
 def repeated_step(
     backend: Backend, table: NDArray[np.float32] | None, vectors: ParityVectors, slots: int
 ) -> Callable[[], Any]:
-    """One more ACT step of ``slots`` slots at every call; the backend is active already."""
-    rows = np.arange(slots) % len(vectors)
-    tokens = vectors.tokens[rows].astype(np.int32)
-    given = None if table is None else np.asarray(table[vectors.identifiers[rows]], np.float32)
-    reset = np.ones(slots, np.bool_)
+    """Start the backend on held-out puzzles and return a call that runs one more ACT step.
+
+    Args:
+        backend: an active backend.
+        table: puzzle embeddings (N, E) float32; None where the model has none.
+        vectors: puzzles to fill the slots with, repeated where there are fewer than slots.
+        slots: number of slots.
+
+    Returns:
+        A callable; each call runs one step of all slots.
+    """
+    indices = np.arange(slots) % len(vectors)
+    tokens = vectors.tokens[indices].astype(np.int32)
+    embeddings: NDArray[np.float32] | None = None
+    if table is not None:
+        embeddings = np.asarray(table[vectors.identifiers[indices]], np.float32)
     backend.start(slots)
-    backend.step(tokens, given, reset)
-    reset = np.zeros(slots, np.bool_)
-    return lambda: backend.step(tokens, given, reset)
+    backend.step(tokens, embeddings, np.ones(slots, np.bool_))
+    keep_carries = np.zeros(slots, np.bool_)
+
+    def step() -> Any:
+        return backend.step(tokens, embeddings, keep_carries)
+
+    return step

@@ -1,7 +1,7 @@
-"""Times taken side by side: everything has its turn in every round, and ratios are by round.
+"""Timing side by side: every run has a turn in every round, and ratios are taken by round.
 
-A machine that others use is slow for a while and then is not. What has its turn next to what it is
-compared with meets the same machine, so a ratio holds where a time does not.
+A machine that others use is slow for a while and then is not. A run that has its turn next to what
+it is compared with meets the same machine, so a ratio holds where a time does not.
 """
 
 from __future__ import annotations
@@ -15,12 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRAWS = 2000  # of a bootstrap
+WARM_UP_CALLS = 2  # of each run before its first turn; the first may allocate or compile
 Clock = Callable[[], float]  # seconds
 
 
 @dataclass(frozen=True)
 class Ratio:
-    """A ratio of times: the median over rounds, with its 95 % bootstrap interval."""
+    """A ratio of times: the median over rounds, with its 95 % bootstrap interval.
+
+    Args:
+        median: median ratio.
+        low: lower end of the interval.
+        high: upper end of the interval.
+    """
 
     median: float
     low: float
@@ -36,17 +43,24 @@ def interleaved(
     seconds: float,
     clock: Clock = time.perf_counter,
 ) -> dict[str, NDArray[np.float64]]:
-    """Seconds of one call, by name and round; each turn lasts ``seconds`` or one call.
+    """Time runs side by side; each turn lasts ``seconds`` or one call.
 
     Args:
-        clock: what seconds are taken from; how long a turn lasts goes by the wall's.
+        runs: callables by name.
+        rounds: turns that each run has.
+        seconds: length of a turn by the wall clock.
+        clock: measures the calls, in seconds.
+
+    Returns:
+        By name, the mean seconds of one call in each round, (rounds,).
     """
-    long = _warm(runs, seconds)
+    long_runs = _warm_up(runs, seconds)
     times: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
-            times[name].append(float(_turn(run, seconds, clock, long=name in long).mean()))
-    return {name: np.array(found) for name, found in times.items()}
+            calls = _turn(run, seconds, clock, warm_up=name not in long_runs)
+            times[name].append(float(calls.mean()))
+    return {name: np.array(means) for name, means in times.items()}
 
 
 def quickest(
@@ -55,64 +69,93 @@ def quickest(
     turn: float,
     clock: Clock = time.perf_counter,
 ) -> dict[str, float]:
-    """Seconds of the quickest call of each, by name: turns side by side for so long, one at least.
+    """Find the quickest call of each run, in turns side by side.
 
-    Others on a machine only ever add time, and not to all alike: what needs the cache that they
-    share slows down by some percent more. A quickest call is one that met nobody.
+    Other processes only ever add time, and not equally to all runs: one that needs the shared cache
+    slows down by some percent more. The quickest call is the one that nothing disturbed.
+
+    Args:
+        runs: callables by name.
+        seconds: measure for this long by the wall clock; every run has at least one turn.
+        turn: seconds of one turn.
+        clock: measures the calls, in seconds.
+
+    Returns:
+        By name, seconds of the quickest call.
     """
-    long = _warm(runs, turn)
-    least = dict.fromkeys(runs, np.inf)
-    until = time.perf_counter() + seconds
+    long_runs = _warm_up(runs, turn)
+    shortest = dict.fromkeys(runs, np.inf)
+    end = time.perf_counter() + seconds
     while True:
         for name, run in runs.items():
-            times = _turn(run, turn, clock, long=name in long)
-            least[name] = min(least[name], float(times.min()))
-        if time.perf_counter() >= until:
-            return least
+            calls = _turn(run, turn, clock, warm_up=name not in long_runs)
+            shortest[name] = min(shortest[name], float(calls.min()))
+        if time.perf_counter() >= end:
+            return shortest
 
 
 def ratio(slow: NDArray[np.float64], quick: NDArray[np.float64]) -> Ratio:
-    """``slow`` / ``quick`` of the same rounds."""
+    """Compute ``slow`` / ``quick`` round by round.
+
+    Args:
+        slow: seconds by round, (n,).
+        quick: seconds of the same rounds, (n,).
+    """
     by_round = slow / quick
-    low, high = np.percentile(_medians(by_round, np.random.default_rng(0)), [2.5, 97.5])
+    medians = _bootstrap_medians(by_round, np.random.default_rng(0))
+    low, high = np.percentile(medians, [2.5, 97.5])
     return Ratio(float(np.median(by_round)), float(low), float(high))
 
 
-def change(now: NDArray[np.float64], then: NDArray[np.float64]) -> Ratio:
-    """How the median of one run has changed from that of another, of values that are no pairs."""
+def change(current: NDArray[np.float64], baseline: NDArray[np.float64]) -> Ratio:
+    """Compute the ratio of two medians of unpaired values.
+
+    Args:
+        current: seconds of the current run, (n,).
+        baseline: seconds of an earlier run, (m,).
+    """
     rng = np.random.default_rng(0)
-    low, high = np.percentile(_medians(now, rng) / _medians(then, rng), [2.5, 97.5])
-    return Ratio(float(np.median(now) / np.median(then)), float(low), float(high))
+    medians = _bootstrap_medians(current, rng) / _bootstrap_medians(baseline, rng)
+    low, high = np.percentile(medians, [2.5, 97.5])
+    return Ratio(float(np.median(current) / np.median(baseline)), float(low), float(high))
 
 
-def _warm(runs: Mapping[str, Callable[[], Any]], turn: float) -> set[str]:
-    """Call each twice; those of which one call outlasts a turn."""
-    long = set()
+def _warm_up(runs: Mapping[str, Callable[[], Any]], turn: float) -> set[str]:
+    """Call each run ``WARM_UP_CALLS`` times; return the names of those slower than a turn."""
+    long_runs = set()
     for name, run in runs.items():
-        run()
-        began = time.perf_counter()
-        run()
-        if time.perf_counter() - began > turn:
-            long.add(name)
-    return long
+        for _ in range(WARM_UP_CALLS):
+            start = time.perf_counter()
+            run()
+            seconds = time.perf_counter() - start
+        if seconds > turn:
+            long_runs.add(name)
+    return long_runs
 
 
-def _turn(run: Callable[[], Any], seconds: float, clock: Clock, *, long: bool) -> NDArray[Any]:
+def _turn(
+    run: Callable[[], Any], seconds: float, clock: Clock, *, warm_up: bool
+) -> NDArray[np.float64]:
     """Seconds of each call of a turn.
 
-    A turn of short calls begins with some that are not timed: threads of the one before still spin.
+    A turn of short calls begins with some that are not timed, because the threads of the run
+    before still spin.
     """
-    if not long:
-        until = time.perf_counter() + seconds / 4
-        while time.perf_counter() < until:
+    if warm_up:
+        end = time.perf_counter() + seconds / 4
+        while time.perf_counter() < end:
             run()
-    until, calls = time.perf_counter() + seconds, [clock()]
-    while len(calls) == 1 or time.perf_counter() < until:
+    end = time.perf_counter() + seconds
+    readings = [clock()]
+    while len(readings) == 1 or time.perf_counter() < end:
         run()
-        calls.append(clock())
-    return np.diff(calls)
+        readings.append(clock())
+    return np.diff(readings)
 
 
-def _medians(values: NDArray[np.float64], rng: np.random.Generator) -> NDArray[np.float64]:
-    drawn: NDArray[np.float64] = np.median(rng.choice(values, (DRAWS, len(values))), axis=1)
-    return drawn
+def _bootstrap_medians(
+    values: NDArray[np.float64], rng: np.random.Generator
+) -> NDArray[np.float64]:
+    draws = rng.choice(values, (DRAWS, len(values)))
+    medians: NDArray[np.float64] = np.median(draws, axis=1)
+    return medians

@@ -1,7 +1,7 @@
-"""What a model answers at every step: recorded once in float32, then by whatever is compared.
+"""A model's answers at every step: recorded once in float32, then by the engine to be compared.
 
-A slot's carry does not know the halting rule, so one fixed-length run holds the adaptive run as
-its prefix: the answer at the first step at which the rule holds.
+A slot's carry does not depend on the halting rule, so one fixed-length run contains the adaptive
+run: its answer is the prediction of the first step at which the rule holds.
 """
 
 from __future__ import annotations
@@ -23,87 +23,125 @@ from trm_edge.progress import Track, silent
 from trm_edge.puzzle import Puzzle, Tokens, token_dtype, unknown_label
 from trm_edge.tasks.base import Entry
 
-CARRY_PUZZLES = 64  # whose carries are kept, one position of each
+CARRY_PUZZLES = 64  # number of puzzles whose carries are recorded, at one position each
 
 
 @dataclass(frozen=True)
 class ParityVectors:
     """Answers of one engine to n puzzles over T steps; the arrays of ``parity.npz``.
 
-    Of the first m puzzles the carry is kept too, at one position each: every position of a state
-    has the same norm, so the mean of their cosines is that of whole states.
+    For the first m puzzles the carry is recorded too, at one position each: every position of a
+    state has the same norm, so the mean of their cosines is that of whole states.
+
+    Args:
+        tokens: puzzles, (n, L) token ids.
+        identifiers: puzzle-embedding rows of the puzzles, (n,).
+        labels: right answers (n, L), with :func:`~trm_edge.puzzle.unknown_label` where the answer
+            is not known.
+        predictions: answers after every step, (n, T, L).
+        q_halt: halting logits, (n, T).
+        q_continue: logits against halting, (n, T).
+        halting_steps: step at which the halting rule stops, from 1, (n,).
+        carry_positions: recorded positions within prefix and cells, (m,).
+        z_H: recorded carries, (m, T, D).
+        z_L: recorded carries, (m, T, D).
+
+    Raises:
+        BundleError: an array has the wrong shape.
     """
 
-    tokens: Tokens  # (n, L)
-    identifiers: NDArray[np.int32]  # (n,)
-    labels: Tokens  # (n, L), unknown_label() where the answer is not known
-    predictions: Tokens  # (n, T, L)
-    q_halt: NDArray[np.float32]  # (n, T)
-    q_continue: NDArray[np.float32]  # (n, T)
-    halting_steps: NDArray[np.int32]  # (n,), from 1
-    carry_positions: NDArray[np.int32]  # (m,) within prefix and cells
-    z_H: NDArray[np.float16]  # (m, T, D)
+    tokens: Tokens
+    identifiers: NDArray[np.int32]
+    labels: Tokens
+    predictions: Tokens
+    q_halt: NDArray[np.float32]
+    q_continue: NDArray[np.float32]
+    halting_steps: NDArray[np.int32]
+    carry_positions: NDArray[np.int32]
+    z_H: NDArray[np.float16]
     z_L: NDArray[np.float16]
 
     def __post_init__(self) -> None:
-        n, steps = self.q_halt.shape
-        length, width = self.tokens.shape[-1], self.z_H.shape[-1]
-        kept = len(self.carry_positions)
-        expected = {
-            "tokens": (n, length),
-            "identifiers": (n,),
-            "labels": (n, length),
-            "predictions": (n, steps, length),
-            "q_continue": (n, steps),
-            "halting_steps": (n,),
-            "z_H": (kept, steps, width),
-            "z_L": (kept, steps, width),
+        count, steps = self.q_halt.shape
+        length = self.tokens.shape[-1]
+        width = self.z_H.shape[-1]
+        carries = len(self.carry_positions)
+        expected_shapes = {
+            "tokens": (count, length),
+            "identifiers": (count,),
+            "labels": (count, length),
+            "predictions": (count, steps, length),
+            "q_continue": (count, steps),
+            "halting_steps": (count,),
+            "z_H": (carries, steps, width),
+            "z_L": (carries, steps, width),
         }
-        for name, shape in expected.items():
-            found = getattr(self, name).shape
-            if found != shape:
-                raise BundleError(f"parity vectors: {name} must be {shape}, but is {found}.")
+        for name, expected in expected_shapes.items():
+            actual = getattr(self, name).shape
+            if actual != expected:
+                raise BundleError(f"parity vectors: {name} must be {expected}, but is {actual}.")
 
     def __len__(self) -> int:
         return len(self.tokens)
 
     @property
     def labelled(self) -> bool:
-        """Whether every answer is known."""
+        """True where every right answer is known."""
         return bool((self.labels != unknown_label(self.labels.dtype)).all())
 
     def answers(self, *, adaptive: bool) -> Tokens:
-        """(n, L): at the halting step, or after the last."""
+        """Return the answers (n, L) of one halting mode.
+
+        Args:
+            adaptive: True: at the halting step; False: after the last step.
+        """
         if not adaptive:
             return self.predictions[:, -1]
-        rows = np.arange(len(self))
-        return self.predictions[rows, self.halting_steps - 1]
+        indices = np.arange(len(self))
+        return self.predictions[indices, self.halting_steps - 1]
 
     def first(self, count: int) -> ParityVectors:
-        """The first puzzles alone."""
-        return ParityVectors(**{f.name: getattr(self, f.name)[:count] for f in fields(self)})
+        """Return the vectors of the first puzzles only.
+
+        Args:
+            count: number of puzzles.
+        """
+        arrays = {name: array[:count] for name, array in self._arrays().items()}
+        return ParityVectors(**arrays)
 
     def puzzles(self) -> list[Puzzle]:
-        return [
-            Puzzle(tokens.astype(np.int32), int(identifier))
-            for tokens, identifier in zip(self.tokens, self.identifiers, strict=True)
-        ]
+        """Return the puzzles, in order."""
+        puzzles = []
+        for tokens, identifier in zip(self.tokens, self.identifiers, strict=True):
+            puzzles.append(Puzzle(tokens.astype(np.int32), int(identifier)))
+        return puzzles
 
     def save(self, path: Path) -> None:
-        np.savez_compressed(path, **{f.name: getattr(self, f.name) for f in fields(self)})
+        """Write ``parity.npz``.
+
+        Args:
+            path: the file.
+        """
+        np.savez_compressed(path, **self._arrays())
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> ParityVectors:
         """Build from the arrays of ``parity.npz``.
 
+        Args:
+            arrays: arrays by name.
+
         Raises:
             BundleError: an array is missing or misshapen.
         """
-        names = [f.name for f in fields(cls)]
+        names = [field.name for field in fields(cls)]
         missing = [name for name in names if name not in arrays]
         if missing:
             raise BundleError(f"parity vectors lack {', '.join(missing)}.")
         return cls(**{name: arrays[name] for name in names})
+
+    def _arrays(self) -> dict[str, Any]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def record_vectors(
@@ -115,68 +153,77 @@ def record_vectors(
     batch: int = 32,
     carry_puzzles: int = CARRY_PUZZLES,
     track: Track = silent,
-    what: str = "answering",
+    description: str = "solving",
 ) -> ParityVectors:
-    """Run every puzzle for all ``halt_max_steps`` steps and keep each step's answer.
+    """Run every puzzle for all ``halt_max_steps`` steps and record each step's answer.
 
     Args:
-        labels: (n, L) known answers, unknown_label() where there is none.
-        carry_puzzles: of how many puzzles the carry is kept.
+        backend: the engine, not yet loaded.
+        puzzle_embeddings: table (N, E); None where the model has none.
+        puzzles: n puzzles.
+        labels: right answers (n, L), with :func:`~trm_edge.puzzle.unknown_label` where the answer
+            is not known.
+        batch: number of slots.
+        carry_puzzles: number of puzzles whose carries are recorded.
+        track: reports progress.
+        description: label of the progress.
+
+    Raises:
+        ConfigError: the puzzle-embedding table does not fit the model.
+        PuzzleError: a puzzle does not fit the model.
+        BackendError: the engine failed.
     """
     config = backend.config
-    fixed = HaltingRule.from_config(config, "fixed")
-    n, length, steps = len(puzzles), config.seq_len, config.halt_max_steps
-    predictions = np.zeros((n, steps, length), token_dtype(config.vocab_size))
-    q_halt = np.zeros((n, steps), np.float32)
-    q_continue = np.zeros((n, steps), np.float32)
-    kept = min(carry_puzzles, n)
-    positions = np.random.default_rng(0).integers(config.carry_len, size=kept, dtype=np.int32)
-    states = np.zeros((2, kept, steps, config.hidden_size), np.float16)
-
-    def keep_carries(indices: NDArray[np.int64], taken: NDArray[np.int32]) -> None:
-        slots = np.flatnonzero(indices < kept)
-        if len(slots):
-            rows = indices[slots]
-            for state, carry in zip(states, backend.carry(), strict=True):
-                state[rows, taken[slots] - 1] = carry[slots, positions[rows]]
-
+    token_type = token_dtype(config.vocab_size)
+    count = len(puzzles)
+    steps = config.halt_max_steps
+    predictions = np.zeros((count, steps, config.seq_len), token_type)
+    q_halt = np.zeros((count, steps), np.float32)
+    q_continue = np.zeros((count, steps), np.float32)
+    carries = _CarryRecorder(backend, min(carry_puzzles, count))
     solver = Solver(
-        backend, puzzle_embeddings, halting=fixed, batch=batch, trace=True, watch=keep_carries
+        backend,
+        puzzle_embeddings,
+        halting=HaltingRule.from_config(config, "fixed"),
+        batch=batch,
+        trace=True,
+        watch=carries.record,
     )
     with solver:
-        for solution in track(solver.solve(puzzles), what, n):
+        for solution in track(solver.solve(puzzles), description, count):
             if solution.trajectory is not None:
                 predictions[solution.index] = solution.trajectory
             q_halt[solution.index] = solution.q_halt
             q_continue[solution.index] = solution.q_continue
     return ParityVectors(
-        tokens=np.stack([puzzle.tokens for puzzle in puzzles]).astype(
-            token_dtype(config.vocab_size)
-        ),
+        tokens=np.stack([puzzle.tokens for puzzle in puzzles]).astype(token_type),
         identifiers=np.array([puzzle.identifier for puzzle in puzzles], np.int32),
         labels=labels,
         predictions=predictions,
         q_halt=q_halt,
         q_continue=q_continue,
         halting_steps=halting_steps(HaltingRule.from_config(config), q_halt, q_continue),
-        carry_positions=positions,
-        z_H=states[0],
-        z_L=states[1],
+        carry_positions=carries.positions,
+        z_H=carries.states[0],
+        z_L=carries.states[1],
     )
 
 
 def labels_of(entries: Sequence[Entry], config: ModelConfig) -> Tokens:
-    """Known answers (n, L), with :func:`~trm_edge.puzzle.unknown_label` where there is none.
+    """Collect the right answers of puzzles.
 
     Args:
         entries: n puzzles.
-        config: the model's; fixes L and the type.
+        config: the model's; determines L and the type.
+
+    Returns:
+        Answers (n, L), with :func:`~trm_edge.puzzle.unknown_label` where there is none.
     """
     dtype = token_dtype(config.vocab_size)
     labels = np.full((len(entries), config.seq_len), unknown_label(dtype), dtype)
-    for row, entry in enumerate(entries):
+    for index, entry in enumerate(entries):
         if entry.answer is not None:
-            labels[row] = entry.answer
+            labels[index] = entry.answer
     return labels
 
 
@@ -186,14 +233,49 @@ def halting_steps(
     q_continue: NDArray[np.float32],
     predictions: Tokens | None = None,
 ) -> NDArray[np.int32]:
-    """The step (from 1) at which each of n puzzles stops, from q (n, T) of every step.
+    """Find the step at which each of n puzzles stops, from the logits of every step.
 
     Args:
-        predictions: (n, T, L), for a rule that asks whether they change.
+        rule: the halting rule.
+        q_halt: (n, T).
+        q_continue: (n, T).
+        predictions: (n, T, L), for a rule that stops at an unchanged prediction.
+
+    Returns:
+        Steps (n,), counted from 1.
     """
-    taken = np.arange(1, q_halt.shape[1] + 1, dtype=np.int32)
-    same = None if predictions is None else steps_unchanged(predictions)
-    stops = rule.halted(np.broadcast_to(taken, q_halt.shape), q_halt, q_continue, same)
+    steps = np.arange(1, q_halt.shape[1] + 1, dtype=np.int32)
+    unchanged: NDArray[np.int32] | None = None
+    if predictions is not None:
+        unchanged = steps_unchanged(predictions)
+    stops = rule.halted(np.broadcast_to(steps, q_halt.shape), q_halt, q_continue, unchanged)
     stops[:, -1] = True
-    first: NDArray[np.int32] = stops.argmax(1).astype(np.int32)
-    return first + 1
+    first_stop: NDArray[np.int32] = stops.argmax(1).astype(np.int32)
+    return first_stop + 1
+
+
+class _CarryRecorder:
+    """Records the carries of the first ``count`` puzzles at one random position each."""
+
+    def __init__(self, backend: Backend, count: int) -> None:
+        config = backend.config
+        self._backend = backend
+        self._count = count
+        rng = np.random.default_rng(0)
+        self.positions = rng.integers(config.carry_len, size=count, dtype=np.int32)
+        shape = (2, count, config.halt_max_steps, config.hidden_size)
+        self.states = np.zeros(shape, np.float16)  # z_H, z_L
+
+    def record(self, indices: NDArray[np.int64], steps: NDArray[np.int32]) -> None:
+        """Copy the carries of the recorded puzzles that are at work; called after every step.
+
+        Args:
+            indices: puzzles at work, (B,).
+            steps: ACT steps they have taken, (B,).
+        """
+        slots = np.flatnonzero(indices < self._count)
+        if not len(slots):
+            return
+        puzzles = indices[slots]
+        for state, carry in zip(self.states, self._backend.carry(), strict=True):
+            state[puzzles, steps[slots] - 1] = carry[slots, self.positions[puzzles]]

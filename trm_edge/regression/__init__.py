@@ -1,1 +1,1 @@
-"""Slower or wronger? A bundle as it is held against its baseline, a file that says what it was."""
+"""Compare a bundle with its baseline: is it slower or less accurate than it was?"""

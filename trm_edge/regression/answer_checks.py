@@ -1,4 +1,4 @@
-"""Answers against the baseline's, puzzle by puzzle."""
+"""Checks of the answers against the baseline's, puzzle by puzzle."""
 
 from __future__ import annotations
 
@@ -9,96 +9,146 @@ from numpy.typing import NDArray
 
 from trm_edge.evaluation.statistics import mcnemar_exact, paired_drop, wilson_interval
 from trm_edge.evaluation.timing import Ratio
-from trm_edge.regression.baseline import Answers
+from trm_edge.regression.answers import Answers
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import Check, Verdict, compared, off_one
+from trm_edge.regression.check import Change, Check, Verdict, relative_check
 
-_LEAST_ERROR = 1e-6  # of a carry: below it two engines are one
+_MIN_ERROR = 1e-6  # of a carry: two engines with less are equal
+_Z = 1.96  # standard errors on either side of a 95 % interval
 
 
-def answer_checks(now: Answers, then: Answers, budgets: Budgets) -> Iterator[Check]:
-    if now.puzzles != then.puzzles:
-        yield _different("puzzles", "the held-out puzzles are others", then, now)
-        return
-    if now.labels != then.labels:
-        yield _different(
-            "labels", "the puzzles are the same, their known answers are not", then, now
+def answer_checks(current: Answers, baseline: Answers, budgets: Budgets) -> Iterator[Check]:
+    """Compare answers to the same puzzles; other puzzles or labels are a regression of their own.
+
+    Args:
+        current: the target's answers as they are.
+        baseline: its answers as they were.
+        budgets: changes that are allowed.
+    """
+    if current.puzzles != baseline.puzzles:
+        yield _different_data(
+            "puzzles",
+            "these are not the baseline's held-out puzzles",
+            current,
+            baseline,
         )
         return
-    for mode in ("fixed", "adaptive"):
-        yield _exact(mode, getattr(now, f"right_{mode}"), getattr(then, f"right_{mode}"), budgets)
-    yield _agreement(now.steps, then.steps, budgets)
-    yield _steps(now.steps, then.steps, budgets)
-    yield _fidelity(now.error, then.error, budgets)
+    if current.labels != baseline.labels:
+        yield _different_data(
+            "labels",
+            "the puzzles are the same, but their known answers are not",
+            current,
+            baseline,
+        )
+        return
+    yield _exact_match("fixed", current.right_fixed, baseline.right_fixed, budgets)
+    yield _exact_match("adaptive", current.right_adaptive, baseline.right_adaptive, budgets)
+    yield _same_step(current.steps, baseline.steps, budgets)
+    yield _mean_steps(current.steps, baseline.steps, budgets)
+    yield _carry_error(current.error, baseline.error, budgets)
 
 
-def _different(name: str, why: str, then: Answers, now: Answers) -> Check:
+def _different_data(name: str, problem: str, current: Answers, baseline: Answers) -> Check:
+    before = getattr(baseline, name)[:12]
+    now = getattr(current, name)[:12]
     return Check(
-        name,
-        "regressed",
-        f"{len(then)} ({getattr(then, name)[:12]})",
-        f"{len(now)} ({getattr(now, name)[:12]})",
-        "",
-        "",
-        f"Answers cannot be compared: {why}. If that is meant, write the baseline again with "
-        "--update",
+        id=name,
+        verdict="regressed",
+        unit="puzzles",
+        before=len(baseline),
+        now=len(current),
+        reason=(
+            f"Answers cannot be compared: {problem} (sha256 {before} before, {now} now). "
+            "If this is intended, write the baseline again with --update"
+        ),
     )
 
 
-def _exact(mode: str, now: NDArray[np.bool_], then: NDArray[np.bool_], budgets: Budgets) -> Check:
-    lost, gained = int((then & ~now).sum()), int((now & ~then).sum())
-    low, high = (100 * bound for bound in paired_drop(lost, gained, len(now)))
-    drop = 100 * (lost - gained) / len(now)
+def _exact_match(
+    mode: str, current: NDArray[np.bool_], baseline: NDArray[np.bool_], budgets: Budgets
+) -> Check:
+    puzzles = len(current)
+    lost = int((baseline & ~current).sum())
+    gained = int((current & ~baseline).sum())
+    low, high = paired_drop(lost, gained, puzzles)
     verdict: Verdict = "ok"
-    if drop > budgets.max_drop and low > 0:
+    if 100 * (lost - gained) / puzzles > budgets.max_drop and low > 0:
         verdict = "regressed"
     elif high < 0:
         verdict = "better"
+    reason = None
+    if lost or gained:
+        p_value = mcnemar_exact(lost, gained)
+        reason = f"{lost} lost, {gained} gained of {puzzles}, p {p_value:.3g}"
     return Check(
-        f"exact match, {mode}",
-        verdict,
-        f"{100 * then.mean():.1f} %",
-        f"{100 * now.mean():.1f} %",
-        f"{0 - drop:+.2f} points, 95 % {-high:+.2f} to {-low:+.2f}",
-        f"-{budgets.max_drop:g}",
-        f"{lost} lost, {gained} gained of {len(now)}, p {mcnemar_exact(lost, gained):.3g}"
-        if lost or gained
-        else "",
+        id=f"exact_match.{mode}",
+        verdict=verdict,
+        unit="share",
+        before=float(baseline.mean()),
+        now=float(current.mean()),
+        change=Change((gained - lost) / puzzles, (-high, -low)),
+        budget=0.0 - budgets.max_drop / 100,
+        reason=reason,
     )
 
 
-def _agreement(now: NDArray[np.int32], then: NDArray[np.int32], budgets: Budgets) -> Check:
-    """Red if even the upper end of its interval is below what is allowed.
+def _same_step(current: NDArray[np.int32], baseline: NDArray[np.int32], budgets: Budgets) -> Check:
+    """Compare halting steps; regressed if the whole interval is below the budget.
 
-    Which step a puzzle near the threshold stops at hangs on the last bits of its carry, so a change
-    that makes no answer worse can still move some of them.
+    The step at which a puzzle near the threshold halts depends on the last bits of its carry, so a
+    change that makes no answer worse can still move some of them.
     """
-    same = int((now == then).sum())
-    low, high = wilson_interval(same, len(now))
-    share = same / len(now)
-    points, least, most = off_one(share, low, high)
+    same = int((current == baseline).sum())
+    share = same / len(current)
+    low, high = wilson_interval(same, len(current))
     return Check(
-        "same halting step",
-        "regressed" if high < budgets.halting_agreement else "ok",
-        "100 %",
-        f"{100 * share:.1f} %",
-        f"{points:+.1f} points, 95 % {least:+.1f} to {most:+.1f}",
-        f"at least {100 * budgets.halting_agreement:g} %",
+        id="halting.same_step",
+        verdict="regressed" if high < budgets.halting_agreement else "ok",
+        unit="share",
+        before=1.0,
+        now=share,
+        change=Change(share - 1, (low - 1, high - 1)),
+        budget=round(budgets.halting_agreement - 1, 9),
     )
 
 
-def _steps(now: NDArray[np.int32], then: NDArray[np.int32], budgets: Budgets) -> Check:
-    more = (now - then).astype(np.float64)
-    mean = float(then.mean())
-    half = 1.96 * float(more.std()) / np.sqrt(len(more))
-    found = Ratio(*(1 + (float(more.mean()) + shift) / mean for shift in (0.0, -half, half)))
-    return compared("ACT steps", found, budgets.steps, f"{mean:.2f}", f"{now.mean():.2f}")
+def _mean_steps(current: NDArray[np.int32], baseline: NDArray[np.int32], budgets: Budgets) -> Check:
+    added = (current - baseline).astype(np.float64)
+    half_width = _Z * float(added.std()) / np.sqrt(len(added))
+    mean = float(baseline.mean())
+    mean_added = float(added.mean())
+    ratio = Ratio(
+        1 + mean_added / mean,
+        1 + (mean_added - half_width) / mean,
+        1 + (mean_added + half_width) / mean,
+    )
+    return relative_check(
+        "halting.steps",
+        ratio,
+        budgets.steps,
+        unit="steps",
+        before=mean,
+        now=float(current.mean()),
+    )
 
 
-def _fidelity(now: NDArray[np.float64], then: NDArray[np.float64], budgets: Budgets) -> Check:
-    """By puzzle: a single changed weight moves all of them a little, a flip only a few."""
-    pairs = np.log(np.maximum(now, _LEAST_ERROR) / np.maximum(then, _LEAST_ERROR))
-    half = 1.96 * float(pairs.std()) / np.sqrt(len(pairs))
-    found = Ratio(*(float(np.exp(pairs.mean() + shift)) for shift in (0.0, -half, half)))
-    before, after = f"{then.mean():.2e}", f"{now.mean():.2e}"
-    return compared("error of the carry", found, budgets.fidelity, before, after)
+def _carry_error(
+    current: NDArray[np.float64], baseline: NDArray[np.float64], budgets: Budgets
+) -> Check:
+    """Compare in pairs: a changed weight moves every puzzle's error a little, a flip only a few."""
+    logs = np.log(np.maximum(current, _MIN_ERROR) / np.maximum(baseline, _MIN_ERROR))
+    half_width = _Z * float(logs.std()) / np.sqrt(len(logs))
+    mean = float(logs.mean())
+    ratio = Ratio(
+        float(np.exp(mean)),
+        float(np.exp(mean - half_width)),
+        float(np.exp(mean + half_width)),
+    )
+    return relative_check(
+        "carry.error",
+        ratio,
+        budgets.fidelity,
+        unit="cosine_distance",
+        before=float(baseline.mean()),
+        now=float(current.mean()),
+    )

@@ -1,4 +1,4 @@
-"""One figure held against the baseline's: what a check says, and when it is red."""
+"""One figure compared with the baseline's: its numbers and its verdict."""
 
 from __future__ import annotations
 
@@ -8,87 +8,213 @@ from typing import Literal
 
 from trm_edge.evaluation.timing import Ratio
 
-Verdict = Literal["ok", "better", "regressed", "not compared"]
-# Every name that a check can have with the slots that are timed by default.
-CHECKS = (
+Verdict = Literal["ok", "better", "regressed", "not_compared"]
+Unit = Literal[
+    "share",  # of puzzles, 0..1
+    "steps",  # ACT (adaptive computation time) steps, mean over puzzles
+    "cosine_distance",  # 1 - cosine similarity
+    "bytes",
+    "layers",
+    "milliseconds",
+    "times_matmul",  # of the reference workload's time
+    "times_float32_step",
+    "times_imports",  # of the CPU time of a process that only imports
+    "puzzles",
+    "limits",  # that are broken
+    "flag",  # 1: yes, 0: no
+]
+# Every identifier that a check can have with the slots that are timed by default, in the order of
+# the output.
+CHECK_IDS = (
     "puzzles",
     "labels",
-    "exact match, fixed",
-    "exact match, adaptive",
-    "same halting step",
-    "ACT steps",
-    "error of the carry",
-    "step graph",
-    "size of the step graph",
-    "size of the engine",
-    "layers in float",
-    "precision of the engine's layers",
+    "exact_match.fixed",
+    "exact_match.adaptive",
+    "halting.same_step",
+    "halting.steps",
+    "carry.error",
+    "graph.identical",
+    "size.step_graph",
+    "size.engine",
+    "layers.float",
+    "layers.engine",
     "speed",
-    "a step of 1 slot",
-    "a step of 8 slots",
-    "peak memory",
-    "start-up",
-    "limits against float32",
+    "latency.slots_1",
+    "latency.slots_8",
+    "memory.peak",
+    "startup.cpu_time",
+    "limits.float32",
 )
 
 
 @dataclass(frozen=True)
+class Change:
+    """Difference between the current figure and the baseline's.
+
+    Args:
+        value: current - baseline in the check's unit, or current / baseline - 1 if ``relative``.
+        interval: 95 % interval of ``value``, low and high; None where the figures are exact.
+        relative: the change is a share of the baseline's figure.
+    """
+
+    value: float
+    interval: tuple[float, float] | None = None
+    relative: bool = False
+
+    @classmethod
+    def of_ratio(cls, ratio: Ratio) -> Change:
+        """Convert current / baseline to a relative change.
+
+        Args:
+            ratio: current / baseline with its 95 % interval; without one where both ends are equal.
+        """
+        interval = None
+        if ratio.low != ratio.high:
+            interval = (ratio.low - 1, ratio.high - 1)
+        return cls(ratio.median - 1, interval, relative=True)
+
+
+@dataclass(frozen=True, kw_only=True)
 class Check:
-    """One figure held against the baseline's."""
+    """One figure compared with the baseline's.
 
-    name: str
+    Args:
+        id: stable identifier, such as ``latency.slots_1``; see :data:`CHECK_IDS`.
+        verdict: ``better`` means better by more than the budget.
+        unit: of ``before`` and ``now``, and of a change that is not relative; None where there is
+            no figure.
+        before: the baseline's figure.
+        now: the bundle's figure.
+        change: difference of the two; None where they cannot be compared.
+        budget: the largest change for the worse that is allowed, in the change's unit; None where
+            any is.
+        reason: a sentence about the verdict where the numbers do not explain it.
+    """
+
+    id: str
     verdict: Verdict
-    then: str
-    now: str
-    change: str  # by how much, with its 95 % interval where it has one
-    budget: str
-    why: str = ""  # where it is not plain: what the verdict rests on
-
-    @property
-    def line(self) -> str:
-        """A sentence for people and logs."""
-        change = f" ({self.change}, allowed {self.budget})" if self.change else ""
-        why = f". {self.why}" if self.why else ""
-        if self.verdict == "not compared":
-            return f"{self.name}: not compared{why}"
-        return f"{self.name}: {self.then} before, {self.now} now{change}{why}"
+    unit: Unit | None = None
+    before: float | None = None
+    now: float | None = None
+    change: Change | None = None
+    budget: float | None = None
+    reason: str | None = None
 
 
-def not_compared(name: str, why: str) -> Check:
-    return Check(name, "not compared", "", "", "", "", why)
+def not_compared(
+    check_id: str,
+    reason: str,
+    *,
+    unit: Unit | None = None,
+    before: float | None = None,
+    now: float | None = None,
+) -> Check:
+    """Build a check of a figure that only one side has.
+
+    Args:
+        check_id: identifier of the check.
+        reason: a sentence that says why there is no comparison.
+        unit: of the figure, if one side has it.
+        before: the baseline's figure, if it has one.
+        now: the bundle's figure, if it has one.
+    """
+    return Check(
+        id=check_id,
+        verdict="not_compared",
+        unit=unit,
+        before=before,
+        now=now,
+        reason=reason,
+    )
 
 
 def regressed(checks: Sequence[Check]) -> list[Check]:
-    """Those for which CI goes red."""
+    """Select the checks that make a CI run fail.
+
+    Args:
+        checks: of one comparison.
+    """
     return [check for check in checks if check.verdict == "regressed"]
 
 
-def verdict_of(found: Ratio, budget: float) -> Verdict:
-    """Worse by more than the budget in %, and surely worse at all; better likewise."""
-    allowed = 1 + budget / 100
-    if found.median > allowed and found.low > 1:
+def verdict_of(ratio: Ratio, budget_percent: float) -> Verdict:
+    """Judge a figure for which larger is worse.
+
+    It regressed if it grew by more than the budget and its interval leaves out "no change"; it is
+    better on the same terms in the other direction.
+
+    Args:
+        ratio: current / baseline with its 95 % interval.
+        budget_percent: growth that is allowed, in percent.
+    """
+    allowed = 1 + budget_percent / 100
+    if ratio.median > allowed and ratio.low > 1:
         return "regressed"
-    return "better" if found.median < 1 / allowed and found.high < 1 else "ok"
+    if ratio.median < 1 / allowed and ratio.high < 1:
+        return "better"
+    return "ok"
 
 
-def compared(name: str, found: Ratio, budget: float, then: str, now: str) -> Check:
-    """A figure that may become so many % larger."""
-    return Check(name, verdict_of(found, budget), then, now, percent(found), f"+{budget:g} %")
+def relative_check(
+    check_id: str,
+    ratio: Ratio,
+    budget_percent: float,
+    *,
+    unit: Unit,
+    before: float,
+    now: float,
+) -> Check:
+    """Build the check of a figure that may grow by some percent.
+
+    Args:
+        check_id: identifier of the check.
+        ratio: current / baseline with its 95 % interval.
+        budget_percent: growth that is allowed, in percent.
+        unit: of ``before`` and ``now``.
+        before: the baseline's figure.
+        now: the bundle's figure.
+    """
+    return Check(
+        id=check_id,
+        verdict=verdict_of(ratio, budget_percent),
+        unit=unit,
+        before=before,
+        now=now,
+        change=Change.of_ratio(ratio),
+        budget=budget_percent / 100,
+    )
 
 
-def off_one(*values: float) -> list[float]:
-    """How far from 1, in % to one decimal, and never -0.0."""
-    return [round(100 * (value - 1), 1) + 0.0 for value in values]
+def exact_ratio(current: float, baseline: float) -> Ratio:
+    """Divide two figures that have no uncertainty.
+
+    Args:
+        current: the bundle's figure, at least 0.
+        baseline: the baseline's figure, at least 0.
+
+    Returns:
+        The ratio, its interval of zero width.
+    """
+    ratio = max(current, 1e-9) / max(baseline, 1e-9)
+    return Ratio(ratio, ratio, ratio)
 
 
-def percent(found: Ratio) -> str:
-    """The change in words, with its interval where it has one."""
-    median, low, high = off_one(found.median, found.low, found.high)
-    interval = "" if found.low == found.high else f", 95 % {low:+.1f} to {high:+.1f}"
-    return f"{median:+.1f} %{interval}"
+def percent(change: Change) -> str:
+    """Format a change as percent, with its interval where it has one.
+
+    Args:
+        change: a relative change.
+
+    >>> percent(Change(0.042, (0.031, 0.05), relative=True))
+    '+4.2 %, 95 % +3.1 to +5.0'
+    """
+    text = f"{_signed_percent(change.value)} %"
+    if change.interval is None:
+        return text
+    low, high = change.interval
+    return f"{text}, 95 % {_signed_percent(low)} to {_signed_percent(high)}"
 
 
-def exactly(now: float, then: float) -> Ratio:
-    """A change that nothing is uncertain about."""
-    found = max(now, 1e-9) / max(then, 1e-9)
-    return Ratio(found, found, found)
+def _signed_percent(share: float) -> str:
+    """Format a share as percent with one decimal; never ``-0.0``."""
+    return f"{round(100 * share, 1) + 0.0:+.1f}"

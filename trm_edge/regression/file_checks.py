@@ -1,4 +1,4 @@
-"""What is on disk against the baseline: sizes, and the types that layers are in."""
+"""Checks of what is on disk: the step graph's bytes, sizes, and the element types of layers."""
 
 from __future__ import annotations
 
@@ -6,69 +6,114 @@ from collections.abc import Iterator, Mapping
 
 from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import Check, compared, exactly, not_compared
+from trm_edge.regression.check import Change, Check, exact_ratio, not_compared, relative_check
 
-_WIDTHS = ("int4", "int8", "fp8", "float16", "bfloat16", "float32")  # narrow to wide
-
-
-def file_checks(now: Measurement, then: Measurement, budgets: Budgets) -> Iterator[Check]:
-    yield _same_graph(now, then, budgets)
-    yield from _sizes(now.sizes, then.sizes, budgets)
-    yield from _layers(now, then)
+PRODUCT_TYPES = ("int4", "int8", "fp8", "float16", "bfloat16", "float32")  # narrowest first
 
 
-def _same_graph(now: Measurement, then: Measurement, budgets: Budgets) -> Check:
-    """A single wrong weight is within quantization's noise: only the bytes show it."""
-    same = now.step_sha256 == then.step_sha256
+def file_checks(current: Measurement, baseline: Measurement, budgets: Budgets) -> Iterator[Check]:
+    """Compare the files of a target with the baseline's.
+
+    Args:
+        current: the target as it is.
+        baseline: the target as it was.
+        budgets: changes that are allowed.
+    """
+    yield _same_graph(current, baseline, budgets)
+    yield from _sizes(current.sizes, baseline.sizes, budgets)
+    yield _float_layers(current.float_layers, baseline.float_layers)
+    if current.engine_layers and baseline.engine_layers:
+        yield _engine_layers(current.engine_layers, baseline.engine_layers)
+
+
+def _same_graph(current: Measurement, baseline: Measurement, budgets: Budgets) -> Check:
+    """Compare hashes: a single wrong weight is within quantization noise, only the bytes show it.
+
+    It regresses only where budgets pin the graph.
+    """
+    same = current.step_sha256 == baseline.step_sha256
+    reason = None
+    if not same:
+        before = baseline.step_sha256[:12]
+        reason = f"Its sha256 was {before} and is {current.step_sha256[:12]}"
     return Check(
-        "step graph",
-        "regressed" if budgets.pinned and not same else "ok",
-        then.step_sha256[:12],
-        now.step_sha256[:12],
-        "" if same else "another file",
-        "none other" if budgets.pinned else "any",
+        id="graph.identical",
+        verdict="regressed" if budgets.pinned and not same else "ok",
+        unit="flag",
+        before=1,
+        now=int(same),
+        change=Change(int(same) - 1),
+        budget=0 if budgets.pinned else None,
+        reason=reason,
     )
 
 
-def _sizes(now: Mapping[str, int], then: Mapping[str, int], budgets: Budgets) -> Iterator[Check]:
-    for name in sorted({*now, *then}, reverse=True):
-        if name not in now or name not in then:
-            where = "now" if name in now else "before"
-            why = f"There is one only {where}"
-            yield not_compared(f"size of the {name}", why)
+def _sizes(
+    current: Mapping[str, int], baseline: Mapping[str, int], budgets: Budgets
+) -> Iterator[Check]:
+    for name in sorted({*current, *baseline}, reverse=True):
+        check_id = f"size.{name}"
+        before = baseline.get(name)
+        now = current.get(name)
+        if before is None or now is None:
+            side = "baseline" if now is None else "bundle"
+            reason = f"Only the {side} has this file"
+            yield not_compared(check_id, reason, unit="bytes", before=before, now=now)
             continue
-        before, after = (f"{sizes[name] / 1e3:.1f} kB" for sizes in (then, now))
-        found = exactly(now[name], then[name])
-        yield compared(f"size of the {name}", found, budgets.size, before, after)
+        ratio = exact_ratio(now, before)
+        yield relative_check(check_id, ratio, budgets.size, unit="bytes", before=before, now=now)
 
 
-def _layers(now: Measurement, then: Measurement) -> Iterator[Check]:
-    added = [layer for layer in now.float_layers if layer not in then.float_layers]
-    yield Check(
-        "layers in float",
-        "regressed" if added else "ok",
-        str(len(then.float_layers)),
-        str(len(now.float_layers)),
-        "",
-        "none more",
-        f"In float now: {', '.join(added)}" if added else "",
+def _float_layers(current: tuple[str, ...], baseline: tuple[str, ...]) -> Check:
+    added = [layer for layer in current if layer not in baseline]
+    reason = None
+    if added:
+        reason = f"Now in float: {', '.join(added)}"
+    return Check(
+        id="layers.float",
+        verdict="regressed" if added else "ok",
+        unit="layers",
+        before=len(baseline),
+        now=len(current),
+        change=Change(len(current) - len(baseline)),
+        budget=0,
+        reason=reason,
     )
-    if then.engine_layers and now.engine_layers:
-        changed = [
-            f"{layer} ({kind} before, {now.engine_layers.get(layer, 'gone')} now)"
-            for layer, kind in then.engine_layers.items()
-            if _widest(now.engine_layers.get(layer, "float32")) > _widest(kind)
-        ]
-        yield Check(
-            "precision of the engine's layers",
-            "regressed" if changed else "ok",
-            f"{len(then.engine_layers)} layers",
-            f"{len(now.engine_layers)} layers",
-            "",
-            "none wider",
-            f"Wider now: {', '.join(changed)}" if changed else "",
-        )
 
 
-def _widest(kinds: str) -> int:
-    return max((_WIDTHS.index(kind) for kind in _WIDTHS if f"{kind} x" in kinds), default=-1)
+def _engine_layers(
+    current: Mapping[str, Mapping[str, int]], baseline: Mapping[str, Mapping[str, int]]
+) -> Check:
+    """Count the layers with a product in a wider type than any had in the baseline."""
+    wider = []
+    for layer, before in baseline.items():
+        now = current.get(layer, {})
+        if _widest(now) > _widest(before):
+            wider.append(f"{layer} ({_type_counts(before)} before, {_type_counts(now)} now)")
+    reason = None
+    if wider:
+        reason = f"Now in a wider type: {', '.join(wider)}"
+    return Check(
+        id="layers.engine",
+        verdict="regressed" if wider else "ok",
+        unit="layers",
+        before=0,
+        now=len(wider),
+        change=Change(len(wider)),
+        budget=0,
+        reason=reason,
+    )
+
+
+def _widest(counts: Mapping[str, int]) -> int:
+    """Position of the widest type in :data:`PRODUCT_TYPES`; -1 where none is known."""
+    widest = -1
+    for position, element_type in enumerate(PRODUCT_TYPES):
+        if element_type in counts:
+            widest = position
+    return widest
+
+
+def _type_counts(counts: Mapping[str, int]) -> str:
+    """Format as ``float16 x 2, int8 x 19``."""
+    return ", ".join(f"{element_type} x {counts[element_type]}" for element_type in sorted(counts))

@@ -1,4 +1,4 @@
-"""Measures what a baseline keeps of a bundle but its speed: answers, sizes, layers."""
+"""Measure all that a baseline keeps of a bundle except its speed: answers, sizes, layers."""
 
 from __future__ import annotations
 
@@ -8,25 +8,39 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from trm_edge import __version__
-from trm_edge.bundle import Bundle
+from trm_edge.bundle import MANIFEST, Bundle
 from trm_edge.engines.layers import read_layers
 from trm_edge.engines.record import ENGINE as ENGINE_FILE
 from trm_edge.engines.record import LAYERS
-from trm_edge.evaluation.held_out import solve_held_out
-from trm_edge.evaluation.vectors import ParityVectors
+from trm_edge.evaluation.held_out import HeldOutRun, solve_held_out
 from trm_edge.files import hash_file
 from trm_edge.manifest import TargetRecord
 from trm_edge.progress import Track, silent
-from trm_edge.regression.baseline import ENGINE, STEP_GRAPH, Answers, Measurement
+from trm_edge.regression.answers import Answers
+from trm_edge.regression.baseline import ENGINE, STEP_GRAPH, Measurement
 
 
 def measure(
     bundle: Bundle, target: str, *, track: Track = silent
-) -> tuple[Measurement, ParityVectors]:
-    """The target as it is now, with no speeds, and every answer in full."""
+) -> tuple[Measurement, HeldOutRun]:
+    """Measure a target.
+
+    Args:
+        bundle: the bundle.
+        target: name of the target.
+        track: reports progress.
+
+    Returns:
+        The measurement, which has no speeds, and the run with every answer in full.
+
+    Raises:
+        BundleError: there is no such target, or the bundle's vectors are damaged.
+        EngineError: the target has an engine that does not fit this machine.
+        BackendError: the engine failed.
+    """
     name, record = bundle.target(target)
     run = solve_held_out(bundle, name, track=track)
-    measured = Measurement(
+    measurement = Measurement(
         target=name,
         precision=record.precision,
         step_sha256=bundle.manifest.files[record.step].sha256,
@@ -38,13 +52,22 @@ def measure(
         speeds=(),
         provenance=_provenance(bundle),
     )
-    return measured, run.candidate
+    return measurement, run
 
 
 def float32_sha256(bundle: Bundle) -> str | None:
-    """Of the float32 step that the bundle holds, None where it holds none."""
+    """Look up the hash of the bundle's float32 step graph.
+
+    Args:
+        bundle: the bundle.
+
+    Returns:
+        The sha256, or None where the bundle has no such graph.
+    """
     path = bundle.manifest.float32
-    return None if path is None else bundle.manifest.files[path].sha256
+    if path is None:
+        return None
+    return bundle.manifest.files[path].sha256
 
 
 def _sizes(bundle: Bundle, record: TargetRecord) -> dict[str, int]:
@@ -55,33 +78,35 @@ def _sizes(bundle: Bundle, record: TargetRecord) -> dict[str, int]:
     return sizes
 
 
-def _engine_layers(step: Path) -> dict[str, str]:
+def _engine_layers(step: Path) -> dict[str, dict[str, int]]:
     path = step.parent / LAYERS
     if not path.exists():
         return {}
     products = read_layers(path.read_text(encoding="utf-8")).products()
-    return {
-        name: ", ".join(f"{kind} x {count}" for kind, count in sorted(kinds.items()))
-        for name, kinds in products.items()
-    }
+    return {layer: dict(sorted(counts.items())) for layer, counts in products.items()}
 
 
 def _provenance(bundle: Bundle) -> dict[str, str]:
-    told = {
+    provenance = {
         "made": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "trm-edge": __version__,
         "checkpoint": bundle.manifest.checkpoint.sha256,
-        "manifest": hash_file(bundle.path / "manifest.json"),
+        "manifest": hash_file(bundle.path / MANIFEST),
     }
-    commit = os.environ.get("GITHUB_SHA") or _commit()
-    return told | ({"commit": commit} if commit else {})
+    commit = os.environ.get("GITHUB_SHA") or _git_commit()
+    if commit:
+        provenance["commit"] = commit
+    return provenance
 
 
-def _commit() -> str:
+def _git_commit() -> str:
+    """Ask git for the current commit; empty where there is no git or no repository."""
     try:
-        done = subprocess.run(
+        result = subprocess.run(
             ["git", "rev-parse", "HEAD"], capture_output=True, text=True, check=False
         )
     except OSError:
         return ""
-    return done.stdout.strip() if done.returncode == 0 else ""
+    if result.returncode != 0:
+        return ""
+    return result.stdout.strip()

@@ -1,4 +1,4 @@
-"""What a step's time is held against: work that a change of the bundle cannot make slower."""
+"""Reference workload: work that no change of a bundle can slow down, timed beside its steps."""
 
 from __future__ import annotations
 
@@ -8,14 +8,22 @@ from typing import Any
 
 import numpy as np
 
-REFERENCE_WORKLOAD = (
-    "reference_workload.onnx"  # one float32 MatMul, by tools/make_reference_workload.py
-)
-ROWS, INNER, COLUMNS = 128, 512, 1024
+# One float32 MatMul (ROWS, INNER) @ (INNER, COLUMNS), written by tools/make_reference_workload.py.
+REFERENCE_WORKLOAD = "reference_workload.onnx"
+ROWS = 128
+INNER = 512
+COLUMNS = 1024
 
 
 def matmul(threads: int) -> Callable[[], Any]:
-    """A fixed product in ONNX Runtime, 0.13 G operations."""
+    """Load the reference workload: a matrix product of 0.13 G operations in ONNX Runtime.
+
+    Args:
+        threads: CPU threads that a call uses.
+
+    Returns:
+        A function that computes the product once.
+    """
     import onnxruntime as ort
 
     options = ort.SessionOptions()

@@ -1,27 +1,27 @@
-"""A whole regression check: measure, compare, and measure again what seems slower."""
+"""Run a regression check: measure, compare, and measure again what seems slower."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 from trm_edge.bundle import Bundle
 from trm_edge.errors import BundleError
+from trm_edge.evaluation.held_out import HeldOutRun
 from trm_edge.evaluation.machine import Machine
-from trm_edge.evaluation.parity import compare
-from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.progress import Track, silent
 from trm_edge.regression.answer_checks import answer_checks
 from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import Check, regressed
+from trm_edge.regression.check import Change, Check, regressed
 from trm_edge.regression.file_checks import file_checks
 from trm_edge.regression.measure import float32_sha256, measure
 from trm_edge.regression.speed import REPEATS, measure_speed
-from trm_edge.regression.speed_checks import decided_by, speed_checks, unknown_machine
+from trm_edge.regression.speed_checks import early_stop, speed_checks, unknown_machine
 
 logger = logging.getLogger(__name__)
 
-AGAIN = 2  # more measurements that a slowdown has to survive
+CONFIRMATIONS = 2  # further measurements that a slowdown must survive
 
 
 def regress(
@@ -33,20 +33,31 @@ def regress(
     repeats: int = REPEATS,
     track: Track = silent,
 ) -> list[Check]:
-    """Every check of the baseline's target, in the order in which people read them.
+    """Compare the baseline's target with what it was.
 
     Args:
+        bundle: the bundle.
+        baseline: what it was.
+        budgets: changes that are allowed.
         speed: also time steps and start processes, which takes longer than the answers.
-        sessions: of the timing, at most.
+        repeats: maximum number of timing repeats.
+        track: reports progress.
+
+    Returns:
+        Every check, in the order in which people read them.
+
+    Raises:
+        BundleError: the bundle has no such target, or its vectors are damaged.
+        EngineError: the target has an engine that does not fit this machine.
+        BackendError: the engine failed.
     """
-    measured, vectors = measure(bundle, baseline.target, track=track)
-    checks = [
-        *answer_checks(measured.answers, baseline.answers, budgets),
-        *file_checks(measured, baseline, budgets),
-    ]
+    current, run = measure(bundle, baseline.target, track=track)
+    checks = list(answer_checks(current.answers, baseline.answers, budgets))
+    checks += file_checks(current, baseline, budgets)
     if speed:
         checks += regress_speed(bundle, baseline, budgets, repeats=repeats, track=track)
-    return [*checks, _limits(broken_limits(bundle, vectors))]
+    checks.append(_limits(broken_limits(bundle, run)))
+    return checks
 
 
 def regress_speed(
@@ -57,26 +68,47 @@ def regress_speed(
     repeats: int = REPEATS,
     track: Track = silent,
 ) -> list[Check]:
-    """Checks of speed; one is red only if every measurement of ``1 + AGAIN`` says so."""
-    here = Machine.current()
-    then = baseline.speed_of(here)
-    if then is None:
-        return [unknown_machine(baseline, here)]
-    trusted = float32_sha256(bundle) == baseline.float32_sha256
-    decided = decided_by(then, budgets, trusted=trusted)
+    """Compare speed; a check regressed only if ``1 + CONFIRMATIONS`` measurements all say so.
 
-    def once() -> dict[str, Check]:
-        now = measure_speed(bundle, baseline.target, repeats=repeats, decided=decided, track=track)
-        return {check.name: check for check in speed_checks(now, then, budgets, trusted=trusted)}
+    Args:
+        bundle: the bundle.
+        baseline: what it was.
+        budgets: changes that are allowed.
+        repeats: maximum number of timing repeats in each measurement.
+        track: reports progress.
 
-    checks = once()
-    for _ in range(AGAIN):
-        slow = [check.name for check in regressed(list(checks.values()))]
-        if not slow:
+    Returns:
+        The checks of speed; a single one that was not compared on a machine that the baseline does
+        not know.
+
+    Raises:
+        BundleError: the bundle has no such target, or its vectors are damaged.
+        EngineError: the target has an engine that does not fit this machine.
+        BackendError: the engine failed.
+    """
+    machine = Machine.current()
+    before = baseline.speed_of(machine)
+    if before is None:
+        return [unknown_machine(baseline, machine)]
+    same_float32 = float32_sha256(bundle) == baseline.float32_sha256
+    is_decided = early_stop(before, budgets, same_float32=same_float32)
+
+    def compare_speed() -> dict[str, Check]:
+        now = measure_speed(
+            bundle, baseline.target, repeats=repeats, is_decided=is_decided, track=track
+        )
+        compared = speed_checks(now, before, budgets, same_float32=same_float32)
+        return {check.id: check for check in compared}
+
+    checks = compare_speed()
+    for _ in range(CONFIRMATIONS):
+        slower = [check.id for check in regressed(list(checks.values()))]
+        if not slower:
             break
-        logger.info(f"{', '.join(slow)}: slower; measuring again")
-        again = once()
-        checks |= {name: again[name] for name in slow}
+        logger.info("%s regressed; measuring again", ", ".join(slower))
+        confirmation = compare_speed()
+        for check_id in slower:
+            checks[check_id] = confirmation[check_id]
     return list(checks.values())
 
 
@@ -89,36 +121,60 @@ def new_baseline(
     repeats: int = REPEATS,
     track: Track = silent,
 ) -> Measurement:
-    """What the bundle is now, and what ``older`` knows of other machines.
+    """Measure a bundle for a new baseline.
+
+    Args:
+        bundle: the bundle.
+        target: name of the target.
+        older: the baseline that will be replaced, for its figures of other machines; None without
+            one.
+        speed: also time steps and start processes.
+        repeats: number of timing repeats.
+        track: reports progress.
 
     Raises:
-        BundleError: the bundle breaks its own limits against float32.
+        BundleError: the bundle breaks its own limits against float32, has no such target, or its
+            vectors are damaged.
+        EngineError: the target has an engine that does not fit this machine.
+        BackendError: the engine failed.
     """
-    measured, vectors = measure(bundle, target, track=track)
-    broken = broken_limits(bundle, vectors)
+    current, run = measure(bundle, target, track=track)
+    broken = broken_limits(bundle, run)
     if broken:
         raise BundleError(
             f"the baseline is not written: {bundle.path} breaks its own limits against float32 "
-            f"({'; '.join(broken)}). Export it again, or see what trm-edge parity says."
+            f"({'; '.join(broken)}). Run trm-edge parity {bundle.path} for the details, and export "
+            "the bundle again."
         )
     if speed:
-        measured = measured.with_speed(measure_speed(bundle, target, repeats=repeats, track=track))
-    return measured if older is None else measured.with_speeds_of(older)
+        current = current.with_speed(measure_speed(bundle, target, repeats=repeats, track=track))
+    if older is not None:
+        current = current.with_speeds_of(older)
+    return current
 
 
-def broken_limits(bundle: Bundle, vectors: ParityVectors) -> list[str]:
-    """What the bundle itself promises against float32 and does not keep."""
-    reference = bundle.parity()
-    return compare(reference, vectors).broken(bundle.manifest.limits)
+def broken_limits(bundle: Bundle, run: HeldOutRun) -> list[str]:
+    """Compare a run with the limits against float32 that the bundle itself promises to keep.
+
+    Args:
+        bundle: the bundle.
+        run: one of its targets on the held-out puzzles.
+
+    Returns:
+        A sentence for each broken limit.
+    """
+    broken = run.report().broken(bundle.manifest.limits)
+    return [limit.message for limit in broken]
 
 
-def _limits(broken: list[str]) -> Check:
+def _limits(broken: Sequence[str]) -> Check:
     return Check(
-        "limits against float32",
-        "regressed" if broken else "ok",
-        "",
-        "broken" if broken else "kept",
-        "",
-        "kept",
-        "; ".join(broken),
+        id="limits.float32",
+        verdict="regressed" if broken else "ok",
+        unit="limits",
+        before=0,
+        now=len(broken),
+        change=Change(len(broken)),
+        budget=0,
+        reason="; ".join(broken) or None,
     )

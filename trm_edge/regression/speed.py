@@ -1,8 +1,8 @@
-"""Times a target's step beside reference workloads, and starts of processes that solve a puzzle.
+"""Time a target's step beside reference workloads, and start processes that solve a puzzle.
 
-A session loads everything anew, since where memory comes to lie is worth some percent, and is
-short, since a neighbour on the machine may be heavy for a while. Of each session the quickest calls
-count, and over the sessions the median: an unlucky one among them changes little.
+Every repeat loads everything again, since where memory is placed is worth a few percent, and is
+short, since another process on the machine may be busy for a while. Of each repeat the quickest
+calls count, and over the repeats the median: an unlucky one among them changes little.
 """
 
 from __future__ import annotations
@@ -27,14 +27,24 @@ from trm_edge.regression.reference_workload import matmul
 SLOTS = (1, 8)  # of the steps that are timed
 REPEATS = 16  # at most, and always for a baseline
 MIN_REPEATS = 6
-STEP, MATMUL, FLOAT32 = "step", "matmul", "float32 step"  # the last two are reference workloads
-_SECONDS = 0.6  # of a session
-_TURN = 0.02  # seconds: short ones meet a busy machine's pauses
+# Names of what is timed; the last two are the reference workloads.
+STEP = "step"
+MATMUL = "matmul"
+FLOAT32 = "float32_step"
+_REPEAT_SECONDS = 0.6
+_TURN_SECONDS = 0.02  # short turns meet the pauses of a busy machine
 
-Decided = Callable[[str, Times], bool]  # whether more sessions of so many slots change a verdict
+# Whether further repeats with this number of slots can no longer change a verdict.
+IsDecided = Callable[[str, Times], bool]
 
 
-def _never(slots: str, times: Times) -> bool:
+def never_decided(slots: str, times: Times) -> bool:
+    """Run every repeat: what a baseline does.
+
+    Args:
+        slots: number of slots of the timed step.
+        times: seconds of each repeat so far, by name of what was timed.
+    """
     return False
 
 
@@ -44,47 +54,63 @@ def measure_speed(
     *,
     repeats: int = REPEATS,
     slots: Sequence[int] = SLOTS,
-    decided: Decided = _never,
+    is_decided: IsDecided = never_decided,
     track: Track = silent,
 ) -> Speed:
-    """CPU time of one thread where a CPU computes, else seconds of the wall's clock.
+    """Time steps and start processes.
+
+    On a CPU the time is CPU time of one thread; elsewhere it is wall-clock time.
 
     Args:
-        sessions: at most; fewer where ``decided`` says so of what the first ones gave.
+        bundle: the bundle.
+        target: name of the target.
+        repeats: maximum number of timing repeats.
+        slots: numbers of slots of the steps that are timed.
+        is_decided: ends the repeats early, from ``MIN_REPEATS`` on.
+        track: reports progress.
+
+    Raises:
+        BundleError: there is no such target, or the bundle's vectors are damaged.
+        EngineError: the target has an engine that does not fit this machine.
+        BackendError: the engine failed.
     """
     vectors = bundle.parity()
-    taken: dict[str, dict[str, list[float]]] = {str(count): {} for count in slots}
-    open_ = list(taken)
+    seconds: dict[str, dict[str, list[float]]] = {str(count): {} for count in slots}
+    undecided = list(seconds)
     for repeat in track(range(repeats), "timing steps beside reference workloads", repeats):
-        for count in open_:
-            for name, seconds in _repeat(bundle, target, vectors, int(count)).items():
-                taken[count].setdefault(name, []).append(seconds)
-        if repeat + 1 >= min(MIN_REPEATS, repeats):
-            open_ = [count for count in open_ if not decided(count, _arrays(taken[count]))]
-    cold = footprint(bundle.path, target)
+        for count in undecided:
+            for name, quickest_call in _repeat(bundle, target, vectors, int(count)).items():
+                seconds[count].setdefault(name, []).append(quickest_call)
+        if repeat + 1 < min(MIN_REPEATS, repeats):
+            continue
+        for count in list(undecided):
+            if is_decided(count, _arrays(seconds[count])):
+                undecided.remove(count)
+    processes = footprint(bundle.path, target)
     return Speed(
         machine=Machine.current(),
-        times={count: _arrays(by) for count, by in taken.items()},
-        memory=float(cold.peak - cold.peak_alone),
-        startup=float(np.min(cold.cpu) / np.min(cold.cpu_alone)),
+        times={count: _arrays(by_name) for count, by_name in seconds.items()},
+        memory_bytes=float(processes.peak - processes.peak_alone),
+        startup_ratio=float(np.min(processes.cpu) / np.min(processes.cpu_alone)),
     )
 
 
 def _repeat(bundle: Bundle, target: str, vectors: ParityVectors, slots: int) -> Mapping[str, float]:
-    """Seconds of a step and of what it is held against, all loaded anew."""
+    """Seconds of a step and of its reference workloads by name, all loaded again."""
     table = bundle.puzzle_embeddings()
     with ExitStack() as stack:
         backend = stack.enter_context(bundle.backend(target, threads=1))
-        cpu = on_cpu(backend)
-        runs: dict[str, Callable[[], Any]] = {STEP: repeated_step(backend, table, vectors, slots)}
-        if cpu:
-            runs[MATMUL] = matmul(threads=1)
-            plain = float32_backend(bundle, threads=1)
-            if plain is not None:
-                active = stack.enter_context(plain)
-                runs[FLOAT32] = repeated_step(active, table, vectors, slots)
-        return quickest(runs, _SECONDS, _TURN, time.thread_time if cpu else time.perf_counter)
+        calls: dict[str, Callable[[], Any]] = {STEP: repeated_step(backend, table, vectors, slots)}
+        clock = time.perf_counter
+        if on_cpu(backend):
+            clock = time.thread_time
+            calls[MATMUL] = matmul(threads=1)
+            float32 = float32_backend(bundle, threads=1)
+            if float32 is not None:
+                active = stack.enter_context(float32)
+                calls[FLOAT32] = repeated_step(active, table, vectors, slots)
+        return quickest(calls, _REPEAT_SECONDS, _TURN_SECONDS, clock)
 
 
-def _arrays(taken: Mapping[str, Sequence[float]]) -> Times:
-    return {name: np.array(seconds) for name, seconds in taken.items()}
+def _arrays(seconds: Mapping[str, Sequence[float]]) -> Times:
+    return {name: np.array(values) for name, values in seconds.items()}

@@ -1,4 +1,4 @@
-"""Latency, memory and start-up against the baseline's, on a machine of the same kind."""
+"""Checks of latency, memory and start-up against the baseline's on a machine of the same kind."""
 
 from __future__ import annotations
 
@@ -10,85 +10,152 @@ from trm_edge.evaluation.machine import Machine
 from trm_edge.evaluation.timing import Ratio, change
 from trm_edge.regression.baseline import Measurement, Speed, Times
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import Check, compared, exactly, not_compared, percent, verdict_of
-from trm_edge.regression.speed import FLOAT32, STEP, Decided
+from trm_edge.regression.check import (
+    Change,
+    Check,
+    Unit,
+    exact_ratio,
+    not_compared,
+    percent,
+    relative_check,
+    verdict_of,
+)
+from trm_edge.regression.speed import FLOAT32, MATMUL, STEP, IsDecided
+
+_UNITS: dict[str, Unit] = {
+    STEP: "milliseconds",
+    MATMUL: "times_matmul",
+    FLOAT32: "times_float32_step",
+}
 
 
-def unknown_machine(baseline: Measurement, here: Machine) -> Check:
-    machines = "; ".join(one.machine.kind for one in baseline.speeds) or "no machine"
-    why = f"The baseline knows {machines}, this is {here.kind}: --update on this machine adds it"
-    return not_compared("speed", why)
+def unknown_machine(baseline: Measurement, machine: Machine) -> Check:
+    """Build the check of a machine that the baseline has no times of.
 
-
-def speed_checks(now: Speed, then: Speed, budgets: Budgets, *, trusted: bool) -> list[Check]:
-    """
     Args:
-        trusted: the float32 step is the same file. One that was itself exported anew may have
-            become slower with the other.
+        baseline: the baseline.
+        machine: the machine that would have measured.
     """
-    checks = [
-        _latency(slots, now.times[slots], then.times[slots], budgets, trusted=trusted)
-        for slots in now.times
-        if slots in then.times
-    ]
-    return [*checks, *_process(now, then, budgets)]
+    kinds = "; ".join(speed.machine.kind for speed in baseline.speeds) or "no machine"
+    reason = (
+        f"The baseline has times of {kinds}, but this is {machine.kind}: --update on this machine "
+        "adds it"
+    )
+    return not_compared("speed", reason)
 
 
-def decided_by(then: Speed, budgets: Budgets, *, trusted: bool) -> Decided:
-    """Whether sessions enough were measured: the change's interval leaves out the budget."""
+def speed_checks(
+    current: Speed, baseline: Speed, budgets: Budgets, *, same_float32: bool
+) -> list[Check]:
+    """Compare speed and memory.
 
-    def decided(slots: str, times: Times) -> bool:
-        found = list(_changes(times, then.times.get(slots, {}), trusted=trusted).values())
-        limit = 1 + budgets.latency / 100
-        return any(one.high < limit for one in found) or all(one.low > limit for one in found)
-
-    return decided
-
-
-def _changes(now: Times, then: Times, *, trusted: bool) -> dict[str, Ratio]:
-    """By reference workload, how much longer a step takes beside it than it did.
-
-    Where nothing stands beside a step, its seconds are compared: the machine is of the same kind.
+    Args:
+        current: as they are.
+        baseline: as they were, on a machine of the same kind.
+        budgets: changes that are allowed.
+        same_float32: the float32 step graph is the same file. One that was exported again may have
+            become slower together with the step, so it is not used as a reference workload.
     """
-    if set(now) == set(then) == {STEP}:
-        return {STEP: change(now[STEP], then[STEP])}
-    return {
-        name: change(now[STEP] / now[name], then[STEP] / then[name])
-        for name in now
-        if name != STEP and name in then and (trusted or name != FLOAT32)
-    }
+    checks = []
+    for slots, times in current.times.items():
+        if slots in baseline.times:
+            before = baseline.times[slots]
+            checks.append(_latency(slots, times, before, budgets, same_float32=same_float32))
+    checks += _process(current, baseline, budgets)
+    return checks
 
 
-def _latency(slots: str, now: Times, then: Times, budgets: Budgets, *, trusted: bool) -> Check:
-    """The reference workload by which it changed least decides: all of them have to say slower."""
-    name = f"a step of {slots} slot{'' if slots == '1' else 's'}"
-    found = _changes(now, then, trusted=trusted)
-    if not found:
-        return not_compared(name, "No reference workload is in both")
-    by = min(found, key=lambda key: abs(found[key].median - 1))
-    verdicts = {verdict_of(one, budgets.latency) for one in found.values()}
+def early_stop(baseline: Speed, budgets: Budgets, *, same_float32: bool) -> IsDecided:
+    """Build the rule that ends timing once the interval of the change leaves out the budget.
+
+    Args:
+        baseline: speed as it was.
+        budgets: changes that are allowed.
+        same_float32: as in :func:`speed_checks`.
+    """
+    limit = 1 + budgets.latency / 100
+
+    def is_decided(slots: str, times: Times) -> bool:
+        before = baseline.times.get(slots, {})
+        changes = _changes(times, before, same_float32=same_float32).values()
+        fast_enough = any(ratio.high < limit for ratio in changes)
+        too_slow = all(ratio.low > limit for ratio in changes)
+        return fast_enough or too_slow
+
+    return is_decided
+
+
+def _changes(current: Times, baseline: Times, *, same_float32: bool) -> dict[str, Ratio]:
+    """Growth of a step's time relative to each reference workload, by its name.
+
+    Seconds are compared where there is no reference workload: the machine is of the same kind.
+    """
+    if set(current) == set(baseline) == {STEP}:
+        return {STEP: change(current[STEP], baseline[STEP])}
+    changes = {}
+    for name in current:
+        usable = name in (MATMUL, FLOAT32) and name in baseline
+        if name == FLOAT32 and not same_float32:
+            usable = False
+        if usable:
+            changes[name] = change(current[STEP] / current[name], baseline[STEP] / baseline[name])
+    return changes
+
+
+def _latency(
+    slots: str, current: Times, baseline: Times, budgets: Budgets, *, same_float32: bool
+) -> Check:
+    """Compare a step's time; it regressed only if all reference workloads say so.
+
+    The figures shown are those by the reference workload that shows the smallest change.
+    """
+    check_id = f"latency.slots_{slots}"
+    changes = _changes(current, baseline, same_float32=same_float32)
+    if not changes:
+        return not_compared(check_id, "The two have no reference workload in common")
+    shown = min(changes, key=lambda name: abs(changes[name].median - 1))
+    verdicts = {verdict_of(ratio, budgets.latency) for ratio in changes.values()}
+    reasons = []
+    for name, ratio in changes.items():
+        if name != shown:
+            reasons.append(f"By the {_words(name)} {percent(Change.of_ratio(ratio))}")
     return Check(
-        name,
-        verdicts.pop() if len(verdicts) == 1 else "ok",
-        _duration(then, by),
-        _duration(now, by),
-        percent(found[by]),
-        f"+{budgets.latency:g} %",
-        "; ".join(f"by the {key} {percent(one)}" for key, one in found.items() if key != by),
+        id=check_id,
+        verdict=verdicts.pop() if len(verdicts) == 1 else "ok",
+        unit=_UNITS[shown],
+        before=_duration(baseline, shown),
+        now=_duration(current, shown),
+        change=Change.of_ratio(changes[shown]),
+        budget=budgets.latency / 100,
+        reason="; ".join(reasons) or None,
     )
 
 
-def _duration(times: Times, by: str) -> str:
-    """Of a step, as a person reads it beside its reference workload."""
-    if by == STEP:
-        return f"{1e3 * np.median(times[STEP]):.3g} ms"
-    return f"{np.median(times[STEP] / times[by]):.3g} of a {by}"
+def _duration(times: Times, name: str) -> float:
+    """A step's time: milliseconds, or a multiple of a reference workload's time."""
+    if name == STEP:
+        return 1e3 * float(np.median(times[STEP]))
+    return float(np.median(times[STEP] / times[name]))
 
 
-def _process(now: Speed, then: Speed, budgets: Budgets) -> Iterator[Check]:
-    for name, value, before, unit, scale, budget in (
-        ("peak memory", now.memory, then.memory, "MB", 1e6, budgets.memory),
-        ("start-up", now.startup, then.startup, "x imports", 1.0, budgets.startup),
-    ):
-        texts = (f"{one / scale:.2f} {unit}" for one in (before, value))
-        yield compared(name, exactly(value, before), budget, *texts)
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _process(current: Speed, baseline: Speed, budgets: Budgets) -> Iterator[Check]:
+    yield relative_check(
+        "memory.peak",
+        exact_ratio(current.memory_bytes, baseline.memory_bytes),
+        budgets.memory,
+        unit="bytes",
+        before=baseline.memory_bytes,
+        now=current.memory_bytes,
+    )
+    yield relative_check(
+        "startup.cpu_time",
+        exact_ratio(current.startup_ratio, baseline.startup_ratio),
+        budgets.startup,
+        unit="times_imports",
+        before=baseline.startup_ratio,
+        now=current.startup_ratio,
+    )

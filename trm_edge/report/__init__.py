@@ -1,1 +1,1 @@
-"""One HTML page about bundles: how right, how fast, how near to float32, and how it got there."""
+"""The HTML report: one page about bundles that needs no network and no other file."""

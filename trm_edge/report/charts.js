@@ -2,27 +2,27 @@
 
 document.documentElement.classList.add("js");
 
-// Colours are the page's CSS variables: they are looked up anew when light and dark change.
+// Colours are CSS variables of the page; they are resolved again when light and dark change.
 (() => {
   const figures = JSON.parse(document.getElementById("figures").textContent);
   const settings = { responsive: true, displayModeBar: false };
   const variable = /^var\((--[\w-]+)\)$/;
 
-  function coloured(value, key, style) {
-    if (Array.isArray(value)) return value.map((one) => coloured(one, key, style));
+  function withColours(value, key, style) {
+    if (Array.isArray(value)) return value.map((item) => withColours(item, key, style));
     if (value !== null && typeof value === "object") {
-      const pairs = Object.entries(value);
-      return Object.fromEntries(pairs.map(([name, one]) => [name, coloured(one, name, style)]));
+      const entries = Object.entries(value);
+      return Object.fromEntries(entries.map(([name, item]) => [name, withColours(item, name, style)]));
     }
-    const found = key.endsWith("color") ? variable.exec(value) : null;
-    return found ? style.getPropertyValue(found[1]).trim() : value;
+    const match = key.endsWith("color") ? variable.exec(value) : null;
+    return match ? style.getPropertyValue(match[1]).trim() : value;
   }
 
   function draw() {
     const style = getComputedStyle(document.documentElement);
-    figures.forEach((figure, place) => {
-      const { data, layout } = coloured(figure, "", style);
-      Plotly.react(`chart-${place}`, data, layout, settings);
+    figures.forEach((figure, index) => {
+      const { data, layout } = withColours(figure, "", style);
+      Plotly.react(`chart-${index}`, data, layout, settings);
     });
   }
 

@@ -1,130 +1,204 @@
-"""The charts, as Plotly figures; each takes what it shows and the marks of the rows."""
+"""The charts as Plotly figures; each takes the data that it shows and the marks of the rows."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
 from trm_edge.evaluation.ranking import LayerRanking
 from trm_edge.regression.baseline import Measurement
-from trm_edge.report.history import Series
-from trm_edge.report.rows import Group, Row
-from trm_edge.report.style import FLOAT32_MARK, Mark, figure, log_axis, step_axis, text
+from trm_edge.report.history import Series, created_at
+from trm_edge.report.rows import ReferenceRow, ReportRow, RowGroup
+from trm_edge.report.style import (
+    FLOAT32_MARK,
+    Mark,
+    log_axis,
+    make_figure,
+    plotly_text,
+    step_axis,
+)
 
 Marks = Mapping[str, Mark]  # by the row's label
-LEAST = 1e-7  # of 1 - cosine: carries are kept in float16, and less is rounding
+MIN_CARRY_ERROR = 1e-7  # of 1 - cosine: carries are stored in float16, and less is rounding
 _PERCENT = {"ticksuffix": " %"}
+_DASHES = ("solid", "dot", "dash", "dashdot")
 
 
-def latency_figure(group: Group, marks: Marks) -> go.Figure:
-    """Exact match over milliseconds a puzzle: filled where halting is adaptive, else open."""
+class AccuracyPoint(NamedTuple):
+    """Exact match of one halting mode at what a puzzle costs.
+
+    Args:
+        ms: milliseconds per puzzle.
+        share: exact match, 0 to 1.
+        interval: its 95 % interval.
+    """
+
+    ms: float
+    share: float
+    interval: tuple[float, float]
+
+
+def latency_figure(group: RowGroup, marks: Marks) -> go.Figure:
+    """Plot exact match over milliseconds per puzzle, for fixed and adaptive halting.
+
+    Args:
+        group: rows that are compared; those without timings are left out.
+        marks: marks of the rows.
+    """
     traces = []
     for row in group.rows:
-        if row.bench is not None:
-            first = row.bench.latencies[0]
-            each = first.p50 / first.slots
-            steps = (row.bundle.config.halt_max_steps, row.parity.halting.steps_candidate)
-            points = [
-                (each * taken, mode.exact_candidate, mode.interval_candidate)
-                for taken, mode in zip(steps, row.parity.modes, strict=True)
-            ]
-            traces.append(_points(row.label, marks[row.label], points))
+        points = _row_points(row)
+        if points:
+            traces.append(_point_trace(row.label, marks[row.label], points))
     for reference in group.missing_references:
-        row = reference.row
-        ms = reference.ms_per_step(0)
-        if row.bench is not None and ms is not None:
-            each = ms / row.bench.latencies[0].slots
-            steps = (row.bundle.config.halt_max_steps, row.parity.halting.steps_reference)
-            points = [
-                (each * taken, mode.exact_reference, mode.interval_reference)
-                for taken, mode in zip(steps, row.parity.modes, strict=True)
-            ]
-            traces.append(_points(reference.label, FLOAT32_MARK, points))
-    drawn = figure(
+        points = _reference_points(reference)
+        if points:
+            traces.append(_point_trace(reference.label, FLOAT32_MARK, points))
+    figure = make_figure(
         traces,
-        x="ms a puzzle, one after the other",
+        x="ms per puzzle, one at a time",
         y="exact match",
         height=380,
         hovermode="closest",
     )
-    drawn.update_xaxes(log_axis(ms for trace in traces for ms in trace.x))
-    return drawn.update_yaxes(_PERCENT)
+    figure.update_xaxes(log_axis(_values(traces, "x")))
+    return figure.update_yaxes(_PERCENT)
 
 
-def halting_figure(group: Group, marks: Marks) -> go.Figure:
-    """Share of the puzzles that stop at each step."""
-    traces = [
-        _bars(one.label, FLOAT32_MARK, one.row.parity.halting.histogram_reference)
-        for one in group.references
-    ]
-    traces += [
-        _bars(row.label, marks[row.label], row.parity.halting.histogram_candidate)
-        for row in group.rows
-    ]
-    drawn = figure(traces, x="step at which it stops", y="puzzles", height=340, barmode="group")
-    drawn.update_xaxes(step_axis(max(len(trace.x) for trace in traces)), showgrid=False)
-    return drawn.update_yaxes(_PERCENT)
+def _row_points(row: ReportRow) -> list[AccuracyPoint]:
+    """Fixed and adaptive halting of a row; empty if it was not timed."""
+    if row.bench is None:
+        return []
+    latency = row.bench.latencies[0]
+    ms_per_step = latency.p50_ms / latency.slots
+    steps = (row.bundle.config.halt_max_steps, row.parity.halting.steps_candidate)
+    points = []
+    for count, mode in zip(steps, row.parity.modes, strict=True):
+        point = AccuracyPoint(ms_per_step * count, mode.exact_candidate, mode.interval_candidate)
+        points.append(point)
+    return points
 
 
-def moves(row: Row) -> bool:
-    """Whether a carry is anywhere further from float32's than rounding."""
+def _reference_points(reference: ReferenceRow) -> list[AccuracyPoint]:
+    """Fixed and adaptive halting of the float32 model; empty if it was not timed."""
+    row = reference.row
+    ms = reference.ms_per_step(0)
+    if row.bench is None or ms is None:
+        return []
+    ms_per_step = ms / row.bench.latencies[0].slots
+    steps = (row.bundle.config.halt_max_steps, row.parity.halting.steps_reference)
+    points = []
+    for count, mode in zip(steps, row.parity.modes, strict=True):
+        point = AccuracyPoint(ms_per_step * count, mode.exact_reference, mode.interval_reference)
+        points.append(point)
+    return points
+
+
+def halting_figure(group: RowGroup, marks: Marks) -> go.Figure:
+    """Plot the share of puzzles that halt at each step.
+
+    Args:
+        group: rows that are compared.
+        marks: marks of the rows.
+    """
+    traces = []
+    for reference in group.references:
+        histogram = reference.row.parity.halting.histogram_reference
+        traces.append(_bar_trace(reference.label, FLOAT32_MARK, histogram))
+    for row in group.rows:
+        histogram = row.parity.halting.histogram_candidate
+        traces.append(_bar_trace(row.label, marks[row.label], histogram))
+    figure = make_figure(traces, x="halting step", y="puzzles", height=340, barmode="group")
+    figure.update_xaxes(_step_axis_of(traces), showgrid=False)
+    return figure.update_yaxes(_PERCENT)
+
+
+def has_carry_error(row: ReportRow) -> bool:
+    """Check if a carry differs from float32's by more than rounding after any step.
+
+    Args:
+        row: the row.
+    """
     carry = row.parity.carry
-    return any(1 - cosine > LEAST for cosine in (*carry.z_H, *carry.z_L))
+    return any(1 - cosine > MIN_CARRY_ERROR for cosine in (*carry.z_H, *carry.z_L))
 
 
-def carry_figure(rows: Sequence[Row], marks: Marks) -> go.Figure:
-    """1 - cosine of both states to float32's, step by step, of rows that move at all."""
+def carry_figure(rows: Sequence[ReportRow], marks: Marks) -> go.Figure:
+    """Plot 1 - cosine between the carry of each row and float32's, step by step.
+
+    Args:
+        rows: rows with an error worth drawing; see :func:`has_carry_error`.
+        marks: marks of the rows.
+    """
     traces = []
     for row in rows:
-        for state, dash in (("z_H", "solid"), ("z_L", "dot")):
-            cosines = getattr(row.parity.carry, state)
-            traces.append(
-                go.Scatter(
-                    name=text(f"{row.label}, {state}"),
-                    x=list(range(1, len(cosines) + 1)),
-                    y=[max(1 - cosine, LEAST) for cosine in cosines],
-                    mode="lines+markers",
-                    line={"color": marks[row.label].colour, "dash": dash, "width": 2},
-                    marker={"symbol": marks[row.label].symbol, "size": 6},
-                    hovertemplate="step %{x}: %{y:.2e}",
-                )
-            )
-    drawn = figure(traces, x="step", y="1 - cosine", height=380)
-    drawn.update_xaxes(step_axis(max(len(trace.x) for trace in traces)))
-    return drawn.update_yaxes(log_axis(value for trace in traces for value in trace.y))
+        mark = marks[row.label]
+        carry = row.parity.carry
+        traces.append(_carry_trace(f"{row.label}, z_H", carry.z_H, mark, "solid"))
+        traces.append(_carry_trace(f"{row.label}, z_L", carry.z_L, mark, "dot"))
+    figure = make_figure(traces, x="step", y="1 - cosine", height=380)
+    figure.update_xaxes(_step_axis_of(traces))
+    return figure.update_yaxes(log_axis(_values(traces, "y")))
+
+
+def _carry_trace(name: str, cosines: Sequence[float], mark: Mark, dash: str) -> go.Scatter:
+    return go.Scatter(
+        name=plotly_text(name),
+        x=list(range(1, len(cosines) + 1)),
+        y=[max(1 - cosine, MIN_CARRY_ERROR) for cosine in cosines],
+        mode="lines+markers",
+        line={"color": mark.colour, "dash": dash, "width": 2},
+        marker={"symbol": mark.symbol, "size": 6},
+        hovertemplate="step %{x}: %{y:.2e}",
+    )
 
 
 def sensitivity_figure(ranking: LayerRanking, mark: Mark) -> go.Figure:
-    """1 - cosine that each layer alone causes, after the first and the last step."""
-    layers = [
-        text(one.layer.removeprefix("layers.").removesuffix("_proj")) for one in ranking.layers
-    ]
-    traces: list[Any] = [
-        go.Scatter(
-            name=name,
-            x=[max(getattr(one, field), LEAST) for one in ranking.layers],
-            y=layers,
-            mode="markers",
-            marker={
-                "color": mark.colour,
-                "symbol": symbol,
-                "size": 11,
-                "line": {"width": 2, "color": mark.colour},
-            },
-            hovertemplate="%{y}: %{x:.2e}",
-        )
-        for name, field, symbol in (
-            ("after the first step", "first_step", mark.symbol),
-            ("after the last", "last_step", mark.open_symbol),
-        )
-    ]
-    drawn = figure(
-        traces, x="1 - cosine", y="", height=110 + 26 * len(ranking.layers), hovermode="closest"
+    """Plot 1 - cosine of the carry that quantizing each layer alone causes.
+
+    Args:
+        ranking: the layers of a bundle.
+        mark: mark of the bundle's row; filled for the first step, open for the last.
+    """
+    names = []
+    first_errors = []
+    last_errors = []
+    for layer in ranking.layers:
+        name = layer.layer.removeprefix("layers.").removesuffix("_proj")
+        names.append(plotly_text(name))
+        first_errors.append(max(layer.first_step, MIN_CARRY_ERROR))
+        last_errors.append(max(layer.last_step, MIN_CARRY_ERROR))
+    first = _layer_trace("after the first step", first_errors, names, mark.colour, mark.symbol)
+    last = _layer_trace("after the last step", last_errors, names, mark.colour, mark.open_symbol)
+    figure = make_figure(
+        [first, last],
+        x="1 - cosine",
+        y="",
+        height=110 + 26 * len(names),
+        hovermode="closest",
     )
-    drawn.update_xaxes(log_axis((value for trace in traces for value in trace.x), most=4))
-    return drawn.update_yaxes(autorange="reversed", type="category")
+    figure.update_xaxes(log_axis([*first_errors, *last_errors], max_ticks=4))
+    return figure.update_yaxes(autorange="reversed", type="category")
+
+
+def _layer_trace(
+    name: str, errors: list[float], layers: list[str], colour: str, symbol: str
+) -> go.Scatter:
+    return go.Scatter(
+        name=name,
+        x=errors,
+        y=layers,
+        mode="markers",
+        marker={
+            "color": colour,
+            "symbol": symbol,
+            "size": 11,
+            "line": {"width": 2, "color": colour},
+        },
+        hovertemplate="%{y}: %{x:.2e}",
+    )
 
 
 def history_figure(
@@ -135,51 +209,62 @@ def history_figure(
     suffix: str = "",
     relative: bool = False,
 ) -> go.Figure:
-    """Lines over the time at which each version was made.
+    """Plot lines over the time at which each baseline was made.
 
     Args:
-        relative: to the first value of each line, so that lines of any height can be compared.
+        versions: the baselines, the oldest first.
+        series: the lines, with a value for each baseline.
+        title: of the vertical axis.
+        suffix: unit after each number of the vertical axis.
+        relative: divide each line by its first value, so that lines of any height compare.
     """
-    made = [one.provenance["made"] for one in versions]
-    dashes = ("solid", "dot", "dash", "dashdot")
-    traces = [
-        go.Scatter(
-            name=text(name),
-            x=made,
-            y=_relative(values) if relative else list(values),
+    dates = [created_at(version) for version in versions]
+    traces = []
+    for index, (name, values) in enumerate(series.items()):
+        drawn = list(values)
+        if relative:
+            drawn = _relative_to_first(values)
+        trace = go.Scatter(
+            name=plotly_text(name),
+            x=dates,
+            y=drawn,
             customdata=list(values),
             mode="lines+markers",
-            line={"color": f"var(--series-{place % 7 + 1})", "dash": dashes[place % 4]},
+            line={"color": f"var(--series-{index % 7 + 1})", "dash": _DASHES[index % 4]},
             hovertemplate="%{x|%Y-%m-%d}: %{customdata:.4g}",
         )
-        for place, (name, values) in enumerate(series.items())
-    ]
-    drawn = figure(traces, x="", y=title, height=270 + 20 * len(series), showlegend=True)
-    drawn.update_layout(legend={"y": -0.25, "yanchor": "top"})
-    drawn.update_xaxes(type="date", nticks=5)
-    if len(made) == 1:  # no time has passed, of which an axis could be made
-        drawn.update_xaxes(tickvals=made, ticktext=[made[0][:10]])
-    return drawn.update_yaxes(ticksuffix=suffix)
+        traces.append(trace)
+    height = 270 + 20 * len(series)
+    figure = make_figure(traces, x="", y=title, height=height, showlegend=True)
+    figure.update_layout(legend={"y": -0.25, "yanchor": "top"})
+    figure.update_xaxes(type="date", nticks=5)
+    if len(dates) == 1:  # an axis needs a range of dates; label the single one
+        figure.update_xaxes(tickvals=dates, ticktext=[dates[0][:10]])
+    return figure.update_yaxes(ticksuffix=suffix)
 
 
-def _relative(values: Sequence[float | None]) -> list[float | None]:
+def _relative_to_first(values: Sequence[float | None]) -> list[float | None]:
     first = next((value for value in values if value), 1.0)
     return [None if value is None else value / first for value in values]
 
 
-def _points(
-    label: str, mark: Mark, points: Sequence[tuple[float, float, tuple[float, float]]]
-) -> go.Scatter:
-    """Fixed and adaptive halting of one model: milliseconds, share, interval."""
+def _point_trace(label: str, mark: Mark, points: Sequence[AccuracyPoint]) -> go.Scatter:
+    """Fixed (open) and adaptive (filled) halting of one model."""
+    upper = []
+    lower = []
+    for point in points:
+        low, high = point.interval
+        upper.append(100 * (high - point.share))
+        lower.append(100 * (point.share - low))
     return go.Scatter(
-        name=text(label),
-        x=[ms for ms, _, _ in points],
-        y=[100 * share for _, share, _ in points],
+        name=plotly_text(label),
+        x=[point.ms for point in points],
+        y=[100 * point.share for point in points],
         error_y={
             "type": "data",
             "symmetric": False,
-            "array": [100 * (high - share) for _, share, (_, high) in points],
-            "arrayminus": [100 * (share - low) for _, share, (low, _) in points],
+            "array": upper,
+            "arrayminus": lower,
             "thickness": 1.5,
         },
         customdata=["fixed", "adaptive"],
@@ -191,17 +276,29 @@ def _points(
             "size": 12,
             "line": {"width": 2, "color": mark.colour},
         },
-        hovertemplate="%{customdata} halting: %{y:.1f} % right, %{x:.3g} ms",
+        hovertemplate="%{customdata} halting: %{y:.1f} % correct, %{x:.3g} ms",
     )
 
 
-def _bars(label: str, mark: Mark, counts: Sequence[int]) -> go.Bar:
+def _bar_trace(label: str, mark: Mark, counts: Sequence[int]) -> go.Bar:
     total = max(sum(counts), 1)
     return go.Bar(
-        name=text(label),
+        name=plotly_text(label),
         x=list(range(1, len(counts) + 1)),
         y=[100 * count / total for count in counts],
         customdata=list(counts),
         marker={"color": mark.colour},
         hovertemplate="step %{x}: %{customdata} puzzles, %{y:.1f} %",
     )
+
+
+def _step_axis_of(traces: Sequence[Any]) -> dict[str, Any]:
+    return step_axis(max(len(trace.x) for trace in traces))
+
+
+def _values(traces: Sequence[Any], axis: str) -> list[float]:
+    """All values of the traces along ``x`` or ``y``."""
+    values: list[float] = []
+    for trace in traces:
+        values += trace[axis]
+    return values

@@ -1,10 +1,9 @@
-"""Baselines over time: a file that ``trm-edge regress --update`` wrote, and git's older ones."""
+"""Baselines over time: a file written by ``trm-edge regress --update``, and its versions in git."""
 
 from __future__ import annotations
 
 import json
 import subprocess
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,19 +11,27 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.errors import BundleError
-from trm_edge.regression.baseline import FORMAT, Measurement
+from trm_edge.errors import RecordError
+from trm_edge.records import Format
+from trm_edge.regression.baseline import Measurement
+from trm_edge.regression.baseline_record import FORMAT
 from trm_edge.regression.speed import STEP
 
-# A line of a chart by its name: one value a version, None where that version has none.
+# Lines of a chart by name: a value for each version, None where a version does not have one.
 Series = Mapping[str, Sequence[float | None]]
-VERSIONS = 50  # of a file that are read from git
-_SECONDS = 60  # that git may take
+MAX_VERSIONS = 50  # commits of a file that are read from git
+_GIT_TIMEOUT = 60  # seconds
 
 
 @dataclass(frozen=True)
 class History:
-    """A baseline's versions, the oldest first, and what was left out."""
+    """The versions of a baseline.
+
+    Args:
+        path: the file.
+        versions: the baselines, the oldest first.
+        notes: sentences about versions that were left out.
+    """
 
     path: str
     versions: tuple[Measurement, ...]
@@ -32,55 +39,78 @@ class History:
 
 
 def read_history(path: Path) -> History:
-    """The file as it is, and, where git tracks it, as it was.
+    """Read a baseline as it is and, if git tracks it, as it was in earlier commits.
 
-    Versions of another format are left out with a note. Where there is no git, no repository or
-    no commit of the file, there is one version.
+    Versions of another format are left out with a note. Without git, a repository or a commit of
+    the file, there is one version.
+
+    Args:
+        path: the file.
 
     Raises:
-        BundleError: the file is not there, is no baseline, or is damaged.
+        RecordError: the file is missing, not a baseline, or damaged.
     """
     notes = []
-    versions: dict[str, Measurement] = {}  # by content: the newest commit has the file as it is
-    if _is_older(path):
-        notes.append(f"{path} is a baseline of another version of trm-edge and is left out.")
+    versions: dict[str, Measurement] = {}  # by content: the last commit often equals the file
+    if _has_other_version(path):
+        notes.append(f"{path} was written by another version of trm-edge and is left out.")
     else:
-        versions[path.read_text(encoding="utf-8")] = _dated(Measurement.read(path), str(path))
-    for commit, text in _committed(path):
-        where = f"{path} of commit {commit[:10]}"
+        baseline = Measurement.read(path)
+        versions[path.read_text(encoding="utf-8")] = _check_dated(baseline, str(path))
+    for commit, text in _committed_versions(path):
         if text in versions:
             continue
+        name = f"{path} of commit {commit[:10]}"
         try:
-            versions[text] = _dated(_parsed(text, where), where)
-        except BundleError as error:
-            notes.append(f"{where} is left out: {error}")
-    found = sorted(versions.values(), key=lambda one: one.provenance["made"])
-    return History(str(path), tuple(found), tuple(notes))
+            versions[text] = _check_dated(Measurement.decode(text, name), name)
+        except RecordError as error:
+            notes.append(f"{name} is left out: {error}")
+    ordered = sorted(versions.values(), key=created_at)
+    return History(str(path), tuple(ordered), tuple(notes))
+
+
+def created_at(version: Measurement) -> str:
+    """Return the date and time at which a baseline was made, in ISO 8601.
+
+    Args:
+        version: the baseline.
+    """
+    return version.provenance["made"]
 
 
 def exact_series(versions: Sequence[Measurement]) -> Series:
-    """Exact match in both halting modes, in percent."""
-    return {
-        mode: [100 * float(getattr(one.answers, f"right_{mode}").mean()) for one in versions]
-        for mode in ("fixed", "adaptive")
-    }
+    """Collect the exact match of both halting modes, in percent.
+
+    Args:
+        versions: the baselines, the oldest first.
+    """
+    fixed = [100 * float(version.answers.right_fixed.mean()) for version in versions]
+    adaptive = [100 * float(version.answers.right_adaptive.mean()) for version in versions]
+    return {"fixed": fixed, "adaptive": adaptive}
 
 
 def latency_series(versions: Sequence[Measurement]) -> Series:
-    """A step's time over each reference workload's, by slots; by machine where there are several.
+    """Collect the time of a step relative to each reference workload, by number of slots.
 
-    Milliseconds where nothing stood beside the step.
+    Milliseconds where no reference workload was timed beside the step. With several CPUs there is
+    a line for each of them.
+
+    Args:
+        versions: the baselines, the oldest first.
     """
     series: dict[str, list[float | None]] = {}
-    cpus = {speed.machine.cpu for one in versions for speed in one.speeds}
-    for place, one in enumerate(versions):
-        for speed in one.speeds:
-            where = f", {speed.machine.cpu}" if len(cpus) > 1 else ""
+    cpus = set()
+    for version in versions:
+        cpus |= {speed.machine.cpu for speed in version.speeds}
+    for index, version in enumerate(versions):
+        for speed in version.speeds:
+            suffix = f", {speed.machine.cpu}" if len(cpus) > 1 else ""
             for slots, times in speed.times.items():
-                name = f"{slots} slot{'' if slots == '1' else 's'}"
+                plural = "" if slots == "1" else "s"
                 for unit, value in _step_times(times):
-                    line = series.setdefault(f"{name}, {unit}{where}", [None] * len(versions))
-                    line[place] = value
+                    name = f"{slots} slot{plural}, {unit}{suffix}"
+                    line = series.setdefault(name, [None] * len(versions))
+                    line[index] = value
     return series
 
 
@@ -88,63 +118,65 @@ def _step_times(times: Mapping[str, NDArray[np.float64]]) -> Iterator[tuple[str,
     step = times[STEP]
     if len(times) == 1:
         yield "ms", 1e3 * float(np.median(step))
-    for name, reference_workload in times.items():
+    for name, workload in times.items():
         if name != STEP:
-            yield f"by the {name}", float(np.median(step / reference_workload))
+            yield f"relative to {name}", float(np.median(step / workload))
 
 
 def size_series(versions: Sequence[Measurement]) -> Series:
-    """Of the step graph, and of the engine where there is one, in kB."""
-    names = dict.fromkeys(name for one in versions for name in one.sizes)
-    return {
-        name: [one.sizes[name] / 1e3 if name in one.sizes else None for one in versions]
-        for name in names
-    }
+    """Collect the size of the step graph, and of the engine where there is one, in kB.
+
+    Args:
+        versions: the baselines, the oldest first.
+    """
+    series: dict[str, list[float | None]] = {}
+    for index, version in enumerate(versions):
+        for name, size in version.sizes.items():
+            line = series.setdefault(name, [None] * len(versions))
+            line[index] = size / 1e3
+    return series
 
 
-def _is_older(path: Path) -> bool:
-    """Whether it is a baseline, of a format that this version does not read."""
+def _has_other_version(path: Path) -> bool:
+    """Check for a baseline in a version of the format that cannot be read here."""
     try:
         raw = json.loads(path.read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    found = raw.get("format") if isinstance(raw, dict) else None
-    family = FORMAT.partition("/")[0]
-    return isinstance(found, str) and found != FORMAT and found.partition("/")[0] == family
+    if not isinstance(raw, dict):
+        return False
+    actual = Format.parse(raw.get("format"))
+    if actual is None or actual.family != FORMAT.family:
+        return False
+    return not 1 <= actual.version <= FORMAT.version
 
 
-def _dated(measured: Measurement, where: str) -> Measurement:
-    if "made" not in measured.provenance:
-        raise BundleError(f"{where} does not say when it was made. Write it again with --update.")
-    return measured
+def _check_dated(baseline: Measurement, name: str) -> Measurement:
+    if "made" not in baseline.provenance:
+        raise RecordError(
+            f"{name} has no date: provenance.made is missing. Write it again with --update."
+        )
+    return baseline
 
 
-def _parsed(text: str, where: str) -> Measurement:
-    """A version that is in no file."""
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "baseline.json"
-        path.write_text(text, encoding="utf-8")
-        try:
-            return Measurement.read(path)
-        except BundleError as error:
-            raise BundleError(str(error).replace(str(path), where)) from error
-
-
-def _committed(path: Path) -> Iterator[tuple[str, str]]:
-    """Commits that changed the file, the newest first, and its text in each."""
-    listed = _git(path.parent, "log", "--format=%H", f"--max-count={VERSIONS}", "--", path.name)
-    for commit in listed.split():
+def _committed_versions(path: Path) -> Iterator[tuple[str, str]]:
+    """Commits that changed the file, the newest first, with its text in each."""
+    log = _git(path.parent, "log", "--format=%H", f"--max-count={MAX_VERSIONS}", "--", path.name)
+    for commit in log.split():
         text = _git(path.parent, "show", f"{commit}:./{path.name}")
-        if text:  # a commit that removed the file has none
+        if text:  # empty for a commit that removed the file
             yield commit, text
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """What git says, and nothing where it fails or is not there."""
+    """Return git's output, or an empty string if it fails or is not installed."""
+    command = ["git", *arguments]
     try:
-        done = subprocess.run(
-            ["git", *arguments], cwd=folder, capture_output=True, check=False, timeout=_SECONDS
+        result = subprocess.run(
+            command, cwd=folder, capture_output=True, check=False, timeout=_GIT_TIMEOUT
         )
-        return done.stdout.decode("utf-8") if done.returncode == 0 else ""
+        if result.returncode != 0:
+            return ""
+        return result.stdout.decode("utf-8")
     except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
         return ""

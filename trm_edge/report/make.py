@@ -1,8 +1,8 @@
-"""From bundles to the page: open, measure what is not known yet, draw."""
+"""Makes a report: opens bundles, measures what has not been measured yet, renders the page."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from importlib.util import find_spec
@@ -17,98 +17,142 @@ from trm_edge.evaluation.machine import Machine
 from trm_edge.evaluation.ranking import LayerRanking
 from trm_edge.progress import Track, silent
 from trm_edge.report.history import read_history
-from trm_edge.report.refinement import refine
-from trm_edge.report.rows import Row, chosen_targets, gather, grouped
+from trm_edge.report.refinement import Refinement, record_refinement
+from trm_edge.report.rows import ReportRow, RowGroup, collect_rows, group_rows, select_targets
 
 
 @dataclass(frozen=True)
 class ReportRequest:
-    """What a report is made of."""
+    """The input and options of a report.
+
+    Args:
+        bundles: folders of the bundles.
+        targets: names of targets; all of the bundles by default.
+        puzzles: number of held-out puzzles to solve; all by default.
+        bench: output of ``trm-edge bench -o``, whose rows are not measured again.
+        timed: time the rows that ``bench`` does not contain.
+        baselines: baseline files of ``trm-edge regress`` to draw over time.
+        threads: CPU threads; 0: every core.
+    """
 
     bundles: tuple[Path, ...]
-    targets: tuple[str, ...] = ()  # all by default
-    puzzles: int | None = None  # of those held out; all by default
-    bench: Path | None = None  # what was timed before
-    timed: bool = True  # time what was not
+    targets: tuple[str, ...] = ()
+    puzzles: int | None = None
+    bench: Path | None = None
+    timed: bool = True
     baselines: tuple[Path, ...] = ()
-    threads: int = 0  # of the CPU; 0: every core
+    threads: int = 0
 
 
 def require_plotly() -> None:
-    """
+    """Check that the library that draws the charts is installed.
+
     Raises:
-        MissingExtraError: the charts' library is not installed.
+        MissingExtraError: it is not; names the extra that installs it.
     """
     if find_spec("plotly") is None:
         raise MissingExtraError("plotly", "report", "a report")
 
 
 def make_report(request: ReportRequest, track: Track = silent) -> str:
-    """The page, as HTML that needs nothing else.
+    """Make a report as one HTML page that needs no other file.
+
+    Args:
+        request: bundles and options.
+        track: reports progress.
 
     Raises:
-        MissingExtraError: the charts' library is not installed.
-        BundleError: a bundle, the benchmark or a baseline is missing, damaged or of another
-            version; or no bundle holds a target that is asked for.
+        MissingExtraError: plotly is not installed.
+        BundleError: a bundle is missing, damaged or of another version, or none of the bundles
+            has a target of that name.
+        RecordError: the benchmark or a baseline is missing, damaged or of another version.
+        EngineError: a target has an engine that does not fit this machine.
         BackendError: an engine failed.
     """
     require_plotly()
+    from trm_edge.report.content import Report
     from trm_edge.report.overview import machine_text
-    from trm_edge.report.page import Report, render
+    from trm_edge.report.page import render
 
-    histories = tuple(read_history(path) for path in request.baselines)
-    known = None if request.bench is None else read_bench(request.bench)
-    work = chosen_targets([Bundle.open(path) for path in request.bundles], request.targets)
+    histories = tuple(map(read_history, request.baselines))
+    bench_file = None if request.bench is None else read_bench(request.bench)
+    bundles = [Bundle.open(path) for path in request.bundles]
+    entries = select_targets(bundles, request.targets)
+    measure = _measurement(request, bench_file, track)
+    rows = collect_rows(
+        entries, measure, puzzles=request.puzzles, threads=request.threads, track=track
+    )
+    groups = tuple(group_rows(rows))
+    machines = [("Machine", machine_text(Machine.current()))]
+    if bench_file is not None:
+        machines.append(("Timed earlier", _timed_earlier(bench_file, rows)))
+    report = Report(
+        version=__version__,
+        created=f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
+        machines=tuple(machines),
+        groups=groups,
+        rankings=_rankings(rows),
+        histories=histories,
+        refinements=_refinements(request, groups, track),
+    )
+    return render(report)
+
+
+def _measurement(
+    request: ReportRequest, bench_file: BenchFile | None, track: Track
+) -> Callable[[Bundle, str], BenchRow | None]:
+    """Return a function that looks a target up in the file, and otherwise times it if allowed."""
 
     def measure(bundle: Bundle, target: str) -> BenchRow | None:
-        found = None if known is None else known.find(bundle, target)
-        if found is not None or not request.timed:
-            return found
+        row = None if bench_file is None else bench_file.find(bundle, target)
+        if row is not None or not request.timed:
+            return row
         return bench(bundle, target, puzzles=request.puzzles, threads=request.threads, track=track)
 
-    rows = gather(work, measure, puzzles=request.puzzles, threads=request.threads, track=track)
-    groups = tuple(grouped(rows))
-    return render(
-        Report(
-            version=__version__,
-            made=f"{datetime.now(timezone.utc):%Y-%m-%d %H:%M} UTC",
-            machines=(("Machine", machine_text(Machine.current())), *_timed_on(known, rows)),
-            groups=groups,
-            layers=_ranked(rows),
-            histories=histories,
-            refinements=tuple(
-                refine(
-                    row.bundle,
-                    row.target,
-                    row.label,
-                    puzzles=request.puzzles,
-                    threads=request.threads,
-                    track=track,
-                )
-                for row in (group.rows[0] for group in groups)
-            ),
+    return measure
+
+
+def _refinements(
+    request: ReportRequest, groups: Sequence[RowGroup], track: Track
+) -> tuple[Refinement, ...]:
+    """Record a puzzle with the first row of each group."""
+    refinements = []
+    for group in groups:
+        row = group.rows[0]
+        refinement = record_refinement(
+            row.bundle,
+            row.target,
+            row.label,
+            puzzles=request.puzzles,
+            threads=request.threads,
+            track=track,
         )
-    )
+        refinements.append(refinement)
+    return tuple(refinements)
 
 
-def _timed_on(known: BenchFile | None, rows: Sequence[Row]) -> tuple[tuple[str, str], ...]:
-    """Where the rows of a file were timed, if any are used."""
+def _timed_earlier(bench_file: BenchFile, rows: Sequence[ReportRow]) -> str:
+    """Name the rows whose timings are from a file, and the machine they were taken on."""
     from trm_edge.report.overview import machine_text
 
-    if known is None:
-        return ()
-    used = [row.label for row in rows if known.find(row.bundle, row.target) is not None]
+    used = [row.label for row in rows if bench_file.find(row.bundle, row.target) is not None]
     if not used:
-        return (("Timed before", f"none of these ({known.path})"),)
-    told, here = machine_text(known.machine), machine_text(Machine.current())
-    where = "on this machine" if told == here else f"on {told}"
-    return (("Timed before", f"{', '.join(used)}, {where} ({known.path})"),)
+        return f"none of these ({bench_file.path})"
+    machine = machine_text(bench_file.machine)
+    place = f"on {machine}"
+    if machine == machine_text(Machine.current()):
+        place = "on this machine"
+    return f"{', '.join(used)}, {place} ({bench_file.path})"
 
 
-def _ranked(rows: Sequence[Row]) -> tuple[tuple[Row, LayerRanking], ...]:
-    """Rows whose bundle ranks its layers, one a bundle."""
-    firsts: dict[Path, Row] = {}
+def _rankings(rows: Sequence[ReportRow]) -> tuple[tuple[ReportRow, LayerRanking], ...]:
+    """The layer ranking of each bundle that has one, with the bundle's first row."""
+    first_rows: dict[Path, ReportRow] = {}
     for row in rows:
-        firsts.setdefault(row.bundle.path.resolve(), row)
-    rankings = ((row, row.bundle.sensitivity()) for row in firsts.values())
-    return tuple((row, ranking) for row, ranking in rankings if ranking is not None)
+        first_rows.setdefault(row.bundle.path.resolve(), row)
+    rankings = []
+    for row in first_rows.values():
+        ranking = row.bundle.sensitivity()
+        if ranking is not None:
+            rankings.append((row, ranking))
+    return tuple(rankings)

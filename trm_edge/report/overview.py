@@ -1,25 +1,32 @@
-"""The head of the page: what was measured, on what, and every row as figures."""
+"""The overview at the head of the page: machines, engines, and every row as figures."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
+from trm_edge.evaluation.bench import BenchRow, Latency
 from trm_edge.evaluation.machine import Machine
-from trm_edge.evaluation.parity import ModeParity
-from trm_edge.report.markup import Content, Markup, element, joined, table
-from trm_edge.report.rows import Group, Reference, Row
+from trm_edge.report.markup import Content, Markup, element, join, table
+from trm_edge.report.rows import ReferenceRow, ReportRow, RowGroup
 from trm_edge.report.style import FLOAT32_MARK, Mark
 
 _NOTHING = "-"
 
 
 def machine_text(machine: Machine) -> str:
-    """What it is, without what it is doing."""
+    """Describe a machine without its load.
+
+    Args:
+        machine: the machine.
+    """
+    cpu = machine.cpu
+    if machine.instructions:
+        cpu = f"{cpu} ({', '.join(machine.instructions)})"
+    cores = "1 core" if machine.cores == 1 else f"{machine.cores} cores"
     parts = [
-        f"{machine.cpu} ({', '.join(machine.instructions)})"
-        if machine.instructions
-        else machine.cpu,
-        f"{machine.cores} core{'' if machine.cores == 1 else 's'}",
+        cpu,
+        cores,
         *machine.gpus,
         machine.system,
         f"Python {machine.python}",
@@ -28,101 +35,167 @@ def machine_text(machine: Machine) -> str:
     return ", ".join(parts)
 
 
-def overview(group: Group, marks: Mapping[str, Mark]) -> Markup:
-    """A table of a group's rows, below the float32 models that they are held against."""
-    benches = [row.bench for row in group.rows if row.bench is not None]
-    slots = sorted({one.slots for bench in benches for one in bench.latencies})
-    energy = any(bench.joules_per_puzzle is not None for bench in benches)
-    columns = ["", "exact, fixed", "exact, adaptive", "same step", "steps"]
-    for count in slots:
-        name = f"{count} slot{'' if count == 1 else 's'}"
-        columns += [f"ms, {name}", "times float32"]
-    if benches:
-        columns += ["puzzles/s", "MB at peak"]
-    columns += ["kB", *(["J a puzzle"] if energy else []), "limits"]
-    rows = [_float32(one, slots, columns) for one in group.missing_references]
-    rows += [_row(row, marks[row.label], slots, columns) for row in group.rows]
-    return table(columns, rows, class_="overview")
+def engines_text(groups: Sequence[RowGroup]) -> Markup:
+    """List what ran each target, without repetitions.
+
+    Args:
+        groups: all groups of the report.
+    """
+    lines: dict[str, None] = {}
+    for group in groups:
+        lines.update(dict.fromkeys(f"{row.target}: {row.engine}" for row in group.rows))
+    return join(element("p", line, class_="small") for line in lines)
 
 
-def engines(groups: tuple[Group, ...]) -> Markup:
-    """What ran each target, each said once."""
-    told = dict.fromkeys(f"{row.target}: {row.engine}" for group in groups for row in group.rows)
-    return joined(element("p", one, class_="small") for one in told)
+def overview(group: RowGroup, marks: Mapping[str, Mark]) -> Markup:
+    """Build the table of a group: the float32 models first, then the rows.
+
+    Args:
+        group: the rows.
+        marks: marks of the rows, by label.
+    """
+    layout = _TableLayout.of(group)
+    rows = [_reference_cells(reference, layout) for reference in group.missing_references]
+    rows += [_row_cells(row, marks[row.label], layout) for row in group.rows]
+    return table(layout.columns, rows, class_="overview")
 
 
-def percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
+@dataclass(frozen=True)
+class _TableLayout:
+    """Columns that a group needs: timings and energy only where a row has them."""
+
+    slots: tuple[int, ...]  # numbers of slots that any row was timed with
+    timed: bool
+    energy: bool
+
+    @classmethod
+    def of(cls, group: RowGroup) -> _TableLayout:
+        benches = [row.bench for row in group.rows if row.bench is not None]
+        slots: set[int] = set()
+        for bench in benches:
+            slots |= {latency.slots for latency in bench.latencies}
+        energy = any(bench.joules_per_puzzle is not None for bench in benches)
+        return cls(tuple(sorted(slots)), bool(benches), energy)
+
+    @property
+    def columns(self) -> list[str]:
+        columns = ["", "exact, fixed", "exact, adaptive", "same halting step", "mean steps"]
+        for count in self.slots:
+            plural = "" if count == 1 else "s"
+            columns += [f"ms, {count} slot{plural}", "speedup over float32"]
+        if self.timed:
+            columns += ["puzzles/s", "peak MB"]
+        columns.append("kB")
+        if self.energy:
+            columns.append("J/puzzle")
+        columns.append("limits")
+        return columns
 
 
-def _row(row: Row, mark: Mark, slots: list[int], columns: list[str]) -> list[Content]:
-    fixed, adaptive = row.parity.modes
-    bench = row.bench
-    star: tuple[Content, ...] = ()
-    if bench is not None and bench.pareto:
-        star = (
-            element("span", " ★", class_="star", title="no row is both more right and quicker"),
-        )
+def _row_cells(row: ReportRow, mark: Mark, layout: _TableLayout) -> list[Content]:
+    fixed = row.parity.fixed
+    adaptive = row.parity.adaptive
     cells: list[Content] = [
-        element("span", _swatch(mark), row.label, *star, _small(f"{row.target}, {row.precision}")),
-        _exact(fixed),
-        _exact(adaptive),
-        percent(row.parity.halting.agreement),
+        _row_name(row, mark),
+        _share(fixed.exact_candidate, fixed.interval_candidate),
+        _share(adaptive.exact_candidate, adaptive.interval_candidate),
+        _percent(row.parity.halting.agreement),
         f"{row.parity.halting.steps_candidate:.2f}",
     ]
-    timed = {} if bench is None else {one.slots: one for one in bench.latencies}
-    for count in slots:
-        one = timed.get(count)
-        cells.append(_NOTHING if one is None else f"{one.p50:.2f}")
-        times = None if one is None else one.times_float32
-        cells.append(
-            _NOTHING
-            if times is None
-            else _with_interval(f"{times.median:.2f}", f"{times.low:.2f} to {times.high:.2f}")
-        )
-    if "puzzles/s" in columns:
-        rate = _NOTHING if bench is None else f"{bench.puzzles_per_second:.3g}"
-        cells += [rate, _NOTHING if bench is None else f"{bench.peak_memory / 1e6:.0f}"]
+    latencies = {}
+    if row.bench is not None:
+        latencies = {latency.slots: latency for latency in row.bench.latencies}
+    for count in layout.slots:
+        cells += _latency_cells(latencies.get(count))
+    if layout.timed:
+        cells += _throughput_cells(row.bench)
     cells.append(f"{row.bytes / 1e3:.0f}")
-    if "J a puzzle" in columns:
-        joules = None if bench is None else bench.joules_per_puzzle
-        cells.append(_NOTHING if joules is None else f"{joules:.3g}")
-    cells.append(element("span", "broken", title="; ".join(row.broken)) if row.broken else "kept")
+    if layout.energy:
+        cells.append(_energy_cell(row.bench))
+    cells.append(_limits_cell(row))
     return cells
 
 
-def _float32(reference: Reference, slots: list[int], columns: list[str]) -> list[Content]:
-    """The checkpoint itself: answers from the bundle, times from beside the row's."""
+def _row_name(row: ReportRow, mark: Mark) -> Markup:
+    name: list[Content] = [_swatch(mark), row.label]
+    if row.bench is not None and row.bench.pareto:
+        title = "no other row is both more accurate and faster"
+        name.append(element("span", " ★", class_="star", title=title))
+    name.append(_small(f"{row.target}, {row.precision}"))
+    return element("span", *name)
+
+
+def _latency_cells(latency: Latency | None) -> list[Content]:
+    """Milliseconds of a step, and how many times as fast as float32 it is."""
+    if latency is None:
+        return [_NOTHING, _NOTHING]
+    ms = f"{latency.p50_ms:.2f}"
+    speedup = latency.times_float32
+    if speedup is None:
+        return [ms, _NOTHING]
+    interval = f"{speedup.low:.2f} to {speedup.high:.2f}"
+    return [ms, _with_interval(f"{speedup.median:.2f}", interval)]
+
+
+def _throughput_cells(bench: BenchRow | None) -> list[Content]:
+    if bench is None:
+        return [_NOTHING, _NOTHING]
+    return [f"{bench.puzzles_per_second:.3g}", f"{bench.peak_memory_bytes / 1e6:.0f}"]
+
+
+def _energy_cell(bench: BenchRow | None) -> str:
+    if bench is None or bench.joules_per_puzzle is None:
+        return _NOTHING
+    return f"{bench.joules_per_puzzle:.3g}"
+
+
+def _limits_cell(row: ReportRow) -> Content:
+    problems = row.broken
+    if not problems:
+        return "met"
+    return element("span", "exceeded", title="; ".join(problems))
+
+
+def _reference_cells(reference: ReferenceRow, layout: _TableLayout) -> list[Content]:
+    """The float32 model: its answers are in the bundle, its timings beside the row's."""
     row = reference.row
-    fixed, adaptive = row.parity.modes
+    fixed = row.parity.fixed
+    adaptive = row.parity.adaptive
+    name = element("span", _swatch(FLOAT32_MARK), reference.label, _small("cpu, fp32"))
     cells: list[Content] = [
-        element("span", _swatch(FLOAT32_MARK), reference.label, _small("cpu, fp32")),
-        _with_interval(percent(fixed.exact_reference), _interval(fixed.interval_reference)),
-        _with_interval(percent(adaptive.exact_reference), _interval(adaptive.interval_reference)),
+        name,
+        _share(fixed.exact_reference, fixed.interval_reference),
+        _share(adaptive.exact_reference, adaptive.interval_reference),
         _NOTHING,
         f"{row.parity.halting.steps_reference:.2f}",
     ]
-    timed = [] if row.bench is None else [one.slots for one in row.bench.latencies]
-    for count in slots:
-        ms = reference.ms_per_step(timed.index(count)) if count in timed else None
+    timed_slots = []
+    if row.bench is not None:
+        timed_slots = [latency.slots for latency in row.bench.latencies]
+    for count in layout.slots:
+        ms = None
+        if count in timed_slots:
+            ms = reference.ms_per_step(timed_slots.index(count))
         cells += [_NOTHING if ms is None else f"{ms:.2f}", _NOTHING]
-    return cells + [_NOTHING] * (len(columns) - len(cells))
+    missing = len(layout.columns) - len(cells)
+    return cells + [_NOTHING] * missing
 
 
-def _small(line: str) -> Markup:
-    return element("small", line)
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
 
 
-def _exact(mode: ModeParity) -> Markup:
-    return _with_interval(percent(mode.exact_candidate), _interval(mode.interval_candidate))
-
-
-def _interval(bounds: tuple[float, float]) -> str:
-    return f"{100 * bounds[0]:.1f} to {100 * bounds[1]:.1f}"
+def _share(share: float, interval: tuple[float, float]) -> Markup:
+    low, high = interval
+    return _with_interval(_percent(share), f"{100 * low:.1f} to {100 * high:.1f}")
 
 
 def _with_interval(figure: str, interval: str) -> Markup:
     return element("span", figure, _small(interval))
+
+
+def _small(line: str) -> Markup:
+    return element("small", line)
 
 
 def _swatch(mark: Mark) -> Markup:

@@ -1,45 +1,45 @@
 
 // A puzzle, step by step. Step 0 is the puzzle itself.
 (() => {
-  const calm = matchMedia("(prefers-reduced-motion: reduce)");
-  const all = JSON.parse(document.getElementById("refinements").textContent);
+  const reducedMotion = matchMedia("(prefers-reduced-motion: reduce)");
+  const refinements = JSON.parse(document.getElementById("refinements").textContent);
 
-  all.forEach((data, place) => {
-    const figure = document.getElementById(`refinement-${place}`);
+  refinements.forEach((data, index) => {
+    const figure = document.getElementById(`refinement-${index}`);
     const cells = figure.querySelectorAll(".board span");
-    const bars = figure.querySelectorAll(".sure li");
-    const [play, back, on] = figure.querySelectorAll("button");
+    const bars = figure.querySelectorAll(".confidence li");
+    const [play, back, forward] = figure.querySelectorAll("button");
     const slider = figure.querySelector("input");
-    const now = figure.querySelector(".now");
+    const status = figure.querySelector(".status");
     const last = data.steps.length;
     let step = 0;
     let timer = null;
 
-    function told() {
+    function describe() {
       if (step === 0) return "The puzzle.";
       const count = data.changed[step - 1].length;
-      const sure = (100 * data.confidence[step - 1]).toFixed(1);
-      const end = step === last ? " This is its answer." : "";
-      return `Step ${step} of ${last}: ${sure} % sure, ${count} cell${count === 1 ? "" : "s"} changed.${end}`;
+      const confidence = (100 * data.confidence[step - 1]).toFixed(1);
+      const end = step === last ? " This is the answer." : "";
+      return `Step ${step} of ${last}: ${confidence} % confidence, ${count} cell${count === 1 ? "" : "s"} changed.${end}`;
     }
 
     function show(next) {
       step = Math.min(Math.max(next, 0), last);
       const tokens = step ? data.steps[step - 1] : data.puzzle;
       const changed = new Set(step ? data.changed[step - 1] : []);
-      cells.forEach((cell, place) => {
-        const [text, kind] = data.looks[tokens[place]];
-        const given = tokens[place] === data.puzzle[place] ? " given" : "";
+      cells.forEach((cell, position) => {
+        const [text, name] = data.looks[tokens[position]];
+        const clue = tokens[position] === data.puzzle[position] ? " clue" : "";
         cell.textContent = text;
-        cell.className = kind + given + (changed.has(place) ? " changed" : "");
-        cell.style.setProperty("--token", tokens[place]);
+        cell.className = name + clue + (changed.has(position) ? " changed" : "");
+        cell.style.setProperty("--token", tokens[position]);
       });
-      bars.forEach((bar, place) => bar.classList.toggle("at", place === step - 1));
+      bars.forEach((bar, position) => bar.classList.toggle("at", position === step - 1));
       slider.value = step;
-      now.textContent = told();
-      slider.setAttribute("aria-valuetext", told());
+      status.textContent = describe();
+      slider.setAttribute("aria-valuetext", describe());
       back.disabled = step === 0;
-      on.disabled = step === last;
+      forward.disabled = step === last;
     }
 
     function stop() {
@@ -60,14 +60,14 @@
       }
       if (step === last) show(0);
       play.textContent = "Pause";
-      timer = setInterval(tick, calm.matches ? 2000 : 800);
+      timer = setInterval(tick, reducedMotion.matches ? 2000 : 800);
     });
-    const by = (change) => () => {
+    const moveBy = (change) => () => {
       stop();
       show(step + change);
     };
-    back.addEventListener("click", by(-1));
-    on.addEventListener("click", by(1));
+    back.addEventListener("click", moveBy(-1));
+    forward.addEventListener("click", moveBy(1));
     slider.addEventListener("input", () => {
       stop();
       show(Number(slider.value));

@@ -1,4 +1,4 @@
-"""The HTML of a refinement; ``player.js`` brings it to life."""
+"""HTML of a refinement; ``player.js`` animates it."""
 
 from __future__ import annotations
 
@@ -8,28 +8,68 @@ from typing import Any
 from trm_edge.report.markup import Markup, element
 from trm_edge.report.refinement import Refinement
 
+_VERDICTS = {True: "correct", False: "wrong", None: "not judged"}
+
 
 @dataclass(frozen=True)
-class Played:
-    """What stands in the page, and what the script needs to play it."""
+class Player:
+    """A refinement on the page.
+
+    Args:
+        markup: its HTML; without scripts it shows the answer.
+        data: what the script needs to play it.
+    """
 
     markup: Markup
     data: dict[str, Any]
 
 
-def player(one: Refinement, place: int) -> Played:
-    """A board with its controls. Without scripts it shows the answer.
+def render_player(refinement: Refinement, index: int) -> Player:
+    """Build the board of a refinement with its controls.
 
     Args:
-        place: among the players of the page, from 0.
+        refinement: the puzzle and its steps.
+        index: position among the players of the page, from 0.
     """
-    steps = len(one.steps)
-    end = {True: "right", False: "not right", None: "not judged"}[one.right]
-    stop = "stops there" if one.halted else "has no more steps"
-    caption = (
-        f"{one.label}: held-out puzzle {one.number} of the task {one.task}. It {stop} after "
-        f"{steps} step{'' if steps == 1 else 's'}; its answer is {end}."
+    steps = range(1, len(refinement.steps) + 1)
+    board = element("div", _board(refinement), class_="stage")
+    bars = element(
+        "ol",
+        *_confidence_bars(refinement),
+        class_="confidence",
+        aria_label="Confidence of the halting head by step",
     )
+    figure = element(
+        "figure",
+        element("figcaption", _caption(refinement)),
+        board,
+        _controls(len(steps)),
+        element("p", class_="status", role="status"),
+        bars,
+        class_="refinement",
+        id=f"refinement-{index}",
+    )
+    data = {
+        "looks": refinement.looks,
+        "puzzle": refinement.puzzle,
+        "steps": refinement.steps,
+        "changed": [refinement.changed(step) for step in steps],
+        "confidence": [round(share, 4) for share in refinement.confidence],
+    }
+    return Player(figure, data)
+
+
+def _caption(refinement: Refinement) -> str:
+    count = len(refinement.steps)
+    steps = "1 step" if count == 1 else f"{count} steps"
+    reason = "halts after" if refinement.halted else "reaches the step limit after"
+    return (
+        f"{refinement.label}: held-out puzzle {refinement.number} of the task {refinement.task}. "
+        f"It {reason} {steps}; its answer is {_VERDICTS[refinement.right]}."
+    )
+
+
+def _controls(steps: int) -> Markup:
     slider = element(
         "input",
         type="range",
@@ -37,54 +77,39 @@ def player(one: Refinement, place: int) -> Played:
         max=str(steps),
         value="0",
         step="1",
-        aria_label="Step, 0 is the puzzle",
+        aria_label="Step; 0 shows the puzzle",
     )
     play = element("button", "Play", type="button", class_="play")
-    back = element("button", "◂", type="button", class_="back", aria_label="One step back")
-    on = element("button", "▸", type="button", class_="on", aria_label="One step on")
-    figure = element(
-        "figure",
-        element("figcaption", caption),
-        element("div", _board(one), class_="stage"),
-        element("div", play, back, slider, on, class_="controls"),
-        element("p", class_="now", role="status"),
-        element("ol", *_bars(one), class_="sure", aria_label="How sure the halting head is"),
-        class_="refinement",
-        id=f"refinement-{place}",
-    )
-    data = {
-        "looks": one.looks,
-        "puzzle": one.puzzle,
-        "steps": one.steps,
-        "changed": [one.changed(step) for step in range(1, steps + 1)],
-        "confidence": [round(sure, 4) for sure in one.confidence],
-    }
-    return Played(figure, data)
+    back = element("button", "◂", type="button", class_="back", aria_label="Previous step")
+    forward = element("button", "▸", type="button", class_="forward", aria_label="Next step")
+    return element("div", play, back, slider, forward, class_="controls")
 
 
-def _board(one: Refinement) -> Markup:
+def _board(refinement: Refinement) -> Markup:
     cells = []
-    for given, token in zip(one.puzzle, one.steps[-1], strict=True):
-        text, kind = one.looks[token]
-        classes = f"{kind} given" if given == token else kind
-        cells.append(element("span", text, class_=classes, style=f"--token: {token}"))
+    for clue, token in zip(refinement.puzzle, refinement.steps[-1], strict=True):
+        text, css_class = refinement.looks[token]
+        if clue == token:
+            css_class = f"{css_class} clue"
+        cells.append(element("span", text, class_=css_class, style=f"--token: {token}"))
     return element(
         "div",
         *cells,
-        class_=f"board {one.task}",
+        class_=f"board {refinement.task}",
         role="img",
-        aria_label=f"Board of the task {one.task}",
-        style=f"--columns: {one.columns}",
+        aria_label=f"Board of the task {refinement.task}",
+        style=f"--columns: {refinement.columns}",
     )
 
 
-def _bars(one: Refinement) -> list[Markup]:
-    return [
-        element(
+def _confidence_bars(refinement: Refinement) -> list[Markup]:
+    bars = []
+    for step, share in enumerate(refinement.confidence, 1):
+        bar = element(
             "li",
-            element("span", f"{100 * sure:.0f}"),
-            style=f"--min-confidence: {sure:.4f}",
-            title=f"step {step}: {100 * sure:.1f} % sure",
+            element("span", f"{100 * share:.0f}"),
+            style=f"--confidence: {share:.4f}",
+            title=f"step {step}: {100 * share:.1f} % confidence",
         )
-        for step, sure in enumerate(one.confidence, 1)
-    ]
+        bars.append(bar)
+    return bars

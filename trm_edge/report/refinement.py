@@ -1,48 +1,67 @@
-"""One puzzle from the first step to the last: what the page plays back."""
+"""One puzzle from the first ACT step to the last, for the page to play back."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from math import ceil, isqrt, sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.vectors import ParityVectors
+from trm_edge.loop.halting import confidence
 from trm_edge.loop.solution import Solution
 from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, silent
 from trm_edge.puzzle import Tokens, unknown_label
 from trm_edge.tasks.base import Task
 
-TRIED = 32  # puzzles, those that float32 takes longest over
-_MAZE = (("?", "pad"), ("", "wall"), ("", "open"), ("S", "end"), ("G", "end"), ("", "way"))
+CANDIDATES = 32  # puzzles that are solved to choose one
 
 
 @dataclass(frozen=True)
 class Refinement:
-    """A puzzle and what a bundle predicted after each step."""
+    """A puzzle and a bundle's prediction after each step.
 
-    label: str  # of the row that solved it
+    Args:
+        label: label of the row that solved it.
+        task: name of the task.
+        number: position of the puzzle among the held-out ones, from 1.
+        columns: cells in a row of the board.
+        looks: text and CSS class of a cell, by token id.
+        puzzle: token ids (L,).
+        steps: predicted token ids (T, L) after each step.
+        confidence: sigmoid(q_halt) (T,) after each step, 0 to 1.
+        halted: True if the halting rule stopped it, False if it ran out of steps.
+        right: whether the answer is right; None if that is not known.
+    """
+
+    label: str
     task: str
-    number: int  # of the puzzle among those held out, from 1
-    columns: int  # cells in a row
-    looks: tuple[tuple[str, str], ...]  # by token id: the text of a cell, and its kind
-    puzzle: tuple[int, ...]  # (L,) token ids
-    steps: tuple[tuple[int, ...], ...]  # (T, L)
-    confidence: tuple[float, ...]  # (T,): sigmoid(q_halt), 0..1
-    halted: bool  # the rule held; False: it ran out of steps
-    right: bool | None  # None where nobody knows
+    number: int
+    columns: int
+    looks: tuple[tuple[str, str], ...]
+    puzzle: tuple[int, ...]
+    steps: tuple[tuple[int, ...], ...]
+    confidence: tuple[float, ...]
+    halted: bool
+    right: bool | None
 
     def changed(self, step: int) -> list[int]:
-        """Cells that differ from the step before; from the puzzle at the first. ``step`` from 1."""
-        before = self.steps[step - 2] if step > 1 else self.puzzle
+        """List the cells that differ from the previous step, or from the puzzle at the first.
+
+        Args:
+            step: number of the step, from 1.
+        """
+        before = self.puzzle
+        if step > 1:
+            before = self.steps[step - 2]
         pairs = zip(before, self.steps[step - 1], strict=True)
         return [cell for cell, (old, new) in enumerate(pairs) if old != new]
 
 
-def refine(
+def record_refinement(
     bundle: Bundle,
     target: str,
     label: str,
@@ -51,72 +70,86 @@ def refine(
     threads: int = 0,
     track: Track = silent,
 ) -> Refinement:
-    """Of the puzzles that float32 takes longest over, the right one with the most steps here.
+    """Record a puzzle worth watching: solved correctly, in as many steps as possible.
+
+    The candidates are the puzzles that the float32 model takes the most steps for.
 
     Args:
-        puzzles: of the held-out puzzles, how many may be taken; all by default.
-        threads: of the CPU; 0: every core.
+        bundle: the bundle.
+        target: name of the target that solves.
+        label: label of its row in the report.
+        puzzles: consider only this many of the held-out puzzles; all by default.
+        threads: CPU threads; 0: every core.
+        track: reports progress.
+
+    Raises:
+        BundleError: the bundle's parity vectors are damaged.
+        EngineError: the target has an engine that does not fit this machine.
+        BackendError: the engine failed.
     """
     vectors = bundle.parity()
-    vectors = vectors if puzzles is None else vectors.first(puzzles)
-    task, tried = bundle.task(), _longest(vectors)
-    given = vectors.puzzles()
-    with Solver(
-        bundle.backend(target, threads=threads), bundle.puzzle_embeddings(), trace=True
-    ) as solver:
-        solutions = list(
-            track(solver.solve(given[row] for row in tried), f"{label}: one puzzle", len(tried))
-        )
+    if puzzles is not None:
+        vectors = vectors.first(puzzles)
+    task = bundle.task()
+    indices = _candidates(vectors)
+    solutions = _solve(bundle, target, label, vectors, indices, threads, track)
 
-    def worth(solution: Solution) -> tuple[bool, bool, int, int]:
-        right = _right(task, vectors, int(tried[solution.index]), solution.answer)
+    def interest(solution: Solution) -> tuple[bool, bool, int, int]:
+        right = _is_right(task, vectors, indices[solution.index], solution.answer)
         return right is True, solution.halted, solution.steps, -solution.index
 
-    best = max(solutions, key=worth)
-    row = int(tried[best.index])
+    best = max(solutions, key=interest)
+    index = indices[best.index]
     if best.trajectory is None:
         raise ValueError("a solver with trace=True keeps every step")
     return Refinement(
         label=label,
         task=task.name,
-        number=row + 1,
-        columns=_columns(task),
-        looks=_looks(task),
-        puzzle=tuple(vectors.tokens[row].tolist()),
-        steps=tuple(tuple(step) for step in best.trajectory.tolist()),
-        confidence=tuple((1 / (1 + np.exp(-best.q_halt.astype(np.float64)))).tolist()),
+        number=index + 1,
+        columns=task.columns,
+        looks=task.looks(),
+        puzzle=tuple(vectors.tokens[index].tolist()),
+        steps=tuple(map(tuple, best.trajectory.tolist())),
+        confidence=tuple(confidence(best.q_halt).tolist()),
         halted=best.halted,
-        right=_right(task, vectors, row, best.answer),
+        right=_is_right(task, vectors, index, best.answer),
     )
 
 
-def _longest(vectors: ParityVectors) -> NDArray[np.int64]:
-    """Rows of the puzzles to try: first those that float32 solves, the most steps first."""
-    answers, known = vectors.answers(adaptive=True), vectors.labels
-    wrong = ((answers != known) & (known != unknown_label(known.dtype))).any(1)
+def _solve(
+    bundle: Bundle,
+    target: str,
+    label: str,
+    vectors: ParityVectors,
+    indices: Sequence[int],
+    threads: int,
+    track: Track,
+) -> list[Solution]:
+    every = vectors.puzzles()
+    candidates = [every[index] for index in indices]
+    backend = bundle.backend(target, threads=threads)
+    with Solver(backend, bundle.puzzle_embeddings(), trace=True) as solver:
+        return list(track(solver.solve(candidates), f"{label}: one puzzle", len(candidates)))
+
+
+def _candidates(vectors: ParityVectors) -> list[int]:
+    """Indices of the puzzles to try: those that float32 solves first, the most steps first."""
+    answers = vectors.answers(adaptive=True)
+    is_known = vectors.labels != unknown_label(vectors.labels.dtype)
+    wrong = ((answers != vectors.labels) & is_known).any(1)
     order: NDArray[np.int64] = np.lexsort((-vectors.halting_steps, wrong))
-    return order[:TRIED]
+    indices: list[int] = order[:CANDIDATES].tolist()
+    return indices
 
 
-def _right(task: Task, vectors: ParityVectors, row: int, answer: Tokens) -> bool | None:
-    """As the known answer has it, or else as the task judges."""
-    known = vectors.labels[row]
-    if (known != unknown_label(known.dtype)).all() and (answer == known).all():
+def _is_right(task: Task, vectors: ParityVectors, index: int, answer: Tokens) -> bool | None:
+    """Judge by the known answer, otherwise by the task; None if neither can tell."""
+    label = vectors.labels[index]
+    is_known = bool((label != unknown_label(label.dtype)).all())
+    if is_known and (answer == label).all():
         return True
     if task.judges:
-        return task.problem(vectors.tokens[row], answer) is None
-    return False if (known != unknown_label(known.dtype)).all() else None
-
-
-def _columns(task: Task) -> int:
-    length = task.config.seq_len
-    side = isqrt(length)
-    return side if side * side == length else ceil(sqrt(length))
-
-
-def _looks(task: Task) -> tuple[tuple[str, str], ...]:
-    if task.name == "sudoku":
-        return (("", "blank"), ("", "blank"), *((str(digit), "digit") for digit in range(1, 10)))
-    if task.name == "maze":
-        return _MAZE
-    return tuple((str(token), "token") for token in range(task.config.vocab_size))
+        return task.problem(vectors.tokens[index], answer) is None
+    if is_known:
+        return False
+    return None

@@ -1,9 +1,10 @@
-"""The rows of a report: one target of one bundle each, measured now or before."""
+"""Rows of a report: a target of a bundle each, with its parity report and its timings."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from trm_edge.bundle import Bundle
 from trm_edge.errors import BundleError
@@ -15,156 +16,227 @@ from trm_edge.progress import Track, silent
 FLOAT32 = "float32"
 
 
-@dataclass(frozen=True)
-class Row:
-    """One target of one bundle."""
+class BundleTarget(NamedTuple):
+    """A target of a bundle that is to be reported.
+
+    Args:
+        bundle: the bundle.
+        target: name of one of its targets.
+    """
 
     bundle: Bundle
     target: str
-    label: str  # unlike that of any other row
-    engine: str  # what ran it
+
+
+@dataclass(frozen=True)
+class ReportRow:
+    """A target of a bundle, evaluated.
+
+    Args:
+        bundle: the bundle.
+        target: name of the target.
+        label: name of the row in the report, unique in it.
+        engine: description of what ran the target.
+        parity: its answers compared with those of the float32 model.
+        bench: its timings, or None if nothing was timed.
+    """
+
+    bundle: Bundle
+    target: str
+    label: str
+    engine: str
     parity: ParityReport
-    bench: BenchRow | None  # None: nothing was timed
+    bench: BenchRow | None
 
     @property
     def precision(self) -> str:
+        """Precision of the target, from the manifest."""
         return self.bundle.manifest.targets[self.target].precision
 
     @property
     def checkpoint(self) -> str:
-        """Its sha256: rows of one checkpoint have the same float32 answers."""
+        """sha256 of the checkpoint: rows of one checkpoint share their float32 answers."""
         return self.bundle.manifest.checkpoint.sha256
 
     @property
     def bytes(self) -> int:
-        """Of the engine, or of the step graph where there is none."""
+        """Size of the engine, or of the step graph if there is no engine."""
         return self.bundle.size_of(self.target)
 
     @property
     def broken(self) -> list[str]:
-        """What the bundle promises against float32 and does not keep."""
-        return self.parity.broken(self.bundle.manifest.limits)
+        """The bundle's accuracy limits that this target exceeds, as sentences."""
+        broken = self.parity.broken(self.bundle.manifest.limits)
+        return [limit.message for limit in broken]
 
 
 @dataclass(frozen=True)
-class Reference:
-    """The float32 model of a checkpoint, as the rows made from it know it."""
+class ReferenceRow:
+    """The float32 model of a checkpoint, as measured beside one of its quantized rows.
+
+    Args:
+        label: name of the row in the report.
+        row: the row whose parity report and timings contain the float32 figures.
+    """
 
     label: str
-    row: Row  # whose parity report and times it is read from
+    row: ReportRow
 
-    def ms_per_step(self, place: int) -> float | None:
-        """Of the row's ``place``-th number of slots; None where it was not timed beside it."""
-        latency = None if self.row.bench is None else self.row.bench.latencies[place]
-        if latency is None or latency.times_float32 is None:
+    def ms_per_step(self, index: int) -> float | None:
+        """Milliseconds of a float32 step, or None if it was not timed beside the row.
+
+        Args:
+            index: position among the numbers of slots that the row was timed with.
+        """
+        if self.row.bench is None:
             return None
-        return latency.p50 * latency.times_float32.median
+        latency = self.row.bench.latencies[index]
+        if latency.times_float32 is None:
+            return None
+        return latency.p50_ms * latency.times_float32.median
 
 
 @dataclass(frozen=True)
-class Group:
-    """Rows that can be compared: they solve the same kind of puzzle."""
+class RowGroup:
+    """Rows that can be compared because they solve the same kind of puzzle.
+
+    Args:
+        name: the kind of puzzle.
+        rows: the rows, in the order of the report.
+    """
 
     name: str
-    rows: tuple[Row, ...]
+    rows: tuple[ReportRow, ...]
 
     @property
-    def references(self) -> list[Reference]:
-        """One for each checkpoint, in the order of the rows."""
-        first = {row.checkpoint: row for row in reversed(self.rows)}
-        found = [row for row in self.rows if first[row.checkpoint] is row]
-        if len(found) == 1:
-            return [Reference(FLOAT32, found[0])]
-        return [Reference(f"{FLOAT32} of {row.label}", row) for row in found]
+    def references(self) -> list[ReferenceRow]:
+        """The float32 model of each checkpoint, in the order of the rows."""
+        first_rows: dict[str, ReportRow] = {}
+        for row in self.rows:
+            first_rows.setdefault(row.checkpoint, row)
+        if len(first_rows) == 1:
+            return [ReferenceRow(FLOAT32, row) for row in first_rows.values()]
+        return [ReferenceRow(f"{FLOAT32} of {row.label}", row) for row in first_rows.values()]
 
     @property
-    def missing_references(self) -> list[Reference]:
-        """Float32 models that no row is itself."""
+    def missing_references(self) -> list[ReferenceRow]:
+        """The float32 models that have no row of their own."""
         with_row = {row.checkpoint for row in self.rows if row.precision == "fp32"}
-        return [one for one in self.references if one.row.checkpoint not in with_row]
+        return [
+            reference for reference in self.references if reference.row.checkpoint not in with_row
+        ]
 
 
-def chosen_targets(
-    bundles: Iterable[Bundle], targets: Sequence[str] = ()
-) -> list[tuple[Bundle, str]]:
-    """Every target of the bundles, or those named; a bundle that is given twice counts once.
+def select_targets(bundles: Iterable[Bundle], targets: Sequence[str] = ()) -> list[BundleTarget]:
+    """List the targets to report; a bundle that is passed twice counts once.
+
+    Args:
+        bundles: the bundles.
+        targets: names of targets; all of them by default.
 
     Raises:
-        BundleError: no bundle holds a target of that name.
+        BundleError: none of the bundles has a target of that name.
     """
-    opened = list({bundle.path.resolve(): bundle for bundle in bundles}.values())
-    had = sorted({name for bundle in opened for name in bundle.manifest.targets})
-    unknown = [name for name in targets if name not in had]
-    if unknown:
-        raise BundleError(f"no bundle holds a target {unknown[0]!r}; there are {', '.join(had)}.")
-    return [
-        (bundle, name)
-        for bundle in opened
-        for name in bundle.manifest.targets
-        if not targets or name in targets
-    ]
+    by_path = {bundle.path.resolve(): bundle for bundle in bundles}
+    every = []
+    for bundle in by_path.values():
+        every += [BundleTarget(bundle, name) for name in bundle.manifest.targets]
+    available = sorted({entry.target for entry in every})
+    for name in targets:
+        if name not in available:
+            raise BundleError(
+                f"none of the bundles has a target {name!r}; they have {', '.join(available)}."
+            )
+    return [entry for entry in every if not targets or entry.target in targets]
 
 
-def labels_of(work: Sequence[tuple[Bundle, str]]) -> list[str]:
-    """The folder's name; its path where another has that name, and the target where it has more."""
-    folders = [bundle.path.resolve() for bundle, _ in work]
+def row_labels(entries: Sequence[BundleTarget]) -> list[str]:
+    """Name each row by the bundle's folder, and more where that alone is ambiguous.
+
+    The path replaces the folder's name where another bundle has the same name; the target follows
+    where a bundle has several rows.
+
+    Args:
+        entries: the targets of all rows.
+    """
+    folders = [entry.bundle.path.resolve() for entry in entries]
     names = [folder.name for folder in dict.fromkeys(folders)]
     labels = []
-    for (bundle, target), folder in zip(work, folders, strict=True):
-        label = folder.name if names.count(folder.name) == 1 else str(bundle.path)
-        labels.append(f"{label}, {target}" if folders.count(folder) > 1 else label)
+    for entry, folder in zip(entries, folders, strict=True):
+        label = folder.name
+        if names.count(label) > 1:
+            label = str(entry.bundle.path)
+        if folders.count(folder) > 1:
+            label = f"{label}, {entry.target}"
+        labels.append(label)
     return labels
 
 
-def gather(
-    work: Sequence[tuple[Bundle, str]],
+def collect_rows(
+    entries: Sequence[BundleTarget],
     measure: Callable[[Bundle, str], BenchRow | None],
     *,
     puzzles: int | None = None,
     threads: int = 0,
     track: Track = silent,
-) -> list[Row]:
-    """The rows of the report, in order.
+) -> list[ReportRow]:
+    """Evaluate every target.
 
     Args:
-        measure: what was timed; None where nothing is to be, so that puzzles are solved alone.
-        puzzles: how many of the held-out puzzles are solved then; all by default.
-        threads: of the CPU; 0: every core.
+        entries: the targets, in the order of the report.
+        measure: returns the timings of a bundle's target, which include a parity report, or None
+            to leave it untimed; the held-out puzzles are then solved here.
+        puzzles: number of held-out puzzles to solve here; all by default.
+        threads: CPU threads; 0: every core.
+        track: reports progress.
+
+    Raises:
+        BundleError: a bundle's parity vectors are damaged.
+        EngineError: a target has an engine that does not fit this machine.
+        BackendError: an engine failed.
     """
     rows = []
-    for (bundle, target), label in zip(work, labels_of(work), strict=True):
+    for entry, label in zip(entries, row_labels(entries), strict=True):
+        bundle = entry.bundle
+        target = entry.target
         bench = measure(bundle, target)
         if bench is not None:
-            engine, parity = bench.engine, bench.parity
+            row = ReportRow(bundle, target, label, bench.engine, bench.parity, bench)
         else:
-            engine, parity = _solved(bundle, target, label, puzzles, threads, track)
-        rows.append(Row(bundle, target, label, engine, parity, bench))
+            run = solve_held_out(
+                bundle, target, puzzles=puzzles, threads=threads, track=track, description=label
+            )
+            row = ReportRow(bundle, target, label, run.engine, run.report(), None)
+        rows.append(row)
     return rows
 
 
-def grouped(rows: Sequence[Row]) -> list[Group]:
-    """By kind of puzzle, in order; what no other of a group beats is marked."""
-    kinds: dict[tuple[str, int], list[Row]] = {}
+def group_rows(rows: Sequence[ReportRow]) -> list[RowGroup]:
+    """Group rows by kind of puzzle, and mark in each group the timed rows that no other beats.
+
+    Args:
+        rows: all rows of the report.
+    """
+    by_puzzle: dict[tuple[str, int], list[ReportRow]] = {}
     for row in rows:
         manifest = row.bundle.manifest
-        kinds.setdefault((manifest.task, manifest.model.seq_len), []).append(row)
-    tasks = [task for task, _ in kinds]
-    return [
-        Group(task if tasks.count(task) == 1 else f"{task}, {cells} cells", _marked(members))
-        for (task, cells), members in kinds.items()
-    ]
+        by_puzzle.setdefault((manifest.task, manifest.model.seq_len), []).append(row)
+    tasks = [task for task, _ in by_puzzle]
+    groups = []
+    for (task, cells), members in by_puzzle.items():
+        name = task
+        if tasks.count(task) > 1:
+            name = f"{task}, {cells} cells"
+        groups.append(RowGroup(name, _with_pareto(members)))
+    return groups
 
 
-def _marked(rows: Sequence[Row]) -> tuple[Row, ...]:
-    timed = iter(mark_pareto([row.bench for row in rows if row.bench is not None]))
-    return tuple(row if row.bench is None else replace(row, bench=next(timed)) for row in rows)
-
-
-def _solved(
-    bundle: Bundle, target: str, label: str, puzzles: int | None, threads: int, track: Track
-) -> tuple[str, ParityReport]:
-    """What runs the target, and its answers to the held-out puzzles against float32's."""
-    run = solve_held_out(
-        bundle, target, puzzles=puzzles, threads=threads, track=track, description=label
-    )
-    return run.engine, run.report()
+def _with_pareto(rows: Sequence[ReportRow]) -> tuple[ReportRow, ...]:
+    timed = [row.bench for row in rows if row.bench is not None]
+    marked = iter(mark_pareto(timed))
+    result = []
+    for row in rows:
+        if row.bench is not None:
+            row = replace(row, bench=next(marked))
+        result.append(row)
+    return tuple(result)

@@ -1,4 +1,4 @@
-"""The configurations that were published, and those models with random weights."""
+"""The published model configurations, and models of these sizes with random weights."""
 
 from __future__ import annotations
 
@@ -37,7 +37,11 @@ SIZES = {
 
 
 def random_model(name: str) -> TinyRecursiveModel:
-    """One of ``SIZES`` with weights drawn by a fixed seed."""
+    """Make a model of a published size with random weights from a fixed seed.
+
+    Args:
+        name: one of ``SIZES``.
+    """
     torch.manual_seed(0)
     model = TinyRecursiveModel(SIZES[name]).requires_grad_(False).eval()
     for parameter in model.parameters():

@@ -1,4 +1,4 @@
-"""`trm-edge report` as a user calls it."""
+"""``trm-edge report`` as a user calls it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.test_commands import failed, run
-from tests.report.samples import baseline, bench_json, bench_row, row
+from tests.report.samples import baseline, bench_json, bench_row, untimed_row
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.bench import bench
 
@@ -26,17 +26,17 @@ def test_a_report_of_two_bundles_without_timing(
     html = (tmp_path / "report.html").read_text()
     assert "other &lt;b&gt;" in html
     assert "other <b>" not in html
-    assert "On 8 held-out puzzles" in html
+    assert "Measured on 8 held-out puzzles" in html
 
 
-def test_what_was_timed_before_is_taken(
+def test_timings_from_a_file_are_used(
     toy_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*arguments: object, **options: object) -> None:
         raise AssertionError("timed again")
 
     monkeypatch.setattr("trm_edge.report.make.bench", refuse)
-    file = bench_json(tmp_path / "bench.json", bench_row(row(Bundle.open(toy_bundle))))
+    file = bench_json(tmp_path / "bench.json", bench_row(untimed_row(Bundle.open(toy_bundle))))
     baseline(0).write(tmp_path / "b.json")
     output = tmp_path / "out" / "page.html"
     arguments = ("report", toy_bundle, "--bench", file, "-o", output, "--puzzles", 4)
@@ -52,7 +52,7 @@ def test_what_was_timed_before_is_taken(
     assert "none of these (" in (tmp_path / "other.html").read_text()
 
 
-def test_what_was_not_timed_is(
+def test_missing_timings_are_measured(
     toy_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("trm_edge.report.make.bench", partial(bench, slots=(1,), rounds=3))
@@ -63,15 +63,21 @@ def test_what_was_not_timed_is(
     assert "puzzles/s" in (tmp_path / "report.html").read_text()
 
 
-def test_nothing_is_overwritten_unless_asked(toy_bundle: Path, tmp_path: Path) -> None:
+def test_nothing_is_overwritten_without_force(toy_bundle: Path, tmp_path: Path) -> None:
     output = tmp_path / "report.html"
-    output.write_text("mine")
+    output.write_text("existing")
     arguments = ("report", toy_bundle, "--no-bench", "-o", output)
-    failed(run(*arguments), "report.html exists already. Pass --force to replace it, or another -o")
-    assert output.read_text() == "mine"
-    # A report that fails leaves what was there.
-    failed(run(*arguments, "--force", "--bench", tmp_path / "absent.json"), "there is no file")
-    assert output.read_text() == "mine"
+    failed(
+        run(*arguments),
+        "report.html exists already. Pass --force to overwrite it, or choose another -o",
+    )
+    assert output.read_text() == "existing"
+    # A report that fails leaves the existing file alone.
+    failed(
+        run(*arguments, "--force", "--bench", tmp_path / "absent.json"),
+        "absent.json does not exist",
+    )
+    assert output.read_text() == "existing"
     assert run(*arguments, "--force").exit_code == 0
     assert output.read_text().startswith("<!doctype html>")
     assert [path.name for path in tmp_path.iterdir()] == ["report.html"]
@@ -85,7 +91,7 @@ def test_report_misused(toy_bundle: Path, tmp_path: Path) -> None:
     failed(run("report", tmp_path, *output), "is not a bundle")
     failed(
         run("report", toy_bundle, "--target", "l4", *output),
-        "no bundle holds a target 'l4'; there are cpu",
+        "none of the bundles has a target 'l4'; they have cpu",
     )
     failed(
         run("report", toy_bundle, "--baseline", tmp_path / "absent.json", *output),
@@ -95,7 +101,7 @@ def test_report_misused(toy_bundle: Path, tmp_path: Path) -> None:
     failed(
         run("report", toy_bundle, "-o", tmp_path / "file" / "report.html"),
         "cannot write",
-        "Choose another -o",
+        "Choose another path",
     )
     assert not (tmp_path / "report.html").exists()
 

@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Literal
 
 import onnx
-from modelopt_route import modelopt_graph
 from numpy import float32
 from numpy.typing import NDArray
 
+from lib.modelopt_route import modelopt_graph
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.qdq import quantize_graph
 from trm_edge.calibration.recipe import CalibrationRecipe, QType

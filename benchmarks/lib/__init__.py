@@ -1,0 +1,1 @@
+"""Helpers of the benchmarks. The scripts in the folder above import them as ``lib``."""

@@ -1,0 +1,54 @@
+"""Runs of the fake backend and a benchmark row, made up so that no test rests on a time."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from trm_edge.backends.fake import FakeBackend
+from trm_edge.bundle import Bundle
+from trm_edge.evaluation.bench import BenchRow, Latency
+from trm_edge.evaluation.machine import Machine
+from trm_edge.evaluation.parity import compare
+from trm_edge.evaluation.timing import Ratio
+from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.puzzle import Puzzle
+
+PUZZLES = 20
+MACHINE = Machine("a CPU", ("avx2",), (), "Linux x86_64", 2, "3.11.0", "1.32.0")
+
+
+def fake_puzzles(count: int = PUZZLES) -> list[Puzzle]:
+    """Random puzzles of the fake backend."""
+    rng = np.random.default_rng(0)
+    return [Puzzle(rng.integers(0, 11, 81, dtype=np.int32)) for _ in range(count)]
+
+
+def fake_vectors() -> ParityVectors:
+    """The fake backend's answers, all of them right after enough steps."""
+    puzzles = fake_puzzles()
+    labels = np.stack([puzzle.tokens for puzzle in puzzles]).astype(np.uint8)
+    return record_vectors(FakeBackend(), None, puzzles, labels, batch=6)
+
+
+def bench_row(bundle: Bundle, ms: float = 2.0, joules: float | None = None) -> BenchRow:
+    """Measurements of a bundle's CPU target that nobody took."""
+    name, record = bundle.target("cpu")
+    vectors = bundle.parity()
+    latencies = []
+    for slots in (1, 32):
+        step_ms = slots * ms
+        latency = Latency(slots, step_ms, step_ms * 1.1, step_ms * 1.3, Ratio(2.5, 2.4, 2.6))
+        latencies.append(latency)
+    return BenchRow(
+        bundle=str(bundle.path),
+        target=name,
+        precision=record.precision,
+        engine="ONNX Runtime",
+        size_bytes=bundle.size_of(name),
+        parity=compare(vectors, vectors),
+        latencies=tuple(latencies),
+        puzzles_per_second=321.0,
+        peak_memory_bytes=87_000_000,
+        startup_seconds=0.4,
+        joules_per_puzzle=joules,
+    )

@@ -1,0 +1,52 @@
+"""`bench` on a toy bundle: structure and marks; no assertion here rests on a time."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.evaluation.samples import bench_row
+from trm_edge.bundle import Bundle
+from trm_edge.errors import ConfigError
+from trm_edge.evaluation.bench import bench, mark_pareto
+from trm_edge.evaluation.energy import Meter
+
+
+def test_energy_comes_from_the_meter(toy_bundle: Path) -> None:
+    starts: list[str] = []
+    meter = Meter("test", lambda: starts.append("start"), lambda: 1e6)
+    row = bench(
+        Bundle.open(toy_bundle),
+        slots=(1,),
+        puzzles=2,
+        threads=1,
+        rounds=3,
+        find_meter=lambda: meter,
+    )
+    assert starts == ["start"]
+    assert row.joules_per_puzzle is not None
+    assert 0 < row.joules_per_puzzle < 1e6
+    assert row.parity.puzzles == 2
+    assert [latency.slots for latency in row.latencies] == [1]
+
+
+def test_slots_are_required(toy_bundle: Path) -> None:
+    with pytest.raises(ConfigError, match="slots must name at least one number"):
+        bench(Bundle.open(toy_bundle), slots=())
+    with pytest.raises(ConfigError, match="latencies must have at least one entry"):
+        replace(bench_row(Bundle.open(toy_bundle)), latencies=())
+
+
+def test_pareto_marks(toy_bundle: Path) -> None:
+    row = bench_row(Bundle.open(toy_bundle))
+    figures = [(0.9, 2.0), (0.95, 3.0), (0.9, 2.5), (0.8, 1.0), (0.9, 2.0)]
+    rows = []
+    for exact, ms in figures:
+        adaptive = replace(row.parity.adaptive, exact_candidate=exact)
+        latency = replace(row.latencies[0], p50_ms=ms)
+        parity = replace(row.parity, adaptive=adaptive)
+        rows.append(replace(row, parity=parity, latencies=(latency,)))
+    marked = mark_pareto(rows)
+    assert [row.pareto for row in marked] == [True, True, False, True, True]

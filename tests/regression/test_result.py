@@ -1,0 +1,55 @@
+from __future__ import annotations
+
+import json
+
+from tests.regression.measurements import MACHINE
+from trm_edge import records
+from trm_edge.regression.check import Change, Check
+from trm_edge.regression.result import FORMAT, RegressionResult
+
+CHECK = Check(
+    id="exact_match.fixed",
+    verdict="ok",
+    unit="share",
+    before=0.982,
+    now=0.979,
+    change=Change(-0.003, (-0.007, 0.001)),
+    budget=-0.005,
+)
+
+
+def test_json_is_data() -> None:
+    result = RegressionResult(
+        bundle="b",
+        target="cpu",
+        precision="int8",
+        engine="ONNX Runtime",
+        baseline="cpu.json",
+        machine=MACHINE,
+        verdict="ok",
+        checks=(CHECK,),
+    )
+    content = json.loads(records.encode(result, FORMAT))
+    assert next(iter(content)) == "format"
+    assert content["format"] == "trm-edge.regress/1"
+    assert content["machine"]["cpu"] == "a CPU"
+    assert content["checks"] == [
+        {
+            "id": "exact_match.fixed",
+            "verdict": "ok",
+            "unit": "share",
+            "before": 0.982,
+            "now": 0.979,
+            "change": {"value": -0.003, "interval": [-0.007, 0.001], "relative": False},
+            "budget": -0.005,
+            "reason": None,
+        }
+    ]
+    del content["format"]
+    assert records.build(RegressionResult, content) == result
+
+
+def test_it_has_a_schema() -> None:
+    schema = records.schema(RegressionResult, FORMAT)
+    assert schema["properties"]["format"] == {"const": "trm-edge.regress/1"}
+    assert "checks" in schema["required"]

@@ -1,0 +1,102 @@
+"""The shipped JSON Schemas: as generated, and kept by what the commands print and write."""
+
+from __future__ import annotations
+
+import json
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+
+from tests.cli.test_commands import run
+from trm_edge import records
+from trm_edge.bundle import CALIBRATION, MANIFEST
+from trm_edge.errors import ConfigError
+from trm_edge.evaluation import ranking
+from trm_edge.evaluation.ranking import LayerRanking, LayerSensitivity
+from trm_edge.schemas import RECORDS, encode_schema, load_schema, schema_file_name
+from trm_edge.schemas.descriptions import split_docstring
+
+FILES = resources.files("trm_edge.schemas")
+
+
+def check(name: str, text: str) -> None:
+    """Validate the JSON of a record and every object in it."""
+    jsonschema.validate(json.loads(text), load_schema(name), jsonschema.Draft202012Validator)
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_files_are_as_generated(name: str) -> None:
+    """Run tools/make_schemas.py after changing a record."""
+    assert (FILES / schema_file_name(name)).read_text(encoding="utf-8") == encode_schema(name)
+
+
+def test_there_is_no_file_of_another_format() -> None:
+    files = {file.name for file in FILES.iterdir() if file.name.endswith(".json")}
+    assert files == {schema_file_name(name) for name in RECORDS}
+
+
+@pytest.mark.parametrize("name", RECORDS)
+def test_schemas_are_valid_and_closed(name: str) -> None:
+    schema = load_schema(name)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    assert schema["properties"]["format"]["const"].startswith(f"trm-edge.{name}/")
+    assert schema["additionalProperties"] is False
+    for part in schema["$defs"].values():
+        assert part.get("additionalProperties", False) is False
+
+
+def test_parity_output(toy_bundle: Path) -> None:
+    check("parity", run("parity", toy_bundle, "--json").stdout)
+
+
+def test_bench_output(toy_bundle: Path) -> None:
+    options = ("--batch", 1, "--rounds", 3, "--puzzles", 2, "--threads", 1)
+    check("bench", run("bench", toy_bundle, *options, "--json").stdout)
+
+
+def test_inspect_output_and_manifest(toy_bundle: Path) -> None:
+    check("bundle", run("inspect", toy_bundle, "--json").stdout)
+    check("bundle", (toy_bundle / MANIFEST).read_text())
+
+
+def test_calibration_file(toy_bundle: Path) -> None:
+    check("calibration", (toy_bundle / CALIBRATION).read_text())
+
+
+def test_sensitivity_file() -> None:
+    layer = LayerSensitivity("layers.0.mlp.down_proj", 1e-4, 2e-4, 0.1, 1, 0)
+    check("sensitivity", records.encode(LayerRanking(8, (layer,)), ranking.FORMAT))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"extra": 1}, {"puzzles": "8"}, {"format": "trm-edge.sensitivity/9"}, {"layers": [{}]}],
+)
+def test_other_content_is_refused(change: dict[str, Any]) -> None:
+    content = json.loads(records.encode(LayerRanking(8, ()), ranking.FORMAT))
+    content.update(change)
+    with pytest.raises(jsonschema.ValidationError):
+        check("sensitivity", json.dumps(content))
+
+
+def test_an_unknown_record() -> None:
+    with pytest.raises(ConfigError, match="no record 'chess'; the records are bench, bundle"):
+        load_schema("chess")
+
+
+def test_fields_are_described() -> None:
+    properties = load_schema("parity")["$defs"]["HaltingParity"]["properties"]
+    assert properties["agreement"] == {
+        "description": "share of puzzles that stop at the same step, 0..1.",
+        "type": "number",
+    }
+
+
+@pytest.mark.parametrize("indent", ["", "    "])
+def test_a_docstring_is_split_whatever_its_indent(indent: str) -> None:
+    lines = ["", "Args:", "    a: one", "        two ``three``.", "", "Raises:", "    E: b: c."]
+    docstring = "\n".join(["Summary.", *(f"{indent}{line}" if line else "" for line in lines)])
+    assert split_docstring(docstring) == ("Summary.", {"a": "one two three."})

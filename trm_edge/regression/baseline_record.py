@@ -1,0 +1,218 @@
+"""Format of a baseline on disk: ``trm-edge.baseline/2``, a JSON file to be committed.
+
+One bit or byte for each puzzle is packed and written as base64, to keep the file and its diffs
+small. Version 1 named sizes and timings in prose, left units out of its keys, and wrote the types
+of an engine's layers as text; :func:`migrate` converts it.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from trm_edge.errors import ConfigError, RecordError
+from trm_edge.evaluation.machine import Machine
+from trm_edge.records import Format, RecordKind
+
+FORMAT = Format("trm-edge.baseline", 2)
+KIND = RecordKind(
+    FORMAT,
+    "a baseline of trm-edge regress",
+    RecordError,
+    "Restore it, or write it again with --update.",
+)
+_RENAMED = {
+    "step graph": "step_graph",
+    "float32 step": "float32_step",
+}
+
+
+@dataclass(frozen=True)
+class AnswersRecord:
+    """Answers to the held-out puzzles.
+
+    Args:
+        count: n, number of puzzles.
+        puzzles: sha256 of their tokens and identifiers.
+        labels: sha256 of the known answers.
+        right_fixed: n bits, base64: right after the last step.
+        right_adaptive: n bits, base64: right at the halting step.
+        steps: n bytes, base64: the halting step, from 1.
+        error: 1 - cosine to the float32 carry after the first step, by puzzle.
+
+    Raises:
+        ConfigError: a packed value does not hold n puzzles.
+    """
+
+    count: int
+    puzzles: str
+    labels: str
+    right_fixed: str
+    right_adaptive: str
+    steps: str
+    error: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        unpack_bits(self.right_fixed, self.count)
+        unpack_bits(self.right_adaptive, self.count)
+        steps = len(unpack_bytes(self.steps))
+        if steps != self.count:
+            raise ConfigError(f"it has {steps} halting steps for {self.count} puzzles")
+
+
+@dataclass(frozen=True)
+class SpeedRecord:
+    """Speed and memory on one kind of machine.
+
+    Args:
+        machine: the machine.
+        memory_bytes: peak memory of a process that solves one puzzle, beyond what imports take.
+        startup_ratio: CPU time of such a process until its first answer / that of imports alone.
+        times_seconds: by number of slots, then by name: the quickest call of each repeat.
+    """
+
+    machine: Machine
+    memory_bytes: float
+    startup_ratio: float
+    times_seconds: Mapping[str, Mapping[str, tuple[float, ...]]]
+
+
+@dataclass(frozen=True)
+class BaselineRecord:
+    """The whole file but its format line.
+
+    Args:
+        target: name of the target.
+        precision: as the manifest has it.
+        step_sha256: of the step graph.
+        float32_sha256: of the float32 graph that is a reference workload; None without one.
+        provenance: when and from what it was made.
+        sizes_bytes: of the step graph, and of the engine where there is one.
+        float_layers: names of the layers that were left in float.
+        engine_layers: by layer: how many of its call sites take inputs of which element type.
+        answers: to the held-out puzzles.
+        speeds: one entry for each kind of machine.
+    """
+
+    target: str
+    precision: str
+    step_sha256: str
+    float32_sha256: str | None
+    provenance: Mapping[str, str]
+    sizes_bytes: Mapping[str, int]
+    float_layers: tuple[str, ...]
+    engine_layers: Mapping[str, Mapping[str, int]]
+    answers: AnswersRecord
+    speeds: tuple[SpeedRecord, ...]
+
+
+def migrate(raw: dict[str, Any]) -> None:
+    """Convert the content of ``trm-edge.baseline/1`` in place; version 2 is left as it is.
+
+    Args:
+        raw: the parsed JSON without its format line.
+
+    Raises:
+        ConfigError: the types of an engine's layer are not written as version 1 did.
+    """
+    if "sizes" not in raw:
+        return
+    raw["sizes_bytes"] = _with_new_names(raw.pop("sizes"))
+    for layer, text in raw["engine_layers"].items():
+        raw["engine_layers"][layer] = _parse_type_counts(layer, text)
+    for speed in raw["speeds"]:
+        speed["memory_bytes"] = speed.pop("memory")
+        speed["startup_ratio"] = speed.pop("startup")
+        times = speed.pop("times")
+        for slots in times:
+            times[slots] = _with_new_names(times[slots])
+        speed["times_seconds"] = times
+
+
+def pack_bits(values: NDArray[np.bool_]) -> str:
+    """Pack flags as base64.
+
+    Args:
+        values: (n,) bool.
+    """
+    return base64.b64encode(np.packbits(values).tobytes()).decode()
+
+
+def unpack_bits(text: str, count: int) -> NDArray[np.bool_]:
+    """Unpack flags, the reverse of :func:`pack_bits`.
+
+    Args:
+        text: base64.
+        count: n, number of flags.
+
+    Returns:
+        (n,) bool.
+
+    Raises:
+        ConfigError: not base64, or fewer than n flags.
+    """
+    bits = np.unpackbits(np.frombuffer(_decode(text), np.uint8))
+    if len(bits) < count:
+        raise ConfigError(f"it has {len(bits)} answers for {count} puzzles")
+    return bits[:count].astype(np.bool_)
+
+
+def pack_bytes(values: NDArray[np.int32]) -> str:
+    """Pack small numbers as base64.
+
+    Args:
+        values: (n,), each in 0..255.
+    """
+    return base64.b64encode(values.astype(np.uint8).tobytes()).decode()
+
+
+def unpack_bytes(text: str) -> NDArray[np.int32]:
+    """Unpack small numbers, the reverse of :func:`pack_bytes`.
+
+    Args:
+        text: base64.
+
+    Returns:
+        (n,) int32.
+
+    Raises:
+        ConfigError: not base64.
+    """
+    return np.frombuffer(_decode(text), np.uint8).astype(np.int32)
+
+
+def rounded(values: NDArray[np.float64], digits: int) -> tuple[float, ...]:
+    """Round to significant digits, so that the file holds no digits of noise.
+
+    Args:
+        values: (n,) float64.
+        digits: significant digits that remain.
+    """
+    return tuple(float(f"{value:.{digits}g}") for value in values)
+
+
+def _decode(text: str) -> bytes:
+    try:
+        return base64.b64decode(text)
+    except ValueError as error:
+        raise ConfigError(f"packed answers are not base64 ({error})") from error
+
+
+def _with_new_names(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {_RENAMED.get(name, name): value for name, value in values.items()}
+
+
+def _parse_type_counts(layer: str, text: Any) -> dict[str, int]:
+    """Parse version 1's ``"float16 x 2, int8 x 19"``."""
+    counts: dict[str, int] = {}
+    for part in str(text).split(", "):
+        element_type, separator, count = part.partition(" x ")
+        if not separator or not count.isdecimal():
+            raise ConfigError(f"engine_layers.{layer} must read like 'int8 x 3', but is {text!r}")
+        counts[element_type] = int(count)
+    return counts
