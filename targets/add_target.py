@@ -199,4 +199,3 @@ def _manifest(
         path = step_path(profile)
         files[path] = records[path]
     return replace(manifest, targets=targets, files=files)
-

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -50,6 +51,16 @@ def toy_bundle(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> P
         limits=Limits(max_drop=100, min_halting_agreement=0),
     )
     return export_bundle(request, folder / "bundle").path
+
+
+@pytest.fixture(scope="session")
+def old_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of toy-fp32 (Sudoku) and toy-int8, bundles that the first release wrote."""
+    folder = tmp_path_factory.mktemp("old")
+    for name in ("bundle-1-fp32", "bundle-1-int8"):
+        with tarfile.open(DATA / f"{name}.tar.gz") as archive:
+            archive.extractall(folder, filter="data")
+    return folder
 
 
 @pytest.fixture

@@ -7,21 +7,15 @@ of layers as a list without a format line.
 
 from __future__ import annotations
 
-import tarfile
-
 import numpy as np
 import pytest
 
-from tests.conftest import DATA
 from trm_edge.bundle import Bundle
 
 
-@pytest.fixture(scope="module", params=["fp32", "int8"])
-def old_bundle(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    folder = tmp_path_factory.mktemp("old")
-    with tarfile.open(DATA / f"bundle-1-{request.param}.tar.gz") as archive:
-        archive.extractall(folder, filter="data")
-    return Bundle.open(folder / f"toy-{request.param}")
+@pytest.fixture(params=["fp32", "int8"])
+def old_bundle(request: pytest.FixtureRequest, old_bundles: Path) -> Bundle:
+    return Bundle.open(old_bundles / f"toy-{request.param}")
 
 
 def test_it_solves_as_it_did(old_bundle: Bundle) -> None:

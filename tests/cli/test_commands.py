@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import csv
 import json
 import subprocess
 import sys
-from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -16,7 +14,7 @@ from click.testing import CliRunner, Result
 from tests.conftest import GOLDEN
 from tests.toys import BASE, VARIANTS, write_run
 from trm_edge.bundle import Bundle
-from trm_edge.cli.main import COMMANDS, cli
+from trm_edge.cli.main import cli
 
 LINE = " ".join("1" for _ in range(BASE.seq_len))
 
@@ -30,28 +28,6 @@ def failed(result: Result, *texts: str, code: int = 1) -> None:
     for text in texts:
         assert text in result.stderr
     assert "Traceback" not in result.output
-
-
-@pytest.mark.parametrize("name", COMMANDS)
-def test_help_has_an_example(name: str) -> None:
-    result = run(name, "--help")
-    assert result.exit_code == 0
-    assert f"trm-edge {name}" in result.stdout
-
-
-def test_group_help_lists_every_command() -> None:
-    result = run("--help")
-    assert result.exit_code == 0
-    for name in COMMANDS:
-        assert f"  {name} " in result.stdout
-
-
-def test_version() -> None:
-    assert run("--version").stdout.startswith("trm-edge, version 0.")
-
-
-def test_unknown_command_is_misuse() -> None:
-    failed(run("expot"), "No such command 'expot'", code=2)
 
 
 # --- export ------------------------------------------------------------------------------------
@@ -203,68 +179,6 @@ def test_a_killed_export_leaves_nothing(tmp_path: Path) -> None:
     assert [entry.name[0] for entry in tmp_path.iterdir()] == ["."]
 
 
-# --- solve -------------------------------------------------------------------------------------
-
-
-def test_bad_lines_are_reported_and_the_others_solved(toy_bundle: Path) -> None:
-    result = run("solve", toy_bundle, "-", "--format", "csv", stdin=f"{LINE}\n1 2 3\n{LINE}\nx\n")
-    assert result.exit_code == 1
-    assert "line 2: expected 9 token ids, but got 3; skipped" in result.stderr
-    assert "line 4: expected token ids separated by spaces; skipped" in result.stderr
-    rows = list(csv.DictReader(StringIO(result.stdout)))
-    assert [row["index"] for row in rows] == ["0", "1"]
-    assert rows[0]["answer"] == rows[1]["answer"]
-
-
-def test_fixed_runs_every_step_and_limits_hold(toy_bundle: Path) -> None:
-    def steps(*options: object) -> int:
-        result = run("solve", toy_bundle, "-", "--format", "json", *options, stdin=LINE)
-        assert result.exit_code == 0, result.output
-        found: int = json.loads(result.stdout)["steps"]
-        return found
-
-    assert steps("--halt", "fixed") == BASE.halt_max_steps
-    assert steps("--halt", "fixed", "--max-steps", 2) == 2
-    assert steps("--max-steps", 1) == 1
-
-
-def test_watch_shows_every_step(toy_bundle: Path) -> None:
-    result = run("solve", toy_bundle, "-", "--watch", "--halt", "fixed", stdin=LINE)
-    assert result.exit_code == 0, result.output
-    for step in range(1, BASE.halt_max_steps + 1):
-        assert f"#1, step {step}: " in result.stderr
-    assert f"#1: {BASE.halt_max_steps} steps" in result.stdout
-
-
-def test_puzzles_from_a_file_and_a_dataset(
-    toy_bundle: Path, toy_dataset: Path, tmp_path: Path
-) -> None:
-    path = tmp_path / "puzzles.txt"
-    path.write_text(f"{LINE}\n")
-    for source, count in ((path, 1), (toy_dataset, 8)):
-        result = run("solve", toy_bundle, source, "--format", "json")
-        assert result.exit_code == 0, result.output
-        assert len(result.stdout.splitlines()) == count
-
-
-def test_nothing_to_solve(toy_bundle: Path, tmp_path: Path) -> None:
-    failed(run("solve", toy_bundle, "-", stdin="\n"), "- does not hold a puzzle")
-    failed(run("solve", toy_bundle, tmp_path / "absent"), "cannot read puzzles from")
-    failed(run("solve", toy_bundle), "Pass PUZZLES: none are bundled", code=2)
-
-
-def test_solve_misused(toy_bundle: Path, tmp_path: Path) -> None:
-    failed(run("solve"), "Missing argument 'BUNDLE'", code=2)
-    failed(run("solve", toy_bundle, "-", "--batch", 0), "0 is not in the range", code=2)
-    failed(run("solve", toy_bundle, "-", "--format", "xml"), "'xml' is not one of", code=2)
-    failed(run("solve", tmp_path, "-"), "is not a bundle")
-    failed(run("solve", toy_bundle, "-", "--target", "h100"), "has no target 'h100'")
-    failed(
-        run("solve", toy_bundle, "-", "--min-steps", 9, stdin=LINE),
-        "1 <= min_steps <= max_steps, but got min_steps 9 and max_steps 4",
-    )
-
-
 # --- doctor -------------------------------------------------------------------
 
 
@@ -274,12 +188,3 @@ def test_doctor() -> None:
     assert "solve on the CPU" in result.stdout
     findings = json.loads(run("doctor", "--json").stdout)
     assert findings["abilities"]["export"][0] is True
-
-
-def test_a_reader_that_leaves_early(toy_bundle: Path, tmp_path: Path) -> None:
-    path = tmp_path / "puzzles.txt"
-    path.write_text(f"{LINE}\n" * 2000)
-    command = f"{sys.executable} -m trm_edge solve {toy_bundle} {path} --format json | head -n 1"
-    done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
-    assert json.loads(done.stdout)["index"] == 0
-    assert "Traceback" not in done.stderr

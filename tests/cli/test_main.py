@@ -1,0 +1,71 @@
+"""The command group: help, versions and misuse."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import click
+import pytest
+
+from tests.cli.test_commands import failed, run
+from trm_edge.cli.main import COMMANDS, cli, short_help
+
+
+def command_of(name: str) -> click.Command:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    return command
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_has_an_example(name: str) -> None:
+    result = run(name, "--help")
+    assert result.exit_code == 0
+    assert f"trm-edge {name}" in result.stdout
+
+
+def test_group_help_lists_every_command() -> None:
+    result = run("--help")
+    assert result.exit_code == 0
+    for name in COMMANDS:
+        assert f"  {name} " in result.stdout
+
+
+def test_version() -> None:
+    assert run("--version").stdout.startswith("trm-edge, version 0.")
+
+
+def test_unknown_command_is_misuse() -> None:
+    failed(run("expot"), "No such command 'expot'", code=2)
+
+
+def test_the_slogan() -> None:
+    assert "Deploy trained Tiny Recursive Models." in run("--help").stdout
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_short_help_is_the_command_s_own(name: str) -> None:
+    text = command_of(name).help
+    assert text is not None
+    assert short_help(name) == text.partition("\n")[0]
+    assert short_help(name).endswith(".")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_a_help(name: str) -> None:
+    for parameter in command_of(name).params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, parameter.opts
+
+
+def test_help_imports_no_command() -> None:
+    script = (
+        "import sys\nfrom trm_edge.cli.main import cli\n"
+        "cli.main(['--help'], standalone_mode=False)\nprint(*sys.modules, file=sys.stderr)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], check=True, capture_output=True, text=True
+    )
+    loaded = {name for name in done.stderr.split() if name.startswith("trm_edge.cli.")}
+    assert loaded == {"trm_edge.cli.main", "trm_edge.cli.console"}
