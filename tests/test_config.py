@@ -1,6 +1,9 @@
+"""The model's configuration: every contradiction is refused."""
+
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -44,3 +47,39 @@ def test_whole_numbers_written_as_floats_are_whole_numbers() -> None:
 def test_rope_needs_an_even_head() -> None:
     with pytest.raises(ConfigError, match="even head size, but hidden_size / num_heads is 1"):
         replace(BASE, mlp_t=False, pos_encodings="rope", num_heads=32)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"hidden_size": 0}, "hidden_size must be positive, but got 0"),
+        ({"rope_theta": float("nan")}, "rope_theta must be positive, but got nan"),
+        ({"expansion": float("inf")}, "expansion must be finite, but got inf"),
+        ({"puzzle_emb_len": -1}, "puzzle_emb_len must be 0 or more, but got -1"),
+        ({"pos_encodings": "sine"}, "must be one of rope, learned, none, but got 'sine'"),
+        ({"mlp_t": False, "num_heads": 5}, "hidden_size 32 must be a multiple of num_heads 5"),
+        ({"puzzle_emb_ndim": 0}, "puzzle_emb_len is 2 but puzzle_emb_ndim is 0"),
+        ({"puzzle_emb_ndim": 65}, "puzzle_emb_ndim 65 does not fit into .* = 2 x 32"),
+        ({"vocab_size": 2**31}, "vocab_size must be at most 2147483647"),
+    ],
+)
+def test_values_out_of_range(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        replace(BASE, **values)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"H_cycles": True}, "H_cycles must be of type int, but got True"),
+        ({"H_cycles": "4"}, "H_cycles must be of type int, but got '4'"),
+        ({"expansion": False}, "expansion must be of type float, but got False"),
+        ({"rms_norm_eps": "1e-5"}, "rms_norm_eps must be of type float, but got '1e-5'"),
+        ({"rope_theta": 10**400}, "rope_theta must be of type float, but got 1000"),
+        ({"mlp_t": 1}, "mlp_t must be of type bool, but got 1"),
+        ({"pos_encodings": None}, "pos_encodings must be of type str, but got None"),
+    ],
+)
+def test_values_of_another_type(values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        ModelConfig.from_dict(BASE.to_dict() | values)

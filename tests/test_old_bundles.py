@@ -7,6 +7,8 @@ of layers as a list without a format line.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
 from trm_edge.config import ModelConfig
@@ -110,7 +112,7 @@ def test_a_vocabulary_that_int32_does_not_hold_is_refused() -> None:
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.uint16, np.int64, np.uint64])
 def test_any_integer_type_is_a_puzzle(dtype: type) -> None:
-    tokens = np.full(81, 7, dtype)
+    tokens: NDArray[Any] = np.full(81, 7, dtype)
     check_puzzle(Puzzle(tokens), 0, FAKE_CONFIG)
     with Solver(FakeBackend()) as solver:
         (solution,) = solver.solve([Puzzle(tokens)])

@@ -60,7 +60,7 @@ def statements(body: list[ast.stmt], *, lazy: bool) -> Iterator[ast.stmt]:
 
 def imports_of(name: str, *, lazy: bool) -> set[str]:
     """Modules of the product that a module imports."""
-    imported = set()
+    imported: set[str] = set()
     tree = ast.parse(MODULES[name].read_text(encoding="utf-8"))
     for node in statements(tree.body, lazy=lazy):
         if isinstance(node, ast.Import):

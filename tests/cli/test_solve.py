@@ -31,8 +31,7 @@ def test_fixed_runs_every_step_and_limits_hold(toy_bundle: Path) -> None:
     def steps(*options: object) -> int:
         result = run("solve", toy_bundle, "-", "--format", "json", *options, stdin=LINE)
         assert result.exit_code == 0, result.output
-        found: int = json.loads(result.stdout)["steps"]
-        return found
+        return int(json.loads(result.stdout)["steps"])
 
     assert steps("--halt", "fixed") == BASE.halt_max_steps
     assert steps("--halt", "fixed", "--max-steps", 2) == 2

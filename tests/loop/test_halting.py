@@ -1,3 +1,5 @@
+"""The halting rule: both published rules, limits, thresholds and unchanged predictions."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -5,7 +7,7 @@ import pytest
 
 from tests.toys import BASE, VARIANTS
 from trm_edge.errors import ConfigError
-from trm_edge.loop.halting import HaltingRule, steps_unchanged
+from trm_edge.loop.halting import HaltingRule, confidence, steps_unchanged
 
 Q_HALT = np.array([-1.0, 0.0, 0.5, 2.0], np.float32)
 Q_CONTINUE = np.array([-2.0, 1.0, 1.0, 1.0], np.float32)
@@ -90,3 +92,11 @@ def test_limits_out_of_order(low: int, high: int) -> None:
 def test_unknown_mode() -> None:
     with pytest.raises(ConfigError, match="adaptive, fixed, but got 'sometimes'"):
         HaltingRule("sometimes", False, 4)  # type: ignore[arg-type]
+
+
+def test_confidence_keeps_the_shape_and_never_warns() -> None:
+    q_halt = np.array([[0.0, 3.0e38], [-3.0e38, 1.0]], np.float32)
+    expected = [[0.5, 1.0], [0.0, 1 / (1 + np.exp(-1.0))]]
+    np.testing.assert_array_equal(confidence(q_halt), expected)
+    assert confidence(q_halt).dtype == np.float64
+    assert float(confidence(q_halt[0, 0])) == 0.5

@@ -1,3 +1,5 @@
+"""Rollouts: the most confident of several attempts, and no more attempts than needed."""
+
 from __future__ import annotations
 
 import itertools
@@ -16,12 +18,12 @@ from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.sudoku import SudokuTask
 
-FORMS = SudokuTask(FAKE_CONFIG).augmentations(4)
+AUGMENTATIONS = SudokuTask(FAKE_CONFIG).augmentations(4)
 FIXED = HaltingRule.from_config(FAKE_CONFIG, "fixed", max_steps=2)
 
 
-class Moody(FakeBackend):
-    """As sure of its answer as the first cell says: a different one in every form."""
+class ConfidentByFirstCell(FakeBackend):
+    """Takes its confidence from the first cell, which differs from augmentation to augmentation."""
 
     def step(
         self,
@@ -39,43 +41,48 @@ def puzzles(count: int) -> list[Puzzle]:
     return [Puzzle(rng.integers(1, 11, 81, dtype=np.int32)) for _ in range(count)]
 
 
-def moods(puzzle: Puzzle) -> list[int]:
-    return [int(form.apply(puzzle.tokens)[0]) - 5 for form in FORMS]
+def logits(puzzle: Puzzle) -> list[int]:
+    """q_halt of every augmentation of a puzzle."""
+    return [int(each.apply(puzzle.tokens)[0]) - 5 for each in AUGMENTATIONS]
 
 
-def test_the_surest_of_all_forms_answers() -> None:
-    given = puzzles(40)
-    with Solver(Moody(), halting=FIXED, batch=8) as solver:
-        found = list(Rollouts(solver, FORMS).solve(given, ordered=True))
-    assert [one.index for one in found] == list(range(40))
-    for puzzle, one in zip(given, found, strict=True):
-        assert one.q_halt[-1] == max(moods(puzzle))
-        assert one.steps == 2 * len(FORMS)
-        np.testing.assert_array_equal(one.answer, puzzle.tokens)  # the fake echoes: it came back
+def test_the_most_confident_attempt_answers() -> None:
+    stream = puzzles(40)
+    with Solver(ConfidentByFirstCell(), halting=FIXED, batch=8) as solver:
+        solutions = list(Rollouts(solver, AUGMENTATIONS).solve(stream, ordered=True))
+    assert [solution.index for solution in solutions] == list(range(40))
+    for puzzle, solution in zip(stream, solutions, strict=True):
+        assert solution.q_halt[-1] == max(logits(puzzle))
+        assert solution.steps == 2 * len(AUGMENTATIONS)
+        # The fake echoes its puzzle, so the augmentation was inverted.
+        np.testing.assert_array_equal(solution.answer, puzzle.tokens)
 
 
-def test_no_further_form_once_sure() -> None:
-    given = puzzles(40)
-    with Solver(Moody(), halting=FIXED, batch=8, trace=True) as solver:
-        found = {one.index: one for one in Rollouts(solver, FORMS, min_confidence=0.9).solve(given)}
-    assert len(found) == 40
-    tried = set()
-    for index, puzzle in enumerate(given):
-        min_confidence = [mood >= np.log(9) for mood in moods(puzzle)]
-        tries = 1 + min_confidence.index(True) if any(min_confidence) else len(FORMS)
-        tried.add(tries)
-        assert found[index].steps == 2 * tries
-        trajectory = found[index].trajectory
+def test_no_further_attempt_once_confident() -> None:
+    stream = puzzles(40)
+    with Solver(ConfidentByFirstCell(), halting=FIXED, batch=8, trace=True) as solver:
+        rollouts = Rollouts(solver, AUGMENTATIONS, min_confidence=0.9)
+        solutions = {solution.index: solution for solution in rollouts.solve(stream)}
+    assert len(solutions) == 40
+    attempts_seen = set()
+    for index, puzzle in enumerate(stream):
+        confident = [logit >= np.log(9) for logit in logits(puzzle)]
+        attempts = len(AUGMENTATIONS)
+        if any(confident):
+            attempts = 1 + confident.index(True)
+        attempts_seen.add(attempts)
+        assert solutions[index].steps == 2 * attempts
+        trajectory = solutions[index].trajectory
         assert trajectory is not None
-        np.testing.assert_array_equal(trajectory[-1], found[index].answer)
-    assert tried == {1, 2, 3, 4}
+        np.testing.assert_array_equal(trajectory[-1], solutions[index].answer)
+    assert attempts_seen == {1, 2, 3, 4}
 
 
 def test_constant_memory_in_order() -> None:
-    given = puzzles(16)
-    with Solver(Moody(), halting=FIXED, batch=32) as solver:
-        stream = Rollouts(solver, FORMS, min_confidence=0.9).solve(
-            itertools.islice(itertools.cycle(given), 6000), ordered=True
+    repeated = itertools.cycle(puzzles(16))
+    with Solver(ConfidentByFirstCell(), halting=FIXED, batch=32) as solver:
+        stream = Rollouts(solver, AUGMENTATIONS, min_confidence=0.9).solve(
+            itertools.islice(repeated, 6000), ordered=True
         )
         for _ in itertools.islice(stream, 1000):
             pass
@@ -92,7 +99,7 @@ def test_misuse_and_puzzles_that_do_not_fit() -> None:
         with pytest.raises(ConfigError, match="need at least one augmentation, but got none"):
             Rollouts(solver, [])
         with pytest.raises(ConfigError, match=r"min_confidence must lie in 0\.\.1, but got 2"):
-            Rollouts(solver, FORMS, min_confidence=2)
+            Rollouts(solver, AUGMENTATIONS, min_confidence=2)
         wrong = [*puzzles(3), Puzzle(np.full(81, 11, np.int32))]
         with pytest.raises(PuzzleError, match=r"puzzle 3: token ids must lie in 0\.\.10"):
-            list(Rollouts(solver, FORMS).solve(wrong))
+            list(Rollouts(solver, AUGMENTATIONS).solve(wrong))

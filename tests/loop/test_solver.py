@@ -16,7 +16,6 @@ from trm_edge.errors import BackendError, ConfigError, PuzzleError
 from trm_edge.evaluation.vectors import halting_steps, record_vectors
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.loop.halting import HaltingMode, HaltingRule
-from trm_edge.loop.solution import Solution
 from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
 
@@ -56,20 +55,20 @@ def published_loop(
         rows = None
         if table is not None:
             rows = np.stack([table[0 if i is None else identifiers[i]] for i in current])
-        wait_step = backend.step(data, rows, halted.copy())
+        output = backend.step(data, rows, halted.copy())
         steps += 1
         halted = steps >= config.halt_max_steps
         if adaptive:
             if config.no_ACT_continue:
-                halted = halted | (wait_step.q_halt > 0)
+                halted = halted | (output.q_halt > 0)
             else:
-                halted = halted | (wait_step.q_halt > wait_step.q_continue)
+                halted = halted | (output.q_halt > output.q_continue)
         predictions = backend.predictions(np.arange(batch))
         for slot, index in enumerate(current):
             if index is None:
                 halted[slot] = True
                 continue
-            history.setdefault(index, []).append(float(wait_step.q_halt[slot]))
+            history.setdefault(index, []).append(float(output.q_halt[slot]))
             if halted[slot]:
                 answers[index] = (int(steps[slot]), predictions[slot], history[index])
                 current[slot] = None
@@ -87,14 +86,14 @@ def test_equals_the_published_loop(name: str, mode: HaltingMode) -> None:
     backend = TorchBackend(toy_model(config))
     rule = HaltingRule.from_config(config, mode)
     with Solver(backend, toy_table(config), halting=rule, batch=4) as solver:
-        found = {solution.index: solution for solution in solver.solve(puzzles)}
-    assert found.keys() == expected.keys()
+        actual = {solution.index: solution for solution in solver.solve(puzzles)}
+    assert actual.keys() == expected.keys()
     for index, (steps, answer, q_halt) in expected.items():
-        assert found[index].steps == steps
-        np.testing.assert_array_equal(found[index].answer, answer)
-        np.testing.assert_allclose(found[index].q_halt, q_halt, atol=1e-4)
+        assert actual[index].steps == steps
+        np.testing.assert_array_equal(actual[index].answer, answer)
+        np.testing.assert_allclose(actual[index].q_halt, q_halt, atol=1e-4)
     if mode == "fixed":
-        assert {solution.steps for solution in found.values()} == {config.halt_max_steps}
+        assert {solution.steps for solution in actual.values()} == {config.halt_max_steps}
 
 
 def test_toy_models_halt_at_different_steps() -> None:
@@ -159,11 +158,11 @@ def test_stops_where_the_prediction_stands(unchanged: int) -> None:
 def test_unchanged_in_the_loop_as_over_recorded_steps() -> None:
     config = VARIANTS["q-continue"]
     backend, table = TorchBackend(toy_model(config)), toy_table(config)
-    given = [Puzzle(tokens) for tokens in toy_tokens(config, 11)]
-    vectors = record_vectors(backend, table, given, np.full((11, config.seq_len), 255, np.uint8))
+    puzzles = [Puzzle(tokens) for tokens in toy_tokens(config, 11)]
+    vectors = record_vectors(backend, table, puzzles, np.full((11, config.seq_len), 255, np.uint8))
     rule = HaltingRule.from_config(config, "fixed", unchanged=1)
     with Solver(backend, table, halting=rule, batch=3) as solver:
-        steps = [one.steps for one in solver.solve(given, ordered=True)]
+        steps = [solution.steps for solution in solver.solve(puzzles, ordered=True)]
     expected = halting_steps(rule, vectors.q_halt, vectors.q_continue, vectors.predictions)
     assert steps == expected.tolist()
     assert len(set(steps)) > 1
@@ -213,11 +212,6 @@ def test_constant_memory_over_a_long_stream() -> None:
 def test_nothing_in_nothing_out() -> None:
     with Solver(FakeBackend()) as solver:
         assert list(solver.solve([])) == []
-
-
-def test_confidence_is_the_sigmoid_of_q_halt() -> None:
-    q = np.array([0.0], np.float32)
-    assert Solution(0, np.zeros(1, np.uint8), 1, True, q, q).confidence == 0.5
 
 
 @pytest.mark.parametrize(

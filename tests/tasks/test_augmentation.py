@@ -1,3 +1,5 @@
+"""Augmentations keep a puzzle's answer an answer, and can be inverted."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -27,23 +29,25 @@ def entry(task: Task) -> Entry:
 
 
 @pytest.mark.parametrize("task", [SudokuTask(FAKE_CONFIG), MAZE], ids=["sudoku", "maze"])
-def test_an_answer_to_a_form_is_an_answer_to_the_puzzle(task: Task) -> None:
-    given = entry(task)
-    tokens, answer = given.puzzle.tokens, given.answer
+def test_an_answer_to_an_augmented_puzzle_is_an_answer_to_the_puzzle(task: Task) -> None:
+    puzzle = entry(task)
+    tokens = puzzle.puzzle.tokens
+    answer = puzzle.answer
     assert answer is not None
     views = set()
-    for number, form in enumerate(task.augmentations(8)):
-        viewed, solved = form.apply(tokens), form.apply(answer)
+    for number, augmentation in enumerate(task.augmentations(8)):
+        viewed = augmentation.apply(tokens)
+        solved = augmentation.apply(answer)
         assert task.problem(viewed, solved) is None
-        np.testing.assert_array_equal(form.invert(solved), answer)
-        np.testing.assert_array_equal(form.invert(viewed), tokens)
+        np.testing.assert_array_equal(augmentation.invert(solved), answer)
+        np.testing.assert_array_equal(augmentation.invert(viewed), tokens)
         assert viewed.dtype == tokens.dtype
         assert (number == 0) == bool((viewed == tokens).all())
         views.add(viewed.tobytes())
     assert len(views) == 8
 
 
-def test_there_are_only_so_many() -> None:
+def test_a_task_has_a_limited_number() -> None:
     with pytest.raises(ConfigError, match="a maze has 8 augmentations, but 9 were asked for"):
         MAZE.augmentations(9)
     tokens = TokenTask(BASE)

@@ -1,3 +1,5 @@
+"""Mazes: every text format, the judgement of paths, and pictures."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -128,9 +130,9 @@ def test_spaces_cut_off_an_answer_come_back() -> None:
 
 def test_pictures_and_lines_in_one_file() -> None:
     text = f"{PICTURE}\n{PUZZLE}\n{PICTURE}\n\n{PICTURE}S.\n\n{OTHER}"
-    found = entries(text)
-    assert [item.line for item in found] == [1, 6, 7, 13, 19]
-    assert [isinstance(item, Entry) for item in found] == [True, True, True, False, True]
+    items = entries(text)
+    assert [item.line for item in items] == [1, 6, 7, 13, 19]
+    assert [isinstance(item, Entry) for item in items] == [True, True, True, False, True]
 
 
 def test_an_open_row_of_spaces_is_a_row() -> None:
@@ -318,7 +320,7 @@ def test_draws_a_picture_that_needs_no_colour() -> None:
     assert drawn(PUZZLE)[1:3] == ["│S     ██│", "│████    │"]
 
 
-def test_draws_what_is_no_way() -> None:
+def test_draws_what_is_not_a_path() -> None:
     assert drawn("?oo#o#o.o.#o#o.G")[1:5] == [
         "│??╺━┓ ██│",
         "│╻ ██╹   │",
@@ -327,21 +329,22 @@ def test_draws_what_is_no_way() -> None:
     ]
 
 
-def test_what_was_not_given_stands_out() -> None:
-    given, answer = tokens_of(PUZZLE), tokens_of(ANSWER)
-    picture = TASK.draw(answer, given)
+def test_cells_that_the_puzzle_does_not_have_stand_out() -> None:
+    puzzle = tokens_of(PUZZLE)
+    answer = tokens_of(ANSWER)
+    picture = TASK.draw(answer, puzzle)
     assert "[bold]S[/bold][cyan]━[/cyan][cyan]━[/cyan]" in picture
     assert "[cyan]██[/cyan]" not in picture
     answer[8] = WALL
-    assert "│[cyan]██[/cyan]  ██" in TASK.draw(answer, given)
-    assert "cyan" not in TASK.draw(given)
+    assert "│[cyan]██[/cyan]  ██" in TASK.draw(answer, puzzle)
+    assert "cyan" not in TASK.draw(puzzle)
 
 
 # --- shapes ------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("seq_len", "vocab_size"), [(17, 6), (16, 7), (1, 6)])
-def test_a_model_that_is_no_maze_s(seq_len: int, vocab_size: int) -> None:
+def test_a_model_that_is_not_for_mazes(seq_len: int, vocab_size: int) -> None:
     config = replace(FAKE_CONFIG, seq_len=seq_len, vocab_size=vocab_size)
     assert task_for(config).name == "tokens"
     message = f"a square of cells and 6 token ids, but the model has seq_len {seq_len} and "

@@ -1,3 +1,5 @@
+"""Sudoku: every text format, datasets, the judgement of answers, and pictures."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -81,9 +83,9 @@ def test_reads_the_tables_that_are_around(text: str) -> None:
 
 
 def test_comments_and_blank_lines_are_left_out_of_the_count_but_not_of_the_numbers() -> None:
-    found = entries(f"# two puzzles\n\n{PUZZLE}\nnonsense\n{PUZZLE}\n")
-    assert [item.line for item in found] == [3, 4, 5]
-    assert isinstance(found[1], BadLine)
+    items = entries(f"# two puzzles\n\n{PUZZLE}\nnonsense\n{PUZZLE}\n")
+    assert [item.line for item in items] == [3, 4, 5]
+    assert isinstance(items[1], BadLine)
 
 
 @pytest.mark.parametrize(

@@ -139,13 +139,9 @@ def command(
     )
     augmentations = task.augmentations(rollouts)
     reader = _Reader(_entries(task, puzzles))
-    solver = opened.solver(
-        target,
-        batch=1 if watch else batch,
-        halting=halting,
-        threads=threads,
-        trace=watch,
-    )
+    if watch:
+        batch = 1
+    solver = opened.solver(target, batch=batch, halting=halting, threads=threads, trace=watch)
     writer = FORMATS[output_format](task, sys.stdout)
     with solver:
         if rollouts > 1:

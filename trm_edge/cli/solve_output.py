@@ -67,11 +67,14 @@ class Answer:
         """
         tokens = entry.puzzle.tokens
         problem = task.problem(tokens, solution.answer)
+        valid: bool | None = None
+        if task.judges:
+            valid = problem is None
         record = SolutionRecord(
             index=solution.index,
             puzzle=task.text(tokens),
             answer=task.text(solution.answer),
-            valid=problem is None if task.judges else None,
+            valid=valid,
             steps=solution.steps,
             q_halt=float(solution.q_halt[-1]),
         )
@@ -120,15 +123,15 @@ class Writer(ABC):
             print(f"{valid} of {count} solved", file=self.out)
 
 
-def picture(task: Task, tokens: NDArray[Any], given: NDArray[Any] | None = None) -> Text:
+def picture(task: Task, tokens: NDArray[Any], puzzle: NDArray[Any] | None = None) -> Text:
     """Draw a puzzle or answer as rich text whose rows are never wrapped.
 
     Args:
         task: of the bundle.
         tokens: (L,) token ids.
-        given: (L,) token ids of the puzzle; cells that differ from it stand out.
+        puzzle: (L,) token ids of the puzzle; cells that differ from it stand out.
     """
-    drawn = Text.from_markup(task.draw(tokens, given), overflow="ignore")
+    drawn = Text.from_markup(task.draw(tokens, puzzle), overflow="ignore")
     drawn.no_wrap = True
     return drawn
 

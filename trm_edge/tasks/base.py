@@ -127,12 +127,12 @@ class Task(ABC):
         """
 
     @abstractmethod
-    def draw(self, tokens: NDArray[Any], given: NDArray[Any] | None = None) -> str:
+    def draw(self, tokens: NDArray[Any], puzzle: NDArray[Any] | None = None) -> str:
         """Draw token ids as a picture in rich's markup.
 
         Args:
             tokens: (L,) token ids of a puzzle or answer.
-            given: (L,) token ids of the puzzle; cells that differ from it stand out.
+            puzzle: (L,) token ids of the puzzle; cells that differ from it stand out.
         """
 
     @abstractmethod

@@ -93,18 +93,18 @@ class MazeTask(Task):
         """
         return "".join(CHARACTERS[token] for token in np.asarray(tokens, int))
 
-    def draw(self, tokens: NDArray[Any], given: NDArray[Any] | None = None) -> str:
+    def draw(self, tokens: NDArray[Any], puzzle: NDArray[Any] | None = None) -> str:
         """Draw a maze, two characters a cell so that cells look square, and the path as a line.
 
         Args:
             tokens: (L,) token ids.
-            given: (L,) token ids of the puzzle; cells that differ from it are coloured.
+            puzzle: (L,) token ids of the puzzle; cells that differ from it are coloured.
         """
         ids = np.asarray(tokens, int).tolist()
         edge = "─" * 2 * self.side
         lines = [f"┌{edge}┐"]
         for first in range(0, self.cells, self.side):
-            row = [self._cell(cell, ids, given) for cell in range(first, first + self.side)]
+            row = [self._cell(cell, ids, puzzle) for cell in range(first, first + self.side)]
             lines.append(f"│{''.join(row)}│")
         lines.append(f"└{edge}┘")
         return "\n".join(lines)
@@ -269,7 +269,7 @@ class MazeTask(Task):
 
     # --- drawing -------------------------------------------------------------------------------
 
-    def _cell(self, cell: int, tokens: Sequence[int], given: NDArray[Any] | None) -> str:
+    def _cell(self, cell: int, tokens: Sequence[int], puzzle: NDArray[Any] | None) -> str:
         token = tokens[cell]
         linked = []
         for neighbour in self._grid.neighbours[cell]:
@@ -286,7 +286,7 @@ class MazeTask(Task):
             picture = f"[bold]{CHARACTERS[token]}[/bold]{link}"
         else:
             picture = {PAD: "??", WALL: "██", OPEN: "  "}[token]
-        if given is None or given[cell] == token:
+        if puzzle is None or puzzle[cell] == token:
             return picture
         return f"[cyan]{picture}[/cyan]"
 

@@ -87,21 +87,22 @@ class SudokuTask(Task):
         characters = []
         for token in np.asarray(tokens, int):
             is_digit = BLANK < token < VOCABULARY
-            characters.append(str(token - 1) if is_digit else ".")
+            character = str(token - 1) if is_digit else "."
+            characters.append(character)
         return "".join(characters)
 
-    def draw(self, tokens: NDArray[Any], given: NDArray[Any] | None = None) -> str:
+    def draw(self, tokens: NDArray[Any], puzzle: NDArray[Any] | None = None) -> str:
         """Draw a grid with lines around the boxes.
 
         Args:
             tokens: (81,) token ids.
-            given: (81,) token ids of the puzzle; its digits are bold and the others coloured.
+            puzzle: (81,) token ids of the puzzle; its digits are bold and the others coloured.
         """
         lines = ["┌───────┬───────┬───────┐"]
         for row in range(SIDE):
             if row in (3, 6):
                 lines.append("├───────┼───────┼───────┤")
-            cells = [self._cell(SIDE * row + column, tokens, given) for column in range(SIDE)]
+            cells = [self._cell(SIDE * row + column, tokens, puzzle) for column in range(SIDE)]
             bands = [" ".join(cells[start : start + 3]) for start in (0, 3, 6)]
             lines.append(f"│ {' │ '.join(bands)} │")
         lines.append("└───────┴───────┴───────┘")
@@ -148,11 +149,11 @@ class SudokuTask(Task):
         digits = [(str(digit), "digit") for digit in range(1, SIDE + 1)]
         return (("", "blank"), ("", "blank"), *digits)
 
-    def _cell(self, cell: int, tokens: NDArray[Any], given: NDArray[Any] | None) -> str:
+    def _cell(self, cell: int, tokens: NDArray[Any], puzzle: NDArray[Any] | None) -> str:
         character = self.text(tokens[cell : cell + 1])
-        if given is None or character == ".":
+        if puzzle is None or character == ".":
             return character
-        style = "bold" if given[cell] > BLANK else "cyan"
+        style = "bold" if puzzle[cell] > BLANK else "cyan"
         return f"[{style}]{character}[/{style}]"
 
 

@@ -46,12 +46,12 @@ class TokenTask(Task):
         """
         return " ".join(str(int(token)) for token in tokens)
 
-    def draw(self, tokens: NDArray[Any], given: NDArray[Any] | None = None) -> str:
+    def draw(self, tokens: NDArray[Any], puzzle: NDArray[Any] | None = None) -> str:
         """Write the ids as a square where their number is one, else in one row.
 
         Args:
             tokens: (L,) token ids.
-            given: ignored.
+            puzzle: ignored.
         """
         side = round(len(tokens) ** 0.5)
         width = side if side * side == len(tokens) else len(tokens)
