@@ -62,8 +62,10 @@ def test_what_is_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="is not valid JSON"):
         Bundle.open(tmp_path)
     (tmp_path / MANIFEST).write_bytes(b"\xff\xfe")
-    with pytest.raises(BundleError, match="cannot be read"):
+    with pytest.raises(BundleError, match="is not valid JSON"):
         Bundle.open(tmp_path)
+    with pytest.raises(BundleError, match=r"manifest\.json is not a bundle: there is no manifest"):
+        Bundle.open(tmp_path / MANIFEST)
     with pytest.raises(BundleError, match=r"^nothing is not a bundle: there is no manifest\.json"):
         Bundle.open(Path("nothing"))
 

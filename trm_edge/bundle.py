@@ -73,16 +73,12 @@ class Bundle:
             BundleError: a file is missing, foreign, newer, truncated or changed; names it.
         """
         location = path / MANIFEST
-        try:
-            text = location.read_text(encoding="utf-8")
-        except FileNotFoundError as error:
+        if not location.exists():
             raise BundleError(
                 f"{path} is not a bundle: there is no {MANIFEST} in it. Make one with: trm-edge "
                 "export"
-            ) from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise BundleError(f"{location} cannot be read: {error}.") from error
-        bundle = cls(path, Manifest.from_json(text, str(location)))
+            )
+        bundle = cls(path, Manifest.read(location))
         for name, record in bundle.manifest.files.items():
             bundle._check(name, record)
         return bundle

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from trm_edge import records
@@ -171,6 +171,20 @@ class Manifest:
     def to_json(self) -> str:
         """Return the text of ``manifest.json``."""
         return records.encode(self, FORMAT)
+
+    @classmethod
+    def read(cls, path: Path) -> Manifest:
+        """Read and check ``manifest.json``.
+
+        Args:
+            path: the file.
+
+        Raises:
+            BundleError: it cannot be read, is not a manifest, of a newer format, or inconsistent.
+        """
+        manifest = records.read(path, cls, KIND, migrate=_migrate)
+        manifest.check_paths(str(path))
+        return manifest
 
     @classmethod
     def from_json(cls, text: str | bytes, where: str) -> Manifest:

@@ -49,7 +49,7 @@ def test_puzzles_of_a_dataset(toy_dataset: Path) -> None:
 
 
 def test_puzzles_of_nothing(tmp_path: Path) -> None:
-    with pytest.raises(PuzzleError, match="cannot read puzzles from .*absent: No such file"):
+    with pytest.raises(PuzzleError, match=r"cannot read puzzles from .*absent: No such file"):
         list(TOKENS.puzzles(tmp_path / "absent"))
 
 
