@@ -62,7 +62,7 @@ def test_a_file_that_is_not_a_benchmark(tmp_path: Path, text: str, message: str)
 
 
 def test_a_missing_file_says_how_to_write_it(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match=r"does not exist\. .* trm-edge bench BUNDLE -o"):
+    with pytest.raises(RecordError, match=r"there is no file .* trm-edge bench BUNDLE -o"):
         read_bench(tmp_path / "absent.json")
 
 

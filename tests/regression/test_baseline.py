@@ -89,7 +89,7 @@ def test_no_baseline_there(tmp_path: Path) -> None:
 
 
 def test_answers_of_puzzles_without_labels_are_held_against_float32() -> None:
-    from tests.evaluation.test_parity import fake_vectors
+    from tests.evaluation.samples import fake_vectors
     from trm_edge.puzzle import unknown_label
 
     vectors = fake_vectors()

@@ -48,7 +48,7 @@ class FakeBundle:
 
 @pytest.fixture
 def fake() -> FakeBundle:
-    from tests.evaluation.test_parity import fake_vectors
+    from tests.evaluation.samples import fake_vectors
 
     return FakeBundle(fake_vectors())
 
