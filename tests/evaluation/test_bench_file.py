@@ -27,9 +27,9 @@ def test_rows_are_read_as_they_were_written(toy_bundle: Path, tmp_path: Path) ->
     assert file.machine == MACHINE
     assert file.find(bundle, "cpu") == row
     assert file.find(bundle, "l4") is None
-    other = tmp_path / "other"
-    shutil.copytree(toy_bundle, other)
-    assert file.find(Bundle.open(other), "cpu") is None
+    copy = tmp_path / "copy"
+    shutil.copytree(toy_bundle, copy)
+    assert file.find(Bundle.open(copy), "cpu") is None
 
 
 def test_a_row_of_a_graph_that_changed_is_refused(toy_bundle: Path, tmp_path: Path) -> None:
