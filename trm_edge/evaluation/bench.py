@@ -63,10 +63,10 @@ class BenchRow:
         size_bytes: size of the step graph or engine that ran.
         parity: accuracy on the held-out puzzles, compared with float32.
         latencies: time of a step by number of slots, ascending; at least one.
-        puzzles_per_second: throughput of a stream of held-out puzzles with adaptive halting.
+        puzzles_per_second: throughput of a stream of held-out puzzles, halting adaptive.
         peak_memory_bytes: peak memory of a process that solves one puzzle.
         startup_seconds: time from the start of that process to its answer, median.
-        joules_per_puzzle: energy of the throughput stream; None where the device does not report it.
+        joules_per_puzzle: energy during that stream; None where the device reports none.
         pareto: True where no other row beats this one; set by :func:`mark_pareto`.
 
     Raises:
