@@ -17,8 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from lib import injuries
 import numpy as np
+from lib import injuries
 from lib.neighbours import neighbours
 from numpy.typing import NDArray
 
