@@ -83,7 +83,7 @@ def test_other_content_is_refused(change: dict[str, Any]) -> None:
 
 
 def test_an_unknown_record() -> None:
-    with pytest.raises(ConfigError, match="no record 'chess'; the records are bench, bundle"):
+    with pytest.raises(ConfigError, match="no record 'chess'; the records are baseline, bench"):
         load_schema("chess")
 
 
