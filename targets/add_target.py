@@ -168,7 +168,7 @@ def _graph_inputs(
     layers = dict(saved.calibration.layers)
     for float_layer in float_layers:
         if float_layer.layer not in HEADS:  # heads are never calibrated
-            del layers[float_layer.layer]
+            layers.pop(float_layer.layer, None)
     return GraphInputs(saved.calibration.model, precision, qtype, layers)
 
 
@@ -182,8 +182,7 @@ def _copy(bundle: Bundle, writer: BundleWriter, profiles: Sequence[TargetProfile
     for profile in profiles:
         replaced = bundle.manifest.targets.get(profile.name)
         if replaced is not None:
-            folder = PurePosixPath(replaced.step).parent
-            shutil.rmtree(writer.folder / folder)
+            shutil.rmtree(writer.folder / PurePosixPath(replaced.step).parts[0])
 
 
 def _manifest(
@@ -199,4 +198,3 @@ def _manifest(
         path = step_path(profile)
         files[path] = records[path]
     return replace(manifest, targets=targets, files=files)
-

@@ -39,6 +39,7 @@ RECORDS: dict[str, RegisteredRecord] = {
     "layers": RegisteredRecord("trm_edge.cli.inspect", "EngineLayers", "LAYERS_FORMAT"),
     "parity": RegisteredRecord("trm_edge.evaluation.parity_record", "ParityResult"),
     "sensitivity": RegisteredRecord("trm_edge.evaluation.ranking", "LayerRanking"),
+    "targets": RegisteredRecord("trm_edge.cli.targets", "TargetList"),
 }
 
 
