@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 @click.command("export")
 @export_options
 @click.pass_context
-def command(context: click.Context, **parameters: Any) -> None:
+def command(context: click.Context, /, **parameters: Any) -> None:
     """Export a trained checkpoint to a bundle.
 
     CHECKPOINT is a step_N file of the published trainer, or its folder. Without one, a small
