@@ -114,13 +114,13 @@ def _model_folder(folder: Path, task: str) -> Path:
 def _write_model(model: Path, bundle: Bundle, target: str, profile: TargetProfile) -> None:
     version = model / _VERSION
     version.mkdir(parents=True)
-    on_cpu = profile.engine == "onnxruntime"
+    instance_kind = "KIND_CPU" if profile.engine == "onnxruntime" else "KIND_GPU"
     _, _, most_slots = profile.batch
     config = _CONFIG.format(
         name=model.name,
         slots=most_slots,
         length=bundle.config.seq_len,
-        instance_kind="KIND_CPU" if on_cpu else "KIND_GPU",
+        instance_kind=instance_kind,
         target=target,
     )
     (model / _CONFIG_NAME).write_text(config, encoding="utf-8")

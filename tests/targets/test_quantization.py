@@ -61,13 +61,15 @@ def test_a_saved_calibration_gives_the_same_graph_without_running(
     cache = tmp_path / "saved" / "calibration.json"
     first, lines = export(request_of(calibration_cache=cache), tmp_path / "a")
     assert any(CALIBRATED in line for line in lines)
-    again, lines = export(request_of(calibration_cache=cache), tmp_path / "b")
+    repeated, lines = export(request_of(calibration_cache=cache), tmp_path / "b")
     assert not any(CALIBRATED in line for line in lines)
     assert any(f"calibration read from {cache}" in line for line in lines)
-    assert step_sha256(first) == step_sha256(again)
-    # What a bundle holds is such a cache as well.
-    again, _ = export(request_of(calibration_cache=first.path / "calibration.json"), tmp_path / "c")
-    assert step_sha256(first) == step_sha256(again)
+    assert step_sha256(first) == step_sha256(repeated)
+    # The calibration.json of a bundle is such a cache, too.
+    repeated, _ = export(
+        request_of(calibration_cache=first.path / "calibration.json"), tmp_path / "c"
+    )
+    assert step_sha256(first) == step_sha256(repeated)
 
 
 def test_a_calibration_of_another_recipe_or_type_is_refused(
@@ -75,9 +77,9 @@ def test_a_calibration_of_another_recipe_or_type_is_refused(
 ) -> None:
     cache = tmp_path / "calibration.json"
     export(request_of(calibration_cache=cache), tmp_path / "a")
-    other = CalibrationRecipe(puzzles=5)
+    recipe = CalibrationRecipe(puzzles=5)
     with pytest.raises(CalibrationError, match=r"another recipe: puzzles 4, not 5\."):
-        export(request_of(calibration_cache=cache, recipe=other), tmp_path / "b")
+        export(request_of(calibration_cache=cache, recipe=recipe), tmp_path / "b")
     with pytest.raises(CalibrationError, match="is for int8, but fp8 is asked for"):
         export(request_of(calibration_cache=cache, precision="fp8"), tmp_path / "b")
     assert not (tmp_path / "b").exists()
@@ -111,9 +113,9 @@ def test_fine_tuning_is_saved_and_recorded_in_the_bundle(request_of: Any, tmp_pa
     saved = tuned.calibration()
     assert saved is not None
     assert (saved.finetune or {})["steps"] == 3
-    again, lines = export(request_of(qat_steps=3, qat_state=state), tmp_path / "again")
+    continued, lines = export(request_of(qat_steps=3, qat_state=state), tmp_path / "continued")
     assert any("continuing the fine-tuning" in line for line in lines)
-    assert step_sha256(again) == step_sha256(tuned)
+    assert step_sha256(continued) == step_sha256(tuned)
     cache = tuned.path / "calibration.json"
     with pytest.raises(CalibrationError, match="follows a fine-tuning"):
         export(request_of(calibration_cache=cache), tmp_path / "c")
@@ -130,7 +132,7 @@ def test_layers_returned_to_float_are_float_in_graph_and_manifest(
 ) -> None:
     name = "layers.1.mlp.down_proj"
 
-    def return_one_layer(runner: QuantizedRunner, reference: ParityVectors, *rest: Any) -> Any:
+    def return_one_layer(runner: QuantizedRunner, reference: ParityVectors, *arguments: Any) -> Any:
         layer = LayerSensitivity(name, 0.0123, 0.0456, 0.1, 2, 1)
         return ControlledAccuracy((layer,), compare(reference, reference))
 

@@ -41,7 +41,7 @@ def command(context: click.Context, /, **parameters: Any) -> None:
     trm-edge export --task maze --fp8 -o mazes
     trm-edge export runs/maze/step_50000 --dataset data/maze-30x30 --int8 -o maze
     trm-edge export --int8 --target l4 --triton model_repository
-    trm-edge export --into my-bundle --target l4
+    trm-edge export --into mazes --target l4
     """
     options = ExportOptions(**parameters)
     if options.into is not None:
@@ -125,6 +125,9 @@ def _request(
     with _export_extra():
         from trm_edge.targets.request import ExportRequest, require_quantized
 
+    qat_state = None
+    if options.qat:
+        qat_state = output.parent / f"{output.name}.qat"
     try:
         if options.recipe is not None:
             require_quantized(options.precision, ["--recipe"])
@@ -138,7 +141,7 @@ def _request(
             calibration_cache=options.calibration_cache,
             max_drop=options.max_drop,
             qat_steps=options.qat or 0,
-            qat_state=output.parent / f"{output.name}.qat" if options.qat else None,
+            qat_state=qat_state,
             float32=options.float32,
             sensitivity=options.sensitivity,
         )
