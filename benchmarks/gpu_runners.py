@@ -146,7 +146,7 @@ def _of_engine(
         )
 
     def backend() -> Backend:
-        return TensorRTBackend(load, model.config, carry=carry, version=label)
+        return TensorRTBackend(load, model.config, version=label)
 
     return Runner(label, graph, carry, backend, folder)
 
