@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import logging
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -99,8 +100,8 @@ def gpu_target(bundle: Bundle, name: str | None = None) -> str:
     if not names:
         raise EngineError(
             f"no target of {bundle.path} needs an engine; it has "
-            f"{', '.join(bundle.manifest.targets)}. Export for a device with: trm-edge export "
-            "--target NAME (trm-edge targets lists the names)."
+            f"{', '.join(bundle.manifest.targets)}. Add one with: trm-edge export --into "
+            f"{bundle.path} --target NAME (trm-edge targets lists the names)."
         )
     if len(names) > 1:
         raise EngineError(
@@ -241,6 +242,8 @@ def _capability(
     requested: str | None,
 ) -> str:
     """Find the compute capability to compile for."""
+    if requested is not None and not re.fullmatch(r"\d+\.\d", requested):
+        raise EngineError(f"a compute capability is written like 8.7, but got {requested!r}.")
     if compiler == "tensorrt-rtx":
         actual = state.gpus[0].compute_capability if state.gpus else profile.compute_capability
         return requested or actual
