@@ -310,14 +310,6 @@ def test_inspect(toy_bundle: Path) -> None:
     assert manifest["format"] == "trm-edge.bundle/1"
 
 
-def test_doctor() -> None:
-    result = run("doctor")
-    assert result.exit_code == 0, result.output
-    assert "solve on the CPU" in result.stdout
-    findings = json.loads(run("doctor", "--json").stdout)
-    assert findings["abilities"]["export"][0] is True
-
-
 def test_a_reader_that_leaves_early(toy_bundle: Path, tmp_path: Path) -> None:
     path = tmp_path / "puzzles.txt"
     path.write_text(f"{LINE}\n" * 2000)
