@@ -156,9 +156,7 @@ def test_fp8_on_a_gpu_without_it_is_refused(tmp_path: Path, toy_dataset: Path) -
     fp8 = exported(tmp_path, toy_dataset, "fp8", ("l4",))
     environment = Environment(probe_driver=lambda: NO_GPU, make_compiler=no_compiler)
     with pytest.raises(EngineError, match=r"8\.0 does not support FP8, which needs 8\.9"):
-        build_target(
-            fp8, "l4", "tensorrt-rtx", compute_capability="8.0", environment=environment
-        )
+        build_target(fp8, "l4", "tensorrt-rtx", compute_capability="8.0", environment=environment)
 
 
 def test_a_target_of_a_users_own_file_is_built(tmp_path: Path, toy_dataset: Path) -> None:
@@ -189,9 +187,7 @@ def test_an_older_bundle_is_built_with_the_shipped_profile(bundle: Bundle) -> No
         profile_of(older, "my-board")
 
 
-def test_the_target_is_the_only_one_that_needs_an_engine(
-    bundle: Bundle, toy_bundle: Path
-) -> None:
+def test_the_target_is_the_only_one_that_needs_an_engine(bundle: Bundle, toy_bundle: Path) -> None:
     assert gpu_target(bundle, "h100") == "h100"
     with pytest.raises(EngineError, match=r"jetson-orin-nano, h100\. Choose one with --target"):
         gpu_target(bundle)

@@ -105,8 +105,8 @@ def gpu_target(bundle: Bundle, name: str | None = None) -> str:
         )
     if len(names) > 1:
         raise EngineError(
-            f"{bundle.path} has several targets that need an engine: {', '.join(names)}. Choose one "
-            "with --target."
+            f"{bundle.path} has several targets that need an engine: {', '.join(names)}. Choose "
+            "one with --target."
         )
     return names[0]
 
@@ -255,8 +255,8 @@ def _capability(
     if not state.gpus:
         raise EngineError(
             "TensorRT builds an engine on the device that runs it, but this machine has no GPU "
-            f"({state.problem}). Copy the bundle to the {profile.name} and run trm-edge build there, "
-            "or check that it compiles with: --compiler tensorrt-rtx"
+            f"({state.problem}). Copy the bundle to the {profile.name} and run trm-edge build "
+            "there, or check that it compiles with: --compiler tensorrt-rtx"
         )
     gpu = state.gpus[0]
     if gpu.compute_capability != profile.compute_capability:

@@ -27,8 +27,8 @@ CUDA_PACKAGES = ("cuda-python", "cuda-bindings")  # either gives the CUDA runtim
 PACKAGES = ("onnxruntime", "onnxruntime-gpu", *EXPORT_PACKAGES, *COMPILERS, *CUDA_PACKAGES)
 
 _INSTALL_TENSORRT = (
-    "Install it with: pip install 'trm-edge[tensorrt]'. On a Jetson, JetPack installs TensorRT: use "
-    "a virtual environment made with --system-site-packages."
+    "Install it with: pip install 'trm-edge[tensorrt]'. On a Jetson, JetPack installs TensorRT: "
+    "use a virtual environment made with --system-site-packages."
 )
 _INSTALL_RTX = "Install it with: pip install 'trm-edge[rtx]'"
 _INSTALL_CUDA = (

@@ -1,4 +1,4 @@
-"""One TensorRT backend on the fakes, and the answers that ONNX Runtime gives to the same puzzles."""
+"""A TensorRT backend on the fakes, and ONNX Runtime's answers to the same puzzles."""
 
 from __future__ import annotations
 

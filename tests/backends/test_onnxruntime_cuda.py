@@ -48,7 +48,7 @@ def test_falling_back_to_the_cpu_is_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(
             BackendError,
-            match=r"cannot use CUDAExecutionProvider and fell back to CPUExecutionProvider.*--target cpu",
+            match=r"cannot use CUDAExecutionProvider and fell back to CPU.*--target cpu",
         ),
         pytest.warns(UserWarning, match="CUDAExecutionProvider"),
     ):

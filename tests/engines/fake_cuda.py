@@ -105,7 +105,8 @@ class FakeCuda:
         return (0,)
 
     def cudaGetErrorString(self, error: int) -> tuple[int, bytes]:
-        return 0, {2: b"out of memory", 700: b"an illegal memory access"}.get(error, b"unspecified failure")
+        messages = {2: b"out of memory", 700: b"an illegal memory access"}
+        return 0, messages.get(error, b"unspecified failure")
 
     def cudaMalloc(self, size: int) -> tuple[int, int]:
         address = self._next

@@ -40,7 +40,7 @@ def choose(
     threads: int = 0,
     environment: Environment | None = None,
 ) -> Choice:
-    """Choose the target's engine where one was built; otherwise its step graph, on a GPU if possible.
+    """Choose the target's engine where one was built, else its step graph, on a GPU if possible.
 
     Args:
         bundle: folder of the bundle.

@@ -235,7 +235,9 @@ class TensorRTBackend(Backend):
     def _started(self) -> tuple[StepBuffers, StepLauncher]:
         self._loaded()
         if self._buffers is None or self._launcher is None:
-            raise BackendError("no slots were started. Call start() with the number of slots first.")
+            raise BackendError(
+                "no slots were started. Call start() with the number of slots first."
+            )
         return self._buffers, self._launcher
 
     def _free(self) -> None:

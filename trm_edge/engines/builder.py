@@ -162,7 +162,7 @@ def _shapes(builder: Any, config: ModelConfig, carry: CarryType, options: BuildO
 
 
 def _timing_cache(settings: Any, compiler: Compiler, earlier: bytes | None) -> Any:
-    if not compiler.needs_gpu:  # TensorRT-RTX measures nothing here, and a cache makes it ask for a GPU
+    if not compiler.needs_gpu:  # TensorRT-RTX measures nothing; with a cache it asks for a GPU
         return None
     cache = settings.create_timing_cache(earlier or b"")
     if not settings.set_timing_cache(cache, ignore_mismatch=False):

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import NDArray
 
 from trm_edge.errors import BackendError, MissingExtraError
 
@@ -69,7 +69,7 @@ class Cuda:
         """
         self._check("free device memory", self._runtime.cudaFree(address))
 
-    def pinned(self, shape: tuple[int, ...], dtype: DTypeLike) -> NDArray[Any]:
+    def pinned(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
         """Allocate an array of zeros in page-locked memory, which asynchronous copies need.
 
         Args:
