@@ -25,6 +25,7 @@ def exported(folder: Path, dataset: Path, precision: Precision, names: tuple[str
         precision: of the step graphs.
         names: shipped targets, or paths of TOML files.
     """
+    recipe = CalibrationRecipe(puzzles=4) if precision == "int8" else None
     checkpoint = load_checkpoint(write_run(folder / "run", BASE))
     request = ExportRequest(
         checkpoint=checkpoint,
@@ -32,7 +33,7 @@ def exported(folder: Path, dataset: Path, precision: Precision, names: tuple[str
         precision=precision,
         targets=tuple(load_profile(name) for name in names),
         dataset=dataset,
-        recipe=CalibrationRecipe(puzzles=4) if precision == "int8" else None,
+        recipe=recipe,
         limits=Limits(max_drop=100, min_halting_agreement=0),
     )
     return export_bundle(request, folder / "bundle")

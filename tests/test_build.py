@@ -202,10 +202,10 @@ def test_the_target_is_the_only_one_that_needs_an_engine(bundle: Bundle, toy_bun
 
 def test_the_trtexec_line_names_every_input(bundle: Bundle) -> None:
     line = trtexec_line(bundle, ORIN.name)
-    fewest, _, most = ORIN.batch
+    smallest, _, largest = ORIN.batch
     assert line.startswith(f"trtexec --onnx={bundle.path / ORIN.name / 'step.onnx'} ")
-    assert f"--minShapes=tokens:{fewest}x{BASE.seq_len}," in line
-    assert f"reset:{most}," in line
+    assert f"--minShapes=tokens:{smallest}x{BASE.seq_len}," in line
+    assert f"reset:{largest}," in line
     assert "--stronglyTyped" in line
 
 

@@ -25,7 +25,8 @@ SCHEMA = Path(__file__).parent / "data/triton_model_config.binpb"
 
 class Tensor:
     def __init__(self, name: str, values: Any) -> None:
-        self.name, self.values = name, values
+        self.name = name
+        self.values = values
 
     def as_numpy(self) -> Any:
         return self.values

@@ -14,6 +14,7 @@ from trm_edge.engines.builder import BuildOptions, BuiltEngine, build_engine, la
 from trm_edge.engines.compiler import Compiler, CompilerName
 from trm_edge.engines.driver import DriverState
 from trm_edge.engines.record import ENGINE, LAYERS, LOG, RECORD, TIMING_CACHE, EngineRecord
+from trm_edge.engines.shapes import batch_shape
 from trm_edge.errors import EngineError
 from trm_edge.files import check_writable, write_bytes, write_text
 from trm_edge.manifest import TargetRecord
@@ -69,8 +70,13 @@ def build_target(
     graph = bundle.path / target.step
     check_writable(graph.parent / ENGINE)
     compiler = environment.make_compiler(compiler_name)
-    options = BuildOptions.of(profile, None if compiler.needs_gpu else capability)
-    options = replace(options, batch=batch or profile.batch, optimization_level=optimization_level)
+    options = BuildOptions(
+        batch=batch or profile.batch,
+        workspace_mb=profile.workspace_mb,
+        optimization_level=optimization_level,
+    )
+    if not compiler.needs_gpu:
+        options = replace(options, compute_capability=capability)
     logger.info("%s %s, compute capability %s", compiler.name, compiler.version, capability)
     engine = _compile(bundle, target, options, compiler)
     record = _record(bundle, target, engine, options, compiler, capability, state)
@@ -164,8 +170,8 @@ def trtexec_line(bundle: Bundle, name: str) -> str:
 def _trtexec_shapes(bundle: Bundle, target: TargetRecord, slots: int) -> str:
     shapes = []
     for spec in step_inputs(bundle.config, target.carry):
-        axes = [str(slots if axis is None else axis) for axis in spec.shape]
-        shapes.append(f"{spec.name}:{'x'.join(axes)}")
+        axes = "x".join(map(str, batch_shape(spec, slots)))
+        shapes.append(f"{spec.name}:{axes}")
     return ",".join(shapes)
 
 
@@ -191,15 +197,20 @@ def _record(
     capability: str,
     state: DriverState,
 ) -> EngineRecord:
+    gpu = ""
+    driver = ""
+    if compiler.needs_gpu:
+        gpu = state.gpus[0].name
+        driver = state.version
     return EngineRecord(
         engine_sha256=hashlib.sha256(engine.content).hexdigest(),
         engine_size=len(engine.content),
         graph_sha256=bundle.manifest.files[target.step].sha256,
         compiler=compiler.name,
         compiler_version=compiler.version,
-        gpu=state.gpus[0].name if compiler.needs_gpu else "",
+        gpu=gpu,
         compute_capability=capability,
-        driver=state.version if compiler.needs_gpu else "",
+        driver=driver,
         batch=options.batch,
         workspace_mb=options.workspace_mb,
         optimization_level=options.optimization_level,

@@ -23,9 +23,9 @@ BUNDLE = "bundle"  # folder beside model.py
 class TritonPythonModel:
     """The interface that Triton expects of a Python model.
 
-    Inputs of a request of b puzzles: ``tokens`` (b, L) int32, and ``identifier`` (b, 1) int32, zeros
-    by default. Outputs: ``answer`` (b, L) int32, ``steps`` (b, 1) int32, ``confidence`` (b, 1)
-    float32.
+    Inputs of a request of b puzzles: ``tokens`` (b, L) int32, and ``identifier`` (b, 1) int32,
+    which may be left out (zeros). Outputs: ``answer`` (b, L) int32, ``steps`` (b, 1) int32,
+    ``confidence`` (b, 1) float32.
     """
 
     def initialize(self, args: dict[str, str]) -> None:

@@ -8,13 +8,11 @@ import onnx
 import pytest
 
 from tests.toys import BASE, toy_model, toy_table, toy_tokens
-from trm_edge.backends import onnxruntime
 from trm_edge.backends.onnxruntime import (
     CPU_PROVIDER,
     OnnxRuntimeBackend,
     available_cores,
     available_providers,
-    shares,
 )
 from trm_edge.errors import BackendError
 from trm_edge.export.step_graph import step_graph
@@ -58,9 +56,9 @@ def test_describes_its_provider_and_is_loaded_once(graph: Path) -> None:
 
 
 def test_a_graph_of_another_model(graph: Path) -> None:
-    other = replace(BASE, seq_len=10)
+    longer = replace(BASE, seq_len=10)
     with pytest.raises(BackendError, match=r"in its inputs: expected tokens \(B, 10\) int32"):
-        OnnxRuntimeBackend(graph, other).activate()
+        OnnxRuntimeBackend(graph, longer).activate()
     with pytest.raises(BackendError, match="breaks the step contract"):
         OnnxRuntimeBackend(graph, BASE, carry="float16").activate()
 
@@ -88,27 +86,11 @@ def test_no_logits_before_the_first_step() -> None:
         backend.logits(np.array([0]))
 
 
-@pytest.mark.parametrize("slots", [1, 4, 5, 9, 32])
-@pytest.mark.parametrize("threads", [2, 3])
-def test_shares_cover_every_slot_once_and_are_even(slots: int, threads: int) -> None:
-    parts = shares(slots, threads, BASE, 200_000)
-    assert np.concatenate([np.arange(slots)[part] for part in parts]).tolist() == list(range(slots))
-    sizes = [part.stop - part.start for part in parts]
-    assert max(sizes) - min(sizes) <= 1
-    assert len(sizes) == min(slots, threads)  # a toy's carry is small: one round is enough
-
-
-def test_a_large_carry_is_worked_on_in_several_rounds() -> None:
-    wide = replace(BASE, hidden_size=512, seq_len=95, num_heads=8)  # 97 vectors of 512
-    assert len(shares(32, 2, wide, 200_000)) == 8
-    assert len(shares(32, 2, replace(wide, seq_len=900), 200_000)) == 32
-
-
 @pytest.mark.parametrize("slots", [4, 7])
 def test_shares_compute_what_one_run_does(
     slots: int, graph: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(onnxruntime, "_SHARE", 1)  # one slot a share
+    monkeypatch.setattr("trm_edge.backends.shares._SHARE", 1)  # one slot a share
     table = toy_table(BASE)
     tokens = toy_tokens(BASE, slots)
     assert table is not None

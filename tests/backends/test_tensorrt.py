@@ -235,7 +235,9 @@ def test_slot_groups_that_share_scratch_memory_are_noticed(
 
 
 def test_too_many_slots_are_refused_with_the_command(device: FakeDevice) -> None:
-    with pytest.raises(BackendError, match=r"at most 8 slots, but got 9.*build --batch 1 8 9"):
+    with pytest.raises(
+        BackendError, match=r"at most 8 slots, but got 9.*build BUNDLE --target .* --batch 1 8 9"
+    ):
         device.solve(batch=9)
     assert not device.cuda.leaks()
 

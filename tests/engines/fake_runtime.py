@@ -17,6 +17,7 @@ import numpy as np
 from tests.engines.fake_cuda import FakeCuda
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.config import ModelConfig
+from trm_edge.engines.shapes import batch_shape
 from trm_edge.step import CarryType, TensorSpec, step_inputs, step_outputs
 
 SCRATCH = 640  # bytes
@@ -102,7 +103,7 @@ def fake_runtime(
                 feeds = {}
                 for spec in inputs:
                     memory = cuda.memory(bound[spec.name], _size(spec, count))
-                    feeds[spec.name] = memory.view(spec.dtype).reshape(_shape(spec, count))
+                    feeds[spec.name] = memory.view(spec.dtype).reshape(batch_shape(spec, count))
                 # The buffers of a slot that starts hold no carry, perhaps NaN.
                 starts = feeds["reset"][:, None, None]
                 z_H = np.where(starts, 0, feeds["z_H"]).astype(carry)
@@ -170,10 +171,10 @@ def fake_runtime(
             return _TYPES[_spec(name).dtype]
 
         def get_tensor_shape(self, name: str) -> tuple[int, ...]:
-            return _shape(_spec(name), -1)
+            return batch_shape(_spec(name), -1)
 
         def get_tensor_profile_shape(self, name: str, profile: int) -> list[tuple[int, ...]]:
-            return [_shape(_spec(name), count) for count in (slots[0], slots[1], slots[1])]
+            return [batch_shape(_spec(name), count) for count in (slots[0], slots[1], slots[1])]
 
         def create_execution_context(self, settings: Any) -> Context:
             if rtx:
@@ -208,9 +209,5 @@ def fake_runtime(
     return module
 
 
-def _shape(spec: TensorSpec, slots: int) -> tuple[int, ...]:
-    return tuple(slots if axis is None else axis for axis in spec.shape)
-
-
 def _size(spec: TensorSpec, slots: int) -> int:
-    return int(np.prod(_shape(spec, slots))) * np.dtype(spec.dtype).itemsize
+    return int(np.prod(batch_shape(spec, slots))) * np.dtype(spec.dtype).itemsize

@@ -66,7 +66,9 @@ def fake_tensorrt(
         STRONGLY_TYPED = 1
 
     class OldBuilderFlag(enum.IntEnum):
-        FP16, INT8, TF32 = 0, 1, 7
+        FP16 = 0
+        INT8 = 1
+        TF32 = 7
 
     class NewBuilderFlag(enum.IntEnum):
         TF32 = 7

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.backends.base import NOT_LOADED, Backend, HaltingLogits
+from trm_edge.backends.shares import share_elements, shares
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
 from trm_edge.step import CarryType, TensorSpec, describe_mismatch, step_inputs, step_outputs
@@ -29,11 +29,6 @@ _TYPES = {
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
 }
-# Elements of a carry that one thread works on at once. The activations of a small share stay in a
-# core's cache; a large graph streams its weights through the cache, so each share should be larger.
-_SHARE = 50_000
-_SHARE_OF_LARGE_GRAPH = 200_000
-_LARGE_GRAPH = 16_000_000  # bytes
 
 
 class StepArrays(NamedTuple):
@@ -260,8 +255,7 @@ class OnnxRuntimeBackend(Backend):
             for output, result in zip(outputs, results, strict=True):
                 output[share] = result
 
-        is_large = self.graph.stat().st_size > _LARGE_GRAPH
-        elements = _SHARE_OF_LARGE_GRAPH if is_large else _SHARE
+        elements = share_elements(self.graph.stat().st_size)
         list(self._pool.map(run, shares(slots, self.threads, self.config, elements)))
         return StepArrays(*outputs)
 
@@ -280,25 +274,6 @@ def available_providers() -> tuple[str, ...]:
     except ImportError:
         return ()
     return tuple(ort.get_available_providers())
-
-
-def shares(slots: int, threads: int, config: ModelConfig, elements: int) -> list[slice]:
-    """Divide slots into equal shares, a multiple of the threads where there are enough slots.
-
-    Args:
-        slots: number of slots.
-        threads: number of threads that work on shares at once.
-        config: gives the size of a slot's carry.
-        elements: elements of a carry that a share should have, about.
-
-    Returns:
-        The shares in order, as slices of the slots.
-    """
-    largest = max(1, round(elements / (config.carry_len * config.hidden_size)))
-    rounds = -(-slots // (threads * largest))
-    count = min(slots, rounds * threads)
-    bounds = np.linspace(0, slots, count + 1).round().astype(int)
-    return [slice(low, high) for low, high in pairwise(bounds)]
 
 
 def _spec(argument: Any) -> TensorSpec:

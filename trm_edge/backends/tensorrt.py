@@ -118,17 +118,18 @@ class TensorRTBackend(Backend):
             BackendError: the engine was built for fewer slots, or there is not enough memory.
         """
         cuda, engine = self._loaded()
-        fewest, most = engine.slots
-        if slots > most:
+        smallest, largest = engine.slots
+        if slots > largest:
             raise BackendError(
-                f"{engine.path} was built for at most {most} slots, but got {slots}. Pass --batch "
-                f"{most}, or build it again with: trm-edge build --batch {fewest} {most} {slots}"
+                f"{engine.path} was built for at most {largest} slots, but got {slots}. Pass "
+                f"--batch {largest}, or build it again with: trm-edge build BUNDLE --target "
+                f"{engine.path.parent.name} --batch {smallest} {largest} {slots}"
             )
         if self._buffers is None or slots > self._buffers.capacity:
             self._free()
-            self._buffers = StepBuffers(cuda, engine, max(slots, fewest))
+            self._buffers = StepBuffers(cuda, engine, max(slots, smallest))
             self._launcher = StepLauncher(cuda, engine, self._buffers)
-        self._buffers.begin(slots, fewest)
+        self._buffers.begin(slots, smallest)
 
     def step(
         self,
@@ -220,8 +221,8 @@ class TensorRTBackend(Backend):
         """
         buffers, _ = self._started()
         _, engine = self._loaded()
-        fewest, _ = engine.slots
-        buffers.keep(slots, fewest)
+        smallest, _ = engine.slots
+        buffers.keep(slots, smallest)
 
     def describe(self) -> str:
         """Describe compiler, version and GPU."""

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from trm_edge.backends.base import HaltingLogits, carry_specs
 from trm_edge.engines.cuda import Cuda
 from trm_edge.engines.loaded import LoadedEngine
+from trm_edge.engines.shapes import batch_shape
 from trm_edge.step import TensorSpec
 
 HALTING = ("q_halt", "q_continue")
@@ -62,16 +63,16 @@ class StepBuffers:
         """Address of the engine's scratch memory; 0 where it needs none."""
         return self._device.get("scratch", 0)
 
-    def begin(self, slots: int, fewest: int) -> None:
+    def begin(self, slots: int, smallest: int) -> None:
         """Begin a run: no slot has a carry yet.
 
         Args:
             slots: number of slots of the loop.
-            fewest: smallest number of slots that the engine computes.
+            smallest: smallest number of slots that the engine computes.
         """
         self.wait()  # for a run that was abandoned
         self.slots = self.capacity
-        while max(slots, fewest) <= self.slots // 2:  # sizes that a shrinking run has captured
+        while max(slots, smallest) <= self.slots // 2:  # sizes that a shrinking run has captured
             self.slots //= 2
         self.places = np.arange(slots)
         self.host["reset"][:] = True
@@ -163,22 +164,22 @@ class StepBuffers:
         """Download the carries of the loop's slots, (B, P + L, D) float32 each."""
         states = []
         for spec in self._carries:
-            state = np.empty(_shape(spec, self.slots), spec.dtype)
+            state = np.empty(batch_shape(spec, self.slots), spec.dtype)
             self._cuda.download(state, self._carry_sets[self.front][spec.name], self.stream)
             states.append(state)
         self.wait()
         return tuple(state[self.places].astype(np.float32) for state in states)
 
-    def keep(self, slots: NDArray[np.int64], fewest: int) -> None:
+    def keep(self, slots: NDArray[np.int64], smallest: int) -> None:
         """Give up slots; once half of the places are unused, the others move together.
 
         Args:
             slots: (n,) int64, indices of the loop's slots that remain, in their new order.
-            fewest: smallest number of slots that the engine computes.
+            smallest: smallest number of slots that the engine computes.
         """
         self.places = self.places[slots]
         half = self.slots // 2
-        if half >= fewest and 0 < len(self.places) <= half:
+        if half >= smallest and 0 < len(self.places) <= half:
             self._move_together(half)
 
     def wait(self) -> None:
@@ -215,7 +216,7 @@ class StepBuffers:
                     carry_set[name] = cuda.malloc(size, name)
             elif name not in successors:
                 self._device[name] = cuda.malloc(size, name)
-                self.host[name] = cuda.pinned(_shape(spec, self.capacity), spec.dtype)
+                self.host[name] = cuda.pinned(batch_shape(spec, self.capacity), spec.dtype)
         if scratch:
             self._device["scratch"] = cuda.malloc(scratch, "intermediate results")
 
@@ -253,12 +254,8 @@ class StepBuffers:
         return [*self._carry_sets[0].values(), *self._carry_sets[1].values()]
 
 
-def _shape(spec: TensorSpec, slots: int) -> tuple[int, ...]:
-    return tuple(slots if axis is None else axis for axis in spec.shape)
-
-
 def _bytes(spec: TensorSpec, slots: int) -> int:
-    return int(np.prod(_shape(spec, slots))) * np.dtype(spec.dtype).itemsize
+    return int(np.prod(batch_shape(spec, slots))) * np.dtype(spec.dtype).itemsize
 
 
 def _stretches(places: NDArray[np.int64]) -> list[tuple[int, int]]:

@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from trm_edge.config import ModelConfig
-from trm_edge.engines.compiler import Compiler
+from trm_edge.engines.compiler import BuildLog, Compiler
+from trm_edge.engines.shapes import batch_shape
 from trm_edge.errors import EngineError
 from trm_edge.profile import TargetProfile
 from trm_edge.step import CarryType, step_inputs
@@ -95,12 +96,13 @@ def build_engine(
     engine = builder.build_serialized_network(network, settings)
     if engine is None:
         raise _failed(compiler, graph, "the compiler failed")
-    lines = compiler.log.lines[earlier_lines:]
+    measurements = None if cache is None else bytes(cache.serialize())
+    log = BuildLog(compiler.log.lines[earlier_lines:])
     return BuiltEngine(
         content=bytes(engine),
-        timing_cache=None if cache is None else bytes(cache.serialize()),
+        timing_cache=measurements,
         seconds=time.monotonic() - start,
-        warnings=tuple(line.text for line in lines if line.severity == "warning"),
+        warnings=tuple(log.warnings),
     )
 
 
@@ -154,9 +156,7 @@ def _settings(builder: Any, compiler: Compiler, options: BuildOptions) -> Any:
 def _shapes(builder: Any, config: ModelConfig, carry: CarryType, options: BuildOptions) -> Any:
     profile = builder.create_optimization_profile()
     for spec in step_inputs(config, carry):
-        shapes = []
-        for slots in options.batch:
-            shapes.append(tuple(slots if axis is None else axis for axis in spec.shape))
+        shapes = [batch_shape(spec, slots) for slots in options.batch]
         profile.set_shape(spec.name, *shapes)
     return profile
 

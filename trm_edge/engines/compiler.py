@@ -158,7 +158,7 @@ def _logger(trt: Any, log: BuildLog) -> Any:
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
 
-        def log(self, severity: Any, message: str) -> None:
+        def log(self, severity: Any, message: str) -> None:  # called by TensorRT
             name = str(severity).rpartition(".")[2].lower()
             log.lines.append(LogLine(name, message))
 

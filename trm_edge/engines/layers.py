@@ -23,7 +23,7 @@ _PRODUCT = ".product"
 _ONNX_NODE = re.compile(r"\[ONNX Layer: ([^\]]+)\]")
 _CALL_SITE = re.compile(r"^(?:[HL]\d*\.)+")  # H1.L3. before a layer's name
 _TYPE_KEYS = ("DataType", "Datatype", "Format/Datatype", "Format")
-_TYPE_WORDS = (  # the first type with a word that the text contains
+_TYPE_NAMES = (  # the first type with a name that the text contains
     ("int8", ("int8",)),
     ("fp8", ("fp8", "float8", "e4m3")),
     ("bfloat16", ("bf16", "bfloat16")),
@@ -152,8 +152,8 @@ def _layer(raw: dict[str, Any]) -> EngineLayer:
 def _type(tensor: dict[str, Any]) -> str:
     for key in _TYPE_KEYS:
         description = str(tensor.get(key, "")).lower()
-        for element_type, words in _TYPE_WORDS:
-            if any(word in description for word in words):
+        for element_type, names in _TYPE_NAMES:
+            if any(name in description for name in names):
                 return element_type
     return "unknown"
 

@@ -9,6 +9,7 @@ from typing import Any
 from trm_edge.config import ModelConfig
 from trm_edge.engines.compiler import Compiler
 from trm_edge.engines.record import REBUILD, RUNTIME_CACHE
+from trm_edge.engines.shapes import batch_shape
 from trm_edge.errors import BackendError
 from trm_edge.files import write_bytes
 from trm_edge.step import CarryType, TensorSpec, describe_mismatch, step_inputs, step_outputs
@@ -61,8 +62,8 @@ class LoadedEngine:
                 "this device with: trm-edge build"
             )
         self._check_contract()
-        fewest, _, most = self.engine.get_tensor_profile_shape("tokens", 0)
-        self.slots = (int(fewest[0]), int(most[0]))  # range of slots that it was built for
+        smallest, _, largest = self.engine.get_tensor_profile_shape("tokens", 0)
+        self.slots = (int(smallest[0]), int(largest[0]))  # range of slots that it was built for
         self.scratch = int(self.engine.device_memory_size_v2)  # bytes that a running step needs
         if runtime_cache is not None:
             self._open_runtime_cache(runtime_cache)
@@ -109,7 +110,7 @@ class LoadedEngine:
         if self.scratch:
             context.set_device_memory(scratch, self.scratch)
         for spec in self.inputs:
-            shape = tuple(slots if axis is None else axis for axis in spec.shape)
+            shape = batch_shape(spec, slots)
             if not context.set_input_shape(spec.name, shape):
                 raise self._failed(f"TensorRT rejects the shape {shape} of {spec.name}")
         for spec in (*self.inputs, *self.outputs):
