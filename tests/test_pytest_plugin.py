@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.benchmarks.scripts import injuries
-from tests.cli.test_commands import run as trm_edge
+from tests.cli.commands import run as trm_edge
 
 LOADED_MODULES = """
 import sys

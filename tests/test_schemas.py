@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.commands import run
 from trm_edge import records
 from trm_edge.bundle import CALIBRATION, MANIFEST
 from trm_edge.errors import ConfigError

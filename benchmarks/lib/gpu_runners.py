@@ -163,7 +163,7 @@ def _engine_runner(
         )
 
     def backend() -> Backend:
-        return TensorRTBackend(load, model.config, carry=carry, version=label)
+        return TensorRTBackend(load, model.config, version=label)
 
     return Runner(label, graph, carry, backend, folder)
 

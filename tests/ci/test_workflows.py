@@ -15,8 +15,12 @@ import pytest
 import yaml
 
 from tests.test_docs import options_of
-from trm_edge.cli.doctor import examine
+from trm_edge import records
+from trm_edge.backends.environment import Environment
 from trm_edge.cli.main import COMMANDS
+from trm_edge.doctor import FORMAT as DOCTOR
+from trm_edge.doctor import examine
+from trm_edge.engines.driver import DriverState
 from trm_edge.regression.budgets import Budgets
 
 if sys.version_info >= (3, 11):
@@ -31,6 +35,8 @@ WORKFLOWS = [*OWN, *TEMPLATES]
 ACTION = ROOT / ".github" / "actions" / "regress" / "action.yml"
 BUDGETS = ROOT / "docs" / "templates" / "trm-edge.toml"
 PAGE = ROOT / "docs" / "ci.md"
+
+NO_GPU = DriverState(problem="no NVIDIA driver: libcuda.so.1 was not found")
 
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 COMMAND = re.compile(r"trm-edge ([a-z]+)([^`|;&#\n]*)")
@@ -167,10 +173,18 @@ def test_budgets_of_the_template_are_the_defaults() -> None:
     assert Budgets.read(BUDGETS) == Budgets()
 
 
-def test_the_board_is_asked_for_what_doctor_says() -> None:
-    text = (ROOT / "docs" / "templates" / "regress-jetson.yml").read_text()
-    (ability,) = re.findall(r"'\^yes \*([a-z ]+):'", text)
-    assert ability in examine()["abilities"]  # type: ignore[operator]
+def test_the_board_is_asked_for_an_ability_that_doctor_reports() -> None:
+    (script,) = (
+        script
+        for script in scripts(ROOT / "docs" / "templates" / "regress-jetson.yml")
+        if "doctor --json" in script
+    )
+    program = script.partition("python3 -c '")[2].partition("'")[0]
+    report = records.encode(examine(Environment(probe_driver=lambda: NO_GPU)), DOCTOR)
+    result = subprocess.run(
+        [sys.executable, "-c", program], input=report, capture_output=True, text=True, check=True
+    )
+    assert result.stdout == f"{NO_GPU.problem}\n"
 
 
 # --- what the action does ------------------------------------------------------------------------

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.cli.test_commands import failed, run
+from tests.cli.commands import failed, run
 from tests.conftest import GOLDEN
 from tests.toys import BASE, VARIANTS, write_run
 from trm_edge.bundle import Bundle

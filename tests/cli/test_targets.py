@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from tests.cli.test_commands import failed, run
+from tests.cli.commands import failed, run
 from trm_edge.targets.profiles import profile_names
 
 

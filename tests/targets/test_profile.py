@@ -55,7 +55,7 @@ def test_float32_is_float32_on_any_target() -> None:
 def test_an_unsupported_precision_lists_what_there_is() -> None:
     profile = profile_from_dict("board", BOARD)
     profile.require("int8")
-    with pytest.raises(ConfigError, match="board has no fp8; it has int8, fp16"):
+    with pytest.raises(ConfigError, match="board does not support fp8; it supports int8, fp16"):
         profile.require("fp8")
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.calibration.test_accuracy_control import HARM, HarmfulRunner, control
-from tests.cli.test_commands import failed, run
+from tests.cli.commands import failed, run
 from tests.toys import BASE, write_run
 from trm_edge import records
 from trm_edge.bundle import Bundle
