@@ -16,7 +16,8 @@ from trm_edge.backends.tensorrt import TensorRTBackend
 from trm_edge.engines.cuda import Cuda
 from trm_edge.engines.loaded import LoadedEngine
 from trm_edge.export.step_graph import step_graph
-from trm_edge.loop.solver import Solution, Solver
+from trm_edge.loop.solution import Solution
+from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
 
 CONFIG = VARIANTS["q-continue"]  # its toy model halts at different steps
