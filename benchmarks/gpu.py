@@ -1,11 +1,11 @@
-"""Engines on a real GPU against PyTorch and ONNX Runtime: right, and how fast.
+"""Check and time engines on a GPU against PyTorch and ONNX Runtime.
 
     python benchmarks/gpu.py prepare build/gpu          # anywhere: graphs, some MB
     python benchmarks/gpu.py run build/gpu --json benchmarks/results/gpu.json   # on the GPU
 
 Subjects are the bundled models, which also solve their held-out puzzles, and the published sizes
-with random weights, for latency alone. What this machine cannot run is listed with the reason.
-Every runner takes turns in every round; a figure is the median over rounds.
+with random weights, which are timed only. What this machine cannot run is listed with the reason.
+Runners take turns in every round; a figure is the median over rounds.
 """
 
 from __future__ import annotations
@@ -17,8 +17,13 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
+
+from lib.extras import require_bench_extra
+
+require_bench_extra("torch", "onnx", "modelopt")
 
 import click
 import numpy as np
@@ -48,33 +53,52 @@ from trm_edge.tasks import task_for
 
 TARGET = "h100"
 PRECISIONS: dict[Precision, Any] = {"fp32": None, "fp16": None, "int8": "int8", "fp8": "fp8"}
-CHECKED = 8  # puzzles whose every step is compared
+CHECKED = 8  # puzzles whose steps are all compared
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A model, and puzzles for it."""
+    """A model with puzzles.
+
+    Args:
+        name: name of the subject.
+        model: the float32 model.
+        table: puzzle embeddings (N, E) float32, or None.
+        puzzles: n puzzles.
+        answers: their solutions (n, L), or None if the weights are random.
+    """
 
     name: str
     model: TinyRecursiveModel
-    table: Any  # (N, E) float32 or None
+    table: Any
     puzzles: list[Puzzle]
-    answers: Any  # (n, L), or None where the weights are random
+    answers: Any
 
     @property
     def config(self) -> ModelConfig:
+        """Configuration of the model."""
         return self.model.config
 
 
 def subjects(names: tuple[str, ...], puzzles: int) -> Iterator[Subject]:
-    """Those that are named; all of them without a name."""
+    """Load the subjects.
+
+    Args:
+        names: their names; all by default.
+        puzzles: number of held-out puzzles of a bundled model.
+    """
     for name in REFERENCES:
         if name in names or not names:
             checkpoint = load_checkpoint(reference_checkpoint(name))
             entries = held_out_puzzles(task_for(checkpoint.config), None, puzzles).entries
             answers = np.stack([entry.answer for entry in entries if entry.answer is not None])
-            given = [entry.puzzle for entry in entries]
-            yield Subject(name, checkpoint.model, checkpoint.puzzle_embeddings, given, answers)
+            yield Subject(
+                name=name,
+                model=checkpoint.model,
+                table=checkpoint.puzzle_embeddings,
+                puzzles=[entry.puzzle for entry in entries],
+                answers=answers,
+            )
     for name, config in SIZES.items():
         if name in names or not names:
             yield _random(name, config)
@@ -100,26 +124,33 @@ def prepare(folder: Path, only: tuple[str, ...]) -> None:
     """Write every subject's graph in every precision."""
     profile = load_profile(TARGET)
     for subject in subjects(only, CHECKED):
-        seen = subject.puzzles
+        puzzles = subject.puzzles
         if subject.answers is not None:
             task = task_for(subject.config)
             held_out = held_out_puzzles(task, None, CHECKED)
-            seen = calibration_puzzles(task, None, None, held_out, 64).puzzles
+            puzzles = calibration_puzzles(task, None, None, held_out, 64).puzzles
         for precision, qtype in PRECISIONS.items():
-            made = GraphInputs(subject.model, precision, None, {})
+            inputs = GraphInputs(subject.model, precision, None, {})
             if qtype:
-                steps = (1, 2) if subject.answers is None else None
-                recipe = replace(CalibrationRecipe.static(qtype), puzzles=len(seen))
-                recipe = replace(recipe, steps=steps) if steps else recipe
-                ready = calibrate(subject.model, subject.table, seen, qtype, recipe)
-                made = GraphInputs(ready.model, precision, qtype, ready.layers)
+                recipe = replace(CalibrationRecipe.static(qtype), puzzles=len(puzzles))
+                if subject.answers is None:
+                    recipe = replace(recipe, steps=(1, 2))
+                calibrated = calibrate(subject.model, subject.table, puzzles, qtype, recipe)
+                inputs = GraphInputs(calibrated.model, precision, qtype, calibrated.layers)
             path = graph_path(folder, subject.name, precision)
             path.parent.mkdir(parents=True, exist_ok=True)
-            onnx.save(target_graph(made, profile), path)
+            onnx.save(target_graph(inputs, profile), path)
             click.echo(f"{path}: {path.stat().st_size / 1e6:.1f} MB")
 
 
 def graph_path(folder: Path, subject: str, precision: str) -> Path:
+    """Return the path of a subject's graph.
+
+    Args:
+        folder: folder of the benchmark.
+        subject: name of the subject.
+        precision: precision of the graph.
+    """
     return folder / subject.replace(" ", "-").lower() / f"{precision}.onnx"
 
 
@@ -129,8 +160,13 @@ def graph_path(folder: Path, subject: str, precision: str) -> Path:
 @click.option("--batch", "batches", multiple=True, type=int, default=(1, 8, 64, 256, 1024))
 @click.option("--puzzles", default=512, show_default=True, help="Held-out puzzles to solve.")
 @click.option("--rounds", default=5, show_default=True)
-@click.option("--seconds", default=0.2, show_default=True, help="Of one measurement.")
-@click.option("--budget", default=540.0, show_default=True, help="Seconds; the rest is left out.")
+@click.option("--seconds", default=0.2, show_default=True, help="Length of one measurement.")
+@click.option(
+    "--budget",
+    default=540.0,
+    show_default=True,
+    help="Seconds for everything; what is left then is skipped.",
+)
 @click.option("--device", type=click.Choice(["cuda", "cpu"]), default="cuda")
 @click.option("--json", "output", type=click.Path(path_type=Path), required=True)
 def run(
@@ -150,7 +186,7 @@ def run(
     report: dict[str, Any] = {"machine": _machine(str(state)), "subjects": {}}
     for subject in subjects(only, puzzles):
         if time.monotonic() > deadline:
-            report["subjects"][subject.name] = "left out: the time was up"
+            report["subjects"][subject.name] = "skipped: the time budget was used up"
             continue
         graphs = {name: graph_path(folder, subject.name, name) for name in PRECISIONS}
         able, unable = runners(subject.model, graphs, max(batches), device, state)
@@ -163,8 +199,8 @@ def run(
         for batch in batches:
             if time.monotonic() < deadline:
                 times = _interleaved(good, subject, batch, rounds, seconds, result["not run"])
-                for name, found in times.items():
-                    result["runners"][name][f"ms at {batch}"] = found
+                for name, milliseconds in times.items():
+                    result["runners"][name][f"ms at {batch}"] = milliseconds
         write_text(output, json.dumps(report, indent=1) + "\n")
         click.echo(_table(subject.name, result, batches))
         for runner in able:
@@ -172,42 +208,48 @@ def run(
 
 
 def _checked(runner: Runner, subject: Subject) -> dict[str, Any]:
-    """Every step against ONNX Runtime on the CPU, then the held-out puzzles."""
-    few = subject.puzzles[:CHECKED]
-    tokens = np.stack([puzzle.tokens for puzzle in few]).astype(np.int32)
-    rows = None
-    if subject.config.puzzle_emb_ndim:
-        rows = subject.table[[puzzle.identifier for puzzle in few]]
-    found = []
+    """Compare every step with ONNX Runtime on the CPU, then solve the held-out puzzles."""
+    tokens, rows = _step_inputs(subject, subject.puzzles[:CHECKED])
     reference = OnnxRuntimeBackend(runner.graph, subject.config, carry=runner.carry)
-    for backend in (reference, runner.backend()):
-        with backend:
-            found.append(list(_trajectory(backend, tokens, rows)))
-    first = float(np.abs(found[0][0][0] - found[1][0][0]).max())
-    alike = [float((one[1] == other[1]).mean()) for one, other in zip(*found, strict=True)]
+    with reference:
+        expected = list(_trajectory(reference, tokens, rows))
+    with runner.backend() as backend:
+        actual = list(_trajectory(backend, tokens, rows))
+    same_cells = []
+    for (_, expected_cells), (_, actual_cells) in zip(expected, actual, strict=True):
+        same_cells.append(float((expected_cells == actual_cells).mean()))
     checked = {
-        "largest q difference at step 1": first,
-        "same cells, first step": alike[0],
-        "same cells, last step": alike[-1],
+        "largest q difference at step 1": float(np.abs(expected[0][0] - actual[0][0]).max()),
+        "same cells, first step": same_cells[0],
+        "same cells, last step": same_cells[-1],
     }
     if subject.answers is not None:
         with Solver(runner.backend(), subject.table, batch=64) as solver:
-            began = time.perf_counter()
-            solved = list(solver.solve(subject.puzzles, ordered=True))
-            spent = time.perf_counter() - began
-        answers = np.stack([solution.answer for solution in solved])
+            start = time.perf_counter()
+            solutions = list(solver.solve(subject.puzzles, ordered=True))
+            seconds = time.perf_counter() - start
+        answers = np.stack([solution.answer for solution in solutions])
         checked["exact, adaptive"] = float((answers == subject.answers).all(1).mean())
-        checked["mean steps"] = float(np.mean([solution.steps for solution in solved]))
-        checked["puzzles a second, first run"] = len(solved) / spent
+        checked["mean steps"] = float(np.mean([solution.steps for solution in solutions]))
+        checked["puzzles per second, first run"] = len(solutions) / seconds
     return checked
 
 
+def _step_inputs(subject: Subject, puzzles: list[Puzzle]) -> tuple[Any, Any]:
+    """Tokens (B, L) and, if the model has a table, puzzle embeddings (B, E)."""
+    tokens = np.stack([puzzle.tokens for puzzle in puzzles]).astype(np.int32)
+    if not subject.config.puzzle_emb_ndim:
+        return tokens, None
+    return tokens, subject.table[[puzzle.identifier for puzzle in puzzles]]
+
+
 def _trajectory(backend: Backend, tokens: Any, rows: Any) -> Iterator[tuple[Any, Any]]:
+    """q_halt and predicted cells after each step."""
     backend.start(len(tokens))
     slots = np.arange(len(tokens))
     for step in range(backend.config.halt_max_steps):
-        wait_step = backend.step(tokens, rows, np.full(len(tokens), step == 0))
-        yield wait_step.q_halt, backend.predictions(slots)
+        halting_logits = backend.step(tokens, rows, np.full(len(tokens), step == 0))
+        yield halting_logits.q_halt, backend.predictions(slots)
 
 
 def _interleaved(
@@ -219,12 +261,8 @@ def _interleaved(
     unable: dict[str, str],
 ) -> dict[str, dict[str, float]]:
     """Milliseconds of a step at a number of slots, by runner."""
-    pick = np.arange(batch) % len(subject.puzzles)
-    tokens = np.stack([subject.puzzles[k].tokens for k in pick]).astype(np.int32)
-    rows = None
-    if subject.config.puzzle_emb_ndim:
-        rows = subject.table[[subject.puzzles[k].identifier for k in pick]]
-    again = np.zeros(batch, np.bool_)
+    tokens, rows = _step_inputs(subject, list(islice(cycle(subject.puzzles), batch)))
+    no_reset = np.zeros(batch, np.bool_)
     times: dict[str, list[float]] = {}
     for _ in range(rounds):
         for runner in able:
@@ -232,27 +270,33 @@ def _interleaved(
                 continue
             with _reported(unable, f"{runner.name} at {batch}"), runner.backend() as backend:
                 backend.start(batch)
-                for step in range(6):  # captures, compiles, warms up
+                for step in range(6):  # captures graphs, compiles, warms up
                     backend.step(tokens, rows, np.full(batch, step == 0))
-                began, count = time.perf_counter(), 0
-                while time.perf_counter() - began < seconds:
-                    backend.step(tokens, rows, again)
+                start = time.perf_counter()
+                elapsed = 0.0
+                count = 0
+                while elapsed < seconds:
+                    backend.step(tokens, rows, no_reset)
                     count += 1
-                spent = time.perf_counter() - began
-                times.setdefault(runner.name, []).append(1e3 * spent / count)
-    return {
-        name: {"median": statistics.median(found), "least": min(found), "most": max(found)}
-        for name, found in times.items()
-    }
+                    elapsed = time.perf_counter() - start
+                times.setdefault(runner.name, []).append(1e3 * elapsed / count)
+    result = {}
+    for name, values in times.items():
+        result[name] = {
+            "median": statistics.median(values),
+            "minimum": min(values),
+            "maximum": max(values),
+        }
+    return result
 
 
 @contextmanager
-def _reported(unable: dict[str, str], what: str) -> Iterator[None]:
-    """A runner that fails is a result, too."""
+def _reported(unable: dict[str, str], name: str) -> Iterator[None]:
+    """Record the failure of a runner: it is a result, too."""
     try:
         yield
     except (TrmEdgeError, RuntimeError, AssertionError) as error:
-        unable[what] = f"{type(error).__name__}: {error}"
+        unable[name] = f"{type(error).__name__}: {error}"
 
 
 def _table(name: str, result: dict[str, Any], batches: tuple[int, ...]) -> str:
@@ -261,15 +305,15 @@ def _table(name: str, result: dict[str, Any], batches: tuple[int, ...]) -> str:
         "| runner | exact | " + " | ".join(f"ms at {batch}" for batch in batches) + " |",
         "|---" * (len(batches) + 2) + "|",
     ]
-    for runner, found in result["runners"].items():
-        exact = found.get("exact, adaptive")
-        cells = [
-            f"{found[f'ms at {batch}']['median']:.2f}" if f"ms at {batch}" in found else "-"
-            for batch in batches
-        ]
-        share = "-" if exact is None else f"{100 * exact:.1f} %"
-        lines.append(f"| {runner} | {share} | {' | '.join(cells)} |")
-    lines += [f"not run: {what}: {why[:160]}" for what, why in result["not run"].items()]
+    for runner, row in result["runners"].items():
+        exact = row.get("exact, adaptive")
+        cells = [runner, "-" if exact is None else f"{100 * exact:.1f} %"]
+        for batch in batches:
+            milliseconds = row.get(f"ms at {batch}")
+            cells.append("-" if milliseconds is None else f"{milliseconds['median']:.2f}")
+        lines.append(f"| {' | '.join(cells)} |")
+    for runner, reason in result["not run"].items():
+        lines.append(f"not run: {runner}: {reason[:160]}")
     return "\n".join(lines)
 
 
@@ -281,13 +325,17 @@ def _machine(gpu: str) -> dict[str, Any]:
         "tensorrt": lambda: __import__("tensorrt").__version__,
         "tensorrt_rtx": lambda: __import__("tensorrt_rtx").__version__,
     }
-    found = {"gpu": gpu, "driver": asdict(probe())["version"], "python": platform.python_version()}
-    for name, ask in versions.items():
+    machine = {
+        "gpu": gpu,
+        "driver": asdict(probe())["version"],
+        "python": platform.python_version(),
+    }
+    for name, version in versions.items():
         try:
-            found[name] = ask()
+            machine[name] = version()
         except ImportError:
-            found[name] = "not installed"
-    return found
+            machine[name] = "not installed"
+    return machine
 
 
 if __name__ == "__main__":

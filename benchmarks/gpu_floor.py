@@ -1,13 +1,17 @@
-"""The least time of a step on a GPU, on paper: from operations, bytes and kernel launches.
+"""Estimate lower bounds of a step on a GPU from operations, bytes and kernel launches.
 
     python benchmarks/gpu_floor.py
 
-Prints Markdown. Peaks are the vendors', dense; what is reached is for `gpu.py` to find out.
+Prints Markdown. Peaks are the vendors' dense figures; `gpu.py` measures what is reached.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+from lib.extras import require_bench_extra
+
+require_bench_extra("torch", "onnx")
 
 import click
 from lib.published_sizes import SIZES
@@ -16,19 +20,28 @@ from lib.roofline import operations
 from trm_edge.config import ModelConfig, swiglu_width
 
 LAUNCH = 2e-6  # seconds between two kernels of a captured graph, an assumption
-# Of one block when a compiler fuses what lies between products: INT8 by hand-counted kernels.
-_KERNELS = {True: 10, False: 9}  # token mixing by SwiGLU, by attention
+# Kernels of an INT8 block if a compiler fuses everything between products, counted by hand: for
+# token mixing by SwiGLU and by attention.
+_KERNELS = {True: 10, False: 9}
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """Peaks of a device, as its data sheet has them (no sparsity)."""
+    """Peaks of a device from its data sheet, without sparsity.
+
+    Args:
+        name: name of the device.
+        int8: INT8 operations per second.
+        float16: float16 operations per second.
+        bandwidth: bytes per second.
+        cache: bytes of the L2 cache.
+    """
 
     name: str
-    int8: float  # operations a second
+    int8: float
     float16: float
-    bandwidth: float  # bytes a second
-    cache: float  # bytes of L2
+    bandwidth: float
+    cache: float
 
 
 GPUS = (
@@ -39,7 +52,16 @@ GPUS = (
 
 
 def floors(config: ModelConfig, gpu: Gpu, slots: int) -> dict[str, float]:
-    """Seconds of a step by what would bound it alone."""
+    """Compute the seconds of a step if only one resource limited it.
+
+    Args:
+        config: the model.
+        gpu: the device.
+        slots: number of slots.
+
+    Returns:
+        Seconds by resource: operations, bytes, launches.
+    """
     products, attention = operations(config)
     inner = swiglu_width(config.hidden_size, config.expansion)
     block = 3 * config.hidden_size * inner
@@ -49,10 +71,10 @@ def floors(config: ModelConfig, gpu: Gpu, slots: int) -> dict[str, float]:
         block += 4 * config.hidden_size**2
     weights = config.L_layers * block  # INT8: a byte each
     passes = config.H_cycles * (config.L_cycles + 1)
-    # Float16 between kernels: what a product writes and the next reads, of the widest tensors.
+    # Bytes between kernels in float16: the widest tensors that one product writes for another.
     between = slots * config.carry_len * (2 * inner + 6 * config.hidden_size) * 2.0 * 2
     reads = 1 if weights < gpu.cache else passes
-    moved = reads * weights
+    moved = float(reads * weights)
     if between / 2 > gpu.cache:
         moved += passes * config.L_layers * between
     kernels = passes * config.L_layers * _KERNELS[config.mlp_t]
@@ -72,10 +94,10 @@ def main() -> None:
     for name, config in SIZES.items():
         for gpu in GPUS:
             for slots in (1, 256):
-                found = floors(config, gpu, slots)
-                cells = " | ".join(f"{1e3 * value:.3f}" for value in found.values())
-                worst = max(found, key=lambda key: found[key])
-                click.echo(f"| {name} | {gpu.name} | {slots} | {cells} | {worst} |")
+                bounds = floors(config, gpu, slots)
+                cells = " | ".join(f"{1e3 * seconds:.3f}" for seconds in bounds.values())
+                limit = max(bounds, key=bounds.__getitem__)
+                click.echo(f"| {name} | {gpu.name} | {slots} | {cells} | {limit} |")
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""The loop on a stream of real puzzles: occupancy, throughput against PyTorch, overhead, growth.
+"""Measure the loop on a stream of puzzles: throughput and latency, overhead, growth of memory.
 
     python benchmarks/loop.py --output benchmarks/results
 
-The bundled Sudoku model on its held-out puzzles, repeated where more are asked for. PyTorch runs as
-the published evaluation does: bfloat16, eager, every one of 16 steps, batches of the same size.
-Writes loop.json and loop.md.
+The bundled Sudoku model on its held-out puzzles, which are repeated for longer streams. PyTorch
+runs as the published evaluation does: bfloat16, eager, every one of 16 steps, batches of the same
+size. Writes loop.json and loop.md.
 """
 
 from __future__ import annotations
@@ -12,10 +12,17 @@ from __future__ import annotations
 import json
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass
+from functools import partial
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
+
+from lib.extras import require_bench_extra
+
+require_bench_extra("torch", "onnx", "modelopt")
 
 import click
 import numpy as np
@@ -30,8 +37,9 @@ from trm_edge.errors import TrmEdgeError
 from trm_edge.evaluation.footprint import peak
 from trm_edge.evaluation.timing import interleaved, ratio
 from trm_edge.export.checkpoint import load_checkpoint
+from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.torch_backend import TorchBackend
-from trm_edge.files import write_text
+from trm_edge.files import check_writable, write_text
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.rollouts import Rollouts
 from trm_edge.loop.solver import Solver
@@ -44,230 +52,299 @@ from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
 
 SLOTS = 32
+AUGMENTATIONS = 8
+MIN_CONFIDENCE = 0.99
+LATENCY_PUZZLES = 8
 EAGER = "PyTorch bfloat16, eager, fixed"
 
 
-class Timed(Backend):
-    """Another backend, with the time that its steps take and the slots that they held."""
+class TimedBackend(Backend):
+    """Another backend, with the time that its steps take and the slots of the whole batch.
 
-    def __init__(self, inner: OnnxRuntimeBackend) -> None:
-        self.inner, self.config, self.name = inner, inner.config, inner.name
-        self.seconds, self.steps, self.places, self.most = 0.0, 0, 0, 0
+    Args:
+        inner: the backend that computes.
+    """
+
+    def __init__(self, inner: Backend) -> None:
+        self.inner = inner
+        self.config = inner.config
+        self.name = inner.name
+        self.reset_counts()
+
+    def reset_counts(self) -> None:
+        """Start counting again."""
+        self.seconds = 0.0
+        self.steps = 0
+        self.batch_slots = 0  # of the whole batch, over all steps
+        self.slots = 0
 
     def activate(self) -> None:
+        """Load the inner backend."""
         self.inner.activate()
 
     def deactivate(self) -> None:
+        """Free the inner backend."""
         self.inner.deactivate()
 
     def start(self, slots: int) -> None:
-        self.most = slots
+        """Start a batch.
+
+        Args:
+            slots: size of the batch.
+        """
+        self.slots = slots
         self.inner.start(slots)
 
     def step(self, tokens: Any, puzzle_embedding: Any, reset: Any) -> HaltingLogits:
-        began = time.perf_counter()
-        wait_step = self.inner.step(tokens, puzzle_embedding, reset)
-        self.seconds += time.perf_counter() - began
+        """Run one step and count it.
+
+        Args:
+            tokens: as in :meth:`Backend.step`.
+            puzzle_embedding: as in :meth:`Backend.step`.
+            reset: as in :meth:`Backend.step`.
+        """
+        start = time.perf_counter()
+        logits = self.inner.step(tokens, puzzle_embedding, reset)
+        self.seconds += time.perf_counter() - start
         self.steps += 1
-        self.places += self.most
-        return wait_step
+        self.batch_slots += self.slots
+        return logits
 
     def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the inner backend's logits.
+
+        Args:
+            slots: as in :meth:`Backend.logits`.
+        """
         return self.inner.logits(slots)
 
     def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return the inner backend's carry."""
         return self.inner.carry()
 
     def compact(self, slots: NDArray[np.int64]) -> None:
+        """Shrink the inner backend's batch.
+
+        Args:
+            slots: as in :meth:`Backend.compact`.
+        """
         self.inner.compact(slots)
 
 
+@dataclass(frozen=True)
+class Subject:
+    """The model that is measured, in INT8 and in PyTorch, with its puzzles.
+
+    Args:
+        int8: makes a backend of the INT8 graph.
+        model: the bfloat16 model.
+        table: puzzle embeddings (N, E) float32, or None.
+        puzzles: held-out puzzles.
+        answers: their solutions (n, L).
+    """
+
+    int8: Callable[[], OnnxRuntimeBackend]
+    model: TinyRecursiveModel
+    table: NDArray[np.float32] | None
+    puzzles: list[Puzzle]
+    answers: NDArray[np.int32]
+
+
 @click.command(help=__doc__)
-@click.option("--puzzles", default=1024, show_default=True, help="Of the throughput.")
-@click.option("--stream", "lengths", multiple=True, type=int, default=(1000, 10_000, 100_000))
+@click.option("--puzzles", default=1024, show_default=True, help="For throughput.")
+@click.option(
+    "--stream",
+    "lengths",
+    multiple=True,
+    type=int,
+    default=(1000, 10_000, 100_000),
+    help="Puzzles in a stream; repeatable.",
+)
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--threads", default=2, show_default=True)
-@click.option("--output", type=click.Path(path_type=Path), required=True)
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder.")
 def main(puzzles: int, lengths: tuple[int, ...], rounds: int, threads: int, output: Path) -> None:
+    results = output / "loop.json"
+    check_writable(results)
     torch.set_num_threads(threads)
-    checkpoint = load_checkpoint(reference_checkpoint("sudoku"))
-    task = task_for(checkpoint.config)
-    entries = held_out_puzzles(task, None, puzzles).entries
-    given = [entry.puzzle for entry in entries]
-    answers = np.stack([entry.answer for entry in entries if entry.answer is not None])
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "bundle"
-        request = ExportRequest(checkpoint, task, "int8", (load_profile("cpu"),))
-        export_bundle(request, path)
-        bundle = Bundle.open(path)
-
-        def ours() -> OnnxRuntimeBackend:
-            return OnnxRuntimeBackend(path / "cpu/step.onnx", bundle.config, threads=threads)
-
-        cast = load_checkpoint(reference_checkpoint("sudoku")).model.to(torch.bfloat16)
-        table = bundle.puzzle_embeddings()
+        subject = _subject(Path(folder) / "bundle", puzzles, threads)
         report = {
             "machine": machine_line(threads),
-            "throughput": _throughput(ours, cast, table, given, answers, rounds),
-            "latency": _latency(ours, cast, table, given, rounds),
-            "overhead": _overhead(ours(), table, given),
-            "growth": [_growth(Timed(ours()), table, given, length) for length in lengths],
+            "throughput": _throughput(subject, rounds),
+            "latency": _latency(subject, rounds),
+            "overhead": _overhead(subject),
+            "growth": [_growth(subject, length) for length in lengths],
         }
-    output.mkdir(parents=True, exist_ok=True)
-    write_text(output / "loop.json", json.dumps(report, indent=1) + "\n")
-    write_text(output / "loop.md", _page(report))
-    click.echo(_page(report))
+    write_text(results, json.dumps(report, indent=1) + "\n")
+    page = _page(report)
+    write_text(output / "loop.md", page)
+    click.echo(page)
 
 
-def _throughput(
-    ours: Callable[[], Backend],
-    cast: Any,
-    table: Any,
-    given: list[Puzzle],
-    answers: NDArray[np.uint8],
-    rounds: int,
-) -> dict[str, Any]:
-    """Seconds for the same puzzles, and what share of them is right."""
-    fixed, adaptive = (HaltingRule.from_config(cast.config, mode) for mode in ("fixed", "adaptive"))
-    surer, tries = (HaltingRule.from_config(cast.config, threshold=by) for by in (4.0, 2.0))
-    forms = task_for(cast.config).augmentations(8)
-    solvers = {
-        EAGER: (TorchBackend(cast), fixed, 1),
-        "PyTorch bfloat16, eager, adaptive": (TorchBackend(cast), adaptive, 1),
-        "INT8, fixed": (ours(), fixed, 1),
-        "INT8, adaptive": (ours(), adaptive, 1),
-        "INT8, threshold 4": (ours(), surer, 1),
-        "INT8, threshold 2, up to 8 forms until 99 % sure": (ours(), tries, 8),
+def _subject(path: Path, count: int, threads: int) -> Subject:
+    checkpoint = load_checkpoint(reference_checkpoint("sudoku"))
+    task = task_for(checkpoint.config)
+    entries = held_out_puzzles(task, None, count).entries
+    answers = [entry.answer for entry in entries if entry.answer is not None]
+    export_bundle(ExportRequest(checkpoint, task, "int8", (load_profile("cpu"),)), path)
+    bundle = Bundle.open(path)
+    return Subject(
+        int8=partial(OnnxRuntimeBackend, path / "cpu/step.onnx", bundle.config, threads=threads),
+        model=load_checkpoint(reference_checkpoint("sudoku")).model.to(torch.bfloat16),
+        table=bundle.puzzle_embeddings(),
+        puzzles=[entry.puzzle for entry in entries],
+        answers=np.stack(answers),
+    )
+
+
+def _throughput(subject: Subject, rounds: int) -> dict[str, Any]:
+    """Time the same puzzles with each backend and rule, and count the exact answers."""
+    config = subject.model.config
+    fixed = HaltingRule.from_config(config, "fixed")
+    adaptive = HaltingRule.from_config(config, "adaptive")
+    threshold_4 = HaltingRule.from_config(config, threshold=4.0)
+    threshold_2 = HaltingRule.from_config(config, threshold=2.0)
+    rollouts = (
+        f"INT8, threshold 2, up to {AUGMENTATIONS} augmentations until "
+        f"{100 * MIN_CONFIDENCE:.0f} % confidence"
+    )
+    variants: dict[str, tuple[Backend, HaltingRule]] = {
+        EAGER: (TorchBackend(subject.model), fixed),
+        "PyTorch bfloat16, eager, adaptive": (TorchBackend(subject.model), adaptive),
+        "INT8, fixed": (subject.int8(), fixed),
+        "INT8, adaptive": (subject.int8(), adaptive),
+        "INT8, threshold 4": (subject.int8(), threshold_4),
+        rollouts: (subject.int8(), threshold_2),
     }
+    augmentations = task_for(config).augmentations(AUGMENTATIONS)
     exact: dict[str, float] = {}
 
     def run(name: str) -> None:
-        backend, rule, most = solvers[name]
-        with Solver(backend, table, halting=rule, batch=SLOTS) as solver:
-            what = Rollouts(solver, forms, min_confidence=0.99) if most > 1 else solver
-            found = np.stack([one.answer for one in what.solve(given, ordered=True)])
-        exact[name] = float((found == answers).all(1).mean())
+        backend, rule = variants[name]
+        with Solver(backend, subject.table, halting=rule, batch=SLOTS) as solver:
+            source: Solver | Rollouts = solver
+            if name == rollouts:
+                source = Rollouts(solver, augmentations, min_confidence=MIN_CONFIDENCE)
+            solutions = source.solve(subject.puzzles, ordered=True)
+            answers = np.stack([solution.answer for solution in solutions])
+        exact[name] = float((answers == subject.answers).all(1).mean())
 
-    times = interleaved({name: lambda name=name: run(name) for name in solvers}, rounds, 0)  # type: ignore[misc]
-    first = times[EAGER]
-    return {
-        name: {
-            "puzzles a second": len(given) / float(np.median(found)),
+    times = interleaved({name: partial(run, name) for name in variants}, rounds, 0)
+    rows = {}
+    for name, seconds in times.items():
+        rows[name] = {
+            "puzzles per second": len(subject.puzzles) / float(np.median(seconds)),
             "exact": exact[name],
-            "against PyTorch, fixed": vars(ratio(first, found)),
+            "against PyTorch, fixed": asdict(ratio(times[EAGER], seconds)),
         }
-        for name, found in times.items()
-    }
+    return rows
 
 
-def _latency(
-    ours: Callable[[], Backend], cast: Any, table: Any, given: list[Puzzle], rounds: int
-) -> dict[str, Any]:
-    """Milliseconds from a puzzle to its answer, one at a time, the engine loaded."""
-    fixed, surer = (
-        HaltingRule.from_config(cast.config, "fixed"),
-        HaltingRule.from_config(cast.config, threshold=4.0),
-    )
-    few = given[:8]
-    runs = {}
+def _latency(subject: Subject, rounds: int) -> dict[str, Any]:
+    """Time from a puzzle to its answer, one at a time, with the engine loaded."""
+    config = subject.model.config
+    fixed = HaltingRule.from_config(config, "fixed")
+    threshold_4 = HaltingRule.from_config(config, threshold=4.0)
+    table = subject.table
+    puzzles = subject.puzzles[:LATENCY_PUZZLES]
     solvers = {
-        EAGER: Solver(TorchBackend(cast), table, halting=fixed, batch=1),
-        "INT8, fixed": Solver(ours(), table, halting=fixed, batch=1),
-        "INT8, adaptive": Solver(ours(), table, batch=1),
-        "INT8, threshold 4": Solver(ours(), table, halting=surer, batch=1),
+        EAGER: Solver(TorchBackend(subject.model), table, halting=fixed, batch=1),
+        "INT8, fixed": Solver(subject.int8(), table, halting=fixed, batch=1),
+        "INT8, adaptive": Solver(subject.int8(), table, batch=1),
+        "INT8, threshold 4": Solver(subject.int8(), table, halting=threshold_4, batch=1),
     }
-    for name, solver in solvers.items():
-        solver.__enter__()
-        runs[name] = lambda solver=solver: list(solver.solve(few))
-    times = interleaved(runs, max(rounds, 5), 0.3)
-    for solver in solvers.values():
-        solver.__exit__(None, None, None)
-    first = times[EAGER]
-    return {
-        name: {
-            "ms a puzzle": 1e3 * float(np.median(found)) / len(few),
-            "against PyTorch, fixed": vars(ratio(first, found)),
+
+    def run(solver: Solver) -> None:
+        for _ in solver.solve(puzzles):
+            pass
+
+    with ExitStack() as stack:
+        runs = {}
+        for name, solver in solvers.items():
+            runs[name] = partial(run, stack.enter_context(solver))
+        times = interleaved(runs, max(rounds, 5), 0.3)
+    rows = {}
+    for name, seconds in times.items():
+        rows[name] = {
+            "ms per puzzle": 1e3 * float(np.median(seconds)) / len(puzzles),
+            "against PyTorch, fixed": asdict(ratio(times[EAGER], seconds)),
         }
-        for name, found in times.items()
-    }
+    return rows
 
 
-def _overhead(backend: OnnxRuntimeBackend, table: Any, given: list[Puzzle]) -> dict[str, float]:
-    """What the loop takes besides the steps."""
-    timed = Timed(backend)
-    with Solver(timed, table, batch=SLOTS) as solver:
-        list(solver.solve(given[:64]))  # warm
-        timed.seconds, timed.steps = 0.0, 0
-        began = time.perf_counter()
-        list(solver.solve(given))
-        spent = time.perf_counter() - began
+def _overhead(subject: Subject) -> dict[str, float]:
+    """Share of the loop's time that is not spent in steps."""
+    backend = TimedBackend(subject.int8())
+    with Solver(backend, subject.table, batch=SLOTS) as solver:
+        list(solver.solve(subject.puzzles[:64]))  # warm up
+        backend.reset_counts()
+        start = time.perf_counter()
+        list(solver.solve(subject.puzzles))
+        seconds = time.perf_counter() - start
     return {
-        "share of the time outside the steps": 1 - timed.seconds / spent,
-        "steps": timed.steps,
+        "share of the time outside the steps": 1 - backend.seconds / seconds,
+        "steps": backend.steps,
     }
 
 
-def _growth(backend: Timed, table: Any, given: list[Puzzle], length: int) -> dict[str, float]:
-    """A stream of that many puzzles, its answers in order.
+def _growth(subject: Subject, length: int) -> dict[str, float]:
+    """Solve a stream of ``length`` puzzles in order.
 
-    A batch shrinks when no puzzle is left, so no place is ever computed without one; occupancy
-    counts the places of the whole batch in all steps, those of the end included.
+    A batch shrinks when no puzzle is left, so no slot is ever computed without one. Occupancy is
+    relative to the whole batch in all steps, including those at the end.
     """
-
-    def stream() -> Iterator[Puzzle]:
-        return islice(cycle(given), length)
-
-    before = peak()
-    began = time.perf_counter()
-    with Solver(backend, table, batch=SLOTS) as solver:
-        count = sum(1 for _ in solver.solve(stream(), ordered=True))
-    spent = time.perf_counter() - began
+    backend = TimedBackend(subject.int8())
+    stream = islice(cycle(subject.puzzles), length)
+    peak_before = peak()
+    start = time.perf_counter()
+    with Solver(backend, subject.table, batch=SLOTS) as solver:
+        count = sum(1 for _ in solver.solve(stream, ordered=True))
+    seconds = time.perf_counter() - start
     if count != length:
-        raise TrmEdgeError(f"{length} puzzles went in and {count} answers came out.")
-    after = peak()
+        raise TrmEdgeError(f"{length} puzzles were passed, but {count} answers came back.")
     return {
         "puzzles": length,
-        "seconds": spent,
-        "ms a puzzle": 1e3 * spent / length,
-        "occupancy": solver.slot_steps / backend.places,
-        "MB that peak memory grew by": (after - before) / 1e6,
+        "seconds": seconds,
+        "ms per puzzle": 1e3 * seconds / length,
+        "occupancy": solver.slot_steps / backend.batch_slots,
+        "growth of peak memory, MB": (peak() - peak_before) / 1e6,
     }
 
 
 def _page(report: dict[str, Any]) -> str:
     lines = [
         f"# The loop\n\n`python benchmarks/loop.py`. Machine: {report['machine']}.\n",
-        "| 32 slots | exact, % | puzzles a second | times PyTorch, fixed |\n|---|---|---|---|",
+        "| 32 slots | exact, % | puzzles per second | times PyTorch, fixed |\n|---|---|---|---|",
     ]
-
-    def times(found: dict[str, Any]) -> str:
-        by = found["against PyTorch, fixed"]
-        return f"{by['median']:.1f} ({by['low']:.1f} - {by['high']:.1f})"
-
-    for name, found in report["throughput"].items():
-        lines.append(
-            f"| {name} | {100 * found['exact']:.1f} | {found['puzzles a second']:.1f} "
-            f"| {times(found)} |"
-        )
+    for name, row in report["throughput"].items():
+        exact = f"{100 * row['exact']:.1f}"
+        rate = f"{row['puzzles per second']:.1f}"
+        lines.append(f"| {name} | {exact} | {rate} | {_speedup(row)} |")
     lines.append("\n| one puzzle at a time | ms | times PyTorch, fixed |\n|---|---|---|")
-    for name, found in report["latency"].items():
-        lines.append(f"| {name} | {found['ms a puzzle']:.1f} | {times(found)} |")
-    over = report["overhead"]
+    for name, row in report["latency"].items():
+        lines.append(f"| {name} | {row['ms per puzzle']:.1f} | {_speedup(row)} |")
+    outside = 100 * report["overhead"]["share of the time outside the steps"]
+    lines.append(f"\nAt {SLOTS} slots, {outside:.2f} % of the time is spent outside the steps.\n")
     lines.append(
-        f"\nAt {SLOTS} slots, outside the steps: "
-        f"{100 * over['share of the time outside the steps']:.2f} % of the time.\n"
-    )
-    lines.append(
-        "| puzzles | seconds | ms a puzzle | occupancy, % | MB that peak memory grew by |\n"
+        "| puzzles | seconds | ms per puzzle | occupancy, % | growth of peak memory, MB |\n"
         "|---|---|---|---|---|"
     )
     for row in report["growth"]:
-        lines.append(
-            f"| {row['puzzles']} | {row['seconds']:.1f} | {row['ms a puzzle']:.2f} "
-            f"| {100 * row['occupancy']:.1f} "
-            f"| {row['MB that peak memory grew by']:.1f} |"
-        )
+        cells = [
+            str(row["puzzles"]),
+            f"{row['seconds']:.1f}",
+            f"{row['ms per puzzle']:.2f}",
+            f"{100 * row['occupancy']:.1f}",
+            f"{row['growth of peak memory, MB']:.1f}",
+        ]
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
+
+
+def _speedup(row: dict[str, Any]) -> str:
+    speedup = row["against PyTorch, fixed"]
+    return f"{speedup['median']:.1f} ({speedup['low']:.1f} - {speedup['high']:.1f})"
 
 
 if __name__ == "__main__":

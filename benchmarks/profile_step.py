@@ -1,8 +1,8 @@
-"""Where the time of a CPU step goes, by ONNX Runtime's own profiler.
+"""Profile a CPU step by operator with ONNX Runtime's own profiler.
 
     python benchmarks/profile_step.py
 
-Prints Markdown: the share of each operator in a published size's step, float32 and INT8.
+Prints Markdown: the share of each operator in a published size's step, in float32 and INT8.
 """
 
 from __future__ import annotations
@@ -10,20 +10,27 @@ from __future__ import annotations
 import json
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
+
+from lib.extras import require_bench_extra
+
+require_bench_extra("torch", "onnx", "modelopt")
 
 import click
 import onnx
 import onnxruntime as ort
 import torch
 from lib.published_sizes import SIZES, random_model
-from lib.step_runners import Inputs, int8_graph_inputs
+from lib.step_runners import StepArguments, int8_graph_inputs
+from numpy.typing import NDArray
 
 from trm_edge.step import step_inputs
 from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.target_graphs import GraphInputs, target_graph
 
-_LEAST = 0.01  # of the time: what takes less is added up
+MIN_SHARE = 0.01  # of the time; operators below it are summed up
 
 
 @click.command(help=__doc__)
@@ -34,29 +41,31 @@ _LEAST = 0.01  # of the time: what takes less is added up
 def main(name: str, slots: int, runs: int, threads: int) -> None:
     torch.set_num_threads(threads)
     model = random_model(name)
-    inputs = Inputs(model, max(2, slots))
+    arguments = StepArguments(model, max(2, slots))
     names = [spec.name for spec in step_inputs(model.config)]
-    given = inputs.of(slots)
+    arrays = arguments.first(slots)
     if not model.config.puzzle_emb_ndim:
-        given = (given[0], *given[2:])
-    feeds = dict(zip(names, given, strict=True))
-    for precision, ready in (
-        ("float32", GraphInputs(model, "fp32", None, {})),
-        ("INT8", int8_graph_inputs(model, inputs)),
-    ):
-        graph = target_graph(ready, load_profile("cpu"))
-        shares = _shares(graph, feeds, runs, threads)
-        rest = sum(share for share in shares.values() if share < _LEAST)
+        arrays = (arrays[0], *arrays[2:])
+    feeds = dict(zip(names, arrays, strict=True))
+    graphs = {
+        "float32": GraphInputs(model, "fp32", None, {}),
+        "INT8": int8_graph_inputs(model, arguments),
+    }
+    for precision, inputs in graphs.items():
+        shares = _operator_shares(target_graph(inputs, load_profile("cpu")), feeds, runs, threads)
         click.echo(f"\n{name}, {slots} slots, {precision}\n\n| operator | % |\n|---|---|")
-        for operator, share in shares.most_common():
-            if share >= _LEAST:
+        others = 0.0
+        for operator, share in sorted(shares.items(), key=lambda item: -item[1]):
+            if share < MIN_SHARE:
+                others += share
+            else:
                 click.echo(f"| {operator} | {100 * share:.0f} |")
-        click.echo(f"| others | {100 * rest:.0f} |")
+        click.echo(f"| others | {100 * others:.0f} |")
 
 
-def _shares(
-    graph: onnx.ModelProto, feeds: dict[str, object], runs: int, threads: int
-) -> Counter[str]:
+def _operator_shares(
+    graph: onnx.ModelProto, feeds: Mapping[str, NDArray[Any]], runs: int, threads: int
+) -> dict[str, float]:
     """Share of the kernels' time by operator."""
     with tempfile.TemporaryDirectory() as folder:
         options = ort.SessionOptions()
@@ -69,12 +78,12 @@ def _shares(
         for _ in range(runs):
             session.run(None, feeds)
         events = json.loads(Path(session.end_profiling()).read_text())
-    found: Counter[str] = Counter()
+    durations: Counter[str] = Counter()
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith("_kernel_time"):
-            found[event["args"]["op_name"]] += event["dur"]
-    total = sum(found.values())
-    return Counter({operator: spent / total for operator, spent in found.items()})  # type: ignore[misc]
+            durations[event["args"]["op_name"]] += event["dur"]
+    total = sum(durations.values())
+    return {operator: duration / total for operator, duration in durations.items()}
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
-"""Is it still the same model, and what is each part of the quantizer worth?
+"""Measure the accuracy that quantization costs, and the effect of each part of the quantizer.
 
     python benchmarks/quantization.py --update docs/quantization.md
 
-Every row is a reference model, calibrated, exported and run by ONNX Runtime, against its own
-float32 answers on the same held-out puzzles. Prints Markdown; with --update, the tables of that
-file are replaced, each between its two marks.
+Every row is a reference model, calibrated, exported and run by ONNX Runtime, compared with its own
+float32 answers to the same held-out puzzles. Prints Markdown; with --update, the tables of that
+file are replaced, each between its two markers.
 """
 
 from __future__ import annotations
@@ -14,6 +14,10 @@ import re
 import tempfile
 import time
 from pathlib import Path
+
+from lib.extras import require_bench_extra
+
+require_bench_extra("torch", "onnx", "modelopt")
 
 import click
 import onnx
@@ -39,20 +43,40 @@ HEAD = """\
 
 
 class Bench:
-    """One reference model and its float32 answers."""
+    """A reference model and its float32 answers.
+
+    Args:
+        name: task of the reference model.
+        puzzles: number of held-out puzzles.
+        folder: for graphs.
+        track: reports progress.
+        threads: CPU threads; 0: every core.
+    """
 
     def __init__(self, name: str, puzzles: int, folder: Path, track: Track, threads: int) -> None:
         checkpoint = load_checkpoint(reference_checkpoint(name))
-        model, self.config = checkpoint.model, checkpoint.config
+        model = checkpoint.model
+        self.config = checkpoint.config
         task = task_for(self.config)
         self.held_out = held_out_puzzles(task, None, puzzles)
-        seen = calibration_puzzles(task, None, None, self.held_out, INT8.puzzles).puzzles
-        self.name, self.track, self.threads = name, track, threads
-        self.subject = Subject(model, checkpoint.puzzle_embeddings, seen, folder, track)
+        source = calibration_puzzles(task, None, None, self.held_out, INT8.puzzles)
+        self.name = name
+        self.track = track
+        self.threads = threads
+        self.subject = Subject(model, checkpoint.puzzle_embeddings, source.puzzles, folder, track)
         self.reference, self.size = self.answers(step_graph(model), "float32", puzzles)
 
-    def answers(self, graph: onnx.ModelProto, what: str, count: int) -> tuple[ParityVectors, int]:
-        """What a graph answers to the first puzzles, and the size of its file in bytes."""
+    def answers(self, graph: onnx.ModelProto, label: str, count: int) -> tuple[ParityVectors, int]:
+        """Solve the first held-out puzzles with a graph.
+
+        Args:
+            graph: a step graph.
+            label: description of the progress.
+            count: number of puzzles.
+
+        Returns:
+            Its answers, and the size of its file in bytes.
+        """
         path = self.subject.folder / "step.onnx"
         size = len(graph.SerializeToString())
         onnx.save(fp8_in_float32(graph), path)
@@ -63,22 +87,28 @@ class Bench:
             [entry.puzzle for entry in entries],
             labels_of(entries, self.config),
             track=self.track,
-            description=f"{self.name}: {what}",
+            description=f"{self.name}: {label}",
         )
         return vectors, size
 
     def table(self, rows: dict[str, Row], count: int, results: dict[str, object]) -> str:
-        """Markdown; each row's report goes to ``results``, too."""
+        """Measure rows and format them as Markdown.
+
+        Args:
+            rows: quantized graphs by label.
+            count: number of puzzles.
+            results: receives the full report of each row.
+        """
         reference = self.reference.first(count)
-        itself = compare(reference, reference)
-        lines = [HEAD, _line("float32", itself, self.size)]
+        unchanged = compare(reference, reference)
+        lines = [HEAD, _line("float32", unchanged, self.size)]
         for label, row in rows.items():
-            began = time.monotonic()
+            start = time.monotonic()
             candidate, size = self.answers(row(self.subject), label, count)
             report = compare(reference, candidate)
             lines.append(_line(label, report, size))
             results[f"{self.name}, {count} puzzles: {label}"] = report.to_dict() | {"bytes": size}
-            click.echo(f"{lines[-1]}  {time.monotonic() - began:.0f} s", err=True)
+            click.echo(f"{lines[-1]}  {time.monotonic() - start:.0f} s", err=True)
         return "\n".join(lines)
 
 
@@ -104,13 +134,25 @@ def _mode(mode: ModeParity) -> str:
 
 
 def update(path: Path, tables: dict[str, str]) -> None:
-    """Put each table between ``<!-- table NAME -->`` and ``<!-- end -->``."""
+    """Replace tables of a document between ``<!-- table NAME -->`` and ``<!-- end -->``.
+
+    Args:
+        path: the document.
+        tables: Markdown by name.
+
+    Raises:
+        ClickException: the document does not have exactly one place for a table.
+    """
     text = path.read_text(encoding="utf-8")
     for name, table in tables.items():
         pattern = re.compile(rf"(<!-- table {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
-        text, found = pattern.subn(lambda match, new=table: f"{match[1]}{new}\n{match[2]}", text)
-        if found != 1:
-            raise click.ClickException(f"{path} has {found} places for the table {name!r}, not 1.")
+        matches = list(pattern.finditer(text))
+        if len(matches) != 1:
+            raise click.ClickException(
+                f"{path} must have one place for the table {name!r}, but has {len(matches)}."
+            )
+        match = matches[0]
+        text = f"{text[: match.end(1)]}{table}\n{text[match.start(2) :]}"
     write_text(path, text)
 
 
@@ -133,16 +175,17 @@ def main(
 ) -> None:
     if threads:
         torch.set_num_threads(threads)
-    began = time.monotonic()
+    start = time.monotonic()
     tables: dict[str, str] = {}
     results: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as folder, progress_bars() as track:
         for name in models or REFERENCES:
             bench = Bench(name, max(puzzles, ablation_puzzles), Path(folder), track, threads)
             tables[f"{name} accuracy"] = bench.table(DEFAULTS, puzzles, results)
-            rows = {
-                label: row for label, row in ABLATIONS_OF[name].items() if not only or label in only
-            }
+            rows = {}
+            for label, row in ABLATIONS_OF[name].items():
+                if not only or label in only:
+                    rows[label] = row
             tables[f"{name} ablation"] = bench.table(rows, ablation_puzzles, results)
     for name, table in tables.items():
         click.echo(f"\n{name}\n\n{table}")
@@ -150,7 +193,7 @@ def main(
         update(document, tables)
     if output:
         write_text(output, json.dumps(results, indent=1) + "\n")
-    click.echo(f"{(time.monotonic() - began) / 60:.1f} minutes", err=True)
+    click.echo(f"{(time.monotonic() - start) / 60:.1f} minutes", err=True)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,20 @@
-"""Should K = 97 of the token-mixing MLP be padded to a multiple of 16? Its products alone, timed.
+"""Time the token-mixing MLP at K = 97 and padded to a multiple of 16.
 
     python benchmarks/token_mixing.py
 
 The published Sudoku model mixes 81 cells and 16 prefix positions: (B, 512, 97) by (97, 1024),
-gated, and (B, 512, 512) back to 97. Variants run interleaved in one process; figures are ratios to
-INT8 at K = 97, medians with the quartiles of rounds. Prints Markdown.
+gated, and (B, 512, 512) back to 97. Only these products are timed. Variants run interleaved in one
+process; figures are ratios to INT8 at K = 97, medians with the quartiles of rounds. Prints
+Markdown.
 """
 
 from __future__ import annotations
 
 import time
+
+from lib.extras import require_bench_extra
+
+require_bench_extra("onnx")
 
 import click
 import numpy as np
@@ -18,9 +23,11 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-CHANNELS, INNER = 512, 512
+CHANNELS = 512
+INNER = 512
+BASELINE = "INT8, K = 97"
 VARIANTS = {
-    "INT8, K = 97": (97, True),
+    BASELINE: (97, True),
     "INT8, padded to 112": (112, True),
     "INT8, padded to 128": (128, True),
     "float32, K = 97": (97, False),
@@ -28,7 +35,15 @@ VARIANTS = {
 
 
 def network(width: int, quantized: bool) -> bytes:
-    """gate_up, gating without the activation, down; one range a layer."""
+    """Build gate_up, gating without the activation, and down, with per-tensor (static) ranges.
+
+    Args:
+        width: K, the number of positions that are mixed.
+        quantized: INT8 with Q/DQ nodes; otherwise float32.
+
+    Returns:
+        The serialized ONNX model.
+    """
     rng = np.random.default_rng(0)
     constants = {
         "s": np.float32(4 / 127),
@@ -58,7 +73,7 @@ def network(width: int, quantized: bool) -> bytes:
     nodes.append(helper.make_node("Split", [gated, "half"], ["g", "u"], axis=-1))
     nodes.append(helper.make_node("Mul", ["g", "u"], ["h"]))
     output = product("h", "down", INNER, width)
-    shape = ["B", CHANNELS, width]
+    shape: list[str | int | None] = ["B", CHANNELS, width]
     graph = helper.make_graph(
         nodes,
         "mlp_t",
@@ -72,12 +87,13 @@ def network(width: int, quantized: bool) -> bytes:
 
 
 @click.command(help=__doc__)
-@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True)
+@click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Slots.")
 @click.option("--rounds", type=click.IntRange(min=3), default=40, show_default=True)
 @click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
 def main(batch: int, rounds: int, threads: int) -> None:
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.log_severity_level = threads, 3
+    options.intra_op_num_threads = threads
+    options.log_severity_level = 3
     runs = {}
     for name, (width, quantized) in VARIANTS.items():
         session = onnxruntime.InferenceSession(network(width, quantized), options)
@@ -87,17 +103,17 @@ def main(batch: int, rounds: int, threads: int) -> None:
     seconds: dict[str, list[float]] = {name: [] for name in VARIANTS}
     for _ in range(rounds):
         for name, (session, x) in runs.items():
-            began = time.perf_counter()
+            start = time.perf_counter()
             for _ in range(5):
                 session.run(None, {"x": x})
-            seconds[name].append(time.perf_counter() - began)
-    first = np.array(seconds["INT8, K = 97"])
+            seconds[name].append(time.perf_counter() - start)
+    baseline = np.array(seconds[BASELINE])
     click.echo(
         f"onnxruntime {onnxruntime.__version__}, onnx {onnx.__version__}, {threads} threads, "
         f"batch {batch}\n\n| variant | time / INT8 at K = 97 | quartiles |\n|---|---|---|"
     )
     for name, values in seconds.items():
-        ratios: NDArray[np.float64] = np.array(values) / first
+        ratios: NDArray[np.float64] = np.array(values) / baseline
         low, middle, high = np.quantile(ratios, (0.25, 0.5, 0.75))
         click.echo(f"| {name} | {middle:.2f} | {low:.2f} … {high:.2f} |")
 

@@ -98,14 +98,16 @@ def load_checkpoint(
     model = TinyRecursiveModel(config).eval().requires_grad_(False)
     table = state.pop(_TABLE, None)
     model.load_state_dict({name: value.float() for name, value in state.items()})
+    puzzle_embeddings = None if table is None else table.float().numpy()
     ema = settings.values.get("ema")
+    averaged = ema if isinstance(ema, bool) else None
     return Checkpoint(
         path=weights_path,
         sha256=hash_file(weights_path),
         config=config,
         model=model,
-        puzzle_embeddings=None if table is None else table.float().numpy(),
-        averaged=ema if isinstance(ema, bool) else None,
+        puzzle_embeddings=puzzle_embeddings,
+        averaged=averaged,
         weight_type=str(state[_SENTINEL].dtype).removeprefix("torch."),
     )
 

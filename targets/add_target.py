@@ -17,7 +17,7 @@ from trm_edge.manifest import FloatLayer, Manifest, TargetRecord
 from trm_edge.profile import Precision, TargetProfile
 from trm_edge.progress import Track, silent
 from trm_edge.targets.reference_graph import write_reference_graph
-from trm_edge.targets.request import qtype_of
+from trm_edge.targets.request import qtype_of, require_targets
 from trm_edge.targets.simulation import TargetSimulator
 from trm_edge.targets.target_graphs import GraphInputs
 from trm_edge.targets.target_record import HEADS, step_path, write_target
@@ -41,7 +41,7 @@ def add_targets(
     Args:
         bundle: the opened bundle, which is replaced as a whole.
         checkpoint: the checkpoint that the bundle was made from.
-        profiles: the targets to add, with distinct names.
+        profiles: the targets to add.
         force: replace targets that the bundle has already, and what was built from them.
         track: reports long steps.
 
@@ -52,14 +52,13 @@ def add_targets(
         BundleError: the bundle's targets do not share one precision.
         CalibrationError: the bundle was fine-tuned, or its calibration lacks what a target needs.
         CheckpointError: the checkpoint is another one.
-        ConfigError: a target does not have the bundle's precision.
+        ConfigError: a target does not have the bundle's precision, or two share a name.
         ExportError: a graph does not compute what the checkpoint computes, or cannot be made.
         OutputError: the bundle's folder cannot be written.
         OutputExistsError: the bundle has a target of that name, and ``force`` is not set.
     """
     precision = bundle_precision(bundle)
-    for profile in profiles:
-        profile.require(precision)
+    require_targets(profiles, precision)
     _check_names(bundle, profiles, force=force)
     _check_checkpoint(bundle, checkpoint)
     _check_calibration(bundle, precision, profiles)
@@ -129,7 +128,8 @@ def _check_calibration(
         return
     names = list(bundle.manifest.targets)
     names += [profile.name for profile in profiles if profile.name not in names]
-    remedy = f"Export again for all targets: {' '.join(f'--target {name}' for name in names)}."
+    options = " ".join(f"--target {name}" for name in names)
+    remedy = f"Export again for all targets, with {options}."
     record = bundle.calibration()
     if record is None:
         raise CalibrationError(f"{bundle.path} has no {CALIBRATION} to reuse. {remedy}")
@@ -168,7 +168,7 @@ def _graph_inputs(
     layers = dict(saved.calibration.layers)
     for float_layer in float_layers:
         if float_layer.layer not in HEADS:  # heads are never calibrated
-            del layers[float_layer.layer]
+            layers.pop(float_layer.layer, None)
     return GraphInputs(saved.calibration.model, precision, qtype, layers)
 
 
@@ -182,8 +182,7 @@ def _copy(bundle: Bundle, writer: BundleWriter, profiles: Sequence[TargetProfile
     for profile in profiles:
         replaced = bundle.manifest.targets.get(profile.name)
         if replaced is not None:
-            folder = PurePosixPath(replaced.step).parent
-            shutil.rmtree(writer.folder / folder)
+            shutil.rmtree(writer.folder / PurePosixPath(replaced.step).parts[0])
 
 
 def _manifest(

@@ -1,4 +1,4 @@
-"""The quantizing part of an export: calibrate or reuse, fine-tune, hold the accuracy."""
+"""The quantizing part of an export: calibrate or reuse, fine-tune, keep the limit of accuracy."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from trm_edge import records
-from trm_edge.calibration.accuracy_control import control_accuracy
+from trm_edge.calibration.accuracy_control import ControlledAccuracy, control_accuracy
 from trm_edge.calibration.cache import SavedCalibration, read_calibration
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.layers import LayerQuantization
@@ -29,17 +29,24 @@ from trm_edge.targets.request import ExportRequest
 
 logger = logging.getLogger(__name__)
 
-SENSITIVITY_PUZZLES = 32  # that layers are ranked on where a limit does not ask for it
+SENSITIVITY_PUZZLES = 32  # to rank layers on, where no limit of accuracy asks for a ranking
 
 
 @dataclass(frozen=True)
 class QuantizedStep:
-    """What quantization ends in."""
+    """The result of quantization.
+
+    Args:
+        saved: the calibration, as ``calibration.json`` holds it.
+        layers: quantization by layer name, without the layers that were returned to float.
+        float_layers: the layers that were returned to float; the heads are never quantized.
+        sensitivity: content of ``sensitivity.json``, or None where the layers were not ranked.
+    """
 
     saved: SavedCalibration
-    layers: Mapping[str, LayerQuantization]  # without those that were returned to float
-    float_layers: tuple[FloatLayer, ...]  # of the network; the heads are never quantized
-    sensitivity: str | None = None  # ``sensitivity.json``, where the layers were ranked
+    layers: Mapping[str, LayerQuantization]
+    float_layers: tuple[FloatLayer, ...]
+    sensitivity: str | None = None
 
 
 def quantized_step(
@@ -53,125 +60,161 @@ def quantized_step(
     """Quantize the request's checkpoint.
 
     Args:
+        request: checkpoint, recipe, limits and data.
+        qtype: quantized element type.
+        held_out: puzzles to measure accuracy on.
         reference: the float32 answers to the held-out puzzles.
+        track: reports long steps.
 
     Raises:
-        CalibrationError: nothing to calibrate on, a saved calibration that does not fit, or an
-            accuracy limit that cannot be met.
+        CalibrationError: there is nothing to calibrate on, a saved calibration does not fit, or a
+            limit of accuracy cannot be met.
+        PuzzleError: a line of the puzzles is not a puzzle.
     """
     recipe = request.calibration_recipe(qtype)
-    chosen = calibration_puzzles(
+    puzzle_set = calibration_puzzles(
         request.task, request.calibration, request.dataset, held_out, recipe.puzzles
     )
     with _warnings_logged():
-        chosen.warn_where_weak()
+        puzzle_set.warn_where_weak()
         if request.qat_steps:
-            saved = _fine_tuned(request, qtype, held_out, chosen, track)
+            saved = _fine_tune(request, qtype, held_out, puzzle_set, track)
         else:
-            saved = _calibration(request, qtype, chosen, track)
+            saved = _calibrate(request, qtype, puzzle_set, track)
     layers = dict(saved.calibration.layers)
     if request.max_drop is None and not request.sensitivity:
         return QuantizedStep(saved, layers, ())
     runner = QuantizedRunner(saved.calibration, request.checkpoint.puzzle_embeddings)
     if request.max_drop is None:
-        return QuantizedStep(saved, layers, (), _sensitivity(runner, chosen, track))
-    settled = control_accuracy(
-        runner, reference, held_out.entries, chosen.entries, request.max_drop, track
+        return QuantizedStep(saved, layers, (), _sensitivity(runner, puzzle_set, track))
+    controlled = control_accuracy(
+        runner, reference, held_out.entries, puzzle_set.entries, request.max_drop, track
     )
-    float_layers = []
-    for layer in settled.returned:
-        del layers[layer.layer]
-        float_layers.append(
-            FloatLayer(
-                layer.layer,
-                f"alone it moves the carry by {layer.first_step:.4f} at the first step and "
-                f"{layer.last_step:.4f} at the last (1 - cosine); returned to float to lose at "
-                f"most {request.max_drop:g} points",
-            )
-        )
-    report = settled.report
-    logger.info(
-        f"{report.worst_drop:+.2f} points of exact match are lost, at most "
-        f"{report.drop_bound:.2f} by its 95 % interval, on {report.puzzles} held-out puzzles; "
-        f"{len(float_layers)} of {len(saved.calibration.layers)} layers stay in float"
-    )
+    float_layers = _returned_layers(controlled, request.max_drop)
+    for float_layer in float_layers:
+        del layers[float_layer.layer]
+    _log_controlled(controlled, len(saved.calibration.layers))
     sensitivity = None
-    if settled.ranking:
-        sensitivity = _to_json(settled.ranking, len(chosen.entries))
+    if controlled.ranking:
+        sensitivity = _encode(controlled.ranking, len(puzzle_set.entries))
     elif request.sensitivity:
-        sensitivity = _sensitivity(runner, chosen, track)
-    return QuantizedStep(saved, layers, tuple(float_layers), sensitivity)
+        sensitivity = _sensitivity(runner, puzzle_set, track)
+    return QuantizedStep(saved, layers, float_layers, sensitivity)
 
 
-def _sensitivity(runner: QuantizedRunner, chosen: PuzzleSet, track: Track) -> str:
-    """Rank the layers on some of the calibration puzzles."""
-    entries = chosen.entries[:SENSITIVITY_PUZZLES]
-    return _to_json(rank_layers(runner, entries, track), len(entries))
+def _returned_layers(controlled: ControlledAccuracy, max_drop: float) -> tuple[FloatLayer, ...]:
+    float_layers = []
+    for layer in controlled.returned:
+        reason = (
+            f"alone it moves the carry by {layer.first_step:.4f} at the first step and "
+            f"{layer.last_step:.4f} at the last (1 - cosine); returned to float to lose at most "
+            f"{max_drop:g} points"
+        )
+        float_layers.append(FloatLayer(layer.layer, reason))
+    return tuple(float_layers)
 
 
-def _to_json(ranking: Sequence[LayerSensitivity], puzzles: int) -> str:
+def _log_controlled(controlled: ControlledAccuracy, layers: int) -> None:
+    report = controlled.report
+    logger.info(
+        "exact match changes by %+.2f points, at most %.2f are lost by the 95 %% interval, on %d "
+        "held-out puzzles; %d of %d layers stay in float",
+        -report.worst_drop,
+        report.drop_bound,
+        report.puzzles,
+        len(controlled.returned),
+        layers,
+    )
+
+
+def _sensitivity(runner: QuantizedRunner, puzzle_set: PuzzleSet, track: Track) -> str:
+    """Rank the layers on the first calibration puzzles."""
+    entries = puzzle_set.entries[:SENSITIVITY_PUZZLES]
+    return _encode(rank_layers(runner, entries, track), len(entries))
+
+
+def _encode(ranking: Sequence[LayerSensitivity], puzzles: int) -> str:
     return records.encode(LayerRanking(puzzles, tuple(ranking)), layer_ranking.FORMAT)
 
 
-def _calibration(
-    request: ExportRequest, qtype: QType, chosen: PuzzleSet, track: Track
+def _calibrate(
+    request: ExportRequest, qtype: QType, puzzle_set: PuzzleSet, track: Track
 ) -> SavedCalibration:
-    checkpoint, cache = request.checkpoint, request.calibration_cache
+    """Calibrate, or reuse the request's saved calibration."""
+    checkpoint = request.checkpoint
+    cache = request.calibration_cache
     recipe = request.calibration_recipe(qtype)
     if cache is not None and cache.is_file():
         saved = read_calibration(cache, checkpoint.model, checkpoint.sha256, qtype, recipe)
-        logger.info(f"calibration taken from {cache} ({saved.source})")
+        logger.info("calibration read from %s (%s)", cache, saved.source)
         return saved
-    ready = calibrate(
-        checkpoint.model, checkpoint.puzzle_embeddings, chosen.puzzles, qtype, recipe, track
+    calibration = calibrate(
+        checkpoint.model, checkpoint.puzzle_embeddings, puzzle_set.puzzles, qtype, recipe, track
     )
-    saved = SavedCalibration(ready, checkpoint.sha256, chosen.source)
-    seen = ready.coverage
-    logger.info(f"calibrated on {seen.carries} carries of {seen.puzzles} puzzles ({chosen.source})")
+    saved = SavedCalibration(calibration, checkpoint.sha256, puzzle_set.source)
+    coverage = calibration.coverage
+    logger.info(
+        "calibrated on %d carries of %d puzzles (%s)",
+        coverage.carries,
+        coverage.puzzles,
+        puzzle_set.source,
+    )
     if cache is not None:
         write_text(cache, saved.to_json())
-        logger.info(f"calibration kept in {cache}")
+        logger.info("calibration written to %s", cache)
     return saved
 
 
-def _fine_tuned(
+def _fine_tune(
     request: ExportRequest,
     qtype: QType,
     held_out: PuzzleSet,
-    chosen: PuzzleSet,
+    puzzle_set: PuzzleSet,
     track: Track,
 ) -> SavedCalibration:
-    """Calibrate, fine-tune on every puzzle there is, and calibrate what came out of it."""
-    checkpoint, recipe = request.checkpoint, request.calibration_recipe(qtype)
+    """Calibrate, fine-tune on all available puzzles, and calibrate the fine-tuned model."""
+    checkpoint = request.checkpoint
+    recipe = request.calibration_recipe(qtype)
     table = checkpoint.puzzle_embeddings
-    how = FinetuneRecipe(request.qat_steps)
-    lessons = calibration_puzzles(request.task, request.calibration, request.dataset, held_out)
-    ready = calibrate(checkpoint.model, table, chosen.puzzles, qtype, recipe, track)
+    finetune_recipe = FinetuneRecipe(request.qat_steps)
+    training_set = calibration_puzzles(request.task, request.calibration, request.dataset, held_out)
+    calibration = calibrate(checkpoint.model, table, puzzle_set.puzzles, qtype, recipe, track)
     state = request.qat_state
     if state is not None and state.exists():
-        logger.info(f"going on with the fine-tuning in {state}")
+        logger.info("continuing the fine-tuning in %s", state)
     model = finetune(
-        ready.model, table, lessons.entries, qtype, recipe, how, state=state, track=track
+        calibration.model,
+        table,
+        training_set.entries,
+        qtype,
+        recipe,
+        finetune_recipe,
+        state=state,
+        track=track,
     )
     logger.info(
-        f"fine-tuned for {how.steps} steps on {len(lessons.entries)} puzzles ({lessons.source})"
+        "fine-tuned for %d steps on %d puzzles (%s)",
+        finetune_recipe.steps,
+        len(training_set.entries),
+        training_set.source,
     )
-    again = calibrate(model, table, chosen.puzzles, qtype, recipe, track)
-    return SavedCalibration(again, checkpoint.sha256, chosen.source, how)
+    tuned = calibrate(model, table, puzzle_set.puzzles, qtype, recipe, track)
+    return SavedCalibration(tuned, checkpoint.sha256, puzzle_set.source, finetune_recipe)
 
 
 @contextmanager
 def _warnings_logged() -> Iterator[None]:
-    """Warnings of calibration go to the caller as lines, each once."""
+    """Log calibration warnings, each once; pass other warnings on."""
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", CalibrationWarning)
         yield
-    for text in dict.fromkeys(
-        str(warning.message) for warning in caught if warning.category is CalibrationWarning
-    ):
-        logger.warning("%s", text)
+    logged = set()
     for warning in caught:
+        message = str(warning.message)
         if warning.category is not CalibrationWarning:
             warnings.warn_explicit(
                 warning.message, warning.category, warning.filename, warning.lineno
             )
+        elif message not in logged:
+            logged.add(message)
+            logger.warning("%s", message)

@@ -59,6 +59,26 @@ def require_quantized(precision: Precision, options: Sequence[str]) -> None:
         )
 
 
+def require_targets(targets: Sequence[TargetProfile], precision: Precision) -> None:
+    """Refuse targets that share a name or do not have the precision.
+
+    Args:
+        targets: profiles to export for.
+        precision: of the export.
+
+    Raises:
+        ConfigError: names the target, and the precisions that it has.
+    """
+    names = [target.name for target in targets]
+    repeated = sorted({name for name in names if names.count(name) > 1})
+    if repeated:
+        raise ConfigError(
+            f"two targets have the same name: {', '.join(repeated)}. Rename one of their files."
+        )
+    for target in targets:
+        target.require(precision)
+
+
 def default_recipe(
     precision: Precision, qtype: QType, targets: Sequence[TargetProfile]
 ) -> CalibrationRecipe:
@@ -145,14 +165,7 @@ class ExportRequest:
     def _check_targets(self) -> None:
         if not self.targets:
             raise ConfigError("targets (--target) must name at least one target, but is empty.")
-        names = [target.name for target in self.targets]
-        repeated = sorted({name for name in names if names.count(name) > 1})
-        if repeated:
-            raise ConfigError(
-                f"two targets have the same name: {', '.join(repeated)}. Rename one of their files."
-            )
-        for target in self.targets:
-            target.require(self.precision)
+        require_targets(self.targets, self.precision)
 
     def _quantization_options(self) -> list[str]:
         """Options in use that mean nothing without quantization."""

@@ -1,4 +1,4 @@
-"""A bundle as a model repository of Triton Inference Server."""
+"""Write a bundle as a model of a Triton Inference Server model repository."""
 
 from __future__ import annotations
 
@@ -7,12 +7,16 @@ import tempfile
 from pathlib import Path
 
 from trm_edge.bundle import Bundle
-from trm_edge.errors import OutputExistsError
+from trm_edge.errors import OutputError, OutputExistsError
+from trm_edge.files import check_writable
+from trm_edge.profile import TargetProfile
 from trm_edge.targets.profiles import load_profile
 from trm_edge.triton import BUNDLE
 
+_CONFIG_NAME = "config.pbtxt"
+_VERSION = "1"
 _MODEL = """\
-# Written by trm-edge export --triton; the loop is trm_edge.triton's.
+# Written by trm-edge export --triton; the halting loop is in trm_edge.triton.
 from trm_edge.triton import TritonPythonModel
 
 __all__ = ["TritonPythonModel"]
@@ -21,7 +25,7 @@ _CONFIG = """\
 # Written by trm-edge export --triton.
 name: "{name}"
 backend: "python"
-max_batch_size: {most}
+max_batch_size: {slots}
 input [
   {{ name: "tokens" data_type: TYPE_INT32 dims: [ {length} ] }},
   {{ name: "identifier" data_type: TYPE_INT32 dims: [ 1 ] optional: true }}
@@ -33,7 +37,7 @@ output [
 ]
 # Puzzles that arrive within this time share the slots of one loop.
 dynamic_batching {{ max_queue_delay_microseconds: 1000 }}
-instance_group [ {{ count: 1 kind: {kind} }} ]
+instance_group [ {{ count: 1 kind: {instance_kind} }} ]
 parameters {{ key: "target" value {{ string_value: "{target}" }} }}
 parameters {{ key: "slots" value {{ string_value: "{slots}" }} }}
 parameters {{ key: "threads" value {{ string_value: "0" }} }}
@@ -46,54 +50,79 @@ def write_triton_repository(
     """Add a model to a model repository, whole or not at all.
 
     Args:
-        folder: of the repository; made where it is missing, other models in it are left alone.
-        target: which of the bundle's targets to serve.
+        bundle: the bundle to serve, which is copied.
+        folder: of the repository; created where it is missing, its other models stay as they are.
+        target: name of the target to serve; by default as in ``Bundle.target``.
+        force: replace a model of the same name that trm-edge wrote.
 
     Returns:
         The model's folder.
 
     Raises:
+        BundleError: the bundle has no such target, or has several and none is named.
+        ConfigError: the bundle does not hold the target's profile, and none is bundled.
+        OutputError: the repository cannot be written.
         OutputExistsError: the repository has a model of that name.
     """
-    name, _ = bundle.target(target)
-    profile = load_profile(name)
-    model = folder / f"trm_{bundle.manifest.task}"
+    name, record = bundle.target(target)
+    profile = record.profile or load_profile(name)
     check_triton_output(folder, bundle.manifest.task, force=force)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(prefix=f".{model.name}.", dir=folder) as temporary:
-        made = Path(temporary) / model.name
-        version = made / "1"
-        version.mkdir(parents=True)
-        config = _CONFIG.format(
-            name=model.name,
-            most=profile.batch[2],
-            length=bundle.config.seq_len,
-            kind="KIND_CPU" if profile.engine == "onnxruntime" else "KIND_GPU",
-            target=name,
-            slots=profile.batch[2],
-        )
-        (made / "config.pbtxt").write_text(config, encoding="utf-8")
-        (version / "model.py").write_text(_MODEL, encoding="utf-8")
-        shutil.copytree(bundle.path, version / BUNDLE)
-        if model.exists():
-            model.rename(Path(temporary) / "previous")
-        made.rename(model)
+    model = _model_folder(folder, bundle.manifest.task)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{model.name}.", dir=folder) as temporary:
+            _write_model(Path(temporary) / model.name, bundle, name, profile)
+            if model.exists():
+                model.rename(Path(temporary) / "previous")
+            (Path(temporary) / model.name).rename(model)
+    except OSError as error:
+        raise OutputError(
+            f"cannot write {model}: {error.strerror or error}. Choose another --triton."
+        ) from error
     return model
 
 
 def check_triton_output(folder: Path, task: str, *, force: bool) -> None:
-    """Refuse to replace a model, unless asked to.
+    """Refuse a model that cannot be written, before any work is done for it.
+
+    Args:
+        folder: of the repository.
+        task: name of the bundle's task, which names the model.
+        force: replace a model of the same name that trm-edge wrote.
 
     Raises:
-        OutputExistsError: says what is there.
+        OutputError: the repository cannot be written.
+        OutputExistsError: the model exists and is not to be replaced.
     """
-    model = folder / f"trm_{task}"
+    model = _model_folder(folder, task)
     if model.exists() and not force:
         raise OutputExistsError(
             f"{model} exists already. Pass --force to replace it, or another --triton."
         )
-    if model.exists() and not (model / "1" / BUNDLE).is_dir():
+    if model.exists() and not (model / _VERSION / BUNDLE).is_dir():
         raise OutputExistsError(
             f"{model} was not written by trm-edge, so --force does not replace it. Pass another "
             "--triton."
         )
+    check_writable(model / _CONFIG_NAME)
+
+
+def _model_folder(folder: Path, task: str) -> Path:
+    return folder / f"trm_{task}"
+
+
+def _write_model(model: Path, bundle: Bundle, target: str, profile: TargetProfile) -> None:
+    version = model / _VERSION
+    version.mkdir(parents=True)
+    instance_kind = "KIND_CPU" if profile.engine == "onnxruntime" else "KIND_GPU"
+    _, _, most_slots = profile.batch
+    config = _CONFIG.format(
+        name=model.name,
+        slots=most_slots,
+        length=bundle.config.seq_len,
+        instance_kind=instance_kind,
+        target=target,
+    )
+    (model / _CONFIG_NAME).write_text(config, encoding="utf-8")
+    (version / "model.py").write_text(_MODEL, encoding="utf-8")
+    shutil.copytree(bundle.path, version / BUNDLE)

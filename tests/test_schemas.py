@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.cli.test_commands import run
+from tests.cli.commands import run
 from trm_edge import records
 from trm_edge.bundle import CALIBRATION, MANIFEST
 from trm_edge.errors import ConfigError
@@ -83,7 +83,7 @@ def test_other_content_is_refused(change: dict[str, Any]) -> None:
 
 
 def test_an_unknown_record() -> None:
-    with pytest.raises(ConfigError, match="no record 'chess'; the records are bench, bundle"):
+    with pytest.raises(ConfigError, match="no record 'chess'; the records are baseline, bench"):
         load_schema("chess")
 
 

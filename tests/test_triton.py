@@ -1,4 +1,4 @@
-"""The model that Triton's Python backend loads, on a stand-in for the backend's own module."""
+"""The model that Triton's Python backend loads, with a fake of the backend's own module."""
 
 from __future__ import annotations
 
@@ -25,7 +25,8 @@ SCHEMA = Path(__file__).parent / "data/triton_model_config.binpb"
 
 class Tensor:
     def __init__(self, name: str, values: Any) -> None:
-        self.name, self.values = name, values
+        self.name = name
+        self.values = values
 
     def as_numpy(self) -> Any:
         return self.values
@@ -48,7 +49,7 @@ def request(**tensors: Any) -> dict[str, Tensor]:
 
 
 def parsed(path: Path) -> Any:
-    """By Triton's own schema; anything that it does not have is an error."""
+    """Parse with Triton's own schema, which refuses unknown keys."""
     from google.protobuf import (
         descriptor_pb2,
         descriptor_pool,
@@ -67,7 +68,7 @@ def parsed(path: Path) -> Any:
 @pytest.mark.parametrize(
     "line", ["max_batch: 4", 'name: "two" name: "names"', "input [ {dims: x} ]"]
 )
-def test_the_schema_refuses_what_it_does_not_have(tmp_path: Path, line: str) -> None:
+def test_the_schema_refuses_unknown_keys(tmp_path: Path, line: str) -> None:
     from google.protobuf.text_format import ParseError
 
     (tmp_path / "config.pbtxt").write_text(line)
@@ -75,7 +76,7 @@ def test_the_schema_refuses_what_it_does_not_have(tmp_path: Path, line: str) -> 
         parsed(tmp_path / "config.pbtxt")
 
 
-def test_the_configuration_keeps_tritons_schema(toy_bundle: Path, tmp_path: Path) -> None:
+def test_the_configuration_follows_tritons_schema(toy_bundle: Path, tmp_path: Path) -> None:
     bundle = Bundle.open(toy_bundle)
     model = write_triton_repository(bundle, tmp_path / "repository")
     config = parsed(model / "config.pbtxt")
@@ -95,11 +96,11 @@ def test_the_configuration_keeps_tritons_schema(toy_bundle: Path, tmp_path: Path
 @pytest.mark.usefixtures("backend_utils")
 def test_requests_share_a_loop_and_fail_alone(toy_bundle: Path, tmp_path: Path) -> None:
     model_folder = write_triton_repository(Bundle.open(toy_bundle), tmp_path)
-    found = importlib.util.spec_from_file_location("served", model_folder / "1/model.py")
-    assert found is not None
-    assert found.loader is not None
-    module = importlib.util.module_from_spec(found)
-    found.loader.exec_module(module)
+    spec = importlib.util.spec_from_file_location("served", model_folder / "1/model.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
     model = module.TritonPythonModel()
     model.initialize(
         {
@@ -110,25 +111,29 @@ def test_requests_share_a_loop_and_fail_alone(toy_bundle: Path, tmp_path: Path) 
     )
     bundle = Bundle.open(toy_bundle)
     tokens = toy_tokens(bundle.config, 5)
-    answers = model.execute(
+    responses = model.execute(
         [
             request(tokens=tokens[:2], identifier=np.array([[0], [1]], np.int32)),
             request(tokens=tokens[:1] + 1000),
             request(tokens=tokens[2:, :-1]),
             request(tokens=tokens[2:]),
+            request(tokens=tokens[:2], identifier=np.array([[0]], np.int32)),
         ]
     )
     model.finalize()
-    assert "token ids must lie in" in answers[1].error
-    assert "tokens must have shape" in answers[2].error
-    puzzles = [Puzzle(row, int(k == 1)) for k, row in enumerate(tokens)]
+    assert "token ids must lie in" in responses[1].error
+    assert "tokens must have shape" in responses[2].error
+    assert "one value per puzzle, 2, but got 1" in responses[4].error
+    puzzles = [Puzzle(row, int(index == 1)) for index, row in enumerate(tokens)]
     with Solver(bundle.backend(), bundle.puzzle_embeddings(), batch=5) as solver:
         expected = list(solver.solve(puzzles, ordered=True))
-    for answer, part in ((answers[0], expected[:2]), (answers[3], expected[2:])):
-        assert answer.error is None
-        np.testing.assert_array_equal(answer.answer, [one.answer for one in part])
-        np.testing.assert_array_equal(answer.steps, [[one.steps] for one in part])
-        assert answer.confidence.dtype == np.float32
+    for response, solutions in ((responses[0], expected[:2]), (responses[3], expected[2:])):
+        assert response.error is None
+        answers = [solution.answer for solution in solutions]
+        steps = [[solution.steps] for solution in solutions]
+        np.testing.assert_array_equal(response.answer, answers)
+        np.testing.assert_array_equal(response.steps, steps)
+        assert response.confidence.dtype == np.float32
 
 
 def test_a_model_is_replaced_only_on_request(toy_bundle: Path, tmp_path: Path) -> None:

@@ -54,15 +54,21 @@ VARIANTS: dict[str, ModelConfig] = {
 
 
 def toy_model(config: ModelConfig, seed: int = 0, scale: float = 0.6) -> TinyRecursiveModel:
-    """Random weights, shrunk until trajectories contract (a plain random recursion is chaotic)."""
+    """Random weights, scaled down until trajectories contract (a random recursion is chaotic).
+
+    Args:
+        config: the model's configuration.
+        seed: of the weights.
+        scale: factor on the network's weights.
+    """
     generator = torch.Generator().manual_seed(seed)
     model = TinyRecursiveModel(config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             fan_in = parameter.shape[-1]
             noise = torch.randn(parameter.shape, generator=generator)
-            shrink = scale if name.startswith("L_level") else 1.0
-            parameter.copy_(noise * shrink * fan_in**-0.5)
+            factor = scale if name.startswith("L_level") else 1.0
+            parameter.copy_(noise * factor * fan_in**-0.5)
         # Decisions that differ from puzzle to puzzle and from step to step.
         model.q_head.weight *= 4
         model.q_head.bias.zero_()
@@ -72,6 +78,12 @@ def toy_model(config: ModelConfig, seed: int = 0, scale: float = 0.6) -> TinyRec
 
 
 def toy_table(config: ModelConfig, seed: int = 0) -> NDArray[np.float32] | None:
+    """Random puzzle-embedding table (N, E), or None where the model has none.
+
+    Args:
+        config: the model's configuration.
+        seed: of the values.
+    """
     if not config.puzzle_emb_ndim:
         return None
     rng = np.random.default_rng(seed)
@@ -80,36 +92,49 @@ def toy_table(config: ModelConfig, seed: int = 0) -> NDArray[np.float32] | None:
 
 
 def toy_tokens(config: ModelConfig, count: int, seed: int = 0) -> NDArray[np.int32]:
+    """Random puzzles, (count, L) token ids.
+
+    Args:
+        config: the model's configuration.
+        count: number of puzzles.
+        seed: of the tokens.
+    """
     rng = np.random.default_rng(seed)
     return rng.integers(0, config.vocab_size, (count, config.seq_len), dtype=np.int32)
 
 
+_ARCH_KEYS = (
+    "H_cycles",
+    "L_cycles",
+    "L_layers",
+    "expansion",
+    "halt_max_steps",
+    "hidden_size",
+    "mlp_t",
+    "no_ACT_continue",
+    "num_heads",
+    "pos_encodings",
+    "puzzle_emb_len",
+    "puzzle_emb_ndim",
+)
+
+
 def arch_settings(config: ModelConfig) -> dict[str, object]:
-    """`arch` of all_config.yaml as the published trainer writes it."""
-    return {
+    """`arch` of all_config.yaml as the published trainer writes it.
+
+    Args:
+        config: the model's configuration.
+    """
+    settings: dict[str, object] = {
         "name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1",
         "loss": {"loss_type": "stablemax_cross_entropy", "name": "losses@ACTLossHead"},
         "H_layers": 0,
         "halt_exploration_prob": 0.1,
         "forward_dtype": "float32",
-        **{
-            key: getattr(config, key)
-            for key in (
-                "H_cycles",
-                "L_cycles",
-                "L_layers",
-                "expansion",
-                "halt_max_steps",
-                "hidden_size",
-                "mlp_t",
-                "no_ACT_continue",
-                "num_heads",
-                "pos_encodings",
-                "puzzle_emb_len",
-                "puzzle_emb_ndim",
-            )
-        },
     }
+    for key in _ARCH_KEYS:
+        settings[key] = getattr(config, key)
+    return settings
 
 
 def write_run(
@@ -121,9 +146,22 @@ def write_run(
     step: int = 10,
     seed: int = 0,
 ) -> Path:
-    """A run's folder in the published trainer's format; returns the weight file."""
+    """Write a run's folder in the published trainer's format.
+
+    Args:
+        folder: of the run; created where it is missing.
+        config: the model's configuration.
+        prefix: of the keys in the state_dict.
+        dtype: of the weights in the file.
+        step: number in the file's name.
+        seed: of the weights.
+
+    Returns:
+        The weight file.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    model, table = toy_model(config, seed), toy_table(config, seed)
+    model = toy_model(config, seed)
+    table = toy_table(config, seed)
     state = {prefix + name: value.to(dtype) for name, value in model.state_dict().items()}
     for name in ("H_init", "L_init"):
         state[prefix + name] = state[prefix + name].bfloat16()

@@ -1,189 +1,278 @@
-"""A target of a bundle becomes an engine beside its step graph."""
+"""Build the engine of a bundle's target, beside its step graph; runs on the device."""
 
 from __future__ import annotations
 
 import hashlib
 import logging
-from collections.abc import Callable
+import re
 from dataclasses import replace
+from pathlib import Path
 
+from trm_edge.backends.environment import Environment
 from trm_edge.bundle import Bundle
-from trm_edge.engines.builder import BuildOptions, build_engine, layer_information
+from trm_edge.engines.builder import BuildOptions, BuiltEngine, build_engine, layer_information
 from trm_edge.engines.compiler import Compiler, CompilerName
-from trm_edge.engines.driver import DriverState, Gpu, probe
-from trm_edge.engines.record import (
-    ENGINE,
-    LAYERS,
-    LOG,
-    RECORD,
-    TIMING_CACHE,
-    EngineRecord,
-)
+from trm_edge.engines.driver import DriverState
+from trm_edge.engines.record import ENGINE, LAYERS, LOG, RECORD, TIMING_CACHE, EngineRecord
+from trm_edge.engines.shapes import batch_shape
 from trm_edge.errors import EngineError
-from trm_edge.files import write_bytes, write_text
-from trm_edge.profile import TargetProfile
+from trm_edge.files import check_writable, write_bytes, write_text
+from trm_edge.manifest import TargetRecord
+from trm_edge.profile import TargetProfile, shipped_profile
 from trm_edge.step import step_inputs
-from trm_edge.targets.profiles import load_profile
 
 logger = logging.getLogger(__name__)
 
-FP8_SINCE = (8, 9)  # compute capability
+OLDEST_FP8 = (8, 9)  # compute capability
 
 
 def build_target(
     bundle: Bundle,
-    profile: TargetProfile,
+    name: str,
     compiler_name: CompilerName,
     *,
     compute_capability: str | None = None,
     batch: tuple[int, int, int] | None = None,
     optimization_level: int | None = None,
-    probe_driver: Callable[[], DriverState] = probe,
-    make_compiler: Callable[[CompilerName], Compiler] = Compiler,
+    environment: Environment | None = None,
 ) -> EngineRecord:
-    """Compile a target's step graph; the engine, its record, log and timing cache come beside it.
+    """Compile a target's step graph; writes engine, record, log and timing cache beside it.
 
     Args:
-        compute_capability: to compile for with TensorRT-RTX; that of the GPU here by default, and
-            the profile's where there is none.
-        batch: least, usual and most slots; the profile's by default.
+        bundle: the bundle, which is written to.
+        name: name of the target.
+        compiler_name: the compiler to use.
+        compute_capability: TensorRT-RTX only: what to compile for; by default that of this
+            machine's GPU, or the target's where there is no GPU.
+        batch: minimum, optimum and maximum number of slots; the profile's by default.
+        optimization_level: 0 to 5; the compiler's default where it is None.
+        environment: the machine; this one by default.
+
+    Returns:
+        The record that was written beside the engine.
 
     Raises:
         BundleError: the bundle has no such target.
-        EngineError: there is no GPU and the compiler needs one, the GPU is of another kind than
-            the target's, it lacks the precision, or the compiler fails (its log is kept).
+        OutputError: the bundle's folder is not writable.
+        EngineError: the target needs no engine; there is no GPU and the compiler needs one; the GPU
+            has another compute capability or does not support the precision; or the compiler fails
+            (its log is written).
         MissingExtraError: the compiler is not installed.
     """
-    name, target = bundle.target(profile.name)
+    environment = environment or Environment()
+    name, target = bundle.target(name)
+    profile = profile_of(bundle, name)
     if profile.engine != "tensorrt":
-        raise EngineError(
-            f"{name} needs no engine: its step graph is run by ONNX Runtime as it is."
-        )
-    state = probe_driver()
-    gpu = state.gpus[0] if state.gpus else None
-    capability = _capability(profile, compiler_name, gpu, state, compute_capability)
-    if target.precision == "fp8" and _numbers(capability) < FP8_SINCE:
-        raise EngineError(
-            f"{name} holds an FP8 graph, and compute capability {capability} has no FP8; it begins "
-            f"with {'.'.join(map(str, FP8_SINCE))}. Export with --int8 or --fp16 for it."
-        )
-    compiler = make_compiler(compiler_name)
-    options = BuildOptions.of(profile, None if compiler.needs_gpu else capability)
-    options = replace(options, batch=batch or profile.batch, optimization_level=optimization_level)
+        raise EngineError(f"{name} needs no engine: ONNX Runtime runs its step graph.")
+    state = environment.probe_driver()
+    capability = _capability(profile, compiler_name, state, compute_capability)
+    _check_precision(name, target, capability)
     graph = bundle.path / target.step
-    folder = graph.parent
-    cache = folder / TIMING_CACHE
-    logger.info(f"{compiler.name} {compiler.version}, compute capability {capability}")
-    try:
-        built = build_engine(
-            graph,
-            bundle.config,
-            target.carry,
-            options,
-            compiler,
-            cache.read_bytes() if cache.exists() else None,
-        )
-    finally:
-        write_text(folder / LOG, str(compiler.log))
-    record = EngineRecord(
-        engine_sha256=hashlib.sha256(built.content).hexdigest(),
-        engine_size=len(built.content),
-        graph_sha256=bundle.manifest.files[target.step].sha256,
-        compiler=compiler.name,
-        compiler_version=compiler.version,
-        gpu=gpu.name if gpu and compiler.needs_gpu else "",
-        compute_capability=capability,
-        driver=state.version if compiler.needs_gpu else "",
-        batch=options.batch,
-        workspace_mb=options.workspace_mb,
+    check_writable(graph.parent / ENGINE)
+    compiler = environment.make_compiler(compiler_name)
+    options = BuildOptions(
+        batch=batch or profile.batch,
+        workspace_mb=profile.workspace_mb,
         optimization_level=optimization_level,
-        seconds=round(built.seconds, 2),
-        warnings=built.warnings,
     )
-    # A kill between these leaves an engine whose hash is not its record's, which is refused.
-    write_bytes(folder / ENGINE, built.content)
-    if built.timing_cache is not None:
-        write_bytes(cache, built.timing_cache)
-    write_text(folder / RECORD, record.to_json())
-    (folder / LAYERS).unlink(missing_ok=True)
-    if gpu is not None:  # without one an engine cannot be opened
-        write_text(folder / LAYERS, layer_information(compiler, built.content))
+    if not compiler.needs_gpu:
+        options = replace(options, compute_capability=capability)
+    logger.info("%s %s, compute capability %s", compiler.name, compiler.version, capability)
+    engine = _compile(bundle, target, options, compiler)
+    record = _record(bundle, target, engine, options, compiler, capability, state)
+    _write(graph.parent, engine, record)
+    if state.gpus:  # without a GPU an engine cannot be opened
+        write_text(graph.parent / LAYERS, layer_information(compiler, engine.content))
     return record
 
 
-def profile_of(bundle: Bundle, target: str | None) -> TargetProfile:
-    """The profile to build for: the one that is named, else the bundle's only one for a GPU.
+def gpu_target(bundle: Bundle, name: str | None = None) -> str:
+    """Find the target to build an engine for.
+
+    Args:
+        bundle: the bundle.
+        name: name of the target; None for the bundle's only target that needs an engine.
+
+    Returns:
+        The target's name.
 
     Raises:
-        ConfigError: there is no such target.
-        EngineError: nothing is named, and the bundle has none or several.
+        BundleError: there is no target of that name.
+        EngineError: no name was given, and no target or several targets need an engine.
     """
-    if target is not None:
-        return load_profile(target)
-    names = [name for name in bundle.manifest.targets if name != "cpu"]
-    if len(names) != 1:
-        has = ", ".join(bundle.manifest.targets)
+    if name is not None:
+        return bundle.target(name)[0]
+    names = [target for target in bundle.manifest.targets if _needs_engine(bundle, target)]
+    if not names:
         raise EngineError(
-            f"{bundle.path} has the targets {has}: "
-            + ("name one with --target." if names else "none needs an engine. Export for a device.")
+            f"no target of {bundle.path} needs an engine; it has "
+            f"{', '.join(bundle.manifest.targets)}. Add one with: trm-edge export --into "
+            f"{bundle.path} --target NAME (trm-edge targets lists the names)."
         )
-    return load_profile(names[0])
+    if len(names) > 1:
+        raise EngineError(
+            f"{bundle.path} has several targets that need an engine: {', '.join(names)}. Choose "
+            "one with --target."
+        )
+    return names[0]
 
 
-def trtexec_line(bundle: Bundle, profile: TargetProfile) -> str:
-    """The command of NVIDIA's own tool that builds the same engine."""
-    _, target = bundle.target(profile.name)
+def profile_of(bundle: Bundle, name: str) -> TargetProfile:
+    """Return the profile that a target was exported for.
+
+    Args:
+        bundle: the bundle.
+        name: name of the target.
+
+    Raises:
+        BundleError: the bundle has no such target.
+        EngineError: the bundle was written before profiles were recorded, and no profile of that
+            name is shipped.
+    """
+    name, target = bundle.target(name)
+    profile = target.profile or shipped_profile(name)
+    if profile is None:
+        raise EngineError(
+            f"{bundle.path} does not say what the target {name} is: an older release of trm-edge "
+            "wrote it. Export it again with this release."
+        )
+    return profile
+
+
+def trtexec_line(bundle: Bundle, name: str) -> str:
+    """Write the command of NVIDIA's ``trtexec`` that builds the same engine.
+
+    Args:
+        bundle: the bundle.
+        name: name of the target.
+
+    Raises:
+        BundleError: the bundle has no such target.
+        EngineError: the target's profile is unknown; see :func:`profile_of`.
+    """
+    name, target = bundle.target(name)
+    profile = profile_of(bundle, name)
     graph = bundle.path / target.step
-    inputs = step_inputs(bundle.config, target.carry)
-    shapes = [
-        ",".join(
-            f"{spec.name}:{'x'.join(str(slots if axis is None else axis) for axis in spec.shape)}"
-            for spec in inputs
-        )
-        for slots in profile.batch
+    parts = [
+        "trtexec",
+        f"--onnx={graph}",
+        f"--saveEngine={graph.parent / ENGINE}",
+        "--stronglyTyped",
+        "--noTF32",
+        f"--memPoolSize=workspace:{profile.workspace_mb}M",
+        f"--timingCacheFile={graph.parent / TIMING_CACHE}",
     ]
-    return " ".join(
-        [
-            f"trtexec --onnx={graph}",
-            f"--saveEngine={graph.parent / ENGINE}",
-            "--stronglyTyped --noTF32",
-            f"--memPoolSize=workspace:{profile.workspace_mb}M",
-            f"--timingCacheFile={graph.parent / TIMING_CACHE}",
-            *(
-                f"--{which}Shapes={shape}"
-                for which, shape in zip(("min", "opt", "max"), shapes, strict=True)
-            ),
-        ]
+    for option, slots in zip(("min", "opt", "max"), profile.batch, strict=True):
+        parts.append(f"--{option}Shapes={_trtexec_shapes(bundle, target, slots)}")
+    return " ".join(parts)
+
+
+def _trtexec_shapes(bundle: Bundle, target: TargetRecord, slots: int) -> str:
+    shapes = []
+    for spec in step_inputs(bundle.config, target.carry):
+        axes = "x".join(map(str, batch_shape(spec, slots)))
+        shapes.append(f"{spec.name}:{axes}")
+    return ",".join(shapes)
+
+
+def _compile(
+    bundle: Bundle, target: TargetRecord, options: BuildOptions, compiler: Compiler
+) -> BuiltEngine:
+    """Compile, and write the log even where that fails."""
+    graph = bundle.path / target.step
+    cache = graph.parent / TIMING_CACHE
+    timing_cache = cache.read_bytes() if cache.exists() else None
+    try:
+        return build_engine(graph, bundle.config, target.carry, options, compiler, timing_cache)
+    finally:
+        write_text(graph.parent / LOG, str(compiler.log))
+
+
+def _record(
+    bundle: Bundle,
+    target: TargetRecord,
+    engine: BuiltEngine,
+    options: BuildOptions,
+    compiler: Compiler,
+    capability: str,
+    state: DriverState,
+) -> EngineRecord:
+    gpu = ""
+    driver = ""
+    if compiler.needs_gpu:
+        gpu = state.gpus[0].name
+        driver = state.version
+    return EngineRecord(
+        engine_sha256=hashlib.sha256(engine.content).hexdigest(),
+        engine_size=len(engine.content),
+        graph_sha256=bundle.manifest.files[target.step].sha256,
+        compiler=compiler.name,
+        compiler_version=compiler.version,
+        gpu=gpu,
+        compute_capability=capability,
+        driver=driver,
+        batch=options.batch,
+        workspace_mb=options.workspace_mb,
+        optimization_level=options.optimization_level,
+        seconds=round(engine.seconds, 2),
+        warnings=engine.warnings,
     )
+
+
+def _write(folder: Path, engine: BuiltEngine, record: EngineRecord) -> None:
+    """Write the engine first: a kill leaves one that its record does not fit, which is refused."""
+    write_bytes(folder / ENGINE, engine.content)
+    if engine.timing_cache is not None:
+        write_bytes(folder / TIMING_CACHE, engine.timing_cache)
+    record.write(folder / RECORD)
+    (folder / LAYERS).unlink(missing_ok=True)
+
+
+def _needs_engine(bundle: Bundle, name: str) -> bool:
+    """Bundles without profiles have one target without an engine, which is called cpu."""
+    profile = bundle.manifest.targets[name].profile
+    if profile is None:
+        return name != "cpu"
+    return profile.engine == "tensorrt"
+
+
+def _check_precision(name: str, target: TargetRecord, capability: str) -> None:
+    numbers = tuple(int(part) for part in capability.split("."))
+    if target.precision == "fp8" and numbers < OLDEST_FP8:
+        raise EngineError(
+            f"{name} has an FP8 step graph, but compute capability {capability} does not support "
+            f"FP8, which needs {'.'.join(map(str, OLDEST_FP8))} or newer. Export with --int8 or "
+            "--fp16 for it."
+        )
 
 
 def _capability(
     profile: TargetProfile,
     compiler: CompilerName,
-    gpu: Gpu | None,
     state: DriverState,
-    asked: str | None,
+    requested: str | None,
 ) -> str:
+    """Find the compute capability to compile for."""
+    if requested is not None and not re.fullmatch(r"\d+\.\d", requested):
+        raise EngineError(f"a compute capability is written like 8.7, but got {requested!r}.")
     if compiler == "tensorrt-rtx":
-        return asked or (gpu.compute_capability if gpu else profile.compute_capability)
-    if asked is not None:
+        actual = state.gpus[0].compute_capability if state.gpus else profile.compute_capability
+        return requested or actual
+    if requested is not None:
         raise EngineError(
-            "TensorRT compiles for the GPU that is here; --compute-capability goes with "
+            "TensorRT compiles only for this machine's GPU; --compute-capability needs "
             "--compiler tensorrt-rtx."
         )
-    if gpu is None:
+    if not state.gpus:
         raise EngineError(
-            f"TensorRT builds on the device that the engine is for, but there is no GPU here: "
-            f"{state.problem}. Copy the bundle to the {profile.name} and run trm-edge build there, "
-            "or try whether it compiles with: --compiler tensorrt-rtx"
+            "TensorRT builds an engine on the device that runs it, but this machine has no GPU "
+            f"({state.problem}). Copy the bundle to the {profile.name} and run trm-edge build "
+            "there, or check that it compiles with: --compiler tensorrt-rtx"
         )
+    gpu = state.gpus[0]
     if gpu.compute_capability != profile.compute_capability:
         raise EngineError(
-            f"{profile.name} has compute capability {profile.compute_capability}, but this is {gpu}"
-            ". Build on the device that the engine is for, or export for this one."
+            f"{profile.name} has compute capability {profile.compute_capability}, but this machine "
+            f"has {gpu}. Build on the {profile.name}, or export for this GPU."
         )
     return gpu.compute_capability
-
-
-def _numbers(capability: str) -> tuple[int, ...]:
-    return tuple(int(part) for part in capability.split("."))

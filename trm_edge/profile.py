@@ -1,125 +1,192 @@
-"""A device as data: one TOML file each, unknown keys refused."""
+"""A device as data: a target's profile, read from TOML on a workstation and carried in bundles."""
 
 from __future__ import annotations
 
 import re
+import sys
 from dataclasses import MISSING, dataclass, fields
+from importlib import resources
 from typing import Any, Literal, get_args
 
+from trm_edge import records
 from trm_edge.errors import ConfigError
 from trm_edge.step import CarryType
 
 Precision = Literal["int8", "fp8", "fp16", "fp32", "int8-weight-only", "int4-weight-only"]
 Engine = Literal["onnxruntime", "tensorrt"]
-# How INT8 inputs of a product are rounded: each row by its own magnitude, those rows alone that no
-# norm has scaled, or by one range a layer.
+# Scales of a product's INT8 inputs: one per token, computed at run time (dynamic); per token only
+# where no norm has scaled the inputs (after SwiGLU and attention); or one per tensor, from
+# calibration (static).
 Int8Ranges = Literal["per_token", "per_token_products", "per_layer"]
+
+_SHIPPED = "trm_edge.targets"  # package whose data files are the shipped profiles
+_FILE_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
+_CAPABILITY = re.compile(r"\d+\.\d")
+_VERSION = re.compile(r"\d+(\.\d+)+")
 
 
 @dataclass(frozen=True)
 class TargetProfile:
-    """What a device can run, and how its step graph has to be.
+    """A device's abilities, and what its step graph and engine must be like.
+
+    Args:
+        name: of the target; the name of its file.
+        description: the device, for people.
+        engine: what runs the step graph.
+        precisions: those that the device supports.
+        correctness_only: those that run, but are not faster.
+        carry: element type of the carries and of everything that is not quantized, except with
+            fp32.
+        int8_ranges: granularity of the scales of INT8 inputs.
+        opset: highest ONNX opset that the device's parser reads.
+        batch: minimum, optimum and maximum number of slots of an engine.
+        compute_capability: of the GPU, such as ``"8.7"``; TensorRT only, as all below.
+        tensorrt: oldest and newest TensorRT version available for the device.
+        software: what installs TensorRT there.
+        memory_gb: size of the device's memory in GB.
+        unified_memory: True where GPU and CPU share their memory.
+        workspace_mb: scratch memory in MiB that the builder may use.
+        power_modes: names of the device's power modes.
 
     Raises:
-        ConfigError: a value is out of range.
+        ConfigError: a value is out of range; names the target, the key and what is expected.
     """
 
     name: str
     description: str
     engine: Engine
     precisions: tuple[Precision, ...]
-    correctness_only: tuple[Precision, ...] = ()  # runs, but not for speed
-    carry: CarryType = "float32"  # also what is not quantized is computed in, but for --fp32
+    correctness_only: tuple[Precision, ...] = ()
+    carry: CarryType = "float32"
     int8_ranges: Int8Ranges = "per_layer"
-    opset: int = 19  # the highest that its parser reads
-    batch: tuple[int, int, int] = (1, 8, 64)  # least, usual and most slots of an engine
-    # Where the engine is TensorRT's.
+    opset: int = 19
+    batch: tuple[int, int, int] = (1, 8, 64)
     compute_capability: str = ""
-    tensorrt: tuple[str, str] = ("", "")  # versions that there are for it, oldest and newest
-    software: str = ""  # what brings them
+    tensorrt: tuple[str, str] = ("", "")
+    software: str = ""
     memory_gb: float = 0.0
-    unified_memory: bool = False  # shared with the CPU
-    workspace_mb: int = 1024  # that the builder may use
+    unified_memory: bool = False
+    workspace_mb: int = 1024
     power_modes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        def require(fine: bool, key: str, expected: str) -> None:
-            if not fine:
-                raise ConfigError(
-                    f"target {self.name}: {key} must be {expected}, but got {getattr(self, key)!r}."
-                )
-
-        for key, choices in (
-            ("engine", get_args(Engine)),
-            ("carry", get_args(CarryType)),
-            ("int8_ranges", get_args(Int8Ranges)),
-        ):
-            require(getattr(self, key) in choices, key, f"one of {', '.join(choices)}")
-        for key in ("precisions", "correctness_only"):
-            known = get_args(Precision)
-            require(set(getattr(self, key)) <= set(known), key, f"among {', '.join(known)}")
-        require(bool(self.precisions), "precisions", "one or more")
-        require(
-            set(self.correctness_only) <= set(self.precisions), "correctness_only", "in precisions"
-        )
-        least_usual_most = list(self.batch)
-        require(
-            len(self.batch) == 3 and self.batch[0] >= 1 and sorted(self.batch) == least_usual_most,
+        self._check_choice("engine", get_args(Engine))
+        self._check_choice("carry", get_args(CarryType))
+        self._check_choice("int8_ranges", get_args(Int8Ranges))
+        known = set(get_args(Precision))
+        among = f"among {', '.join(get_args(Precision))}"
+        self._check(set(self.precisions) <= known, "precisions", among)
+        self._check(set(self.correctness_only) <= known, "correctness_only", among)
+        self._check(bool(self.precisions), "precisions", "one or more")
+        is_subset = set(self.correctness_only) <= set(self.precisions)
+        self._check(is_subset, "correctness_only", "in precisions")
+        is_rising = len(self.batch) == 3 and list(self.batch) == sorted(self.batch)
+        self._check(
+            is_rising and self.batch[0] >= 1,
             "batch",
-            "three rising numbers from 1: least, usual and most slots",
+            "three rising numbers from 1: minimum, optimum and maximum slots",
         )
         if self.engine == "tensorrt":
-            require(
-                bool(re.fullmatch(r"\d+\.\d", self.compute_capability)),
-                "compute_capability",
-                "like '8.7'",
-            )
-            require(
-                len(self.tensorrt) == 2 and all(map(_version, self.tensorrt)),
-                "tensorrt",
-                "two versions like '10.3'",
-            )
-            require(self.memory_gb > 0, "memory_gb", "positive")
-            require(self.workspace_mb > 0, "workspace_mb", "positive")
+            self._check_device()
 
     def require(self, precision: Precision) -> None:
-        """Refuse what the device does not have.
+        """Refuse a precision that the device does not support.
+
+        Args:
+            precision: the precision to check.
 
         Raises:
-            ConfigError: lists what it has.
+            ConfigError: lists the supported ones.
         """
         if precision not in self.precisions:
             raise ConfigError(
-                f"{self.name} has no {precision}; it has {', '.join(self.precisions)}."
+                f"{self.name} does not support {precision}; it supports "
+                f"{', '.join(self.precisions)}."
             )
 
     def carry_of(self, precision: Precision) -> CarryType:
-        """Element type of the carry, and of what is not quantized."""
+        """Return the element type of the carries and of everything that is not quantized.
+
+        Args:
+            precision: the precision of the step graph.
+        """
         if precision == "fp32":
             return "float32"
-        return "float16" if precision == "fp16" else self.carry
+        if precision == "fp16":
+            return "float16"
+        return self.carry
 
+    def _check_device(self) -> None:
+        is_capability = bool(_CAPABILITY.fullmatch(self.compute_capability))
+        self._check(is_capability, "compute_capability", "like '8.7'")
+        is_version = [bool(_VERSION.fullmatch(version)) for version in self.tensorrt]
+        self._check(is_version == [True, True], "tensorrt", "two versions like '10.3'")
+        self._check(self.memory_gb > 0, "memory_gb", "positive")
+        self._check(self.workspace_mb > 0, "workspace_mb", "positive")
 
-def _version(text: str) -> tuple[int, ...]:
-    return tuple(map(int, text.split("."))) if re.fullmatch(r"\d+(\.\d+)+", text) else ()
+    def _check_choice(self, key: str, choices: tuple[str, ...]) -> None:
+        self._check(getattr(self, key) in choices, key, f"one of {', '.join(choices)}")
+
+    def _check(self, fine: bool, key: str, expected: str) -> None:
+        if not fine:
+            raise ConfigError(
+                f"target {self.name}: {key} must be {expected}, but got {getattr(self, key)!r}."
+            )
 
 
 def profile_from_dict(name: str, values: dict[str, Any]) -> TargetProfile:
-    """Check the keys of a target's file.
+    """Make a profile from the content of a target's file.
+
+    Args:
+        name: of the target.
+        values: the file's keys and values.
 
     Raises:
-        ConfigError: names what is unknown or missing, and the known keys.
+        ConfigError: a key is unknown or missing, or a value is of another type or out of range.
     """
     keys = [field for field in fields(TargetProfile) if field.name != "name"]
     known = [key.name for key in keys]
+    required = [key.name for key in keys if key.default is MISSING]
     unknown = sorted(set(values) - set(known))
-    missing = [key.name for key in keys if key.default is MISSING and key.name not in values]
+    missing = [key for key in required if key not in values]
     if unknown or missing:
         raise ConfigError(
             f"target {name}: unknown {', '.join(unknown) or 'nothing'}, missing "
             f"{', '.join(missing) or 'nothing'}. The keys are {', '.join(known)}."
         )
-    plain: dict[str, Any] = {
-        key: tuple(value) if isinstance(value, list) else value for key, value in values.items()
-    }
-    return TargetProfile(name=name, **plain)
+    arguments: dict[str, Any] = {}
+    for key, value in values.items():
+        arguments[key] = tuple(value) if isinstance(value, list) else value
+    try:
+        TargetProfile(name=name, **arguments)  # names the choices of a wrong value
+    except TypeError as error:
+        raise ConfigError(f"target {name}: a value has the wrong type: {error}.") from error
+    try:
+        return records.build(TargetProfile, {"name": name, **values})
+    except ConfigError as error:
+        raise ConfigError(f"target {name}: {error}.") from error
+
+
+def shipped_profile(name: str) -> TargetProfile | None:
+    """Read a profile that is shipped with trm-edge, as data.
+
+    Bundles of releases that did not record profiles name one of these.
+
+    Args:
+        name: of the target.
+
+    Returns:
+        The profile, or None where none of that name is shipped.
+
+    Raises:
+        ConfigError: the file is damaged.
+    """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+
+    file = resources.files(_SHIPPED) / f"{name}.toml"
+    if not _FILE_NAME.fullmatch(name) or not file.is_file():
+        return None
+    return profile_from_dict(name, tomllib.loads(file.read_text(encoding="utf-8")))

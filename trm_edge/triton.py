@@ -1,7 +1,7 @@
 """A bundle in Triton Inference Server: its Python backend loads this and drives the halting loop.
 
 ``trm-edge export --triton DIR`` writes the model repository whose ``model.py`` imports it. Requests
-that Triton hands over together share the slots of one loop.
+that Triton batches share the slots of one loop.
 """
 
 from __future__ import annotations
@@ -13,36 +13,39 @@ from typing import Any
 import numpy as np
 
 from trm_edge.bundle import Bundle
-from trm_edge.errors import TrmEdgeError
-from trm_edge.loop.solution import Solution
-from trm_edge.loop.solver import Solver
+from trm_edge.errors import PuzzleError, TrmEdgeError
+from trm_edge.loop.solver import Solution
 from trm_edge.puzzle import Puzzle, check_puzzle
 
 BUNDLE = "bundle"  # folder beside model.py
 
 
 class TritonPythonModel:
-    """What Triton asks of a Python model.
+    """The interface that Triton expects of a Python model.
 
-    Inputs of a request of b puzzles: ``tokens`` (b, L) int32, and ``identifier`` (b, 1) int32 where
-    the model has several. Outputs: ``answer`` (b, L) int32, ``steps`` (b, 1) int32, ``confidence``
-    (b, 1) float32.
+    Inputs of a request of b puzzles: ``tokens`` (b, L) int32, and ``identifier`` (b, 1) int32,
+    which may be left out (zeros). Outputs: ``answer`` (b, L) int32, ``steps`` (b, 1) int32,
+    ``confidence`` (b, 1) float32.
     """
 
     def initialize(self, args: dict[str, str]) -> None:
-        """Open the bundle and load what runs the target on this machine."""
-        parameters = {
-            name: value["string_value"]
-            for name, value in json.loads(args["model_config"])["parameters"].items()
-        }
+        """Open the bundle and load what runs the target on this machine.
+
+        Args:
+            args: Triton's own: ``model_config`` is JSON with the parameters ``target``, ``slots``
+                and ``threads``; ``model_repository`` and ``model_version`` say where the bundle is.
+
+        Raises:
+            TrmEdgeError: the bundle or its engine cannot be loaded.
+        """
+        parameters = json.loads(args["model_config"])["parameters"]
+        target = parameters["target"]["string_value"]
+        slots = int(parameters["slots"]["string_value"])
+        threads = int(parameters["threads"]["string_value"])
         folder = Path(args["model_repository"]) / args["model_version"] / BUNDLE
         bundle = Bundle.open(folder)
         self._config = bundle.config
-        self._solver = Solver(
-            bundle.backend(parameters["target"], threads=int(parameters["threads"])),
-            bundle.puzzle_embeddings(),
-            batch=int(parameters["slots"]),
-        )
+        self._solver = bundle.solver(target, batch=slots, threads=threads)
         self._solver.__enter__()
 
     def finalize(self) -> None:
@@ -50,55 +53,74 @@ class TritonPythonModel:
         self._solver.__exit__(None, None, None)
 
     def execute(self, requests: list[Any]) -> list[Any]:
-        """Solve the puzzles of all requests; one that cannot be solved fails alone."""
-        pb = _backend_utils()
+        """Solve the puzzles of all requests; a request that is not valid fails alone.
+
+        Args:
+            requests: Triton's ``InferenceRequest`` objects.
+
+        Returns:
+            A response per request, in their order; an error is in the response.
+        """
+        backend = _backend_utils()
         puzzles: list[Puzzle] = []
-        shares: list[slice | str] = []
-        for request in requests:
+        errors: dict[int, str] = {}  # by index of the request
+        shares: dict[int, slice] = {}  # of the puzzles, by index of the request
+        for index, request in enumerate(requests):
             try:
-                mine = self._puzzles(pb, request)
+                request_puzzles = self._puzzles(backend, request)
             except TrmEdgeError as error:
-                shares.append(str(error))
+                errors[index] = str(error)
                 continue
-            shares.append(slice(len(puzzles), len(puzzles) + len(mine)))
-            puzzles += mine
+            shares[index] = slice(len(puzzles), len(puzzles) + len(request_puzzles))
+            puzzles += request_puzzles
         try:
             solutions = list(self._solver.solve(puzzles, ordered=True))
         except TrmEdgeError as error:
-            return [_failure(pb, str(error)) for _ in requests]
-        return [
-            _failure(pb, share) if isinstance(share, str) else _response(pb, solutions[share])
-            for share in shares
-        ]
+            return [_failure(backend, str(error)) for _ in requests]
+        responses = []
+        for index in range(len(requests)):
+            if index in errors:
+                responses.append(_failure(backend, errors[index]))
+            else:
+                responses.append(_response(backend, solutions[shares[index]]))
+        return responses
 
-    def _puzzles(self, pb: Any, request: Any) -> list[Puzzle]:
-        tokens = pb.get_input_tensor_by_name(request, "tokens").as_numpy()
-        given = pb.get_input_tensor_by_name(request, "identifier")
-        identifiers = np.zeros(len(tokens), np.int32) if given is None else given.as_numpy().ravel()
-        puzzles = [
-            Puzzle(row.astype(np.int32), int(identifier))
-            for row, identifier in zip(tokens, identifiers, strict=True)
-        ]
-        for index, puzzle in enumerate(puzzles):
+    def _puzzles(self, backend: Any, request: Any) -> list[Puzzle]:
+        tokens = backend.get_input_tensor_by_name(request, "tokens").as_numpy()
+        identifiers = np.zeros(len(tokens), np.int32)
+        tensor = backend.get_input_tensor_by_name(request, "identifier")
+        if tensor is not None:
+            identifiers = tensor.as_numpy().ravel()
+        if len(identifiers) != len(tokens):
+            raise PuzzleError(
+                f"identifier must have one value per puzzle, {len(tokens)}, but got "
+                f"{len(identifiers)}."
+            )
+        puzzles = []
+        for index, (puzzle_tokens, identifier) in enumerate(zip(tokens, identifiers, strict=True)):
+            puzzle = Puzzle(puzzle_tokens.astype(np.int32), int(identifier))
             check_puzzle(puzzle, index, self._config)
+            puzzles.append(puzzle)
         return puzzles
 
 
-def _response(pb: Any, solutions: list[Solution]) -> Any:
-    columns = {
-        "answer": np.array([one.answer for one in solutions], np.int32),
-        "steps": np.array([[one.steps] for one in solutions], np.int32),
-        "confidence": np.array([[one.confidence] for one in solutions], np.float32),
-    }
-    tensors = [pb.Tensor(name, values) for name, values in columns.items()]
-    return pb.InferenceResponse(output_tensors=tensors)
+def _response(backend: Any, solutions: list[Solution]) -> Any:
+    answers = [solution.answer for solution in solutions]
+    steps = [[solution.steps] for solution in solutions]
+    confidences = [[solution.confidence] for solution in solutions]
+    tensors = [
+        backend.Tensor("answer", np.array(answers, np.int32)),
+        backend.Tensor("steps", np.array(steps, np.int32)),
+        backend.Tensor("confidence", np.array(confidences, np.float32)),
+    ]
+    return backend.InferenceResponse(output_tensors=tensors)
 
 
-def _failure(pb: Any, text: str) -> Any:
-    return pb.InferenceResponse(output_tensors=[], error=pb.TritonError(text))
+def _failure(backend: Any, text: str) -> Any:
+    return backend.InferenceResponse(output_tensors=[], error=backend.TritonError(text))
 
 
 def _backend_utils() -> Any:
-    import triton_python_backend_utils  # only there within Triton
+    import triton_python_backend_utils  # importable only within Triton
 
     return triton_python_backend_utils

@@ -1,4 +1,4 @@
-"""Everything that can run a step on a GPU, as backends: engines, ONNX Runtime, PyTorch."""
+"""Backends that run a step on a GPU: engines, ONNX Runtime, PyTorch."""
 
 from __future__ import annotations
 
@@ -32,15 +32,24 @@ WORKSPACE_MB = 4096
 
 @dataclass
 class Runner:
-    """One way to run a step, and the graph whose numbers it should give."""
+    """A way to run a step.
+
+    Args:
+        name: name of the runner.
+        graph: the graph whose results it should reproduce.
+        carry: element type of the carry.
+        backend: makes a backend.
+        folder: a temporary folder to remove at the end, or None.
+    """
 
     name: str
     graph: Path
     carry: CarryType
     backend: Callable[[], Backend]
-    folder: Path | None = None  # of its own, removed at the end
+    folder: Path | None = None
 
     def close(self) -> None:
+        """Remove the temporary folder."""
         if self.folder is not None:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -48,31 +57,38 @@ class Runner:
 def runners(
     model: TinyRecursiveModel,
     graphs: dict[Any, Path],
-    most: int,
+    max_slots: int,
     device: str,
     state: DriverState,
 ) -> tuple[list[Runner], dict[str, str]]:
-    """What can run here, and what cannot with the reason.
+    """Set up every runner that this machine supports.
 
     Args:
-        graphs: by precision.
-        most: slots that an engine has to take.
+        model: the float32 model.
+        graphs: step graphs by precision.
+        max_slots: the largest number of slots that an engine must support.
+        device: ``cuda`` or ``cpu``.
+        state: the NVIDIA driver and its GPUs.
+
+    Returns:
+        The runners, and by name the reason why others cannot run.
     """
     able: list[Runner] = []
     unable: dict[str, str] = {}
     config = model.config
     profile = load_profile("h100")
-    for kind, autocast in (("float32", False), ("bfloat16", True)):
+    for dtype, autocast in (("float32", False), ("bfloat16", True)):
         for compiled in (False, True):
-            how = "torch.compile" if compiled else "eager"
+            mode = "torch.compile" if compiled else "eager"
+            name = f"PyTorch {dtype}, {mode}"
 
             def torch_backend(autocast: bool = autocast, compiled: bool = compiled) -> Backend:
                 return TorchDeviceBackend(model, device, autocast=autocast, compiled=compiled)
 
             if compiled and device == "cpu":
-                unable[f"PyTorch {kind}, {how}"] = "compiled for CUDA graphs alone"
+                unable[name] = "compiled for CUDA graphs only"
                 continue
-            able.append(Runner(f"PyTorch {kind}, {how}", graphs["fp32"], "float32", torch_backend))
+            able.append(Runner(name, graphs["fp32"], "float32", torch_backend))
     for precision, graph in graphs.items():
         carry = profile.carry_of(precision)
 
@@ -89,7 +105,7 @@ def runners(
                 unable[name] = state.problem
                 continue
             try:
-                able.append(_engine(name, compiler, graph, carry, model, most, state))
+                able.append(_engine(name, compiler, graph, carry, model, max_slots, state))
             except TrmEdgeError as error:
                 unable[name] = str(error)
     return able, unable
@@ -101,28 +117,29 @@ def _engine(
     graph: Path,
     carry: CarryType,
     model: TinyRecursiveModel,
-    most: int,
+    max_slots: int,
     state: DriverState,
 ) -> Runner:
-    """Build an engine here; TensorRT-RTX for the nearest capability that it has, own first."""
+    """Build an engine; TensorRT-RTX for this GPU's compute capability or the nearest that works."""
     compiler = Compiler(compiler_name)
-    options = BuildOptions((1, min(64, most), most), WORKSPACE_MB)
-    own = state.gpus[0].compute_capability
-    wanted: list[str | None] = [None] if compiler.needs_gpu else [own, None, "8.9", "8.0"]
+    options = BuildOptions((1, min(64, max_slots), max_slots), WORKSPACE_MB)
+    capabilities: list[str | None] = [None]
+    if not compiler.needs_gpu:
+        capabilities = [state.gpus[0].compute_capability, None, "8.9", "8.0"]
     problems = []
-    for capability in wanted:
+    for capability in capabilities:
         try:
-            asked = replace(options, compute_capability=capability)
-            built = build_engine(graph, model.config, carry, asked, compiler)
+            variant = replace(options, compute_capability=capability)
+            built = build_engine(graph, model.config, carry, variant, compiler)
         except TrmEdgeError as error:
             problems.append(f"{capability or 'the GPU here'}: {error}")
             continue
         label = f"{name} for {capability or 'this GPU'}"
-        return _of_engine(label, built.content, graph, carry, model, compiler)
+        return _engine_runner(label, built.content, graph, carry, model, compiler)
     raise TrmEdgeError("; ".join(problems))
 
 
-def _of_engine(
+def _engine_runner(
     label: str,
     content: bytes,
     graph: Path,
@@ -146,13 +163,20 @@ def _of_engine(
         )
 
     def backend() -> Backend:
-        return TensorRTBackend(load, model.config, carry=carry, version=label)
+        return TensorRTBackend(load, model.config, version=label)
 
     return Runner(label, graph, carry, backend, folder)
 
 
 class TorchDeviceBackend(Backend):
-    """The checkpoint in PyTorch on a device, as the published code computes it."""
+    """The checkpoint in PyTorch on a device, as the published code computes it.
+
+    Args:
+        model: the float32 model.
+        device: name of a torch device.
+        autocast: compute in bfloat16.
+        compiled: compile with torch.compile and CUDA graphs.
+    """
 
     name = "torch"
 
@@ -172,12 +196,18 @@ class TorchDeviceBackend(Backend):
         self._output: Any = None
 
     def deactivate(self) -> None:
+        """Move the model back to the CPU."""
         self._carry = self._output = None
         self._model.to("cpu")
         if self._model.rope is not None:
             self._model.rope = (self._model.rope[0].cpu(), self._model.rope[1].cpu())
 
     def start(self, slots: int) -> None:
+        """Start a batch.
+
+        Args:
+            slots: size of the batch.
+        """
         carry = self._model.initial_carry(slots)
         self._carry = type(carry)(*(state.contiguous() for state in carry))
 
@@ -188,17 +218,24 @@ class TorchDeviceBackend(Backend):
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
     ) -> HaltingLogits:
+        """Run one step.
+
+        Args:
+            tokens: (B, L) int32.
+            puzzle_embedding: (B, E) float32, or None.
+            reset: (B,) bool.
+        """
         rows = None
         if puzzle_embedding is not None:
             rows = torch.from_numpy(puzzle_embedding).to(self._device)
-        given = torch.from_numpy(tokens).to(self._device)
-        anew = torch.from_numpy(reset).to(self._device)
-        half: AbstractContextManager[Any] = nullcontext()
+        device_tokens = torch.from_numpy(tokens).to(self._device)
+        device_reset = torch.from_numpy(reset).to(self._device)
+        precision: AbstractContextManager[Any] = nullcontext()
         if self._autocast:
-            half = torch.autocast(self._device.type, torch.bfloat16)
-        with half:
-            output = self._forward(given, rows, anew, self._carry)
-        # What a CUDA graph has written is overwritten by its next run.
+            precision = torch.autocast(self._device.type, torch.bfloat16)
+        with precision:
+            output = self._forward(device_tokens, rows, device_reset, self._carry)
+        # The next run of a CUDA graph overwrites these outputs.
         self._carry = type(output.carry)(*(state.clone() for state in output.carry))
         self._output = output.logits.clone()
         return HaltingLogits(
@@ -206,14 +243,25 @@ class TorchDeviceBackend(Backend):
         )
 
     def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return logits (n, L, V) float32 of the last step.
+
+        Args:
+            slots: (n,) slot indices.
+        """
         chosen: NDArray[np.float32] = self._output[torch.from_numpy(slots)].float().cpu().numpy()
         return chosen
 
     def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Return z_H and z_L, (B, P+L, D) float32 each."""
         z_H, z_L = (state.float().cpu().numpy() for state in self._carry)
         return z_H, z_L
 
     def compact(self, slots: NDArray[np.int64]) -> None:
-        kept = torch.from_numpy(slots)
-        self._carry = type(self._carry)(*(state[kept] for state in self._carry))
-        self._output = self._output[kept]
+        """Shrink the batch.
+
+        Args:
+            slots: (n,) indices of the slots to keep, in order.
+        """
+        index = torch.from_numpy(slots)
+        self._carry = type(self._carry)(*(state[index] for state in self._carry))
+        self._output = self._output[index]

@@ -1,4 +1,4 @@
-"""The accuracy/steps curves as a picture."""
+"""A picture of accuracy over ACT (adaptive computation time) steps."""
 
 from __future__ import annotations
 
@@ -14,57 +14,70 @@ _COLOURS = {
     "fixed, N steps": "#8a8f98",
     "adaptive, threshold": "#1f6feb",
     "unchanged for K steps": "#d9822b",
-    "forms of the puzzle": "#2da44e",
+    "augmentations": "#2da44e",
     "a random start": "#8250df",
     "noise before every step": "#cf222e",
 }
+_RULES = ("fixed, N steps", "adaptive, threshold", "unchanged for K steps")
+_ANNOTATED = (0, 2, 4)  # thresholds
+_STEP_TICKS = [1, 2, 4, 8, 16, 32, 64, 128]
 
 
 def draw(report: dict[str, Any], path: Path) -> None:
-    """One panel a model: exact match over the ACT steps that a puzzle costs on average."""
+    """Draw a panel for each model: exact match over the mean number of ACT steps per puzzle.
+
+    Args:
+        report: content of halting.json.
+        path: the SVG file.
+    """
     mpl.rcParams.update({"font.size": 10, "svg.hashsalt": "trm-edge", "svg.fonttype": "none"})
     figure, panels = plt.subplots(1, len(report), figsize=(5.6 * len(report), 4.4), squeeze=False)
-    for panel, (name, found) in zip(panels[0], report.items(), strict=True):
-        for what in ("fixed, N steps", "adaptive, threshold", "unchanged for K steps"):
-            _curve(panel, what, found["rules"][what])
-        for what, values in found["rollouts"].items():
-            chosen = {
-                key.split()[2]: value
-                for key, value in values.items()
-                if key.startswith("threshold 2,") and key.endswith("sure 1")
-            }
-            _curve(panel, what, chosen, label=f"{what}: 1, 2, 4, 8 tries", style="--")
-        low = min(value["exact"] for value in found["rules"]["adaptive, threshold"].values())
-        panel.set_ylim(100 * low - 3, 100.5)
-        panel.set_xscale("log", base=2)
-        panel.set_xticks([1, 2, 4, 8, 16, 32, 64, 128], labels=[1, 2, 4, 8, 16, 32, 64, 128])
-        panel.set_xlabel("ACT steps a puzzle")
-        panel.set_ylabel("exact match, %")
-        panel.set_title(f"{name}, INT8")
-        panel.grid(alpha=0.3)
-        panel.spines[["top", "right"]].set_visible(False)
+    for panel, (name, result) in zip(panels[0], report.items(), strict=True):
+        _draw_panel(panel, name, result)
     panels[0][0].legend(fontsize=8, frameon=False, loc="lower right")
     figure.tight_layout()
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, metadata={"Date": None}, facecolor="white")
 
 
-def _curve(
-    panel: Any, what: str, values: dict[Any, Any], label: str | None = None, style: str = "-"
-) -> None:
-    x = [value["steps"] for value in values.values()]
-    y = [100 * value["exact"] for value in values.values()]
-    panel.plot(x, y, style, marker="o", ms=3.5, color=_COLOURS[what], label=label or what)
-    if what == "adaptive, threshold":
-        for key, one in values.items():
-            if float(key) in (0, 2, 4):
-                at = (one["steps"], 100 * one["exact"])
-                panel.annotate(
-                    f"{float(key):g}",
-                    at,
-                    xytext=(0, -11),
-                    textcoords="offset points",
-                    fontsize=8,
-                    color=_COLOURS[what],
-                    ha="center",
-                )
+def _draw_panel(panel: Any, name: str, result: dict[str, Any]) -> None:
+    for rule in _RULES:
+        _draw_curve(panel, rule, result["rules"][rule], rule, "-")
+    thresholds = result["rules"]["adaptive, threshold"]
+    _annotate_thresholds(panel, thresholds)
+    for source, rows in result["rollouts"].items():
+        chosen = {}
+        for key, row in rows.items():
+            if key.startswith("threshold 2,") and key.endswith("confidence 1"):
+                chosen[key] = row
+        _draw_curve(panel, source, chosen, f"{source}: 1, 2, 4, 8 tries", "--")
+    lowest = min(row["exact"] for row in thresholds.values())
+    panel.set_ylim(100 * lowest - 3, 100.5)
+    panel.set_xscale("log", base=2)
+    panel.set_xticks(_STEP_TICKS, labels=_STEP_TICKS)
+    panel.set_xlabel("ACT steps per puzzle")
+    panel.set_ylabel("exact match, %")
+    panel.set_title(f"{name}, INT8")
+    panel.grid(alpha=0.3)
+    panel.spines[["top", "right"]].set_visible(False)
+
+
+def _draw_curve(panel: Any, name: str, rows: dict[str, Any], label: str, style: str) -> None:
+    steps = [row["steps"] for row in rows.values()]
+    exact = [100 * row["exact"] for row in rows.values()]
+    panel.plot(steps, exact, style, marker="o", ms=3.5, color=_COLOURS[name], label=label)
+
+
+def _annotate_thresholds(panel: Any, rows: dict[str, Any]) -> None:
+    for threshold, row in rows.items():
+        if float(threshold) not in _ANNOTATED:
+            continue
+        panel.annotate(
+            f"{float(threshold):g}",
+            (row["steps"], 100 * row["exact"]),
+            xytext=(0, -11),
+            textcoords="offset points",
+            fontsize=8,
+            color=_COLOURS["adaptive, threshold"],
+            ha="center",
+        )

@@ -1,24 +1,25 @@
-"""The same model by nvidia-modelopt's own ONNX route, to hold the quantizer here against.
+"""Quantization by nvidia-modelopt's own ONNX route, to compare the quantizer here with.
 
 ``modelopt.onnx.quantization.quantize`` takes the float32 step graph and the inputs of real steps,
-and gets the options and the preparation that make it behave best on this graph:
+with the options and the preparation that work best on this graph:
 
 - Calibrated on the step's inputs at every ACT step, from the float model's own halting loop.
 - ``high_precision_dtype="fp32"``: the default makes everything that is not quantized float16.
 - ``nodes_to_quantize`` names the network's matrix products, the same that are quantized here. The
-  default also quantizes the additions of the residual stream, which costs half the accuracy left.
+  default also quantizes the additions of the residual stream, which halves the accuracy.
 - An Identity before each product. Without one the residual stream reads the product's quantized
   input too, and in FP8 ONNX Runtime 1.32 cannot load the graph: it moves a Transpose past the
   QuantizeLinear, and has none for that type.
-- ``enable_shared_constants_duplication=False`` and ``dq_only=True``: else every weight is stored
-  in float32, once for each of its call sites, and the file is eight times the float32 one. The
-  answers are the same.
-- ``enable_gemv_detection_for_trt=False``: else products narrower than 16 would stay in float.
+- ``enable_shared_constants_duplication=False`` and ``dq_only=True``: otherwise every weight is
+  stored in float32, once for each of its call sites, and the file is eight times as large as the
+  float32 one. The answers are the same.
+- ``enable_gemv_detection_for_trt=False``: otherwise products narrower than 16 would stay in float.
 
-Left as ModelOpt has it: one range for each product of the unrolled step, and FP8 scales of
-amax * 448 / 127 / 127, so that codes end at 36; at amax / 448 the answers are as good.
+Left at ModelOpt's defaults: a per-tensor (static) range for each product of the unrolled step, and
+FP8 scales of amax * 448 / 127 / 127, so that codes end at 36; at amax / 448 the answers are as
+good.
 
-Installs with ``pip install 'trm-edge[bench]'``. ModelOpt replaces parts of onnxruntime.quantization
+Needs the ``bench`` extra. ModelOpt replaces parts of onnxruntime.quantization
 for the rest of the process; nothing else here uses them.
 """
 
@@ -65,16 +66,19 @@ def modelopt_graph(
     threads: int = 0,
     track: Track = silent,
 ) -> onnx.ModelProto:
-    """The step graph of ``model`` as ModelOpt quantizes it; inputs and outputs stay as they are.
+    """Quantize a model's step graph with ModelOpt; its inputs and outputs stay the same.
 
     Args:
-        puzzle_embeddings: (N, E) float32, where the model has a table.
-        puzzles: to calibrate on; each is run through all ACT steps.
-        folder: is there and may be written to; holds the graphs while ModelOpt works on them.
-        method: how ranges are taken, by default the one in METHODS.
-        in_float: products whose names end so are left alone, as ``(".down",)``.
-        batch: puzzles in one calibration step; what is recorded is kept in memory.
-        threads: of the float model; ModelOpt itself takes every core.
+        model: the float32 model.
+        puzzle_embeddings: (N, E) float32, or None if the model has no table.
+        puzzles: calibration puzzles; each is run through all ACT steps.
+        precision: quantized element type.
+        folder: an existing folder for the graphs while ModelOpt works on them.
+        method: calibration method of the ranges, by default the one in METHODS.
+        in_float: endings of the names of products that stay in float, such as ``(".down",)``.
+        batch: puzzles in one calibration step; all recorded inputs are kept in memory.
+        threads: CPU threads of the float model; ModelOpt itself uses every core.
+        track: reports progress.
 
     Raises:
         MissingExtraError: ModelOpt or a package that it needs is not installed.
@@ -84,29 +88,32 @@ def modelopt_graph(
     if precision == "fp8" and method != "max":
         raise CalibrationError(f"ModelOpt's FP8 needs the method max, but got {method}.")
     quantize = _quantize()
-    before, after = folder / "modelopt_float32.onnx", folder / f"modelopt_{precision}.onnx"
+    float32_path = folder / "modelopt_float32.onnx"
+    quantized_path = folder / f"modelopt_{precision}.onnx"
     graph = step_graph(model)
-    onnx.save(graph, before)
-    backend = _RecordingBackend(before, model.config, threads=threads)
-    always = HaltingRule.from_config(model.config, "fixed")
-    with Solver(backend, puzzle_embeddings, halting=always, batch=batch) as solver:
+    onnx.save(graph, float32_path)
+    backend = _RecordingBackend(float32_path, model.config, threads=threads)
+    fixed = HaltingRule.from_config(model.config, "fixed")
+    with Solver(backend, puzzle_embeddings, halting=fixed, batch=batch) as solver:
         for _ in track(solver.solve(puzzles), "ModelOpt: true carries", len(puzzles)):
             pass
-    if not backend.seen:
-        raise CalibrationError("there are no calibration puzzles.")
+    if not backend.feeds:
+        raise CalibrationError("there are no calibration puzzles. Pass at least one.")
     products = [name for name in _separate_products(graph) if not name.endswith(in_float)]
-    onnx.save(graph, before)
-    said = io.StringIO()  # progress of its own, and an error about a GPU that nothing needs
+    onnx.save(graph, float32_path)
+    output = (
+        io.StringIO()
+    )  # ModelOpt's own progress, and an error about a GPU that it does not need
     try:
-        with redirect_stdout(said), redirect_stderr(said):
+        with redirect_stdout(output), redirect_stderr(output):
             quantize(
-                str(before),
+                str(float32_path),
                 quantize_mode=precision,
                 calibration_method=method,
-                calibration_data_reader=_Reader(backend.seen),
+                calibration_data_reader=_Reader(backend.feeds),
                 calibration_eps=["cpu"],
                 nodes_to_quantize=[f"{re.escape(name)}$" for name in products],
-                output_path=str(after),
+                output_path=str(quantized_path),
                 log_level="CRITICAL",
                 high_precision_dtype="fp32",
                 dq_only=True,
@@ -115,24 +122,35 @@ def modelopt_graph(
             )
     except Exception as error:
         raise CalibrationError(f"ModelOpt failed on the {precision} step graph: {error}") from error
-    result = onnx.load(after)
-    made = {name: node.op_type for node in result.graph.node for name in node.output}
-    left = [
-        node.name
-        for node in result.graph.node
-        if node.name in products and {made.get(name) for name in node.input} != {"DequantizeLinear"}
-    ]
-    if left:
-        raise CalibrationError(f"ModelOpt left {len(left)} products in float, as {left[0]}.")
+    result = onnx.load(quantized_path)
+    in_float_products = _unquantized(result, products)
+    if in_float_products:
+        raise CalibrationError(
+            f"ModelOpt left {len(in_float_products)} products in float, the first is "
+            f"{in_float_products[0]}."
+        )
     return result
 
 
+def _unquantized(graph: onnx.ModelProto, products: Sequence[str]) -> list[str]:
+    """Names of the products that have an input that was not quantized."""
+    producers = {}
+    for node in graph.graph.node:
+        producers.update(dict.fromkeys(node.output, node.op_type))
+    names = []
+    for node in graph.graph.node:
+        inputs = {producers.get(name) for name in node.input}
+        if node.name in products and inputs != {"DequantizeLinear"}:
+            names.append(node.name)
+    return names
+
+
 class _RecordingBackend(OnnxRuntimeBackend):
-    """Keeps what every step was fed; the arrays of a carry are made anew by each step."""
+    """Keeps the inputs of every step; each step makes new arrays for its carry."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         super().__init__(*args, **options)
-        self.seen: list[Feeds] = []
+        self.feeds: list[Feeds] = []
 
     def run(
         self,
@@ -145,12 +163,12 @@ class _RecordingBackend(OnnxRuntimeBackend):
         feeds = {"tokens": tokens.copy(), "reset": reset.copy(), "z_H": z_H, "z_L": z_L}
         if puzzle_embedding is not None:
             feeds["puzzle_embedding"] = puzzle_embedding.copy()
-        self.seen.append(feeds)
+        self.feeds.append(feeds)
         return super().run(tokens, puzzle_embedding, reset, z_H, z_L)
 
 
 class _Reader:
-    """A CalibrationDataReader as ModelOpt wants it: it looks at the first feeds and goes back."""
+    """A CalibrationDataReader for ModelOpt, which reads the first feeds and rewinds."""
 
     def __init__(self, feeds: Sequence[Feeds]) -> None:
         self._feeds = feeds
@@ -160,22 +178,23 @@ class _Reader:
         return self._feeds[0]
 
     def get_next(self) -> Feeds | None:
-        return next(self._rest, None)
+        return next(self._remaining, None)
 
     def rewind(self) -> None:
-        self._rest = iter(self._feeds)
+        self._remaining = iter(self._feeds)
 
 
 def _separate_products(graph: onnx.ModelProto) -> list[str]:
-    """Put an Identity before every product by a weight, in place; the names of the products."""
+    """Put an Identity before every product with a weight, in place; returns the products' names."""
     weights = {tensor.name for tensor in graph.graph.initializer} - {"lm_head"}
-    products, nodes = [], []
+    products = []
+    nodes = []
     for node in graph.graph.node:
         if node.op_type == "MatMul" and node.input[1] in weights:
             products.append(node.name)
-            own = f"{node.name}.own"
-            nodes.append(onnx.helper.make_node("Identity", [node.input[0]], [own], name=own))
-            node.input[0] = own
+            copy = f"{node.name}.own"
+            nodes.append(onnx.helper.make_node("Identity", [node.input[0]], [copy], name=copy))
+            node.input[0] = copy
         nodes.append(node)
     del graph.graph.node[:]
     graph.graph.node.extend(nodes)
@@ -186,7 +205,7 @@ def _quantize() -> Any:
     try:
         from modelopt.onnx.quantization import quantize
     except ImportError as error:
-        cause = error.__context__ or error  # ModelOpt wraps it and drops the name
+        cause = error.__context__ or error  # ModelOpt wraps the error and drops the name
         missing = (getattr(cause, "name", None) or "nvidia-modelopt").partition(".")[0]
         package = "nvidia-modelopt" if missing == "modelopt" else missing
         raise MissingExtraError(package, "bench", "ModelOpt's ONNX route") from error

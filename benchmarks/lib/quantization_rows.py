@@ -104,7 +104,7 @@ ABLATIONS: dict[str, Row] = {
     "INT4 weights alone": ours("int4", INT4),
     "… rounded to nearest (INT4)": ours("int4", replace(INT4, compensated_rounding=False)),
 }
-# With attention, what the other model has not said already.
+# For the model with attention: the rows that add something to those of the other model.
 _AGAIN = (
     "INT8, the default",
     "INT8, a range for every row",

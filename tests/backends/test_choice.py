@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -12,9 +11,9 @@ from tests.engines.fake_cuda import FakeCuda
 from tests.engines.fake_runtime import fake_runtime
 from tests.toys import BASE, toy_model
 from trm_edge.backends.choice import Choice, choose
+from trm_edge.backends.environment import Environment
 from trm_edge.backends.onnxruntime_cuda import OnnxRuntimeCudaBackend
 from trm_edge.backends.tensorrt import TensorRTBackend
-from trm_edge.config import ModelConfig
 from trm_edge.engines.driver import DriverState, Gpu
 from trm_edge.engines.record import ENGINE, RECORD, EngineRecord
 from trm_edge.errors import EngineError
@@ -22,23 +21,23 @@ from trm_edge.export.step_graph import step_graph
 from trm_edge.files import hash_file
 
 ORIN = DriverState("12.6", (Gpu("Orin", "8.7", 8 << 30),))
-NOTHING = DriverState(problem="no NVIDIA driver (libcuda.so.1) on this machine")
+NO_GPU = DriverState(problem="no NVIDIA driver: libcuda.so.1 was not found")
 
 
 class FakeBundle:
-    """As much of a bundle as the choice asks for."""
+    """The parts of a bundle that the choice reads."""
 
     def __init__(self, path: Path) -> None:
-        self.path, self.config = path, BASE
+        self.path = path
         (path / "orin").mkdir()
         onnx.save(step_graph(toy_model(BASE)), path / "orin/step.onnx")
 
-    @property
-    def target(self) -> tuple[Any, ModelConfig]:
-        return SimpleNamespace(step="orin/step.onnx", carry="float32"), self.config
+    def build(self, **changes: Any) -> None:
+        """Put an engine beside the graph.
 
-    def build(self, **other: Any) -> None:
-        """Put an engine beside the graph."""
+        Args:
+            changes: fields of its record that differ from what fits ``ORIN``.
+        """
         folder = self.path / "orin"
         (folder / ENGINE).write_bytes(b"engine")
         values: dict[str, Any] = {
@@ -56,7 +55,7 @@ class FakeBundle:
             "seconds": 1.0,
             "warnings": (),
         }
-        (folder / RECORD).write_text(EngineRecord(**{**values, **other}).to_json())
+        EngineRecord(**{**values, **changes}).write(folder / RECORD)
 
 
 @pytest.fixture
@@ -64,34 +63,51 @@ def bundle(tmp_path: Path) -> FakeBundle:
     return FakeBundle(tmp_path)
 
 
-def chosen(bundle: Any, name: str, state: DriverState, *providers: str) -> Choice:
-    cuda = FakeCuda()
-    trt = fake_runtime(cuda, bundle.path / "orin/step.onnx", BASE)
-    compiler = SimpleNamespace(
+def chosen(bundle: FakeBundle, name: str, state: DriverState, *providers: str) -> Choice:
+    trt = fake_runtime(FakeCuda(), bundle.path / "orin/step.onnx", BASE)
+    compiler: Any = SimpleNamespace(
         name="tensorrt", version="10.3.0", trt=trt, logger=None, needs_gpu=True, log=None
     )
-    return choose(
-        bundle.path,
-        name,
-        *bundle.target,
+    environment = Environment(
         probe_driver=lambda: state,
-        providers=lambda: list(providers),
-        make_compiler=lambda name: compiler,  # type: ignore[arg-type, return-value]
+        providers=lambda: providers,
+        make_compiler=lambda compiler_name: compiler,
+    )
+    target: Any = SimpleNamespace(step="orin/step.onnx", carry="float32")
+    return choose(bundle.path, name, target, BASE, environment=environment)
+
+
+def test_the_cpu_target_runs_in_onnx_runtime(bundle: FakeBundle) -> None:
+    choice = chosen(bundle, "cpu", ORIN)
+    assert "CPUExecutionProvider" in choice.backend.describe()
+    assert choice.reason == (
+        "the target cpu has no engine; running the step graph in ONNX Runtime on the CPU"
     )
 
 
-def test_cpu_needs_nothing(bundle: FakeBundle) -> None:
-    assert "CPUExecutionProvider" in chosen(bundle, "cpu", ORIN).backend.describe()
-
-
-def test_without_a_gpu_the_graph_runs_on_the_cpu_and_the_reason_is_given(
-    bundle: FakeBundle,
+@pytest.mark.parametrize(
+    ("is_built", "reason"),
+    [
+        (
+            False,
+            "no engine has been built, and this machine has no GPU (no NVIDIA driver: libcuda.so.1 "
+            "was not found); running the step graph in ONNX Runtime on the CPU",
+        ),
+        (
+            True,
+            "the engine needs a GPU, but this machine has none (no NVIDIA driver: libcuda.so.1 was "
+            "not found); running the step graph in ONNX Runtime on the CPU",
+        ),
+    ],
+)
+def test_without_a_gpu_the_graph_runs_on_the_cpu(
+    is_built: bool, reason: str, bundle: FakeBundle
 ) -> None:
-    choice = chosen(bundle, "orin", NOTHING)
+    if is_built:
+        bundle.build()
+    choice = chosen(bundle, "orin", NO_GPU)
     assert choice.backend.name == "onnxruntime"
-    assert choice.reason.startswith("there is no engine, and here is none (no NVIDIA driver")
-    bundle.build()
-    assert chosen(bundle, "orin", NOTHING).reason.startswith("its engine needs a GPU")
+    assert choice.reason == reason
 
 
 def test_an_engine_that_fits_is_run(bundle: FakeBundle) -> None:
@@ -99,39 +115,46 @@ def test_an_engine_that_fits_is_run(bundle: FakeBundle) -> None:
     choice = chosen(bundle, "orin", ORIN)
     assert isinstance(choice.backend, TensorRTBackend)
     assert choice.backend.describe() == "tensorrt 10.3.0 on Orin"
-    assert choice.reason == "its engine fits Orin (compute capability 8.7)"
+    assert choice.reason == "its engine was built for this GPU, Orin (compute capability 8.7)"
 
 
 @pytest.mark.parametrize(
-    ("other", "reason"),
+    ("changes", "reason"),
     [
-        ({"compiler_version": "10.2.0"}, "tensorrt's version was 10.2.0 and is 10.3.0"),
-        ({"driver": "12.2"}, "the driver was 12.2 and is 12.6"),
-        ({"graph_sha256": "0" * 64}, "the step graph was 000000000000… and is"),
-        ({"compute_capability": "8.9", "gpu": "L4"}, "the GPU was L4 and is Orin"),
+        ({"compiler_version": "10.2.0"}, "tensorrt's version was 10.2.0 and is now 10.3.0"),
+        ({"driver": "12.2"}, "the driver was 12.2 and is now 12.6"),
+        ({"graph_sha256": "0" * 64}, "the step graph was 000000000000… and is now"),
+        ({"compute_capability": "8.9", "gpu": "L4"}, "the GPU was L4 and is now Orin"),
     ],
 )
-def test_an_engine_that_does_not_fit_is_an_error_and_never_passed_over(
-    other: dict[str, Any], reason: str, bundle: FakeBundle
+def test_an_engine_that_does_not_fit_is_an_error_and_never_ignored(
+    changes: dict[str, Any], reason: str, bundle: FakeBundle
 ) -> None:
-    bundle.build(**other)
+    bundle.build(**changes)
     with pytest.raises(EngineError) as error:
         chosen(bundle, "orin", ORIN, "CUDAExecutionProvider")
     assert reason in str(error.value)
     assert f"trm-edge build {bundle.path} --target orin" in str(error.value)
 
 
-def test_a_gpu_without_an_engine_runs_the_graph_where_it_can(bundle: FakeBundle) -> None:
+def test_without_an_engine_the_graph_runs_on_the_gpu_if_possible(bundle: FakeBundle) -> None:
+    command = f"trm-edge build {bundle.path} --target orin"
     choice = chosen(bundle, "orin", ORIN, "CUDAExecutionProvider", "CPUExecutionProvider")
     assert isinstance(choice.backend, OnnxRuntimeCudaBackend)
-    assert "trm-edge build" in choice.reason
+    assert choice.reason == (
+        f"no engine has been built (build one with: {command}); running the step graph in ONNX "
+        "Runtime on the GPU"
+    )
     choice = chosen(bundle, "orin", ORIN, "CPUExecutionProvider")
     assert choice.backend.name == "onnxruntime"
-    assert "has no CUDA provider" in choice.reason
+    assert choice.reason == (
+        f"no engine has been built (build one with: {command}), and ONNX Runtime has no "
+        "CUDAExecutionProvider; running the step graph in ONNX Runtime on the CPU"
+    )
 
 
-def test_a_record_from_elsewhere_is_no_record(bundle: FakeBundle) -> None:
+def test_an_engine_without_a_record_is_an_error(bundle: FakeBundle) -> None:
     bundle.build()
-    (bundle.path / "orin" / RECORD).write_text(json.dumps({"format": "something"}))
-    with pytest.raises(EngineError, match=r"no trm-edge\.engine/1 record"):
+    (bundle.path / "orin" / RECORD).unlink()
+    with pytest.raises(EngineError, match=r"build\.json is missing.*trm-edge build"):
         chosen(bundle, "orin", ORIN)

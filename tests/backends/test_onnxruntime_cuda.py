@@ -1,4 +1,4 @@
-"""The calls for a device, made on the CPU."""
+"""The calls for a GPU, made on the CPU."""
 
 from __future__ import annotations
 
@@ -22,21 +22,22 @@ def test_solves_as_its_base_does(name: str, tmp_path: Path) -> None:
     config = VARIANTS[name]
     path = tmp_path / "step.onnx"
     onnx.save(step_graph(toy_model(config)), path)
-    puzzles = [Puzzle(row) for row in toy_tokens(config, 11)]
-    found = []
+    puzzles = [Puzzle(tokens) for tokens in toy_tokens(config, 11)]
+    solutions = []
     for backend in (
         OnnxRuntimeBackend(path, config, threads=1),
         OnnxRuntimeCudaBackend(path, config, device="cpu"),
     ):
         with Solver(backend, toy_table(config), batch=4) as solver:
-            found.append({solution.index: solution for solution in solver.solve(puzzles)})
-    for index, solution in found[0].items():
-        assert found[1][index].steps == solution.steps
-        np.testing.assert_array_equal(found[1][index].answer, solution.answer)
-        np.testing.assert_allclose(found[1][index].q_halt, solution.q_halt, atol=1e-4)
+            solutions.append({solution.index: solution for solution in solver.solve(puzzles)})
+    on_cpu, on_gpu = solutions
+    for index, solution in on_cpu.items():
+        assert on_gpu[index].steps == solution.steps
+        np.testing.assert_array_equal(on_gpu[index].answer, solution.answer)
+        np.testing.assert_allclose(on_gpu[index].q_halt, solution.q_halt, atol=1e-4)
 
 
-def test_a_runtime_that_falls_back_is_refused(tmp_path: Path) -> None:
+def test_falling_back_to_the_cpu_is_refused(tmp_path: Path) -> None:
     import onnxruntime
 
     if "CUDAExecutionProvider" in onnxruntime.get_available_providers():
@@ -47,7 +48,7 @@ def test_a_runtime_that_falls_back_is_refused(tmp_path: Path) -> None:
     with (
         pytest.raises(
             BackendError,
-            match=r"asked for CUDAExecutionProvider, but runs CPUExecutionProvider: .*--target cpu",
+            match=r"cannot use CUDAExecutionProvider and fell back to CPU.*--target cpu",
         ),
         pytest.warns(UserWarning, match="CUDAExecutionProvider"),
     ):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import failed, run
+from tests.cli.commands import failed, run
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.bench_file import read_bench
 

@@ -6,7 +6,7 @@ import json
 import shutil
 from pathlib import Path
 
-from tests.cli.test_commands import failed, run
+from tests.cli.commands import failed, run
 
 
 def with_gpu_targets(toy_bundle: Path, folder: Path, *names: str) -> Path:

@@ -8,7 +8,7 @@ import sys
 import click
 import pytest
 
-from tests.cli.test_commands import failed, run
+from tests.cli.commands import failed, run
 from trm_edge.cli.main import COMMANDS, cli, short_help
 
 

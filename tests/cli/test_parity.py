@@ -7,7 +7,7 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from tests.cli.test_commands import run
+from tests.cli.commands import run
 from trm_edge.bundle import Bundle
 from trm_edge.files import hash_file
 

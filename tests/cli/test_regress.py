@@ -10,7 +10,7 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from tests.benchmarks.scripts import injuries
-from tests.cli.test_commands import failed, run
+from tests.cli.commands import failed, run
 from trm_edge import records
 from trm_edge.regression import run as regression_run
 from trm_edge.regression.baseline import Measurement

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import failed, run
+from tests.cli.commands import failed, run
 from tests.report.samples import baseline, bench_json, bench_row, untimed_row
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.bench import bench

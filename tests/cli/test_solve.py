@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.test_commands import LINE, failed, run
+from tests.cli.commands import LINE, failed, run
 from tests.toys import BASE
 from trm_edge.bundle import Bundle
 from trm_edge.cli.solve_output import SOLUTION_FORMAT, SolutionRecord

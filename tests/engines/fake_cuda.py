@@ -1,10 +1,9 @@
 # ruff: noqa: N802 - the runtime's own names
 """A CUDA runtime without a GPU, which enforces what a GPU leaves undefined.
 
-Work is done only when somebody waits for it, and host memory that a pending copy will fill is
-poisoned meanwhile, so a wait that is missing shows. Device memory that was freed may not be
-touched, copies need page-locked memory, and what was not given back is listed by
-:meth:`FakeCuda.left`.
+Work is done only when it is waited for, and host memory that a pending copy will fill is poisoned
+until then, so a missing wait shows. Freed device memory must not be touched, copies need
+page-locked memory, and :meth:`FakeCuda.leaks` lists what was not freed.
 """
 
 from __future__ import annotations
@@ -22,7 +21,9 @@ POISON = 0xFF  # NaN in every float type
 
 
 class Kind(enum.IntEnum):
-    cudaMemcpyHostToDevice, cudaMemcpyDeviceToHost, cudaMemcpyDeviceToDevice = 1, 2, 3
+    cudaMemcpyHostToDevice = 1
+    cudaMemcpyDeviceToHost = 2
+    cudaMemcpyDeviceToDevice = 3
 
 
 class CaptureMode(enum.IntEnum):
@@ -30,7 +31,7 @@ class CaptureMode(enum.IntEnum):
 
 
 class Handle:
-    """A stream, an event or a graph; what it is for is in its fields."""
+    """A stream, an event or a graph."""
 
     def __init__(self, number: int) -> None:
         self.number = number
@@ -43,10 +44,10 @@ class Handle:
 
 
 class FakeCuda:
-    """Stands for ``cuda.bindings.runtime``; calls answer ``(error, value)`` as there.
+    """Replaces ``cuda.bindings.runtime``; calls return ``(error, value)`` as there.
 
     Args:
-        failing: names of calls and the error that they answer.
+        failing: error code by name of the call that returns it.
     """
 
     cudaMemcpyKind = Kind
@@ -67,11 +68,11 @@ class FakeCuda:
     def __getattribute__(self, name: str) -> Any:
         failing = object.__getattribute__(self, "__dict__").get("failing", {})
         if name in failing:
-            return lambda *given: (failing[name], None)
+            return lambda *arguments: (failing[name], None)
         return object.__getattribute__(self, name)
 
-    def left(self) -> list[str]:
-        """What was not given back."""
+    def leaks(self) -> list[str]:
+        """List the memory and handles that were not freed."""
         return [
             *(f"{len(block)} bytes on the device" for block in self.device.values()),
             *(f"{len(block)} page-locked bytes" for block in self.host.values()),
@@ -79,14 +80,24 @@ class FakeCuda:
         ]
 
     def memory(self, address: int, size: int) -> NDArray[np.uint8]:
-        """Live device memory."""
+        """Allocated device memory.
+
+        Args:
+            address: of its first byte.
+            size: in bytes.
+        """
         for start, block in self.device.items():
             if start <= address and address + size <= start + len(block):
                 return block[address - start : address - start + size]
-        raise AssertionError(f"{size} bytes at {address:#x} are no live device memory")
+        raise AssertionError(f"{size} bytes at {address:#x} are not allocated device memory")
 
     def enqueue(self, stream: int, work: Callable[[], None]) -> None:
-        """Put work into a stream, or into the graph that is being captured from it."""
+        """Put work into a stream, or into the graph that is being captured from it.
+
+        Args:
+            stream: number of the stream.
+            work: what is done once the stream is waited for.
+        """
         handle = self.handles[stream]
         (handle.queue if handle.captured is None else handle.captured).append(work)
 
@@ -94,7 +105,8 @@ class FakeCuda:
         return (0,)
 
     def cudaGetErrorString(self, error: int) -> tuple[int, bytes]:
-        return 0, {2: b"out of memory", 700: b"an illegal memory access"}.get(error, b"trouble")
+        messages = {2: b"out of memory", 700: b"an illegal memory access"}
+        return 0, messages.get(error, b"unspecified failure")
 
     def cudaMalloc(self, size: int) -> tuple[int, int]:
         address = self._next
@@ -155,7 +167,8 @@ class FakeCuda:
     cudaEventDestroy = cudaGraphDestroy = cudaGraphExecDestroy = cudaStreamDestroy
 
     def cudaEventRecord(self, event: Handle, stream: Handle) -> tuple[int]:
-        event.reached, event.queue = False, stream.queue
+        event.reached = False
+        event.queue = stream.queue
 
         def work() -> None:
             event.reached = True
@@ -169,7 +182,7 @@ class FakeCuda:
         return (0,)
 
     def cudaStreamSynchronize(self, stream: Handle) -> tuple[int]:
-        assert stream.captured is None, "nothing may be waited for while a graph is captured"
+        assert stream.captured is None, "a stream must not be waited for while a graph is captured"
         while stream.queue:
             stream.queue.pop(0)()
         return (0,)
@@ -180,16 +193,17 @@ class FakeCuda:
 
     def cudaStreamEndCapture(self, stream: Handle) -> tuple[int, Handle]:
         graph = self._handle()
-        graph.queue, stream.captured = stream.captured or [], None
+        graph.queue = stream.captured or []
+        stream.captured = None
         return 0, graph
 
     def cudaGraphInstantiate(self, graph: Handle, flags: int) -> tuple[int, Handle]:
-        ready = self._handle()
-        ready.queue = list(graph.queue)
-        return 0, ready
+        executable = self._handle()
+        executable.queue = list(graph.queue)
+        return 0, executable
 
     def cudaGraphLaunch(self, graph: Handle, stream: Handle) -> tuple[int]:
-        assert graph.number in self.handles, "the graph was dropped"
+        assert graph.number in self.handles, "the graph was destroyed"
         self.launches += 1
         for work in graph.queue:
             self.enqueue(int(stream), work)

@@ -1,8 +1,8 @@
-"""The running half of ``tensorrt``: an engine that computes a step graph by ONNX Runtime.
+"""The runtime half of ``tensorrt``: an engine that computes a step graph with ONNX Runtime.
 
 It runs on :class:`~tests.engines.fake_cuda.FakeCuda` and refuses what makes TensorRT's results
 undefined: a tensor without an address, an output that overlaps another buffer, scratch memory that
-two streams use at once.
+two streams use at the same time.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import numpy as np
 from tests.engines.fake_cuda import FakeCuda
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.config import ModelConfig
+from trm_edge.engines.shapes import batch_shape
 from trm_edge.step import CarryType, TensorSpec, step_inputs, step_outputs
 
 SCRATCH = 640  # bytes
@@ -34,7 +35,7 @@ class Strategy(enum.Enum):
     STATIC, ON_PROFILE_CHANGE, USER_MANAGED = range(3)
 
 
-_KINDS = {
+_TYPES = {
     "float32": DataType.FLOAT,
     "float16": DataType.HALF,
     "int32": DataType.INT32,
@@ -52,8 +53,19 @@ def fake_runtime(
     slots: tuple[int, int] = (1, 8),
     damaged: bool = False,
 ) -> Any:
-    """A module; ``slots`` are the fewest and most that its engine was built for."""
-    inputs, outputs = step_inputs(config, carry), step_outputs(config, carry)
+    """Make a module whose engine computes a step graph.
+
+    Args:
+        cuda: the runtime that holds its tensors.
+        graph: the step graph's file.
+        config: the model that it computes.
+        version: of the module; one that ends in ``rtx`` is TensorRT-RTX.
+        carry: element type of the engine's carries.
+        slots: range of slots that its engine was built for.
+        damaged: the engine cannot be deserialized.
+    """
+    inputs = step_inputs(config, carry)
+    outputs = step_outputs(config, carry)
     session = OnnxRuntimeBackend(graph, config, carry=carry, threads=1)
     rtx = version.endswith("rtx")
 
@@ -82,28 +94,27 @@ def fake_runtime(
             owner = users.setdefault(self._scratch[0], stream_handle)
             assert owner == stream_handle or not cuda.handles[owner].queue, "scratch is in use"
             users[self._scratch[0]] = stream_handle
-            bound, count = dict(self._addresses), self._slots
+            bound = dict(self._addresses)
+            count = self._slots
             scratch = self._scratch
 
             def work() -> None:
                 cuda.memory(*scratch)[:] = 0
-                given = {
-                    spec.name: cuda.memory(bound[spec.name], _size(spec, count))
-                    .view(spec.dtype)
-                    .reshape(_shape(spec, count))
-                    for spec in inputs
-                }
+                feeds = {}
+                for spec in inputs:
+                    memory = cuda.memory(bound[spec.name], _size(spec, count))
+                    feeds[spec.name] = memory.view(spec.dtype).reshape(batch_shape(spec, count))
+                # The buffers of a slot that starts hold no carry, perhaps NaN.
+                starts = feeds["reset"][:, None, None]
+                z_H = np.where(starts, 0, feeds["z_H"]).astype(carry)
+                z_L = np.where(starts, 0, feeds["z_L"]).astype(carry)
+                embedding = feeds.get("puzzle_embedding")
+                tokens = feeds["tokens"].copy()
                 with session:
-                    answers = session.run(
-                        given["tokens"].copy(),
-                        given.get("puzzle_embedding"),
-                        given["reset"].copy(),
-                        np.where(given["reset"][:, None, None], 0, given["z_H"]).astype(carry),
-                        np.where(given["reset"][:, None, None], 0, given["z_L"]).astype(carry),
-                    )
-                for spec, answer in zip(outputs, answers, strict=True):
-                    target = cuda.memory(bound[spec.name], answer.nbytes)
-                    target[:] = np.ascontiguousarray(answer).view(np.uint8).ravel()
+                    results = session.run(tokens, embedding, feeds["reset"].copy(), z_H, z_L)
+                for spec, result in zip(outputs, results, strict=True):
+                    target = cuda.memory(bound[spec.name], result.nbytes)
+                    target[:] = np.ascontiguousarray(result).view(np.uint8).ravel()
 
             cuda.enqueue(stream_handle, work)
             return True
@@ -115,9 +126,9 @@ def fake_runtime(
             }
             for spec in outputs:
                 start, size = spans[spec.name]
-                for name, (other, length) in spans.items():
-                    apart = start + size <= other or other + length <= start
-                    assert name == spec.name or apart, f"{spec.name} is aliased with {name}"
+                for name, (other_start, other_size) in spans.items():
+                    apart = start + size <= other_start or other_start + other_size <= start
+                    assert name == spec.name or apart, f"{spec.name} overlaps {name}"
 
     class RtxContext(Context):
         def is_stream_capturable(self, stream: int) -> bool:
@@ -150,26 +161,26 @@ def fake_runtime(
         device_memory_size_v2 = SCRATCH
 
         def get_tensor_name(self, index: int) -> str:
-            return [spec.name for spec in (*outputs, *inputs)][index]  # in an order of its own
+            return [spec.name for spec in (*outputs, *inputs)][index]  # not in the contract's order
 
         def get_tensor_mode(self, name: str) -> TensorIOMode:
-            given = {spec.name for spec in inputs}
-            return TensorIOMode.INPUT if name in given else TensorIOMode.OUTPUT
+            input_names = {spec.name for spec in inputs}
+            return TensorIOMode.INPUT if name in input_names else TensorIOMode.OUTPUT
 
         def get_tensor_dtype(self, name: str) -> DataType:
-            return _KINDS[_spec(name).dtype]
+            return _TYPES[_spec(name).dtype]
 
         def get_tensor_shape(self, name: str) -> tuple[int, ...]:
-            return _shape(_spec(name), -1)
+            return batch_shape(_spec(name), -1)
 
         def get_tensor_profile_shape(self, name: str, profile: int) -> list[tuple[int, ...]]:
-            return [_shape(_spec(name), count) for count in (slots[0], slots[1], slots[1])]
+            return [batch_shape(_spec(name), count) for count in (slots[0], slots[1], slots[1])]
 
-        def create_execution_context(self, how: Any) -> Context:
+        def create_execution_context(self, settings: Any) -> Context:
             if rtx:
-                assert isinstance(how, RuntimeConfig)
+                assert isinstance(settings, RuntimeConfig)
                 return RtxContext()
-            assert how is Strategy.USER_MANAGED
+            assert settings is Strategy.USER_MANAGED
             return Context()
 
     class RtxEngine(Engine):
@@ -198,9 +209,5 @@ def fake_runtime(
     return module
 
 
-def _shape(spec: TensorSpec, slots: int) -> tuple[int, ...]:
-    return tuple(slots if axis is None else axis for axis in spec.shape)
-
-
 def _size(spec: TensorSpec, slots: int) -> int:
-    return int(np.prod(_shape(spec, slots))) * np.dtype(spec.dtype).itemsize
+    return int(np.prod(batch_shape(spec, slots))) * np.dtype(spec.dtype).itemsize

@@ -1,6 +1,6 @@
-"""Modules like ``tensorrt`` 10.3 and 11: each has what its version has, and nothing else.
+"""The building half of ``tensorrt`` 10.3 and 11: each has what its version has, and nothing else.
 
-A class here has no attribute that its version lacks, and an object takes none that is not
+No class has an attribute that its version lacks, and objects refuse attributes that are not
 declared, so code that relies on the other version fails as it would on a device.
 """
 
@@ -17,7 +17,7 @@ import onnx
 
 
 class _Strict:
-    """Settable attributes are those of ``settable``."""
+    """Only the attributes that ``settable`` lists can be set."""
 
     settable: tuple[str, ...] = ()
 
@@ -28,27 +28,28 @@ class _Strict:
 
 
 class FakeModule(SimpleNamespace):
-    """The module, and what was asked of it (``asked``)."""
+    """The module, and the calls that it received (``calls``)."""
 
-    asked: dict[str, Any]
+    calls: dict[str, Any]
 
 
 def fake_tensorrt(
     version: str,
     *,
     fails: str = "",
-    says: Callable[[Any, Any], None] = lambda logger, severity: None,
+    logs: Callable[[Any, Any], None] = lambda logger, severity: None,
     cache_of: bytes = b"this device",
 ) -> FakeModule:
-    """A module of that version.
+    """Make a module of a version.
 
     Args:
+        version: such as ``"10.3.0"``.
         fails: ``parse`` or ``build``: the step that fails, with an error in the log.
-        says: called with the logger and the severities while the network is compiled.
-        cache_of: what a timing cache has to contain to be taken for one of this device.
+        logs: called with the logger and the severities while the network is compiled.
+        cache_of: how a timing cache of this device begins.
     """
     old = version.startswith("10.")
-    asked: dict[str, Any] = {"shapes": {}, "flags_cleared": []}
+    calls: dict[str, Any] = {"shapes": {}, "flags_cleared": []}
 
     class Severity(enum.Enum):
         INTERNAL_ERROR, ERROR, WARNING, INFO, VERBOSE = range(5)
@@ -65,7 +66,9 @@ def fake_tensorrt(
         STRONGLY_TYPED = 1
 
     class OldBuilderFlag(enum.IntEnum):
-        FP16, INT8, TF32 = 0, 1, 7
+        FP16 = 0
+        INT8 = 1
+        TF32 = 7
 
     class NewBuilderFlag(enum.IntEnum):
         TF32 = 7
@@ -77,8 +80,8 @@ def fake_tensorrt(
         LAYER_NAMES_ONLY, NONE, DETAILED = range(3)
 
     class OptimizationProfile(_Strict):
-        def set_shape(self, name: str, least: Any, usual: Any, most: Any) -> None:
-            asked["shapes"][name] = (least, usual, most)
+        def set_shape(self, name: str, low: Any, usual: Any, high: Any) -> None:
+            calls["shapes"][name] = (low, usual, high)
 
     class TimingCache(_Strict):
         def __init__(self, content: bytes) -> None:
@@ -91,10 +94,10 @@ def fake_tensorrt(
         settable = ("profiling_verbosity", "builder_optimization_level")
 
         def set_memory_pool_limit(self, pool: MemoryPoolType, size: int) -> None:
-            asked["workspace"] = size
+            calls["workspace"] = size
 
         def clear_flag(self, flag: Any) -> None:
-            asked["flags_cleared"].append(flag.name)
+            calls["flags_cleared"].append(flag.name)
 
         def create_timing_cache(self, content: bytes) -> TimingCache:
             return TimingCache(content)
@@ -103,11 +106,11 @@ def fake_tensorrt(
             assert not ignore_mismatch
             fits = not cache._content or cache._content.startswith(cache_of)
             if fits:
-                asked["timing_cache"] = cache._content
+                calls["timing_cache"] = cache._content
             return fits
 
         def add_optimization_profile(self, profile: OptimizationProfile) -> int:
-            asked["profile"] = profile
+            calls["profile"] = profile
             return 0
 
     class Network(_Strict):
@@ -118,7 +121,7 @@ def fake_tensorrt(
             self._logger = logger
 
         def parse_from_file(self, path: str) -> bool:
-            asked["graph"] = onnx.load(Path(path))
+            calls["graph"] = onnx.load(Path(path))
             return fails != "parse"
 
         @property
@@ -134,7 +137,7 @@ def fake_tensorrt(
             self._logger = logger
 
         def create_network(self, flags: int = 0) -> Network:
-            asked["network_flags"] = flags
+            calls["network_flags"] = flags
             return Network()
 
         def create_builder_config(self) -> BuilderConfig:
@@ -146,7 +149,7 @@ def fake_tensorrt(
         def build_serialized_network(
             self, network: Network, config: BuilderConfig
         ) -> memoryview | None:
-            says(self._logger, Severity)
+            logs(self._logger, Severity)
             if fails == "build":
                 self._logger.log(Severity.ERROR, "could not find any implementation")
                 return None
@@ -156,8 +159,8 @@ def fake_tensorrt(
         ONELINE, JSON = range(2)
 
     class Inspector(_Strict):
-        def get_engine_information(self, form: LayerInformationFormat) -> str:
-            assert form is LayerInformationFormat.JSON
+        def get_engine_information(self, layout: LayerInformationFormat) -> str:
+            assert layout is LayerInformationFormat.JSON
             return json.dumps({"Layers": [], "Bindings" if old else "I/O Tensors": []})
 
     class Engine(_Strict):
@@ -175,7 +178,7 @@ def fake_tensorrt(
         LayerInformationFormat=LayerInformationFormat,
         Runtime=Runtime,
         __version__=version,
-        asked=asked,
+        calls=calls,
         ILogger=ILogger,
         Builder=Builder,
         OnnxParser=OnnxParser,

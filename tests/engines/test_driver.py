@@ -7,7 +7,7 @@ from trm_edge.engines.driver import Gpu, probe
 
 
 class FakeDriver:
-    """Answers as ``libcuda`` does, through pointers."""
+    """Returns values as ``libcuda`` does, through pointers."""
 
     def __init__(self, devices: list[tuple[str, int, int, int]], status: int = 0) -> None:
         self.devices = devices
@@ -25,7 +25,7 @@ class FakeDriver:
         return 0
 
     def cuDeviceGet(self, device: Any, index: int) -> int:
-        device._obj.value = index + 100  # a handle is no index
+        device._obj.value = index + 100  # a handle is not an index
         return 0
 
     def cuDeviceGetName(self, name: Any, size: int, device: Any) -> int:
@@ -49,12 +49,12 @@ def test_devices_are_described_through_their_handles() -> None:
     assert str(state) == "Orin (compute capability 8.7), NVIDIA H200 (compute capability 9.0)"
 
 
-def test_a_driver_that_fails_and_one_without_devices_say_so() -> None:
-    assert "cuInit answers 100" in str(probe(FakeDriver([], status=100)))
+def test_a_driver_that_fails_and_one_without_gpus() -> None:
+    assert "cuInit returned 100" in str(probe(FakeDriver([], status=100)))
     state = probe(FakeDriver([]))
     assert state.version == "12.6"
-    assert str(state) == "none: the NVIDIA driver sees no device"
+    assert str(state) == "none: the NVIDIA driver sees no GPU"
 
 
-def test_no_driver_is_an_answer_and_no_error() -> None:
+def test_a_missing_driver_is_not_an_error() -> None:
     assert probe().gpus or probe().problem

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from trm_edge.engines.layers import read_layers
+from trm_edge.engines.layers import PRODUCT_TYPES, read_layers
 from trm_edge.errors import EngineError
 
 
@@ -13,13 +13,14 @@ def nodes(*names: str) -> str:
     return "\x1e".join(f"[ONNX Layer: {name}]" for name in names)
 
 
-def tensors(key: str, *kinds: str) -> list[dict[str, Any]]:
+def tensors(key: str, *element_types: str) -> list[dict[str, Any]]:
     return [
-        {"Name": f"t{k}", "Dimensions": [8, 97, 512], key: kind} for k, kind in enumerate(kinds)
+        {"Name": f"t{index}", "Dimensions": [8, 97, 512], key: element_type}
+        for index, element_type in enumerate(element_types)
     ]
 
 
-TEN = {
+TENSORRT_10 = {
     "Layers": [
         {
             "Name": "Reformatting CopyNode for Input Tensor 0 to gemm",
@@ -58,7 +59,7 @@ TEN = {
     ],
     "Bindings": ["tokens", "reset"],
 }
-ELEVEN = {
+TENSORRT_11 = {
     "Layers": [
         {
             "Name": "H1.0.mlp.gu.dq + H1.0.mlp.gu.product",
@@ -74,8 +75,8 @@ ELEVEN = {
 }
 
 
-def test_the_form_of_ten() -> None:
-    engine = read_layers(json.dumps(TEN))
+def test_tensorrt_10() -> None:
+    engine = read_layers(json.dumps(TENSORRT_10))
     assert engine.tensors == ("tokens", "reset")
     assert engine.products() == {"0.mlp.down": {"int8": 1, "float16": 1}}
     assert (engine.reformats, engine.conversions) == (1, 1)
@@ -83,8 +84,8 @@ def test_the_form_of_ten() -> None:
     assert engine.layers[0].outputs == ("int8",)
 
 
-def test_the_form_of_eleven() -> None:
-    engine = read_layers(json.dumps(ELEVEN))
+def test_tensorrt_11() -> None:
+    engine = read_layers(json.dumps(TENSORRT_11))
     assert engine.tensors == ("tokens", "logits")
     assert engine.products() == {"0.mlp.gu": {"fp8": 1}}
     assert (engine.reformats, engine.conversions) == (0, 0)
@@ -96,9 +97,22 @@ def test_the_form_of_eleven() -> None:
         ("{", "not what TensorRT's inspector writes"),
         ("[]", "not what TensorRT's inspector writes"),
         ('{"Bindings": []}', "KeyError"),
-        ('{"Layers": ["gemm_1", "gemm_2"]}', "no more than the names of its layers"),
+        ('{"Layers": ["gemm_1", "gemm_2"]}', "holds only the names of its layers"),
     ],
 )
-def test_anything_else_is_refused(text: str, reason: str) -> None:
+def test_other_text_is_refused(text: str, reason: str) -> None:
     with pytest.raises(EngineError, match=reason):
         read_layers(text)
+
+
+def test_the_narrowest_input_of_a_call_site_counts() -> None:
+    layer = {
+        "Name": "L0.0.mlp.down.product",
+        "Inputs": tensors("DataType", "FP16", "Int8", "Int32"),
+        "Outputs": [],
+    }
+    names = ["L0.0.mlp.down.product", "L1.0.mlp.down.product"]
+    layers = [{**layer, "Name": name} for name in names]
+    engine = read_layers(json.dumps({"Layers": layers}))
+    assert engine.products() == {"0.mlp.down": {"int8": 2}}
+    assert PRODUCT_TYPES.index("int8") < PRODUCT_TYPES.index("float16")

@@ -27,9 +27,9 @@ def test_rows_are_read_as_they_were_written(toy_bundle: Path, tmp_path: Path) ->
     assert file.machine == MACHINE
     assert file.find(bundle, "cpu") == row
     assert file.find(bundle, "l4") is None
-    other = tmp_path / "other"
-    shutil.copytree(toy_bundle, other)
-    assert file.find(Bundle.open(other), "cpu") is None
+    copy = tmp_path / "copy"
+    shutil.copytree(toy_bundle, copy)
+    assert file.find(Bundle.open(copy), "cpu") is None
 
 
 def test_a_row_of_a_graph_that_changed_is_refused(toy_bundle: Path, tmp_path: Path) -> None:
@@ -62,7 +62,7 @@ def test_a_file_that_is_not_a_benchmark(tmp_path: Path, text: str, message: str)
 
 
 def test_a_missing_file_says_how_to_write_it(tmp_path: Path) -> None:
-    with pytest.raises(RecordError, match=r"does not exist\. .* trm-edge bench BUNDLE -o"):
+    with pytest.raises(RecordError, match=r"there is no file .* trm-edge bench BUNDLE -o"):
         read_bench(tmp_path / "absent.json")
 
 

@@ -22,10 +22,10 @@ def test_the_power_of_the_board_is_parsed() -> None:
 
 def test_energy_of_a_piece_of_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A stand-in for tegrastats prints two watts and waits to be terminated."""
-    ready = tmp_path / "ready"
-    os.mkfifo(ready)
+    printed = tmp_path / "printed"
+    os.mkfifo(printed)
     program = tmp_path / "tegrastats"
-    program.write_text(f"#!/bin/sh\necho 'VDD_IN 2000mW/2000mW'\necho > {ready}\nexec sleep 60\n")
+    program.write_text(f"#!/bin/sh\necho 'VDD_IN 2000mW/2000mW'\necho > {printed}\nexec sleep 60\n")
     program.chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
     meter = find_meter()
@@ -34,7 +34,7 @@ def test_energy_of_a_piece_of_work(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     clock = iter([10.0, 13.0])
     monkeypatch.setattr("trm_edge.evaluation.energy.time.perf_counter", lambda: next(clock))
     meter.start()
-    ready.read_text()  # returns when the first line is printed
+    printed.read_text()  # returns when the first line is printed
     assert meter.stop() == pytest.approx(6.0)
 
 

@@ -1,3 +1,5 @@
+"""Reading checkpoints and their configuration, and every way in which they do not fit."""
+
 from __future__ import annotations
 
 import json
@@ -20,9 +22,9 @@ def test_loads_every_architecture(name: str, tmp_path: Path) -> None:
     config = VARIANTS[name]
     loaded = load_checkpoint(write_run(tmp_path, config))
     assert loaded.config == config
-    want = toy_model(config).state_dict()
+    expected = toy_model(config).state_dict()
     for key, value in loaded.model.state_dict().items():
-        torch.testing.assert_close(value, want[key])
+        torch.testing.assert_close(value, expected[key])
     assert (loaded.puzzle_embeddings is None) == (config.puzzle_emb_ndim == 0)
 
 
@@ -52,19 +54,19 @@ def test_configuration_and_metadata_from_elsewhere(tmp_path: Path) -> None:
     data = tmp_path / "data" / "train"
     data.mkdir(parents=True)
     (tmp_path / "run" / "dataset.json").rename(data / "dataset.json")
-    (tmp_path / "run" / "all_config.yaml").rename(tmp_path / "mine.yaml")
-    loaded = load_checkpoint(path, tmp_path / "mine.yaml", tmp_path / "data")
+    (tmp_path / "run" / "all_config.yaml").rename(tmp_path / "other.yaml")
+    loaded = load_checkpoint(path, tmp_path / "other.yaml", tmp_path / "data")
     assert loaded.config == BASE
 
 
-def test_raw_weights_are_told_apart(tmp_path: Path) -> None:
+def test_weights_that_are_not_averaged_are_recognised(tmp_path: Path) -> None:
     path = write_run(tmp_path, BASE)
     config = tmp_path / "all_config.yaml"
     config.write_text(yaml.safe_dump({"arch": arch_settings(BASE), "ema": False}))
     assert load_checkpoint(path).averaged is False
 
 
-def test_unknown_whether_averaged(tmp_path: Path) -> None:
+def test_without_ema_it_is_unknown_whether_weights_are_averaged(tmp_path: Path) -> None:
     path = write_run(tmp_path, BASE)
     (tmp_path / "all_config.yaml").write_text(yaml.safe_dump({"arch": arch_settings(BASE)}))
     assert load_checkpoint(path).averaged is None
@@ -75,7 +77,7 @@ class _Payload:
         return (print, ("executed",))
 
 
-def test_never_runs_what_a_file_holds(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_never_executes_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = write_run(tmp_path, BASE)
     torch.save({"lm_head.weight": _Payload()}, path)
     with pytest.raises(CheckpointError, match="cannot be loaded safely"):
@@ -118,7 +120,7 @@ def test_an_empty_file(tmp_path: Path) -> None:
         ({"lm_head.weight": torch.full((7, 32), float("nan"))}, "224 values that are NaN"),
     ],
 )
-def test_what_is_no_state_dict(content: object, message: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_state_dict(content: object, message: str, tmp_path: Path) -> None:
     path = write_run(tmp_path, BASE)
     torch.save(content, path)
     with pytest.raises(CheckpointError, match=message):
@@ -158,7 +160,7 @@ def test_weights_contradict_the_configuration(
         load_checkpoint(path)
 
 
-def test_nothing_there(tmp_path: Path) -> None:
+def test_no_checkpoint(tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match="no checkpoint at"):
         load_checkpoint(tmp_path / "absent")
     (tmp_path / "notes.txt").write_text("")
@@ -196,9 +198,7 @@ def test_no_metadata(tmp_path: Path) -> None:
         ({"mlp_t": False, "num_heads": 5}, "hidden_size 32 must be a multiple of num_heads 5"),
     ],
 )
-def test_configurations_that_cannot_be(
-    arch: dict[str, object], message: str, tmp_path: Path
-) -> None:
+def test_invalid_configurations(arch: dict[str, object], message: str, tmp_path: Path) -> None:
     path = write_run(tmp_path, BASE)
     settings = arch_settings(BASE) | arch
     settings = {key: value for key, value in settings.items() if value is not None}

@@ -19,30 +19,34 @@ from trm_edge.loop.halting import HaltingRule
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
 
 
-def backend_of(kind: str, checkpoint: Checkpoint, folder: Path) -> Backend:
-    if kind == "torch":
+def backend_of(name: str, checkpoint: Checkpoint, folder: Path) -> Backend:
+    if name == "torch":
         return TorchBackend(checkpoint.model)
     path = folder / "step.onnx"
     onnx.save(step_graph(checkpoint.model), path)
     return OnnxRuntimeBackend(path, checkpoint.config)
 
 
-@pytest.mark.parametrize("kind", ["torch", "onnxruntime"])
+@pytest.mark.parametrize("backend_name", ["torch", "onnxruntime"])
 @pytest.mark.parametrize("name", ["sudoku_mlp", "sudoku_att", "arc_att"])
-def test_reproduces_the_published_code(name: str, kind: str, tmp_path: Path) -> None:
+def test_reproduces_the_published_code(name: str, backend_name: str, tmp_path: Path) -> None:
     checkpoint = load_checkpoint(GOLDEN / name)
     expected = np.load(GOLDEN / name / "expected.npz")
     tokens = expected["inputs"].astype(np.int32)
     assert checkpoint.puzzle_embeddings is not None
-    rows = checkpoint.puzzle_embeddings[expected["puzzle_identifiers"]]
+    embedding = checkpoint.puzzle_embeddings[expected["puzzle_identifiers"]]
     slots = np.arange(len(tokens))
-    q_halt, q_continue, predictions, logits = [], [], [], []
-    with backend_of(kind, checkpoint, tmp_path) as backend:
+    q_halt = []
+    q_continue = []
+    predictions = []
+    logits = []
+    with backend_of(backend_name, checkpoint, tmp_path) as backend:
         backend.start(len(tokens))
         for step in range(len(expected["q_halt"])):
-            wait_step = backend.step(tokens, rows, np.full(len(tokens), step == 0))
-            q_halt.append(wait_step.q_halt)
-            q_continue.append(wait_step.q_continue)
+            reset = np.full(len(tokens), step == 0)
+            halting_logits = backend.step(tokens, embedding, reset)
+            q_halt.append(halting_logits.q_halt)
+            q_continue.append(halting_logits.q_continue)
             predictions.append(backend.predictions(slots))
             logits.append(backend.logits(slots))
     np.testing.assert_allclose(logits[0], expected["logits_step1"], atol=1e-4)

@@ -36,7 +36,7 @@ from trm_edge.tasks import task_for
 pytestmark = pytest.mark.gate
 CAPABILITIES = {"8.0": "a100", "8.9": "l4", "12.0": "rtx-5090"}  # and a target that has it
 PRECISIONS: tuple[Precision, ...] = ("fp16", "int8", "fp8")
-KINDS: dict[Precision, QType] = {"int8": "int8", "fp8": "fp8"}
+QTYPES: dict[Precision, QType] = {"int8": "int8", "fp8": "fp8"}
 ROOT = Path(__file__).parents[2]
 KNOWN = (ROOT / "tests/data/gate_warnings.txt").read_text().splitlines()
 
@@ -53,14 +53,17 @@ def record() -> Iterator[dict[str, Any]]:
 
 def table(built: dict[str, Any]) -> str:
     """Markdown: seconds and megabytes by variant and precision, and by compute capability."""
-    lines = ["| graph | " + " | ".join(f"SM{one}" for one in CAPABILITIES) + " |"]
+    lines = ["| graph | " + " | ".join(f"SM{capability}" for capability in CAPABILITIES) + " |"]
     lines.append("|---" * (len(CAPABILITIES) + 1) + "|")
     for graph in dict.fromkeys(name.rpartition(" SM")[0] for name in built):
         cells = []
         for capability in CAPABILITIES:
-            found = built.get(f"{graph} SM{capability}")
-            size = found and found["engine_bytes"] / 1e6
-            cells.append(f"{found['seconds']:.1f} s, {size:.1f} MB" if found else "refused")
+            result = built.get(f"{graph} SM{capability}")
+            if result is None:
+                cells.append("refused")
+                continue
+            megabytes = result["engine_bytes"] / 1e6
+            cells.append(f"{result['seconds']:.1f} s, {megabytes:.1f} MB")
         lines.append(f"| {graph} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
@@ -74,26 +77,29 @@ def compiler() -> Compiler:
 def graph_inputs(name: str, precision: Precision) -> tuple[GraphInputs, ModelConfig]:
     if name in REFERENCES:
         checkpoint = load_checkpoint(reference_checkpoint(name))
-        model, table, config = checkpoint.model, checkpoint.puzzle_embeddings, checkpoint.config
+        model = checkpoint.model
+        table = checkpoint.puzzle_embeddings
+        config = checkpoint.config
         task = task_for(config)
         held_out = held_out_puzzles(task, None, 4)
         puzzles = calibration_puzzles(task, None, None, held_out, 4).puzzles
     else:
         config = VARIANTS[name]
-        model, table = toy_model(config), toy_table(config)
-        puzzles = [Puzzle(row) for row in toy_tokens(config, 4)]
-    return prepared(model, table, puzzles, precision), config
+        model = toy_model(config)
+        table = toy_table(config)
+        puzzles = [Puzzle(tokens) for tokens in toy_tokens(config, 4)]
+    return quantized_inputs(model, table, puzzles, precision), config
 
 
-def prepared(
+def quantized_inputs(
     model: TinyRecursiveModel, table: Any, puzzles: list[Puzzle], precision: Precision
 ) -> GraphInputs:
-    if precision not in KINDS:
+    if precision not in QTYPES:
         return GraphInputs(model, precision, None, {})
-    qtype = KINDS[precision]
+    qtype = QTYPES[precision]
     recipe = replace(CalibrationRecipe.static(qtype), puzzles=4)
-    ready = calibrate(model, table, puzzles, qtype, recipe)
-    return GraphInputs(ready.model, precision, qtype, ready.layers)
+    calibration = calibrate(model, table, puzzles, qtype, recipe)
+    return GraphInputs(calibration.model, precision, qtype, calibration.layers)
 
 
 @pytest.mark.filterwarnings("ignore::trm_edge.errors.CalibrationWarning")
@@ -102,15 +108,15 @@ def prepared(
 def test_builds(
     name: str, precision: Precision, compiler: Compiler, record: dict[str, Any], tmp_path: Path
 ) -> None:
-    made, config = graph_inputs(name, precision)
-    new = []
+    inputs, config = graph_inputs(name, precision)
+    unknown_warnings = []
     for capability, target in CAPABILITIES.items():
         profile = load_profile(target)
         if precision not in profile.precisions:
             assert (precision, capability) == ("fp8", "8.0")  # refused before, by the profile
             continue
         path = tmp_path / "step.onnx"
-        onnx.save(target_graph(made, profile), path)
+        onnx.save(target_graph(inputs, profile), path)
         options = BuildOptions.of(profile, capability)
         engine = build_engine(path, config, profile.carry_of(precision), options, compiler)
         record[f"{name} {precision} SM{capability}"] = {
@@ -120,5 +126,7 @@ def test_builds(
             "seconds": round(engine.seconds, 2),
             "warnings": engine.warnings,
         }
-        new += [line for line in engine.warnings if not any(re.search(k, line) for k in KNOWN)]
-    assert not new
+        for line in engine.warnings:
+            if not any(re.search(pattern, line) for pattern in KNOWN):
+                unknown_warnings.append(line)
+    assert not unknown_warnings

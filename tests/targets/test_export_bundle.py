@@ -1,4 +1,4 @@
-"""The shipped model through the whole path, and what an export promises."""
+"""The bundled models through the whole export, and the contents of the bundle."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def parity(path: Path) -> ParityReport:
     return compare(reference, candidate)
 
 
-def keeps_its_limits(path: Path, steps: float) -> None:
+def assert_within_limits(path: Path, steps: float) -> None:
     bundle = Bundle.open(path)
     report = parity(path)
     assert report.puzzles >= 500
@@ -49,24 +49,24 @@ def keeps_its_limits(path: Path, steps: float) -> None:
 
 @pytest.mark.parametrize("reference_bundle", [("sudoku", "int8")], indirect=True)
 def test_int8_sudokus_keep_their_limits(reference_bundle: Path) -> None:
-    keeps_its_limits(reference_bundle, steps=5)
+    assert_within_limits(reference_bundle, steps=5)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("reference_bundle", [("maze", "int8"), ("maze", "fp8")], indirect=True)
 def test_quantized_mazes_keep_their_limits(reference_bundle: Path) -> None:
-    keeps_its_limits(reference_bundle, steps=12)
+    assert_within_limits(reference_bundle, steps=12)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("reference_bundle", [("sudoku", "fp8")], indirect=True)
 def test_fp8_sudokus_keep_their_limits(reference_bundle: Path) -> None:
-    keeps_its_limits(reference_bundle, steps=5)
+    assert_within_limits(reference_bundle, steps=5)
 
 
-def test_both_shipped_models_solve_their_puzzles() -> None:
+def test_both_bundled_models_solve_their_puzzles() -> None:
     """In float32, on a few: a checkpoint that is loaded wrongly solves none."""
     for name in REFERENCES:
         checkpoint = load_checkpoint(reference_checkpoint(name))
@@ -76,14 +76,13 @@ def test_both_shipped_models_solve_their_puzzles() -> None:
         backend = TorchBackend(checkpoint.model)
         with Solver(backend, checkpoint.puzzle_embeddings, batch=16) as solver:
             solutions = solver.solve((entry.puzzle for entry in entries), ordered=True)
-            right = [
-                bool((solution.answer == entry.answer).all())
-                for solution, entry in zip(solutions, entries, strict=True)
-            ]
-        assert sum(right) >= 13, f"{name}: {sum(right)}"
+            solved = 0
+            for solution, entry in zip(solutions, entries, strict=True):
+                solved += bool((solution.answer == entry.answer).all())
+        assert solved >= 13, f"{name}: {solved}"
 
 
-def test_the_running_loop_answers_as_the_vectors_say(toy_bundle: Path) -> None:
+def test_the_adaptive_loop_answers_as_the_vectors_do(toy_bundle: Path) -> None:
     """Adaptive answers derived from one fixed run are those of a truly adaptive run."""
     bundle = Bundle.open(toy_bundle)
     reference = bundle.parity()
@@ -97,9 +96,7 @@ def test_the_running_loop_answers_as_the_vectors_say(toy_bundle: Path) -> None:
             assert (solution.answer == answer).mean() > 0.99
 
 
-def test_one_calibration_for_several_targets_and_the_files_named(
-    toy_dataset: Path, tmp_path: Path
-) -> None:
+def test_the_bundle_has_these_files_and_records(toy_dataset: Path, tmp_path: Path) -> None:
     checkpoint = load_checkpoint(write_run(tmp_path / "run", BASE))
     request = ExportRequest(
         checkpoint=checkpoint,
@@ -108,7 +105,7 @@ def test_one_calibration_for_several_targets_and_the_files_named(
         targets=(load_profile("cpu"),),
         dataset=toy_dataset,
     )
-    with logged() as said:
+    with logged() as lines:
         bundle = export_bundle(request, tmp_path / "b")
     assert set(bundle.manifest.files) == {
         "calibration.json",
@@ -123,7 +120,7 @@ def test_one_calibration_for_several_targets_and_the_files_named(
     ]
     assert bundle.manifest.checkpoint.sha256 == checkpoint.sha256
     assert bundle.manifest.tools["trm-edge"]
-    assert any("calibrated on 192 carries of 8 puzzles" in text for text in said)
+    assert any("calibrated on 192 carries of 8 puzzles" in line for line in lines)
 
 
 def test_float32_graph_is_kept_or_left_out(tmp_path: Path, toy_dataset: Path) -> None:
@@ -136,12 +133,12 @@ def test_float32_graph_is_kept_or_left_out(tmp_path: Path, toy_dataset: Path) ->
         targets=(load_profile("cpu"),),
         dataset=toy_dataset,
     )
-    half = export_bundle(request, tmp_path / "half")
-    assert half.manifest.float32 == "float32/step.onnx"
-    assert (half.path / "float32/step.onnx").is_file()
-    whole = export_bundle(replace(request, precision="fp32"), tmp_path / "whole")
-    assert whole.manifest.float32 == "cpu/step.onnx"
-    assert not (whole.path / "float32").exists()
+    fp16 = export_bundle(request, tmp_path / "fp16")
+    assert fp16.manifest.float32 == "float32/step.onnx"
+    assert (fp16.path / "float32/step.onnx").is_file()
+    fp32 = export_bundle(replace(request, precision="fp32"), tmp_path / "fp32")
+    assert fp32.manifest.float32 == "cpu/step.onnx"
+    assert not (fp32.path / "float32").exists()
     without = export_bundle(replace(request, float32=False), tmp_path / "without")
     assert without.manifest.float32 is None
     assert not (without.path / "float32").exists()

@@ -1,4 +1,4 @@
-"""Every kind of graph against the parsers of the JetPacks that nothing here can run."""
+"""Every kind of graph, checked against the parsers of the JetPacks that no test can run."""
 
 from __future__ import annotations
 
@@ -20,17 +20,18 @@ VERSIONS = ("10.3", "10.13", "10.16", "11.4")  # JetPack 6.2, 7.0, 7.2 and 7.2.2
 @pytest.mark.filterwarnings("ignore::trm_edge.errors.CalibrationWarning")
 @pytest.mark.parametrize("name", VARIANTS)
 def test_every_graph_is_read_by_every_version(name: str) -> None:
-    kinds: tuple[QType, ...] = ("int8", "fp8")
+    qtypes: tuple[QType, ...] = ("int8", "fp8")
     model = toy_model(VARIANTS[name])
     graphs = [step_graph(model), step_graph(model, "float16")]
-    for qtype in kinds:
+    for qtype in qtypes:
         calibration = ready(VARIANTS[name], qtype)
         graphs.append(quantize_graph(step_graph(calibration.model), calibration.layers, qtype))
     for graph in graphs:
-        assert [problem for version in VERSIONS for problem in unreadable(graph, version)] == []
+        for version in VERSIONS:
+            assert unreadable(graph, version) == []
 
 
-def one_node(op: str, opset: int = 19, domain: str = "") -> ModelProto:
+def single_node(op: str, opset: int = 19, domain: str = "") -> ModelProto:
     value = helper.make_tensor_value_info("x", TensorProto.FLOAT, [1])
     node = helper.make_node(op, ["x"], ["y"], domain=domain)
     result = helper.make_tensor_value_info("y", TensorProto.FLOAT, [1])
@@ -41,21 +42,25 @@ def one_node(op: str, opset: int = 19, domain: str = "") -> ModelProto:
 @pytest.mark.parametrize(
     ("graph", "version", "problem"),
     [
-        (one_node("Attention", 20), "10.13", "the operator Attention, which it reads from 10.14"),
-        (one_node("Swish"), "10.16", "the operator Swish, which it reads from 11.0 on"),
-        (one_node("Abs", 23), "10.13", "opset 23, and it reads up to 20"),
-        (one_node("NonMaxSuppressionV9"), "11.4", "the operator NonMaxSuppressionV9"),
-        (one_node("Gelu", domain="com.microsoft"), "11.4", "the operator com.microsoft.Gelu"),
+        (
+            single_node("Attention", 20),
+            "10.13",
+            "the operator Attention, which the parser reads from 10.14",
+        ),
+        (single_node("Swish"), "10.16", "the operator Swish, which the parser reads from 11.0 on"),
+        (single_node("Abs", 23), "10.13", "opset 23, but the parser reads up to 20"),
+        (single_node("NonMaxSuppressionV9"), "11.4", "the operator NonMaxSuppressionV9"),
+        (single_node("Gelu", domain="com.microsoft"), "11.4", "the operator com.microsoft.Gelu"),
     ],
 )
-def test_what_it_does_not_read_is_named(graph: ModelProto, version: str, problem: str) -> None:
-    assert any(problem in found for found in unreadable(graph, version))
+def test_unreadable_parts_are_named(graph: ModelProto, version: str, problem: str) -> None:
+    assert any(problem in text for text in unreadable(graph, version))
 
 
 def test_later_versions_read_more() -> None:
-    assert not unreadable(one_node("Attention", 23), "10.16")
+    assert not unreadable(single_node("Attention", 23), "10.16")
 
 
-def test_a_target_is_held_to_its_oldest_version() -> None:
+def test_a_target_requires_its_oldest_version_to_read_the_graph() -> None:
     with pytest.raises(ExportError, match=r"jetson-orin-nano may run TensorRT 10\.3.*RMSNorm"):
-        require_readable(one_node("RMSNormalization"), load_profile("jetson-orin-nano"))
+        require_readable(single_node("RMSNormalization"), load_profile("jetson-orin-nano"))

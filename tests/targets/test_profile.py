@@ -1,3 +1,5 @@
+"""Target profiles: the bundled files, their checks, and files of your own."""
+
 from __future__ import annotations
 
 from dataclasses import fields
@@ -40,7 +42,7 @@ def test_the_cpu_has_every_precision() -> None:
     profile = load_profile("cpu")
     assert set(profile.precisions) == set(get_args(Precision))
     assert set(profile.correctness_only) == {"fp8", "fp16"}
-    assert {profile.carry_of(one) for one in ("int8", "fp8", "fp32")} == {"float32"}
+    assert {profile.carry_of(precision) for precision in ("int8", "fp8", "fp32")} == {"float32"}
     assert profile.carry_of("fp16") == "float16"
 
 
@@ -53,7 +55,7 @@ def test_float32_is_float32_on_any_target() -> None:
 def test_an_unsupported_precision_lists_what_there_is() -> None:
     profile = profile_from_dict("board", BOARD)
     profile.require("int8")
-    with pytest.raises(ConfigError, match="board has no fp8; it has int8, fp16"):
+    with pytest.raises(ConfigError, match="board does not support fp8; it supports int8, fp16"):
         profile.require("fp8")
 
 
@@ -105,15 +107,17 @@ def test_adding_a_device_is_adding_a_file(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_a_file_of_your_own(tmp_path: Path) -> None:
     text = (resources.files("trm_edge.targets") / "l4.toml").read_text()
-    mine = tmp_path / "my-board.toml"
-    mine.write_text(text)
-    shipped = load_profile("l4")
-    loaded = load_profile(str(mine))
+    path = tmp_path / "my-board.toml"
+    path.write_text(text)
+    bundled = load_profile("l4")
+    loaded = load_profile(str(path))
     assert loaded.name == "my-board"
     for field in fields(TargetProfile):
-        assert field.name == "name" or getattr(loaded, field.name) == getattr(shipped, field.name)
-    mine.write_text("precisions = [")
-    with pytest.raises(ConfigError, match=r"my-board\.toml is no target's file"):
-        load_profile(str(mine))
-    with pytest.raises(ConfigError, match="is named by its file, in lower case"):
+        assert field.name == "name" or getattr(loaded, field.name) == getattr(bundled, field.name)
+    path.write_text("precisions = [")
+    with pytest.raises(ConfigError, match=r"my-board\.toml is not a target profile"):
+        load_profile(str(path))
+    with pytest.raises(ConfigError, match="is named after its file"):
         load_profile(str(tmp_path / "My Board.toml"))
+    with pytest.raises(ConfigError, match="not float32"):
+        load_profile(str(tmp_path / "float32.toml"))

@@ -23,7 +23,8 @@ from trm_edge.tasks.maze import WAY, MazeTask
 from trm_edge.tasks.sudoku import SudokuTask
 from trm_edge.tasks.tokens import TokenTask
 
-SUDOKU, TOKENS = SudokuTask(FAKE_CONFIG), TokenTask(BASE)
+SUDOKU = SudokuTask(FAKE_CONFIG)
+TOKENS = TokenTask(BASE)
 MAZE = MazeTask(replace(FAKE_CONFIG, seq_len=169, vocab_size=6))
 
 
@@ -31,7 +32,7 @@ def keys(entries: list[Entry]) -> set[bytes]:
     return {entry.puzzle.tokens.tobytes() for entry in entries}
 
 
-def shipped(task: Task, split: Split) -> list[Entry]:
+def bundled(task: Task, split: Split) -> list[Entry]:
     path = reference_puzzles(task.name, split, task.config.seq_len)
     assert path is not None
     entries = [item for item in task.read(path) if isinstance(item, Entry)]
@@ -40,8 +41,8 @@ def shipped(task: Task, split: Split) -> list[Entry]:
 
 
 @pytest.mark.parametrize("task", [SUDOKU, MAZE], ids=lambda task: task.name)
-def test_shipped_splits_are_disjoint_and_answered(task: Task) -> None:
-    splits = {split: shipped(task, split) for split in get_args(Split)}
+def test_bundled_splits_are_disjoint_and_answered(task: Task) -> None:
+    splits = {split: bundled(task, split) for split in get_args(Split)}
     assert {split: len(entries) for split, entries in splits.items()} == {
         "calibration": 256,
         "held_out": 2000,
@@ -57,30 +58,30 @@ def test_shipped_splits_are_disjoint_and_answered(task: Task) -> None:
     assert len(set(puzzles)) == len(set(answers)) == len(puzzles)
 
 
-def test_shipped_puzzles_are_like_those_of_the_training() -> None:
+def test_bundled_puzzles_are_like_the_training_puzzles() -> None:
     for split in get_args(Split):
-        for entry in shipped(SUDOKU, split):
+        for entry in bundled(SUDOKU, split):
             assert 36 <= (entry.puzzle.tokens == 1).sum() <= 56
-        for entry in shipped(MAZE, split):
+        for entry in bundled(MAZE, split):
             assert entry.answer is not None
             assert (entry.answer == WAY).sum() + 1 >= 8
 
 
 @pytest.mark.parametrize("task", [MazeTask(replace(MAZE.config, seq_len=900)), TOKENS])
-def test_puzzles_of_another_size_are_not_shipped(task: Task) -> None:
+def test_puzzles_of_another_size_are_not_bundled(task: Task) -> None:
     held_out = held_out_puzzles(task, None, 100)
     assert held_out.source == f"{RANDOM_PUZZLES} puzzles of random tokens"
-    message = f"none are shipped for the task {task.name} with {task.config.seq_len} cells"
+    message = f"none are bundled for the task {task.name} with {task.config.seq_len} cells"
     with pytest.raises(CalibrationError, match=message):
         calibration_puzzles(task, None, None, held_out, 10)
 
 
-def test_sudoku_defaults_to_the_shipped_sets() -> None:
+def test_sudoku_defaults_to_the_bundled_sets() -> None:
     held_out = held_out_puzzles(SUDOKU, None, 20)
     chosen = calibration_puzzles(SUDOKU, None, None, held_out, 30)
     assert (len(held_out.entries), len(chosen.entries)) == (20, 30)
-    assert "shipped" in held_out.source
-    assert "shipped" in chosen.source
+    assert "bundled" in held_out.source
+    assert "bundled" in chosen.source
 
 
 def test_a_dataset_s_own_splits_come_first(toy_dataset: Path) -> None:
@@ -91,7 +92,7 @@ def test_a_dataset_s_own_splits_come_first(toy_dataset: Path) -> None:
     assert not keys(held_out.entries) & keys(chosen.entries)
 
 
-def test_what_is_held_out_is_left_out(toy_dataset: Path, tmp_path: Path) -> None:
+def test_held_out_puzzles_are_not_calibrated_on(toy_dataset: Path, tmp_path: Path) -> None:
     held_out = held_out_puzzles(TOKENS, toy_dataset, 100)
     lines = [TOKENS.text(puzzle.tokens) for puzzle in held_out.puzzles]
     path = tmp_path / "puzzles.txt"
@@ -106,11 +107,11 @@ def test_what_is_held_out_is_left_out(toy_dataset: Path, tmp_path: Path) -> None
 def test_nothing_to_calibrate_on(tmp_path: Path) -> None:
     held_out = held_out_puzzles(TOKENS, None, 100)
     (tmp_path / "empty.txt").write_text("")
-    with pytest.raises(CalibrationError, match="holds no puzzle to calibrate on"):
+    with pytest.raises(CalibrationError, match="holds no puzzles to calibrate on"):
         calibration_puzzles(TOKENS, tmp_path / "empty.txt", None, held_out, 10)
 
 
-def test_a_malformed_line_is_an_error_here(tmp_path: Path) -> None:
+def test_a_malformed_line_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "p.txt").write_text("1 2 3\n")
     held_out = held_out_puzzles(TOKENS, None, 100)
     with pytest.raises(PuzzleError, match=r"p\.txt, line 1: expected 9 token ids, but got 3"):

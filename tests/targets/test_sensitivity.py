@@ -1,17 +1,16 @@
-"""What quantizing each layer alone does, as an export keeps it."""
+"""The effect of quantizing each layer alone, as an export measures and keeps it."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.calibration.test_accuracy_control import HARM, HarmfulRunner, control
-from tests.cli.test_commands import failed, run
+from tests.cli.commands import failed, run
 from tests.toys import BASE, write_run
 from trm_edge import records
 from trm_edge.bundle import Bundle
@@ -35,9 +34,9 @@ NAMES = [f"layers.{block}.{part}" for block in (0, 1) for part in ("mlp_t", "mlp
 
 @pytest.fixture
 def export(toy_dataset: Path, toy_bundle: Path, tmp_path: Path) -> Callable[..., Bundle]:
-    """Exports the toy with changes; what it was calibrated to is known."""
+    """Exports the toy with changes to the request, reusing a calibration."""
     checkpoint = load_checkpoint(write_run(tmp_path / "run", BASE))
-    plain = ExportRequest(
+    request = ExportRequest(
         checkpoint=checkpoint,
         task=task_for(checkpoint.config),
         precision="int8",
@@ -48,7 +47,7 @@ def export(toy_dataset: Path, toy_bundle: Path, tmp_path: Path) -> Callable[...,
         limits=Limits(max_drop=100, min_halting_agreement=0),
         float32=False,
     )
-    return lambda **changes: export_bundle(replace(plain, **changes), tmp_path / "b", force=True)
+    return lambda **changes: export_bundle(replace(request, **changes), tmp_path / "b", force=True)
 
 
 def test_every_layer_is_ranked_and_kept(export: Callable[..., Bundle]) -> None:
@@ -64,30 +63,32 @@ def test_every_layer_is_ranked_and_kept(export: Callable[..., Bundle]) -> None:
     assert cost[0] > 0
 
 
-def test_without_it_there_is_none(toy_bundle: Path) -> None:
+def test_without_the_option_no_layer_is_ranked(toy_bundle: Path) -> None:
     bundle = Bundle.open(toy_bundle)
     assert bundle.sensitivity() is None
 
 
-def test_the_ranking_of_a_limit_is_kept_and_not_made_again(
+def test_the_ranking_of_accuracy_control_is_reused(
     export: Callable[..., Bundle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     layer = LayerSensitivity("layers.0.mlp.down_proj", 0.01, 0.02, 0.1, 2, 1)
 
-    def retire_and_refill(runner: QuantizedRunner, reference: ParityVectors, *rest: Any) -> Any:
+    def return_one_layer(
+        runner: QuantizedRunner, reference: ParityVectors, *arguments: Any
+    ) -> ControlledAccuracy:
         return ControlledAccuracy((layer,), compare(reference, reference), (layer,))
 
     def refuse(*arguments: Any) -> Any:
         raise AssertionError("ranked again")
 
-    monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", retire_and_refill)
+    monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", return_one_layer)
     monkeypatch.setattr("trm_edge.targets.quantization.rank_layers", refuse)
     bundle = export(max_drop=0.5, sensitivity=True)
     assert bundle.sensitivity() == LayerRanking(4, (layer,))
 
 
-def test_a_limit_hands_on_its_ranking() -> None:
-    assert [one.layer for one in control(HarmfulRunner(HARM), 1.0).ranking] == [
+def test_accuracy_control_returns_its_ranking() -> None:
+    assert [layer.layer for layer in control(HarmfulRunner(HARM), 1.0).ranking] == [
         "worst",
         "bad",
         "good",
@@ -95,16 +96,18 @@ def test_a_limit_hands_on_its_ranking() -> None:
     assert control(HarmfulRunner({"good": 0, "fine": 0}), 1.0).ranking == ()
 
 
-def test_a_limit_that_holds_at_once_ranks_only_when_asked(
+def test_a_limit_that_holds_at_once_ranks_only_on_request(
     export: Callable[..., Bundle], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def retire_and_refill(runner: QuantizedRunner, reference: ParityVectors, *rest: Any) -> Any:
+    def return_no_layer(
+        runner: QuantizedRunner, reference: ParityVectors, *arguments: Any
+    ) -> ControlledAccuracy:
         return ControlledAccuracy((), compare(reference, reference))
 
-    monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", retire_and_refill)
+    monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", return_no_layer)
     assert export(max_drop=0.5).sensitivity() is None
-    asked = export(max_drop=0.5, sensitivity=True)
-    assert len(ranked(asked)) == 8
+    bundle = export(max_drop=0.5, sensitivity=True)
+    assert len(ranked(bundle)) == 8
 
 
 def ranked(bundle: Bundle) -> tuple[LayerSensitivity, ...]:
@@ -121,29 +124,22 @@ def ranked(bundle: Bundle) -> tuple[LayerSensitivity, ...]:
         ("{", "is not valid JSON"),
     ],
 )
-def test_a_file_that_is_no_ranking(content: str, message: str, tmp_path: Path) -> None:
+def test_a_file_that_is_not_a_ranking(content: str, message: str, tmp_path: Path) -> None:
     path = tmp_path / "sensitivity.json"
     path.write_text(content)
     with pytest.raises(BundleError, match=message):
         records.read(path, LayerRanking, layer_ranking.KIND, upgrade=layer_ranking.upgraded)
 
 
-def test_the_list_of_the_first_releases_is_still_read(tmp_path: Path) -> None:
-    layer = LayerSensitivity("layers.0.mlp.down_proj", 0.01, 0.02, 0.1, 2, 1)
-    path = tmp_path / "sensitivity.json"
-    path.write_text(json.dumps([asdict(layer) | {"puzzles": 4}]))
-    ranking = records.read(path, LayerRanking, layer_ranking.KIND, upgrade=layer_ranking.upgraded)
-    assert ranking == LayerRanking(4, (layer,))
-
-
-def test_the_command_takes_it_with_a_quantized_precision(toy_dataset: Path, tmp_path: Path) -> None:
+def test_the_command_ranks_with_a_quantized_precision(toy_dataset: Path, tmp_path: Path) -> None:
     path = write_run(tmp_path / "run", BASE)
     calibrated = ("--calibration", toy_dataset / "train", "-o", tmp_path / "b")
     result = run("export", path, "--int8", "--sensitivity", *calibrated)
     assert result.exit_code == 0, result.output
     assert len(ranked(Bundle.open(tmp_path / "b"))) == 8
     failed(
-        run("export", path, "--fp32", "--sensitivity"),
-        "--sensitivity goes with a quantized precision; got --fp32",
+        run("export", path, "--fp32", "--sensitivity", "-o", tmp_path / "c"),
+        "sensitivity (--sensitivity): only with a quantized precision",
+        "got fp32",
         code=2,
     )

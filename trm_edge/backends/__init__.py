@@ -1,1 +1,1 @@
-"""One file an engine, imported on first use; ``base`` says what the loop asks of one."""
+"""Backends run ACT steps: one module each, imported on first use; ``base`` is their interface."""

@@ -1,8 +1,13 @@
-"""What the loop asks of an engine."""
+"""The interface between the halting loop and whatever computes an ACT step.
+
+ACT stands for adaptive computation time: the model decides after every step whether it needs
+another one.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from types import TracebackType
 from typing import NamedTuple
 
@@ -11,22 +16,44 @@ from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
 from trm_edge.puzzle import Tokens, token_dtype
+from trm_edge.step import TensorSpec
+
+NOT_LOADED = "the backend is not active: use it in a with statement, or call activate() first."
+_FEEDS = ("tokens", "puzzle_embedding", "reset")
 
 
 class HaltingLogits(NamedTuple):
-    """The halting head's output for every slot after a step, each (B,) float32."""
+    """The halting head's output after a step.
+
+    Args:
+        q_halt: (B,) float32, one logit per slot.
+        q_continue: (B,) float32, one logit per slot.
+    """
 
     q_halt: NDArray[np.float32]
     q_continue: NDArray[np.float32]
 
 
+def carry_specs(inputs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
+    """Select the carries among the inputs of a step graph.
+
+    A carry is every input that is not ``tokens``, ``puzzle_embedding`` or ``reset``; its successor
+    is the output ``NAME_next``.
+
+    Args:
+        inputs: as :func:`~trm_edge.step.step_inputs` lists them.
+    """
+    return tuple(spec for spec in inputs if spec.name not in _FEEDS)
+
+
 class Backend(ABC):
-    """Runs ACT steps over a batch of slots whose carries it keeps to itself.
+    """Runs ACT steps over a batch of slots and keeps their carries to itself.
 
     A backend is a context manager: what it holds on a device lives from ``__enter__`` to
-    ``__exit__``. Between them, ``start`` fixes the number of slots and every ``step`` advances all
+    ``__exit__``. Between them, ``start`` sets the number of slots and every ``step`` advances all
     of them; a slot whose ``reset`` is set begins a new puzzle, so no carry is ever written from
-    outside. Subclass it to drive the loop with another engine; ``FakeBackend`` shows the least.
+    outside. Subclass it to drive the loop with another engine; ``FakeBackend`` is the smallest
+    example.
     """
 
     config: ModelConfig
@@ -45,19 +72,26 @@ class Backend(ABC):
     ) -> None:
         self.deactivate()
 
-    def activate(self) -> None:  # noqa: B027 - optional: not every engine holds something
-        """Load the engine.
+    def activate(self) -> None:  # noqa: B027 - optional: not every backend holds something
+        """Load the engine; a second call does nothing.
 
         Raises:
             BackendError: it cannot be loaded or breaks the step contract.
         """
 
     def deactivate(self) -> None:  # noqa: B027
-        """Free everything; calling it twice is harmless."""
+        """Free everything; a second call does nothing."""
 
     @abstractmethod
     def start(self, slots: int) -> None:
-        """Make room for ``slots`` carries; the first step must reset every slot in use."""
+        """Prepare carries; the first step must reset every slot.
+
+        Args:
+            slots: B, the number of puzzles worked on at once.
+
+        Raises:
+            BackendError: this backend cannot run that many slots.
+        """
 
     @abstractmethod
     def step(
@@ -70,11 +104,11 @@ class Backend(ABC):
 
         Args:
             tokens: (B, L) int32.
-            puzzle_embedding: (B, E) float32, None where the model has no table.
-            reset: (B,) bool, slots that start from the initial state.
+            puzzle_embedding: (B, E) float32; None where the model has no table.
+            reset: (B,) bool; True where a slot starts from the initial state.
 
         Raises:
-            BackendError: the engine failed.
+            BackendError: the step failed.
         """
 
     def launch_step(
@@ -83,38 +117,69 @@ class Backend(ABC):
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
     ) -> None:
-        """Begin a step, whose result :meth:`decision` waits for; arguments as in :meth:`step`."""
+        """Begin a step, whose result :meth:`wait_step` returns.
+
+        Args:
+            tokens: (B, L) int32.
+            puzzle_embedding: (B, E) float32; None where the model has no table.
+            reset: (B,) bool; True where a slot starts from the initial state.
+
+        Raises:
+            BackendError: the step failed.
+        """
         self._halting_logits = self.step(tokens, puzzle_embedding, reset)
 
     def wait_step(self) -> HaltingLogits:
-        """What the step that was launched has decided."""
+        """Wait for the launched step and return its halting logits.
+
+        Raises:
+            BackendError: the step failed.
+        """
         return self._halting_logits
 
     def slot_groups(self, slots: int) -> tuple[Backend, ...]:
-        """Activated backends that share ``slots`` slots, this one first.
+        """Split slots among activated backends that share one engine, this backend first.
 
-        With two, the loop decides about the slots of one while the other's step runs. They live
-        as long as this one is active.
+        With two, the loop decides about the slots of one group while the other group's step runs.
+        They are usable as long as this backend is active.
+
+        Args:
+            slots: total number of slots.
         """
         return (self,)
 
     @abstractmethod
     def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
-        """Logits (n, L, V) float32 of the last step for the slots asked for."""
+        """Return the token logits of the last step.
+
+        Args:
+            slots: (n,) int64, indices of slots.
+
+        Returns:
+            (n, L, V) float32.
+        """
 
     @abstractmethod
-    def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """z_H and z_L after the last step, (B, P + L, D) each, as float32 copies or views."""
+    def carry(self) -> tuple[NDArray[np.float32], ...]:
+        """Return the carries after the last step, in the contract's order (``z_H``, ``z_L``).
+
+        Returns:
+            (B, P + L, D) float32 each; copies or views.
+        """
 
     @abstractmethod
     def compact(self, slots: NDArray[np.int64]) -> None:
-        """Shrink to these slots, in this order; the others are given up."""
-
-    def predictions(self, slots: NDArray[np.int64]) -> Tokens:
-        """Most likely token of every cell after the last step.
+        """Continue with some of the slots; the others are given up.
 
         Args:
-            slots: (n,) int64, the slots asked for.
+            slots: (n,) int64, indices of the slots that remain, in their new order.
+        """
+
+    def predictions(self, slots: NDArray[np.int64]) -> Tokens:
+        """Return the most likely token of every cell after the last step.
+
+        Args:
+            slots: (n,) int64, indices of slots.
 
         Returns:
             (n, L) in the type of :func:`~trm_edge.puzzle.token_dtype`.
@@ -123,5 +188,5 @@ class Backend(ABC):
         return best
 
     def describe(self) -> str:
-        """What runs the step, for people: engine, version, provider in use."""
+        """Describe what runs the step, for people: engine, version, provider."""
         return self.name

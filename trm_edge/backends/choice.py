@@ -1,24 +1,31 @@
-"""Which engine runs a target on this machine, and why that one."""
+"""The choice of what runs a target on this machine, and its reason."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from trm_edge.backends.base import Backend
-from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+from trm_edge.backends.environment import Environment
+from trm_edge.backends.onnxruntime import CUDA_PROVIDER, OnnxRuntimeBackend
 from trm_edge.config import ModelConfig
-from trm_edge.engines.compiler import Compiler, CompilerName
-from trm_edge.engines.driver import DriverState, probe
+from trm_edge.engines.driver import DriverState
+from trm_edge.engines.record import ENGINE, RECORD, EngineRecord
 from trm_edge.manifest import TargetRecord
 
 CPU = "cpu"  # the target that is meant for ONNX Runtime
+_ON_CPU = "running the step graph in ONNX Runtime on the CPU"
+_ON_GPU = "running the step graph in ONNX Runtime on the GPU"
 
 
 @dataclass(frozen=True)
 class Choice:
-    """A backend, not yet loaded, and the reason in words."""
+    """A backend and why it was chosen.
+
+    Args:
+        backend: not yet active.
+        reason: a clause for people.
+    """
 
     backend: Backend
     reason: str
@@ -31,48 +38,46 @@ def choose(
     config: ModelConfig,
     *,
     threads: int = 0,
-    probe_driver: Callable[[], DriverState] = probe,
-    providers: Callable[[], list[str]] | None = None,
-    make_compiler: Callable[[CompilerName], Compiler] = Compiler,
+    environment: Environment | None = None,
 ) -> Choice:
-    """The target's engine where it was built and fits; else its graph, on a GPU where one can.
+    """Choose the target's engine where one was built, else its step graph, on a GPU if possible.
 
     Args:
-        bundle: its folder.
-        name: of the target.
-        target: what the manifest has of it.
-        config: the model's.
+        bundle: folder of the bundle.
+        name: name of the target.
+        target: the manifest's record of it.
+        config: the model.
+        threads: CPU threads; 0 for one per core.
+        environment: the machine; this one by default.
 
     Raises:
-        EngineError: there is an engine and a GPU, and they do not fit each other.
-        MissingExtraError: what runs the engine is not installed.
+        EngineError: there is an engine and a GPU, but the engine does not fit this machine or its
+            step graph.
+        MissingExtraError: the engine's compiler is not installed.
     """
-    from trm_edge.engines.record import ENGINE
-
+    environment = environment or Environment()
     graph = bundle / target.step
     on_cpu = OnnxRuntimeBackend(graph, config, carry=target.carry, threads=threads)
     if name == CPU:
-        return Choice(on_cpu, "the target is for ONNX Runtime on a CPU")
-    state = probe_driver()
-    built = (graph.parent / ENGINE).exists()
+        return Choice(on_cpu, f"the target {CPU} has no engine; {_ON_CPU}")
+    state = environment.probe_driver()
+    is_built = (graph.parent / ENGINE).exists()
     if not state.gpus:
-        what = "its engine needs a GPU" if built else "there is no engine"
-        return Choice(
-            on_cpu, f"{what}, and here is none ({state.problem}); the graph runs anywhere"
-        )
+        missing = "no engine has been built, and this machine has no GPU"
+        if is_built:
+            missing = "the engine needs a GPU, but this machine has none"
+        return Choice(on_cpu, f"{missing} ({state.problem}); {_ON_CPU}")
     command = f"trm-edge build {bundle} --target {name}"
-    if built:
-        backend = _engine(graph, target, config, state, make_compiler, command)
-        return Choice(backend, f"its engine fits {state.gpus[0]}")
-    if "CUDAExecutionProvider" in (providers or _providers)():
+    if is_built:
+        backend = _engine(graph, target, config, state, environment, command)
+        return Choice(backend, f"its engine was built for this GPU, {state.gpus[0]}")
+    not_built = f"no engine has been built (build one with: {command})"
+    if CUDA_PROVIDER in environment.providers():
         from trm_edge.backends.onnxruntime_cuda import OnnxRuntimeCudaBackend
 
         on_gpu = OnnxRuntimeCudaBackend(graph, config, carry=target.carry)
-        return Choice(on_gpu, f"no engine is built yet; {command} makes one")
-    return Choice(
-        on_cpu,
-        f"no engine is built yet ({command} makes one), and this ONNX Runtime has no CUDA provider",
-    )
+        return Choice(on_gpu, f"{not_built}; {_ON_GPU}")
+    return Choice(on_cpu, f"{not_built}, and ONNX Runtime has no {CUDA_PROVIDER}; {_ON_CPU}")
 
 
 def _engine(
@@ -80,35 +85,20 @@ def _engine(
     target: TargetRecord,
     config: ModelConfig,
     state: DriverState,
-    make_compiler: Callable[[CompilerName], Compiler],
-    again: str,
+    environment: Environment,
+    command: str,
 ) -> Backend:
     from trm_edge.backends.tensorrt import TensorRTBackend
     from trm_edge.engines.loaded import LoadedEngine
-    from trm_edge.engines.record import ENGINE, RECORD, RUNTIME_CACHE, EngineRecord
 
     path = graph.parent / ENGINE
     record = EngineRecord.read(graph.parent / RECORD)
-    compiler = make_compiler(record.compiler)
-    record.require_match(graph, path, compiler.version, state.gpus[0], state.version, again)
+    compiler = environment.make_compiler(record.compiler)
+    gpu = state.gpus[0]
+    record.require_match(graph, path, compiler.version, gpu, state.version, command)
 
     def load() -> LoadedEngine:
-        return LoadedEngine(
-            path,
-            config,
-            target.carry,
-            compiler.trt,
-            compiler.logger,
-            lambda: compiler.log.errors,
-            None if compiler.needs_gpu else graph.parent / RUNTIME_CACHE,
-        )
+        return LoadedEngine.open(path, config, target.carry, compiler)
 
-    version = f"{compiler.name} {compiler.version} on {state.gpus[0].name}"
-    return TensorRTBackend(load, config, carry=target.carry, version=version)
-
-
-def _providers() -> list[str]:
-    import onnxruntime
-
-    found: list[str] = onnxruntime.get_available_providers()
-    return found
+    version = f"{compiler.name} {compiler.version} on {gpu.name}"
+    return TensorRTBackend(load, config, version=version)

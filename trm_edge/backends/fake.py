@@ -1,4 +1,4 @@
-"""A backend without a model: what users test their own code against, and we the loop."""
+"""A backend without a model, to test the loop and code that uses it."""
 
 from __future__ import annotations
 
@@ -31,10 +31,13 @@ FAKE_CONFIG = ModelConfig(
 
 
 class FakeBackend(Backend):
-    """Echoes its tokens and halts each puzzle after a number of steps that they decide.
+    """Returns each puzzle's tokens as its answer, after a number of steps computed from them.
 
-    The puzzle with tokens t takes ``1 + sum(t) % halt_max_steps`` steps; its carry counts the
-    steps, so a slot that was not reset, or reset too often, gives a wrong answer to the caller.
+    The puzzle with tokens t takes ``1 + sum(t) % halt_max_steps`` steps. Its carry counts the
+    steps, so a slot that was not reset, or reset too often, halts at the wrong step.
+
+    Args:
+        config: shapes of the model that it stands for.
 
     >>> from trm_edge import Puzzle, Solver
     >>> backend = FakeBackend()
@@ -53,10 +56,22 @@ class FakeBackend(Backend):
         self._tokens: NDArray[np.int32] = np.zeros((0, config.seq_len), np.int32)
 
     def start(self, slots: int) -> None:
+        """Prepare slots, none of them reset.
+
+        Args:
+            slots: B, the number of puzzles worked on at once.
+        """
         self._age = np.full(slots, -1, np.int32)
 
     def steps_needed(self, tokens: NDArray[np.int32]) -> NDArray[np.int32]:
-        """(B, L) tokens to (B,) steps."""
+        """Compute how many steps puzzles take.
+
+        Args:
+            tokens: (B, L) int32.
+
+        Returns:
+            (B,) int32.
+        """
         steps: NDArray[np.int32] = 1 + tokens.sum(-1) % self.config.halt_max_steps
         return steps.astype(np.int32)
 
@@ -66,6 +81,19 @@ class FakeBackend(Backend):
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
     ) -> HaltingLogits:
+        """Advance all slots by one step.
+
+        Args:
+            tokens: (B, L) int32.
+            puzzle_embedding: ignored.
+            reset: (B,) bool; True where a slot starts a puzzle.
+
+        Returns:
+            q_halt: negative until the slot's last step, then 0.5 and rising by 1 a step.
+
+        Raises:
+            BackendError: the shape is wrong, or a slot was never reset.
+        """
         if tokens.shape != (len(self._age), self.config.seq_len):
             raise BackendError(
                 f"tokens must be ({len(self._age)}, {self.config.seq_len}), "
@@ -73,7 +101,7 @@ class FakeBackend(Backend):
             )
         self._age[reset] = 0
         if (self._age < 0).any():
-            raise BackendError("a slot was stepped before it was reset once.")
+            raise BackendError("a slot was stepped before its first reset.")
         self._age += 1
         self._tokens = tokens.copy()
         self.steps_run += 1
@@ -82,15 +110,31 @@ class FakeBackend(Backend):
         return HaltingLogits(q, np.zeros_like(q))
 
     def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
-        tokens = self._tokens[slots]
-        logits = np.zeros((*tokens.shape, self.config.vocab_size), np.float32)
-        np.put_along_axis(logits, tokens[:, :, None], 1.0, axis=-1)
-        return logits
+        """Return the one-hot code of the tokens.
 
-    def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        Args:
+            slots: (n,) int64, indices of slots.
+
+        Returns:
+            (n, L, V) float32.
+        """
+        return np.eye(self.config.vocab_size, dtype=np.float32)[self._tokens[slots]]
+
+    def carry(self) -> tuple[NDArray[np.float32], ...]:
+        """Return the number of steps since the last reset as ``z_H`` and ``z_L``.
+
+        Returns:
+            (B, P + L, D) float32 each.
+        """
         shape = (len(self._age), self.config.carry_len, self.config.hidden_size)
         state = np.broadcast_to(self._age[:, None, None], shape).astype(np.float32)
         return state, state
 
     def compact(self, slots: NDArray[np.int64]) -> None:
-        self._age, self._tokens = self._age[slots], self._tokens[slots]
+        """Continue with some of the slots.
+
+        Args:
+            slots: (n,) int64, indices of the slots that remain, in their new order.
+        """
+        self._age = self._age[slots]
+        self._tokens = self._tokens[slots]

@@ -1,61 +1,67 @@
-"""A step graph in ONNX Runtime on the CPU: the engine that runs everywhere, CI included.
+"""A step graph in ONNX Runtime on the CPU: the backend that runs everywhere, CI included.
 
-Few slots are run at once, with every thread in each operator. Many are run in shares, one thread
-each: then no operator waits for another thread, and what lies between two products stays in a
-core's cache (docs/speed.md has what that is worth).
+With few slots, one run uses every thread in each operator. With many, the slots are run in shares
+of one thread each: then no operator waits for another thread, and the activations between two
+matrix products stay in a core's cache (docs/speed.md has what that is worth).
 """
 
 from __future__ import annotations
 
 import os
 from concurrent.futures import ThreadPoolExecutor
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.backends.base import Backend, HaltingLogits
+from trm_edge.backends.base import NOT_LOADED, Backend, HaltingLogits
+from trm_edge.backends.shares import share_elements, shares
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
 from trm_edge.step import CarryType, TensorSpec, describe_mismatch, step_inputs, step_outputs
 
+CPU_PROVIDER = "CPUExecutionProvider"
+CUDA_PROVIDER = "CUDAExecutionProvider"
 _TYPES = {
     "tensor(int32)": "int32",
     "tensor(bool)": "bool",
     "tensor(float)": "float32",
     "tensor(float16)": "float16",
 }
-CPU_PROVIDER = "CPUExecutionProvider"
-# Elements of a carry that one thread works on at once. What lies between the products of so many
-# slots stays in a core's cache; a large graph streams its weights through it, for many at once.
-_SHARE, _SHARE_LARGE, _LARGE = 50_000, 200_000, 16_000_000  # the last: bytes of a graph
 
 
 class StepArrays(NamedTuple):
-    """The outputs of a step graph, in the contract's order."""
+    """The outputs of a step graph, in the contract's order.
 
-    z_H: NDArray[Any]  # (B, S, D) in the carry's type
+    Args:
+        z_H: (B, P + L, D) in the carry's type.
+        z_L: (B, P + L, D) in the carry's type.
+        logits: (B, L, V) float32.
+        q_halt: (B,) float32.
+        q_continue: (B,) float32.
+    """
+
+    z_H: NDArray[Any]
     z_L: NDArray[Any]
-    logits: NDArray[np.float32]  # (B, L, V)
-    q_halt: NDArray[np.float32]  # (B,)
+    logits: NDArray[np.float32]
+    q_halt: NDArray[np.float32]
     q_continue: NDArray[np.float32]
 
 
 class OnnxRuntimeBackend(Backend):
-    """Runs ``step.onnx`` with its carry held as arrays that are handed from run to run.
+    """Runs ``step.onnx`` and passes its carries from run to run as arrays.
 
     Args:
-        graph: the step graph.
+        graph: the step graph's file.
         config: the model that it computes.
-        carry: element type of the carry, as the graph declares it.
-        threads: 0 takes every core.
+        carry: element type of the carries, as the graph declares it.
+        threads: CPU threads; 0 for one per core.
     """
 
     name = "onnxruntime"
     provider = CPU_PROVIDER
-    _advice = "its installation is damaged."
+    _provider_advice = "Install onnxruntime again."
 
     def __init__(
         self, graph: Path, config: ModelConfig, *, carry: CarryType = "float32", threads: int = 0
@@ -74,32 +80,141 @@ class OnnxRuntimeBackend(Backend):
         self._logits: NDArray[np.float32] = np.zeros((0, 0, 0), np.float32)
 
     def activate(self) -> None:
+        """Load the graph; a second call does nothing.
+
+        Raises:
+            BackendError: ONNX Runtime is missing or cannot load the graph, or the graph breaks the
+                step contract.
+        """
         if self._session is not None:
             return
         try:
             import onnxruntime as ort
         except ImportError as error:
             raise BackendError(
-                "running a step graph needs the package onnxruntime, which is not installed. It "
-                "comes with: pip install trm-edge"
+                "running a step graph needs the package onnxruntime, which is not installed. "
+                "Install it with: pip install onnxruntime"
             ) from error
         session = self._load(ort, self.threads)
-        if session.get_providers()[:1] != [self.provider]:
+        providers = session.get_providers()
+        if providers[:1] != [self.provider]:
             raise BackendError(
-                f"ONNX Runtime was asked for {self.provider}, but runs "
-                f"{', '.join(session.get_providers())}: {self._advice}"
+                f"ONNX Runtime cannot use {self.provider} and fell back to {', '.join(providers)}. "
+                f"{self._provider_advice}"
             )
-        for kind, expected, found in (
-            ("inputs", self._inputs, session.get_inputs()),
-            ("outputs", self._outputs, session.get_outputs()),
-        ):
-            problem = describe_mismatch(expected, [_spec(arg) for arg in found])
-            if problem:
-                raise BackendError(
-                    f"{self.graph} breaks the step contract in its {kind}: {problem}. "
-                    "Export the checkpoint again."
-                )
+        self._check_contract("inputs", self._inputs, session.get_inputs())
+        self._check_contract("outputs", self._outputs, session.get_outputs())
         self._session = session
+
+    def deactivate(self) -> None:
+        """Release the graph, the threads and the carries; a second call does nothing."""
+        self._session = None
+        self._single = None
+        if self._pool is not None:
+            self._pool.shutdown()
+            self._pool = None
+        self._z_H = np.zeros((0,), self.carry_type)
+        self._z_L = self._z_H
+        self._logits = np.zeros((0, 0, 0), np.float32)
+
+    def start(self, slots: int) -> None:
+        """Prepare carries of zeros, which the first step resets.
+
+        Args:
+            slots: B, the number of puzzles worked on at once.
+        """
+        shape = (slots, self.config.carry_len, self.config.hidden_size)
+        self._z_H = np.zeros(shape, self.carry_type)
+        self._z_L = self._z_H
+
+    def step(
+        self,
+        tokens: NDArray[np.int32],
+        puzzle_embedding: NDArray[np.float32] | None,
+        reset: NDArray[np.bool_],
+    ) -> HaltingLogits:
+        """Advance all slots by one ACT step.
+
+        Args:
+            tokens: (B, L) int32.
+            puzzle_embedding: (B, E) float32; None where the model has no table.
+            reset: (B,) bool; True where a slot starts from the initial state.
+
+        Raises:
+            BackendError: the backend is not active, or ONNX Runtime failed.
+        """
+        result = self.run(tokens, puzzle_embedding, reset, self._z_H, self._z_L)
+        self._z_H = result.z_H
+        self._z_L = result.z_L
+        self._logits = result.logits
+        return HaltingLogits(result.q_halt, result.q_continue)
+
+    def run(
+        self,
+        tokens: NDArray[np.int32],
+        puzzle_embedding: NDArray[np.float32] | None,
+        reset: NDArray[np.bool_],
+        z_H: NDArray[Any],
+        z_L: NDArray[Any],
+    ) -> StepArrays:
+        """Run the graph once on explicit carries; the backend's own carries do not change.
+
+        Args:
+            tokens: (B, L) int32.
+            puzzle_embedding: (B, E) float32; None where the model has no table.
+            reset: (B,) bool; True where a slot starts from the initial state.
+            z_H: (B, P + L, D) in the carry's type.
+            z_L: (B, P + L, D) in the carry's type.
+
+        Raises:
+            BackendError: the backend is not active, or ONNX Runtime failed.
+        """
+        if self._session is None:
+            raise BackendError(NOT_LOADED)
+        feeds: dict[str, NDArray[Any]] = {"tokens": tokens, "reset": reset, "z_H": z_H, "z_L": z_L}
+        if puzzle_embedding is not None:
+            feeds["puzzle_embedding"] = puzzle_embedding.astype(self.carry_type, copy=False)
+        try:
+            if self.threads > 1 and len(tokens) >= 2 * self.threads:
+                return self._run_shares(feeds, len(tokens))
+            return StepArrays(*self._session.run(None, feeds))
+        except Exception as error:
+            raise BackendError(f"ONNX Runtime failed in {self.graph}: {error}") from error
+
+    def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
+        """Return the token logits of the last step.
+
+        Args:
+            slots: (n,) int64, indices of slots.
+
+        Returns:
+            (n, L, V) float32.
+        """
+        return self._logits[slots]
+
+    def carry(self) -> tuple[NDArray[np.float32], ...]:
+        """Return ``z_H`` and ``z_L`` after the last step.
+
+        Returns:
+            (B, P + L, D) float32 each; copies or views.
+        """
+        return self._z_H.astype(np.float32, copy=False), self._z_L.astype(np.float32, copy=False)
+
+    def compact(self, slots: NDArray[np.int64]) -> None:
+        """Continue with some of the slots.
+
+        Args:
+            slots: (n,) int64, indices of the slots that remain, in their new order.
+        """
+        self._z_H = self._z_H[slots]
+        self._z_L = self._z_L[slots]
+        self._logits = self._logits[slots]
+
+    def describe(self) -> str:
+        """Describe ONNX Runtime's version and provider."""
+        import onnxruntime as ort
+
+        return f"ONNX Runtime {ort.__version__}, {self.provider}"
 
     def _load(self, ort: Any, threads: int) -> Any:
         options = ort.SessionOptions()
@@ -112,102 +227,55 @@ class OnnxRuntimeBackend(Backend):
                 f"ONNX Runtime {ort.__version__} cannot load {self.graph}: {error}"
             ) from error
 
-    def deactivate(self) -> None:
-        self._session = self._single = None
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
-        self._z_H = self._z_L = np.zeros((0,), self.carry_type)
-        self._logits = np.zeros((0, 0, 0), np.float32)
-
-    def start(self, slots: int) -> None:
-        # The first step resets every slot, so what stands here is never read into a result.
-        shape = (slots, self.config.carry_len, self.config.hidden_size)
-        self._z_H = self._z_L = np.zeros(shape, self.carry_type)
-
-    def step(
-        self,
-        tokens: NDArray[np.int32],
-        puzzle_embedding: NDArray[np.float32] | None,
-        reset: NDArray[np.bool_],
-    ) -> HaltingLogits:
-        result = self.run(tokens, puzzle_embedding, reset, self._z_H, self._z_L)
-        self._z_H, self._z_L, self._logits = result.z_H, result.z_L, result.logits
-        return HaltingLogits(result.q_halt, result.q_continue)
-
-    def run(
-        self,
-        tokens: NDArray[np.int32],
-        puzzle_embedding: NDArray[np.float32] | None,
-        reset: NDArray[np.bool_],
-        z_H: NDArray[Any],
-        z_L: NDArray[Any],
-    ) -> StepArrays:
-        """One run of the graph on a carry that is given, leaving the backend's own alone."""
-        if self._session is None:
-            raise BackendError("the engine is not loaded: use the backend in a with statement.")
-        feeds = {"tokens": tokens, "reset": reset, "z_H": z_H, "z_L": z_L}
-        if puzzle_embedding is not None:
-            feeds["puzzle_embedding"] = puzzle_embedding.astype(self.carry_type, copy=False)
-        try:
-            if self.threads > 1 and len(tokens) >= 2 * self.threads:
-                return self._run_shares(feeds, len(tokens))
-            return StepArrays(*self._session.run(None, feeds))
-        except Exception as error:
-            raise BackendError(f"ONNX Runtime failed in {self.graph}: {error}") from error
+    def _check_contract(
+        self, description: str, expected: tuple[TensorSpec, ...], arguments: list[Any]
+    ) -> None:
+        problem = describe_mismatch(expected, [_spec(argument) for argument in arguments])
+        if problem:
+            raise BackendError(
+                f"{self.graph} breaks the step contract in its {description}: {problem}. "
+                "Export the checkpoint again."
+            )
 
     def _run_shares(self, feeds: dict[str, NDArray[Any]], slots: int) -> StepArrays:
-        """A run in shares of the slots, as many at once as there are threads."""
+        """Run shares of the slots, as many at once as there are threads."""
         if self._pool is None:
             import onnxruntime as ort
 
             self._single = self._load(ort, 1)
             self._pool = ThreadPoolExecutor(self.threads)
-        outputs = [
-            np.empty([slots, *(axis or 0 for axis in spec.shape[1:])], spec.dtype)
-            for spec in self._outputs
-        ]
+        outputs = []
+        for spec in self._outputs:
+            axes = [axis or 0 for axis in spec.shape[1:]]
+            outputs.append(np.empty([slots, *axes], spec.dtype))
 
         def run(share: slice) -> None:
-            given = {name: value[share] for name, value in feeds.items()}
-            for whole, part in zip(outputs, self._single.run(None, given), strict=True):
-                whole[share] = part
+            share_feeds = {name: values[share] for name, values in feeds.items()}
+            results = self._single.run(None, share_feeds)
+            for output, result in zip(outputs, results, strict=True):
+                output[share] = result
 
-        share = _SHARE_LARGE if self.graph.stat().st_size > _LARGE else _SHARE
-        list(self._pool.map(run, shares(slots, self.threads, self.config, share)))
+        elements = share_elements(self.graph.stat().st_size)
+        list(self._pool.map(run, shares(slots, self.threads, self.config, elements)))
         return StepArrays(*outputs)
-
-    def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
-        return self._logits[slots]
-
-    def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        return self._z_H.astype(np.float32, copy=False), self._z_L.astype(np.float32, copy=False)
-
-    def compact(self, slots: NDArray[np.int64]) -> None:
-        self._z_H, self._z_L = self._z_H[slots], self._z_L[slots]
-        self._logits = self._logits[slots]
-
-    def describe(self) -> str:
-        import onnxruntime as ort
-
-        return f"ONNX Runtime {ort.__version__}, {self.provider}"
 
 
 def available_cores() -> int:
-    """Cores that this process may use."""
+    """Count the CPU cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
-def shares(slots: int, threads: int, config: ModelConfig, elements: int) -> list[slice]:
-    """Slots in equal shares, a multiple of ``threads``, each with about so many elements."""
-    most = max(1, round(elements / (config.carry_len * config.hidden_size)))
-    rounds = -(-slots // (threads * most))
-    bounds = np.linspace(0, slots, min(slots, rounds * threads) + 1).round().astype(int)
-    return [slice(low, high) for low, high in pairwise(bounds)]
+def available_providers() -> tuple[str, ...]:
+    """List ONNX Runtime's execution providers; empty where it is not installed."""
+    try:
+        import onnxruntime as ort
+    except ImportError:
+        return ()
+    return tuple(ort.get_available_providers())
 
 
-def _spec(arg: Any) -> TensorSpec:
-    shape = tuple(axis if isinstance(axis, int) else None for axis in arg.shape)
-    return TensorSpec(arg.name, shape, _TYPES.get(arg.type, arg.type))
+def _spec(argument: Any) -> TensorSpec:
+    shape = tuple(axis if isinstance(axis, int) else None for axis in argument.shape)
+    return TensorSpec(argument.name, shape, _TYPES.get(argument.type, argument.type))

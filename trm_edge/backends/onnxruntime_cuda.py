@@ -8,25 +8,31 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.backends.base import HaltingLogits
-from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+from trm_edge.backends.base import NOT_LOADED, HaltingLogits, carry_specs
+from trm_edge.backends.onnxruntime import CPU_PROVIDER, CUDA_PROVIDER, OnnxRuntimeBackend
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
 from trm_edge.step import CarryType
 
-_CARRIES = ("z_H", "z_L")
+_HALTING = ("q_halt", "q_continue")
 
 
 class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
-    """As its base, with carries and logits that stay on the device.
+    """Runs ``step.onnx`` on a GPU and keeps carries and logits there.
 
     Args:
-        device: ``cpu`` goes through the same calls without a GPU, for tests.
+        graph: the step graph's file.
+        config: the model that it computes.
+        carry: element type of the carries, as the graph declares it.
+        device: ``cuda``; ``cpu`` makes the same calls without a GPU, for tests.
     """
 
     name = "onnxruntime-cuda"
-    provider = "CUDAExecutionProvider"
-    _advice = "CUDA or cuDNN cannot be loaded. Install onnxruntime-gpu, or choose --target cpu."
+    provider = CUDA_PROVIDER
+    _provider_advice = (
+        "CUDA or cuDNN cannot be loaded. Install onnxruntime-gpu with its CUDA libraries, or "
+        "choose --target cpu."
+    )
 
     def __init__(
         self,
@@ -37,18 +43,26 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
         device: str = "cuda",
     ) -> None:
         super().__init__(graph, config, carry=carry)
-        self._where = device
+        self._device = device
         if device == "cpu":
-            self.provider = OnnxRuntimeBackend.provider
-        self._states: dict[str, Any] = {}
+            self.provider = CPU_PROVIDER
+        self._carry_names = tuple(spec.name for spec in carry_specs(self._inputs))
+        self._on_device: dict[str, Any] = {}  # carries and logits
 
     def deactivate(self) -> None:
-        self._states = {}
+        """Release the graph and what lies on the device; a second call does nothing."""
+        self._on_device = {}
         super().deactivate()
 
     def start(self, slots: int) -> None:
+        """Prepare carries of zeros, which the first step resets.
+
+        Args:
+            slots: B, the number of puzzles worked on at once.
+        """
         shape = (slots, self.config.carry_len, self.config.hidden_size)
-        self._states = {name: self._put(np.zeros(shape, self.carry_type)) for name in _CARRIES}
+        zeros = np.zeros(shape, self.carry_type)
+        self._on_device = {name: self._upload(zeros) for name in self._carry_names}
 
     def step(
         self,
@@ -56,43 +70,73 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
     ) -> HaltingLogits:
+        """Advance all slots by one ACT step.
+
+        Args:
+            tokens: (B, L) int32.
+            puzzle_embedding: (B, E) float32; None where the model has no table.
+            reset: (B,) bool; True where a slot starts from the initial state.
+
+        Raises:
+            BackendError: the backend is not active, or ONNX Runtime failed.
+        """
         if self._session is None:
-            raise BackendError("the engine is not loaded: use the backend in a with statement.")
+            raise BackendError(NOT_LOADED)
         binding = self._session.io_binding()
         binding.bind_cpu_input("tokens", np.ascontiguousarray(tokens))
         binding.bind_cpu_input("reset", np.ascontiguousarray(reset))
         if puzzle_embedding is not None:
-            rows = np.ascontiguousarray(puzzle_embedding, self.carry_type)
-            binding.bind_cpu_input("puzzle_embedding", rows)
-        for name in _CARRIES:
-            binding.bind_ortvalue_input(name, self._states[name])
+            embedding = np.ascontiguousarray(puzzle_embedding, self.carry_type)
+            binding.bind_cpu_input("puzzle_embedding", embedding)
+        for name in self._carry_names:
+            binding.bind_ortvalue_input(name, self._on_device[name])
         for spec in self._outputs:
-            small = spec.name in ("q_halt", "q_continue")
-            binding.bind_output(spec.name, "cpu" if small else self._where)
+            device = "cpu" if spec.name in _HALTING else self._device
+            binding.bind_output(spec.name, device)
         try:
             self._session.run_with_iobinding(binding)
         except Exception as error:
             raise BackendError(f"ONNX Runtime failed in {self.graph}: {error}") from error
         names = [spec.name.removesuffix("_next") for spec in self._outputs]
         outputs = dict(zip(names, binding.get_outputs(), strict=True))
-        q_halt, q_continue = (outputs.pop(name).numpy() for name in ("q_halt", "q_continue"))
-        self._states = outputs
+        q_halt = outputs.pop("q_halt").numpy()
+        q_continue = outputs.pop("q_continue").numpy()
+        self._on_device = outputs
         return HaltingLogits(q_halt, q_continue)
 
     def logits(self, slots: NDArray[np.int64]) -> NDArray[np.float32]:
-        chosen: NDArray[np.float32] = self._states["logits"].numpy()[slots]
+        """Return the token logits of the last step.
+
+        Args:
+            slots: (n,) int64, indices of slots.
+
+        Returns:
+            (n, L, V) float32.
+        """
+        chosen: NDArray[np.float32] = self._on_device["logits"].numpy()[slots]
         return chosen
 
-    def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        z_H, z_L = (self._states[name].numpy().astype(np.float32) for name in _CARRIES)
-        return z_H, z_L
+    def carry(self) -> tuple[NDArray[np.float32], ...]:
+        """Return the carries after the last step, in the contract's order.
+
+        Returns:
+            (B, P + L, D) float32 each; copies.
+        """
+        states = [self._on_device[name].numpy() for name in self._carry_names]
+        return tuple(state.astype(np.float32) for state in states)
 
     def compact(self, slots: NDArray[np.int64]) -> None:
-        self._states = {
-            name: self._put(value.numpy()[slots]) for name, value in self._states.items()
-        }
+        """Continue with some of the slots.
 
-    def _put(self, array: NDArray[Any]) -> Any:
+        Args:
+            slots: (n,) int64, indices of the slots that remain, in their new order.
+        """
+        compacted = {}
+        for name, values in self._on_device.items():
+            compacted[name] = self._upload(values.numpy()[slots])
+        self._on_device = compacted
+
+    def _upload(self, array: NDArray[Any]) -> Any:
         import onnxruntime as ort
 
-        return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), self._where)
+        return ort.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(array), self._device)

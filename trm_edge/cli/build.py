@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from trm_edge.build import build_target, profile_of, trtexec_line
+from trm_edge.build import build_target, gpu_target, trtexec_line
 from trm_edge.bundle import Bundle
 from trm_edge.cli.options import bundle_argument
 from trm_edge.engines.compiler import CompilerName
@@ -16,18 +16,38 @@ from trm_edge.engines.record import ENGINE, LOG
 
 @click.command("build")
 @bundle_argument
-@click.option("--target", help="Of the bundle; may be left out where there is one for a GPU.")
+@click.option(
+    "--target",
+    metavar="NAME",
+    help="Target of the bundle; needed where several targets run on a GPU.",
+)
 @click.option(
     "--compiler",
     type=click.Choice(["tensorrt", "tensorrt-rtx"]),
-    help="TensorRT where it is installed, else TensorRT-RTX.",
+    show_default="tensorrt if installed, else tensorrt-rtx",
+    help="Compiler to use.",
 )
 @click.option(
-    "--compute-capability", metavar="X.Y", help="What TensorRT-RTX compiles for, on any machine."
+    "--compute-capability",
+    metavar="X.Y",
+    show_default="this machine's GPU, else the target's",
+    help="With tensorrt-rtx: the compute capability to compile for, on any machine.",
 )
-@click.option("--batch", nargs=3, type=click.IntRange(min=1), help="Least, usual and most slots.")
-@click.option("--optimization-level", type=click.IntRange(0, 5), help="The compiler's default.")
-@click.option("--trtexec", is_flag=True, help="Print the trtexec command instead.")
+@click.option(
+    "--batch",
+    nargs=3,
+    type=click.IntRange(min=1),
+    metavar="MIN OPT MAX",
+    show_default="the target's",
+    help="Minimum, optimum and maximum number of slots.",
+)
+@click.option(
+    "--optimization-level",
+    type=click.IntRange(0, 5),
+    show_default="the compiler's",
+    help="Effort of the compiler.",
+)
+@click.option("--trtexec", is_flag=True, help="Print the trtexec command instead of building.")
 def command(
     bundle: Path,
     target: str | None,
@@ -37,30 +57,34 @@ def command(
     optimization_level: int | None,
     trtexec: bool,
 ) -> None:
-    """Compile a target's step graph into an engine, on the device it is for.
+    """Compile a target's step graph into an engine, on the device that will run it.
 
     \b
     trm-edge build my-bundle --target jetson-orin-nano
     trm-edge build my-bundle --target l4 --compiler tensorrt-rtx --compute-capability 8.9
     """
     if batch and list(batch) != sorted(batch):
-        raise click.UsageError(f"--batch must rise: least, usual, most; got {batch}.")
+        numbers = " ".join(map(str, batch))
+        raise click.UsageError(
+            f"--batch must be three rising numbers (minimum, optimum, maximum), but got {numbers}."
+        )
     opened = Bundle.open(bundle)
-    profile = profile_of(opened, target)
+    name = gpu_target(opened, target)
     if trtexec:
-        click.echo(trtexec_line(opened, profile))
+        click.echo(trtexec_line(opened, name))
         return
-    chosen: CompilerName = compiler or ("tensorrt" if find_spec("tensorrt") else "tensorrt-rtx")
+    if compiler is None:
+        compiler = "tensorrt" if find_spec("tensorrt") else "tensorrt-rtx"
     record = build_target(
         opened,
-        profile,
-        chosen,
+        name,
+        compiler,
         compute_capability=compute_capability,
         batch=batch or None,
         optimization_level=optimization_level,
     )
-    folder = (bundle / opened.manifest.targets[profile.name].step).parent
+    folder = (bundle / opened.manifest.targets[name].step).parent
     click.echo(
         f"{folder / ENGINE}: {record.engine_size / 1e6:.1f} MB in {record.seconds:.1f} s, "
-        f"{len(record.warnings)} warnings ({folder / LOG})"
+        f"{len(record.warnings)} warnings (log: {folder / LOG})"
     )

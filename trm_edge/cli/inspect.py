@@ -78,16 +78,7 @@ def _print_bundle(bundle: Bundle) -> None:
             "Exact match in fixed and adaptive mode (points lost), same halting step.",
             soft_wrap=True,
         )
-    carry = next(iter(manifest.targets.values())).carry
-    if _CPU in manifest.targets:
-        carry = manifest.targets[_CPU].carry
-    inputs = step_inputs(manifest.model, carry)
-    outputs = step_outputs(manifest.model, carry)
-    tensors = {
-        "in": "; ".join(str(tensor) for tensor in inputs),
-        "out": "; ".join(str(tensor) for tensor in outputs),
-    }
-    _print_fields(console, tensors)
+    _print_fields(console, _tensors(manifest))
 
 
 def _print_fields(console: Console, fields: dict[str, str]) -> None:
@@ -174,6 +165,16 @@ def _targets(manifest: Manifest) -> Table:
     return table
 
 
+def _tensors(manifest: Manifest) -> dict[str, str]:
+    """Inputs and outputs of the step graph for the CPU, or for the first target."""
+    first = next(iter(manifest.targets.values()))
+    carry = manifest.targets.get(_CPU, first).carry
+    return {
+        "in": "; ".join(map(str, step_inputs(manifest.model, carry))),
+        "out": "; ".join(map(str, step_outputs(manifest.model, carry))),
+    }
+
+
 def _float_layers(target: TargetRecord) -> str:
     return ", ".join(layer.layer for layer in target.float_layers) or "everything"
 
@@ -220,12 +221,12 @@ def _no_engine_layers(bundle: Bundle, name: str) -> str:
         f"{name} has no engine: ONNX Runtime runs its step graph directly, so there are no engine "
         "layers to show."
     )
-    others = []
-    for other, record in bundle.manifest.targets.items():
-        if not _runs_without_engine(other, record):
-            others.append(other)
-    if others:
-        return f"{message} Pass --target with one of: {', '.join(others)}"
+    with_engine = []
+    for target, record in bundle.manifest.targets.items():
+        if not _runs_without_engine(target, record):
+            with_engine.append(target)
+    if with_engine:
+        return f"{message} Pass --target with one of: {', '.join(with_engine)}"
     return f"{message} The bundle has no target with an engine."
 
 

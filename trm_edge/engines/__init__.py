@@ -1,1 +1,1 @@
-"""TensorRT engines: the driver and CUDA calls, the compiler, the builder, and what lies on disk."""
+"""TensorRT engines: the driver, CUDA calls, the compiler, the builder and the files on disk."""

@@ -1,8 +1,8 @@
-"""TensorRT and TensorRT-RTX as one compiler: the module, its log, what it may be asked.
+"""TensorRT and TensorRT-RTX as one compiler: the module, its log and its version differences.
 
-TensorRT 10.3 to 11 and TensorRT-RTX share an API; what only some have is asked for by name.
-TensorRT needs a GPU to build on. TensorRT-RTX compiles for a named compute capability, on any
-machine, so the same builder is really run where there is no GPU.
+TensorRT 10.3 to 11 and TensorRT-RTX share an API; whatever only some versions have is looked up by
+name. TensorRT needs a GPU to build on. TensorRT-RTX compiles for a named compute capability on any
+machine, so the same builder code also runs where there is no GPU.
 """
 
 from __future__ import annotations
@@ -15,89 +15,128 @@ from typing import Any, Literal
 from trm_edge.errors import EngineError, MissingExtraError
 
 CompilerName = Literal["tensorrt", "tensorrt-rtx"]
+OLDEST = (10, 3)  # TensorRT's oldest supported version
 _MODULES: dict[CompilerName, tuple[str, str]] = {  # module, extra
     "tensorrt": ("tensorrt", "tensorrt"),
     "tensorrt-rtx": ("tensorrt_rtx", "rtx"),
 }
-OLDEST = (10, 3)
 
 
 @dataclass(frozen=True)
 class LogLine:
-    """One line of the compiler's log."""
+    """One line of the compiler's log.
 
-    severity: str  # internal_error, error, warning, info, verbose
+    Args:
+        severity: ``internal_error``, ``error``, ``warning``, ``info`` or ``verbose``.
+        text: the message.
+    """
+
+    severity: str
     text: str
 
 
 @dataclass
 class BuildLog:
-    """What the compiler said, in order."""
+    """The compiler's log messages.
+
+    Args:
+        lines: the messages in the order in which they were logged.
+    """
 
     lines: list[LogLine] = field(default_factory=list)
 
     def of(self, *severities: str) -> list[str]:
+        """List the messages of some severities.
+
+        Args:
+            severities: those of :class:`LogLine`.
+        """
         return [line.text for line in self.lines if line.severity in severities]
 
     @property
     def errors(self) -> list[str]:
+        """The errors, internal ones included."""
         return self.of("internal_error", "error")
 
     @property
     def warnings(self) -> list[str]:
+        """The warnings."""
         return self.of("warning")
+
+    def last_errors(self) -> str:
+        """Join the last three errors into one line for an error message."""
+        return "; ".join(self.errors[-3:]) or "it logged no error"
 
     def __str__(self) -> str:
         return "".join(f"[{line.severity}] {line.text}\n" for line in self.lines)
 
 
 class Compiler:
-    """A compiler module at work, with a log of what it says.
+    """An imported compiler module with a log of its messages.
 
     Args:
-        name: which one.
-        module: stands for the installed one, in tests.
+        name: the compiler to import.
+        module: replaces the installed module in tests.
+
+    Raises:
+        MissingExtraError: the compiler is not installed.
+        EngineError: the installed TensorRT is too old.
     """
 
     def __init__(self, name: CompilerName, module: Any = None) -> None:
         self.name = name
-        self.trt: Any = module if module is not None else _load(name)
+        self.trt: Any = _load(name) if module is None else module
         version = _numbers(self.trt.__version__)
         if name == "tensorrt" and version < OLDEST:
+            oldest = ".".join(map(str, OLDEST))
             raise EngineError(
-                f"TensorRT {self.trt.__version__} is too old: engines are built with "
-                f"{'.'.join(map(str, OLDEST))} or newer."
+                f"TensorRT {self.trt.__version__} is too old: building an engine needs {oldest} or "
+                "newer."
             )
         self.log = BuildLog()
         self.logger = _logger(self.trt, self.log)
 
     @property
     def version(self) -> str:
+        """Version of the compiler module."""
         return str(self.trt.__version__)
 
     @property
     def needs_gpu(self) -> bool:
+        """True where the compiler builds only on a machine with a GPU."""
         return self.name == "tensorrt"
 
     def capability(self, text: str) -> Any:
-        """The compiler's own value for a compute capability like ``"8.9"``.
+        """Look up the compiler's enum value of a compute capability.
+
+        Args:
+            text: such as ``"8.9"``.
 
         Raises:
-            EngineError: it has none; lists those that it has.
+            EngineError: the compiler does not support it; lists those that it supports.
         """
-        wanted = f"SM{text.replace('.', '')}"
+        member = f"SM{text.replace('.', '')}"
         known = [name for name in dir(self.trt.ComputeCapability) if name.startswith("SM")]
-        if wanted not in known:
+        if member not in known:
             raise EngineError(
                 f"{self.name} {self.version} does not compile for compute capability {text}; it "
-                f"has {', '.join(sorted(known, key=len))}."
+                f"supports {', '.join(sorted(known, key=len))}."
             )
-        return getattr(self.trt.ComputeCapability, wanted)
+        return getattr(self.trt.ComputeCapability, member)
 
     def flags(self, group: str, *names: str) -> int:
-        """A bit mask of those flags that this version has."""
+        """Make a bit mask of the flags that this version has; the others are left out.
+
+        Args:
+            group: name of the enum in the module.
+            names: members of the enum.
+        """
         enum = getattr(self.trt, group)
-        return sum(1 << int(getattr(enum, name)) for name in names if hasattr(enum, name))
+        mask = 0
+        for name in names:
+            if hasattr(enum, name):
+                mask |= 1 << int(getattr(enum, name))
+        return mask
 
 
 def _load(name: CompilerName) -> ModuleType:
@@ -110,7 +149,8 @@ def _load(name: CompilerName) -> ModuleType:
 
 def _numbers(version: str) -> tuple[int, int]:
     major, minor = [*version.split("."), "0"][:2]
-    return int(major), int("".join(filter(str.isdigit, minor)) or 0)
+    digits = "".join(filter(str.isdigit, minor))
+    return int(major), int(digits or 0)
 
 
 def _logger(trt: Any, log: BuildLog) -> Any:
@@ -118,7 +158,8 @@ def _logger(trt: Any, log: BuildLog) -> Any:
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
 
-        def log(self, severity: Any, message: str) -> None:
-            log.lines.append(LogLine(str(severity).rpartition(".")[2].lower(), message))
+        def log(self, severity: Any, message: str) -> None:  # called by TensorRT
+            name = str(severity).rpartition(".")[2].lower()
+            log.lines.append(LogLine(name, message))
 
     return Recorder()

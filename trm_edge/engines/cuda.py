@@ -1,6 +1,6 @@
-"""The few calls of the CUDA runtime that an engine's loop makes, with errors in words.
+"""The CUDA runtime calls that an engine's loop makes, with errors that say what to do.
 
-Device addresses, streams, events and graphs are what ``cuda-python`` gives; sizes are in bytes.
+Device addresses, streams, events and graphs are cuda-python's own values; sizes are in bytes.
 """
 
 from __future__ import annotations
@@ -16,26 +16,28 @@ from numpy.typing import NDArray
 from trm_edge.errors import BackendError, MissingExtraError
 
 _MODULES = ("cuda.bindings.runtime", "cuda.cudart")  # the second until cuda-python 12.6
-_LOOK = "Run trm-edge doctor to see what this machine has."
-_ADVICE = (
-    ({2}, "Choose a smaller --batch, or close what else uses the GPU."),
+_DEFAULT_ADVICE = "Run trm-edge doctor to see what this machine has."
+_ADVICE = (  # error codes of cudaError_t, and what to do
+    ({2}, "Choose a smaller --batch, or close other programs that use the GPU."),
     (
         {35},
-        "Its driver is older than cuda-python: update the driver, or install an older cuda-python.",
+        "The driver is older than cuda-python: update the driver, or install an older cuda-python.",
     ),
-    ({100}, "There is no GPU that it can use; --target cpu runs without one."),
+    ({100}, "CUDA finds no GPU; --target cpu runs without one."),
     (
         {700, 702, 710, 714, 715, 716, 717, 718, 719},
-        "The GPU's state is lost: start the process again, and report it if it happens twice.",
+        "The GPU's state is lost: restart the process, and report the error if it happens again.",
     ),
 )
 
 
 class Cuda:
-    """The runtime of device 0; every failing call raises.
+    """The CUDA runtime on device 0; every failing call raises.
+
+    All methods raise BackendError where the runtime reports an error.
 
     Args:
-        runtime: stands for cuda-python's module, in tests.
+        runtime: replaces cuda-python's module in tests.
 
     Raises:
         MissingExtraError: cuda-python is not installed.
@@ -43,103 +45,199 @@ class Cuda:
     """
 
     def __init__(self, runtime: Any = None) -> None:
-        self._rt: Any = runtime if runtime is not None else _load()
-        self._do("choose the device", self._rt.cudaSetDevice(0))
+        self._runtime: Any = _load() if runtime is None else runtime
+        self._check("select the device", self._runtime.cudaSetDevice(0))
 
-    def malloc(self, size: int, what: str) -> int:
-        """Device memory, not initialised."""
-        return int(self._do(f"allocate {size / 1e6:.1f} MB for {what}", self._rt.cudaMalloc(size)))
+    def malloc(self, size: int, purpose: str) -> int:
+        """Allocate device memory, not initialized.
+
+        Args:
+            size: in bytes.
+            purpose: names the memory in an error.
+
+        Returns:
+            Its device address.
+        """
+        action = f"allocate {size / 1e6:.1f} MB for {purpose}"
+        return int(self._check(action, self._runtime.cudaMalloc(size)))
 
     def free(self, address: int) -> None:
-        self._do("free device memory", self._rt.cudaFree(address))
+        """Free device memory.
+
+        Args:
+            address: from :meth:`malloc`.
+        """
+        self._check("free device memory", self._runtime.cudaFree(address))
 
     def pinned(self, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-        """An array in page-locked memory, which asynchronous copies need; zeros."""
-        size = max(1, int(np.prod(shape)) * np.dtype(dtype).itemsize)
-        address = int(self._do("allocate page-locked memory", self._rt.cudaMallocHost(size)))
+        """Allocate an array of zeros in page-locked memory, which asynchronous copies need.
+
+        Args:
+            shape: of the array.
+            dtype: element type of the array.
+        """
+        count = int(np.prod(shape))
+        size = max(1, count * np.dtype(dtype).itemsize)
+        result = self._runtime.cudaMallocHost(size)
+        address = int(self._check("allocate page-locked memory", result))
         ctypes.memset(address, 0, size)
         content = (ctypes.c_byte * size).from_address(address)
-        return np.frombuffer(content, dtype, count=int(np.prod(shape))).reshape(shape)
+        return np.frombuffer(content, dtype, count=count).reshape(shape)
 
     def unpin(self, array: NDArray[Any]) -> None:
-        """Free an array of :meth:`pinned`; it must not be touched again."""
-        self._do("free page-locked memory", self._rt.cudaFreeHost(array.ctypes.data))
+        """Free an array of :meth:`pinned`; it must not be used afterwards.
+
+        Args:
+            array: the whole array.
+        """
+        self._check("free page-locked memory", self._runtime.cudaFreeHost(array.ctypes.data))
 
     def upload(self, address: int, array: NDArray[Any], stream: Any) -> None:
-        """Copy a contiguous array to the device; the array must stay as it is until then."""
+        """Enqueue a copy to the device.
+
+        Args:
+            address: target on the device.
+            array: contiguous and page-locked; must not change until the copy is done.
+            stream: the stream to enqueue in.
+        """
         self._copy(address, array.ctypes.data, array.nbytes, "cudaMemcpyHostToDevice", stream)
 
     def download(self, array: NDArray[Any], address: int, stream: Any) -> None:
-        """Copy into a contiguous array, which is filled once the stream was waited for."""
+        """Enqueue a copy from the device.
+
+        Args:
+            array: contiguous; holds the values once the stream has been waited for.
+            address: source on the device.
+            stream: the stream to enqueue in.
+        """
         self._copy(array.ctypes.data, address, array.nbytes, "cudaMemcpyDeviceToHost", stream)
 
     def move(self, target: int, source: int, size: int, stream: Any) -> None:
-        """Copy within the device; the two must not overlap."""
+        """Enqueue a copy within the device.
+
+        Args:
+            target: address on the device.
+            source: address on the device; the two ranges must not overlap.
+            size: in bytes.
+            stream: the stream to enqueue in.
+        """
         self._copy(target, source, size, "cudaMemcpyDeviceToDevice", stream)
 
     def stream(self) -> Any:
-        flags = self._rt.cudaStreamNonBlocking
-        return self._do("make a stream", self._rt.cudaStreamCreateWithFlags(flags))
+        """Create a stream that does not synchronize with the default stream."""
+        flags = self._runtime.cudaStreamNonBlocking
+        return self._check("create a stream", self._runtime.cudaStreamCreateWithFlags(flags))
 
     def drop_stream(self, stream: Any) -> None:
-        self._do("drop a stream", self._rt.cudaStreamDestroy(stream))
+        """Destroy a stream.
+
+        Args:
+            stream: from :meth:`stream`.
+        """
+        self._check("destroy a stream", self._runtime.cudaStreamDestroy(stream))
 
     def wait(self, stream: Any) -> None:
-        """Block until everything in the stream is done."""
-        self._do("finish its work", self._rt.cudaStreamSynchronize(stream))
+        """Block until everything in a stream is done.
+
+        Args:
+            stream: from :meth:`stream`.
+        """
+        self._check("finish the work of a stream", self._runtime.cudaStreamSynchronize(stream))
 
     def event(self) -> Any:
-        flags = self._rt.cudaEventDisableTiming
-        return self._do("make an event", self._rt.cudaEventCreateWithFlags(flags))
+        """Create an event without timing."""
+        flags = self._runtime.cudaEventDisableTiming
+        return self._check("create an event", self._runtime.cudaEventCreateWithFlags(flags))
 
     def drop_event(self, event: Any) -> None:
-        self._do("drop an event", self._rt.cudaEventDestroy(event))
+        """Destroy an event.
+
+        Args:
+            event: from :meth:`event`.
+        """
+        self._check("destroy an event", self._runtime.cudaEventDestroy(event))
 
     def record(self, event: Any, stream: Any) -> None:
-        self._do("mark a place in its work", self._rt.cudaEventRecord(event, stream))
+        """Record an event after the work that is in a stream now.
+
+        Args:
+            event: from :meth:`event`.
+            stream: from :meth:`stream`.
+        """
+        self._check("record an event", self._runtime.cudaEventRecord(event, stream))
 
     def wait_for(self, event: Any) -> None:
-        """Block until the work before the event is done."""
-        self._do("finish its work", self._rt.cudaEventSynchronize(event))
+        """Block until the work before an event is done.
+
+        Args:
+            event: recorded by :meth:`record`.
+        """
+        self._check("finish the work before an event", self._runtime.cudaEventSynchronize(event))
 
     def capture(self, stream: Any, enqueue: Callable[[], None]) -> Any:
-        """A launchable CUDA graph of what ``enqueue`` puts into the stream; nothing is run."""
-        mode = self._rt.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
-        self._do("begin a capture", self._rt.cudaStreamBeginCapture(stream, mode))
+        """Capture work as a CUDA graph; nothing runs.
+
+        Args:
+            stream: the stream that ``enqueue`` uses.
+            enqueue: enqueues the work.
+
+        Returns:
+            A graph for :meth:`launch`.
+        """
+        runtime = self._runtime
+        mode = runtime.cudaStreamCaptureMode.cudaStreamCaptureModeThreadLocal
+        self._check("begin a capture", runtime.cudaStreamBeginCapture(stream, mode))
         try:
             enqueue()
         except BaseException:
-            self._rt.cudaStreamEndCapture(stream)  # whatever it says: the first error tells more
+            runtime.cudaStreamEndCapture(stream)  # unchecked: the first error says more
             raise
-        graph = self._do("end a capture", self._rt.cudaStreamEndCapture(stream))
+        graph = self._check("end a capture", runtime.cudaStreamEndCapture(stream))
         try:
-            return self._do("prepare a CUDA graph", self._rt.cudaGraphInstantiate(graph, 0))
+            return self._check("instantiate a CUDA graph", runtime.cudaGraphInstantiate(graph, 0))
         finally:
-            self._do("drop a CUDA graph", self._rt.cudaGraphDestroy(graph))
+            self._check("destroy a captured CUDA graph", runtime.cudaGraphDestroy(graph))
 
     def launch(self, graph: Any, stream: Any) -> None:
-        self._do("launch a CUDA graph", self._rt.cudaGraphLaunch(graph, stream))
+        """Enqueue a captured CUDA graph.
+
+        Args:
+            graph: from :meth:`capture`.
+            stream: the stream to enqueue in.
+        """
+        self._check("launch a CUDA graph", self._runtime.cudaGraphLaunch(graph, stream))
 
     def drop_graph(self, graph: Any) -> None:
-        self._do("drop a CUDA graph", self._rt.cudaGraphExecDestroy(graph))
+        """Destroy a captured CUDA graph.
+
+        Args:
+            graph: from :meth:`capture`.
+        """
+        self._check("destroy a CUDA graph", self._runtime.cudaGraphExecDestroy(graph))
 
     def _copy(self, target: int, source: int, size: int, kind: str, stream: Any) -> None:
-        direction = getattr(self._rt.cudaMemcpyKind, kind)
-        done = self._rt.cudaMemcpyAsync(target, source, size, direction, stream)
-        self._do(f"copy {size} bytes", done)
+        direction = getattr(self._runtime.cudaMemcpyKind, kind)
+        result = self._runtime.cudaMemcpyAsync(target, source, size, direction, stream)
+        self._check(f"copy {size} bytes", result)
 
-    def _do(self, what: str, answer: tuple[Any, ...]) -> Any:
-        error, *values = answer
+    def _check(self, action: str, result: tuple[Any, ...]) -> Any:
+        """Unpack the result of a call; cuda-python returns (error, value) or (error,)."""
+        error, *values = result
         if int(error):
-            raise self._failed(what, error)
-        return values[0] if values else None
+            raise self._failed(action, error)
+        if not values:
+            return None
+        return values[0]
 
-    def _failed(self, what: str, error: Any) -> BackendError:
+    def _failed(self, action: str, error: Any) -> BackendError:
         code = int(error)
-        _, text = self._rt.cudaGetErrorString(error)
-        said = text.decode() if isinstance(text, bytes) else str(text)
-        advice = next((text for codes, text in _ADVICE if code in codes), _LOOK)
-        return BackendError(f"CUDA could not {what}: {said} ({code}). {advice}")
+        _, text = self._runtime.cudaGetErrorString(error)
+        message = text.decode() if isinstance(text, bytes) else str(text)
+        advice = _DEFAULT_ADVICE
+        for codes, specific in _ADVICE:
+            if code in codes:
+                advice = specific
+        return BackendError(f"CUDA could not {action}: {message} ({code}). {advice}")
 
 
 def _load() -> Any:

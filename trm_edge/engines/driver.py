@@ -1,4 +1,4 @@
-"""What the NVIDIA driver says, asked directly: with no driver TensorRT's objects crash."""
+"""NVIDIA's driver, asked directly: where there is no driver, TensorRT's own objects crash."""
 
 from __future__ import annotations
 
@@ -6,16 +6,24 @@ import ctypes
 from dataclasses import dataclass
 from typing import Any
 
-_MAJOR, _MINOR = 75, 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR and _MINOR
+_MAJOR = 75  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR
+_MINOR = 76  # CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR
+_NAME_BYTES = 128
 
 
 @dataclass(frozen=True)
 class Gpu:
-    """One device."""
+    """One GPU.
+
+    Args:
+        name: the driver's name for it.
+        compute_capability: such as ``"8.7"``.
+        memory: size in bytes; on a Jetson it is shared with the CPU.
+    """
 
     name: str
-    compute_capability: str  # like "8.7"
-    memory: int  # bytes; on a Jetson shared with the CPU
+    compute_capability: str
+    memory: int
 
     def __str__(self) -> str:
         return f"{self.name} (compute capability {self.compute_capability})"
@@ -23,43 +31,57 @@ class Gpu:
 
 @dataclass(frozen=True)
 class DriverState:
-    """The driver and its devices, or why there is none."""
+    """The driver and its GPUs, or the reason why there are none.
 
-    version: str = ""  # of CUDA that the driver supports, like "12.6"; empty without a driver
+    Args:
+        version: newest CUDA version that the driver supports, such as ``"12.6"``; empty without a
+            driver.
+        gpus: the GPUs in the driver's order.
+        problem: why there is no GPU; empty where there is one.
+    """
+
+    version: str = ""
     gpus: tuple[Gpu, ...] = ()
-    problem: str = ""  # empty where there is a GPU
+    problem: str = ""
 
     def __str__(self) -> str:
         return ", ".join(map(str, self.gpus)) or f"none: {self.problem}"
 
 
 def probe(library: Any = None) -> DriverState:
-    """Ask the driver (``libcuda.so.1``); never raises, never touches TensorRT.
+    """Ask the driver (``libcuda.so.1``) for its GPUs; never raises and never touches TensorRT.
 
     Args:
-        library: stands for the loaded driver, in tests.
+        library: replaces the loaded driver in tests.
+
+    Returns:
+        The GPUs, or the reason why there are none.
     """
     if library is None:
         try:
             library = ctypes.CDLL("libcuda.so.1")
         except OSError:
-            return DriverState(problem="no NVIDIA driver (libcuda.so.1) on this machine")
+            return DriverState(problem="no NVIDIA driver: libcuda.so.1 was not found")
     status = library.cuInit(0)
     if status:
-        return DriverState(problem=f"the NVIDIA driver is there, but cuInit answers {status}")
-    number, count = ctypes.c_int(), ctypes.c_int()
+        return DriverState(problem=f"the NVIDIA driver does not start: cuInit returned {status}")
+    number = ctypes.c_int()
     library.cuDriverGetVersion(ctypes.byref(number))
     version = f"{number.value // 1000}.{number.value % 1000 // 10}"
+    count = ctypes.c_int()
     library.cuDeviceGetCount(ctypes.byref(count))
     if not count.value:
-        return DriverState(version, problem="the NVIDIA driver sees no device")
-    return DriverState(version, tuple(_gpu(library, index) for index in range(count.value)))
+        return DriverState(version, problem="the NVIDIA driver sees no GPU")
+    gpus = tuple(_gpu(library, index) for index in range(count.value))
+    return DriverState(version, gpus)
 
 
 def _gpu(library: Any, index: int) -> Gpu:
     device = ctypes.c_int()
-    name = ctypes.create_string_buffer(128)
-    major, minor, memory = ctypes.c_int(), ctypes.c_int(), ctypes.c_size_t()
+    name = ctypes.create_string_buffer(_NAME_BYTES)
+    major = ctypes.c_int()
+    minor = ctypes.c_int()
+    memory = ctypes.c_size_t()
     library.cuDeviceGet(ctypes.byref(device), index)
     library.cuDeviceGetName(name, len(name), device)
     library.cuDeviceGetAttribute(ctypes.byref(major), _MAJOR, device)

@@ -1,8 +1,8 @@
-"""What an engine's inspector says, in the forms of TensorRT 10 and of 11 and TensorRT-RTX.
+"""The inspector's description of an engine, as TensorRT 10, TensorRT 11 and TensorRT-RTX write it.
 
 TensorRT 10 lists ``Bindings`` by name and a tensor's ``Format/Datatype`` in one text; 11 lists
-``I/O Tensors`` as objects, and type and format may stand apart. Nodes of the step graph are found
-in a layer's ``Metadata``, or in its name where it has none.
+``I/O Tensors`` as objects, and type and format may be separate. A layer's nodes of the step graph
+are listed in its ``Metadata``, or in its name where it has none.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from trm_edge.engines.record import REBUILD
 from trm_edge.errors import EngineError
 
-_ONNX = re.compile(r"\[ONNX Layer: ([^\]]+)\]")
-_SITE = re.compile(r"^(?:[HL]\d*\.)+")  # H1.L3. in front of a layer's name
-_KINDS = (  # the first that a type's text contains
+PRODUCT_TYPES: tuple[str, ...] = ("int4", "int8", "fp8", "float16", "bfloat16", "float32")
+"""Element types of a matrix product's inputs, the narrowest first."""
+
+_PRODUCT = ".product"
+_ONNX_NODE = re.compile(r"\[ONNX Layer: ([^\]]+)\]")
+_CALL_SITE = re.compile(r"^(?:[HL]\d*\.)+")  # H1.L3. before a layer's name
+_TYPE_KEYS = ("DataType", "Datatype", "Format/Datatype", "Format")
+_TYPE_NAMES = (  # the first type with a name that the text contains
     ("int8", ("int8",)),
     ("fp8", ("fp8", "float8", "e4m3")),
     ("bfloat16", ("bf16", "bfloat16")),
@@ -32,82 +38,108 @@ _KINDS = (  # the first that a type's text contains
 
 @dataclass(frozen=True)
 class EngineLayer:
-    """One layer of an engine."""
+    """One layer of an engine.
+
+    Args:
+        name: TensorRT's name for it.
+        kind: TensorRT's layer type, such as ``gemm``.
+        inputs: element types of its inputs.
+        outputs: element types of its outputs.
+        nodes: the step graph's nodes that were fused into it.
+    """
 
     name: str
     kind: str
-    inputs: tuple[str, ...]  # element types
+    inputs: tuple[str, ...]
     outputs: tuple[str, ...]
-    nodes: tuple[str, ...]  # of the step graph, fused into it
+    nodes: tuple[str, ...]
 
     @property
     def reformats(self) -> bool:
-        """It only moves data from one format to another."""
+        """True where the layer only moves data from one format to another."""
         return self.kind.lower() == "reformat" or self.name.startswith("Reformatting")
 
     @property
     def products(self) -> tuple[str, ...]:
-        """The step graph's quantized products in it, like ``H0.L0.0.mlp.down``."""
-        return tuple(node[: -len(".product")] for node in self.nodes if _is_product(node))
+        """The step graph's quantizable matrix products in it, such as ``H0.L0.0.mlp.down``."""
+        return tuple(node.removesuffix(_PRODUCT) for node in self.nodes if _is_product(node))
 
     @property
     def converts(self) -> bool:
-        """It is made of nothing but Q/DQ, which should have been fused into a product."""
+        """True where the layer is Q/DQ alone, which should have been fused into a product."""
         return bool(self.nodes) and all(node.endswith((".q", ".dq", ".w")) for node in self.nodes)
 
 
 @dataclass(frozen=True)
 class EngineLayers:
-    """A whole engine."""
+    """The layers of an engine.
 
-    tensors: tuple[str, ...]  # inputs and outputs, by name
+    Args:
+        tensors: names of its inputs and outputs.
+        layers: its layers in order of execution.
+    """
+
+    tensors: tuple[str, ...]
     layers: tuple[EngineLayer, ...]
 
     def products(self) -> dict[str, Counter[str]]:
-        """By layer of the model: how many of its call sites take inputs of which type."""
-        found: dict[str, Counter[str]] = {}
+        """Count the input types of each layer of the model.
+
+        Returns:
+            By the model's layer, such as ``0.mlp.down``: how many of its call sites multiply inputs
+            of each of :data:`PRODUCT_TYPES` (or ``unknown``), counting the narrowest input.
+        """
+        counts: dict[str, Counter[str]] = {}
         for layer in self.layers:
+            narrowest = _narrowest(layer.inputs)
             for product in layer.products:
-                name = _SITE.sub("", product)
-                taken = _narrowest(layer.inputs)
-                found.setdefault(name, Counter())[taken] += 1
-        return found
+                name = _CALL_SITE.sub("", product)
+                counts.setdefault(name, Counter())[narrowest] += 1
+        return counts
 
     @property
     def reformats(self) -> int:
+        """Number of layers that only move data from one format to another."""
         return sum(layer.reformats for layer in self.layers)
 
     @property
     def conversions(self) -> int:
-        """Q/DQ that stand alone."""
+        """Number of Q/DQ that were not fused into a product."""
         return sum(layer.converts for layer in self.layers)
 
 
 def read_layers(text: str) -> EngineLayers:
-    """Read the inspector's JSON.
+    """Parse the inspector's JSON.
+
+    Args:
+        text: the JSON.
 
     Raises:
-        EngineError: it is not that, or has layer names alone.
+        EngineError: it is something else, or holds nothing but layer names.
     """
     try:
         raw = json.loads(text)
         layers = raw["Layers"]
     except (ValueError, KeyError, TypeError) as error:
         raise EngineError(
-            f"this is not what TensorRT's inspector writes: {error!r}. Build the engine again."
+            f"this is not what TensorRT's inspector writes: {error!r}. {REBUILD}"
         ) from error
     if not all(isinstance(layer, dict) for layer in layers):
         raise EngineError(
-            "the engine tells no more than the names of its layers: it was built without detailed "
-            "profiling verbosity. Build it again with: trm-edge build"
+            "the engine holds only the names of its layers: it was built without detailed "
+            f"profiling verbosity. {REBUILD}"
         )
-    tensors = raw.get("Bindings") or [tensor["Name"] for tensor in raw.get("I/O Tensors", [])]
+    tensors = raw.get("Bindings")
+    if not tensors:
+        tensors = [tensor["Name"] for tensor in raw.get("I/O Tensors", [])]
     return EngineLayers(tuple(tensors), tuple(map(_layer, layers)))
 
 
 def _layer(raw: dict[str, Any]) -> EngineLayer:
     name = str(raw.get("Name", ""))
-    nodes = _ONNX.findall(str(raw.get("Metadata", ""))) or re.split(r"\s*\+\s*", name)
+    nodes = _ONNX_NODE.findall(str(raw.get("Metadata", "")))
+    if not nodes:
+        nodes = re.split(r"\s*\+\s*", name)
     return EngineLayer(
         name=name,
         kind=str(raw.get("LayerType", "")),
@@ -118,18 +150,22 @@ def _layer(raw: dict[str, Any]) -> EngineLayer:
 
 
 def _type(tensor: dict[str, Any]) -> str:
-    for key in ("DataType", "Datatype", "Format/Datatype", "Format"):
-        said = str(tensor.get(key, "")).lower()
-        for kind, words in _KINDS:
-            if any(word in said for word in words):
-                return kind
+    for key in _TYPE_KEYS:
+        description = str(tensor.get(key, "")).lower()
+        for element_type, names in _TYPE_NAMES:
+            if any(name in description for name in names):
+                return element_type
     return "unknown"
 
 
-def _narrowest(kinds: tuple[str, ...]) -> str:
-    order = ("int4", "int8", "fp8", "float16", "bfloat16", "float32")
-    return next((kind for kind in order if kind in kinds), "unknown")
+def _narrowest(element_types: tuple[str, ...]) -> str:
+    for element_type in PRODUCT_TYPES:
+        if element_type in element_types:
+            return element_type
+    return "unknown"
 
 
 def _is_product(node: str) -> bool:
-    return node.endswith(".product") and not node.endswith((".mlp.product", ".mlp_t.product"))
+    """The products of SwiGLU's gate are element-wise and are not quantized."""
+    gates = (".mlp.product", ".mlp_t.product")
+    return node.endswith(_PRODUCT) and not node.endswith(gates)

@@ -1,106 +1,132 @@
-"""``build.json`` beside an engine: what it was built from, by what and for what."""
+"""``build.json`` beside an engine: what it was built from, by which compiler and for which GPU."""
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
+from trm_edge import records
 from trm_edge.engines.compiler import CompilerName
 from trm_edge.engines.driver import Gpu
 from trm_edge.errors import EngineError
 from trm_edge.files import hash_file
 
-FORMAT = "trm-edge.engine/1"
-ENGINE, RECORD, TIMING_CACHE, LOG = "step.engine", "build.json", "timing.cache", "build.log"
-LAYERS = "layers.json"  # what the inspector says
+REBUILD = "Build the engine again with: trm-edge build"
+FORMAT = records.Format("trm-edge.engine", 1)
+KIND = records.RecordKind(FORMAT, "an engine record", EngineError, REBUILD)
+
+# Files beside a step graph.
+ENGINE = "step.engine"
+RECORD = "build.json"
+TIMING_CACHE = "timing.cache"
+LOG = "build.log"
+LAYERS = "layers.json"  # the inspector's description of every layer
 RUNTIME_CACHE = "runtime.cache"  # kernels that TensorRT-RTX compiled on this machine
+
+_SHA256_DIGITS = 64
 
 
 @dataclass(frozen=True)
 class EngineRecord:
-    """Everything that decides whether an engine may be loaded, and how it came to be."""
+    """Everything that decides whether an engine may be loaded, and how it was built.
+
+    Args:
+        engine_sha256: of the engine's file.
+        engine_size: of the engine's file, in bytes.
+        graph_sha256: of the step graph that it computes.
+        compiler: the compiler that built it.
+        compiler_version: version of the compiler.
+        gpu: name of the GPU; empty where it was compiled without one.
+        compute_capability: such as ``"8.7"``.
+        driver: newest CUDA version that the driver supports; empty where it was compiled without
+            a GPU.
+        batch: minimum, optimum and maximum number of slots.
+        workspace_mb: scratch memory in MiB that the builder could use.
+        optimization_level: 0 to 5; None for the compiler's default.
+        seconds: duration of the build.
+        warnings: what the compiler logged as warnings.
+    """
 
     engine_sha256: str
-    engine_size: int  # bytes
+    engine_size: int
     graph_sha256: str
     compiler: CompilerName
     compiler_version: str
-    gpu: str  # name; empty where it was compiled without one
+    gpu: str
     compute_capability: str
-    driver: str  # version of CUDA that it supports; empty without a GPU
-    batch: tuple[int, int, int]  # least, usual and most slots
+    driver: str
+    batch: tuple[int, int, int]
     workspace_mb: int
     optimization_level: int | None
     seconds: float
     warnings: tuple[str, ...]
 
-    def to_json(self) -> str:
-        return json.dumps({"format": FORMAT, **asdict(self)}, indent=2) + "\n"
+    def write(self, path: Path) -> None:
+        """Write ``build.json`` whole or not at all.
+
+        Args:
+            path: the file.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        records.write(path, self, FORMAT)
 
     @classmethod
     def read(cls, path: Path) -> EngineRecord:
         """Read ``build.json``.
 
+        Args:
+            path: the file.
+
         Raises:
             EngineError: missing, damaged or of another format.
         """
-        try:
-            raw = json.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise EngineError(
-                f"{path} is missing: nothing tells what the engine was built for. Build it again "
-                "with: trm-edge build"
-            ) from error
-        except (OSError, ValueError) as error:
-            raise EngineError(f"{path} cannot be read: {error}. Build the engine again.") from error
-        names = {field.name for field in fields(cls)}
-        if (
-            not isinstance(raw, dict)
-            or raw.get("format") != FORMAT
-            or set(raw) - names != {"format"}
-        ):
-            raise EngineError(f"{path} is no {FORMAT} record. Build the engine again.")
-        missing = sorted(names - set(raw))
-        if missing:
-            raise EngineError(f"{path} lacks {', '.join(missing)}. Build the engine again.")
-        values: dict[str, Any] = {
-            name: tuple(raw[name]) if isinstance(raw[name], list) else raw[name] for name in names
-        }
-        return cls(**values)
+        missing = f"{path} is missing, so nothing says what the engine was built for. {REBUILD}"
+        return records.read(path, cls, KIND, missing=missing)
 
     def mismatches(
         self, graph: Path, engine: Path, version: str, gpu: Gpu, driver: str
     ) -> list[str]:
-        """Why the engine cannot be loaded here, one reason a line; empty where it can.
+        """List the reasons why the engine cannot be loaded on this machine.
 
         Args:
-            graph: the step graph that the engine shall compute.
-            version: of the compiler's runtime that is installed.
-            driver: what :func:`~trm_edge.engines.driver.probe` says.
+            graph: the step graph that the engine must compute.
+            engine: the engine's file.
+            version: of the installed compiler's runtime.
+            gpu: this machine's GPU.
+            driver: newest CUDA version that this machine's driver supports.
+
+        Returns:
+            One clause per difference; empty where the engine fits.
         """
-        found = [
+        comparisons = [
             ("the step graph", self.graph_sha256, hash_file(graph)),
             ("the engine's file", self.engine_sha256, hash_file(engine)),
             (f"{self.compiler}'s version", self.compiler_version, version),
             ("the compute capability", self.compute_capability, gpu.compute_capability),
         ]
         if self.gpu:
-            found += [("the GPU", self.gpu, gpu.name), ("the driver", self.driver, driver)]
-        return [
-            f"{what} was {_short(built)} and is {_short(here)}"
-            for what, built, here in found
-            if built != here
-        ]
+            comparisons.append(("the GPU", self.gpu, gpu.name))
+            comparisons.append(("the driver", self.driver, driver))
+        reasons = []
+        for subject, recorded, actual in comparisons:
+            if recorded != actual:
+                reasons.append(f"{subject} was {_short(recorded)} and is now {_short(actual)}")
+        return reasons
 
     def require_match(
-        self, graph: Path, engine: Path, version: str, gpu: Gpu, driver: str, again: str
+        self, graph: Path, engine: Path, version: str, gpu: Gpu, driver: str, command: str
     ) -> None:
         """Refuse an engine that was built from or for something else.
 
         Args:
-            again: the command that builds it again.
+            graph: the step graph that the engine must compute.
+            engine: the engine's file.
+            version: of the installed compiler's runtime.
+            gpu: this machine's GPU.
+            driver: newest CUDA version that this machine's driver supports.
+            command: the command that builds the engine again.
 
         Raises:
             EngineError: lists every difference, and the command.
@@ -108,10 +134,12 @@ class EngineRecord:
         reasons = self.mismatches(graph, engine, version, gpu, driver)
         if reasons:
             raise EngineError(
-                f"{engine} does not fit: {'; '.join(reasons)}. An engine is built where it runs. "
-                f"Build it again with: {again}"
+                f"{engine} does not fit this machine or its step graph: {'; '.join(reasons)}. An "
+                f"engine runs only where it was built. Build it again with: {command}"
             )
 
 
 def _short(text: str) -> str:
-    return f"{text[:12]}…" if len(text) == 64 else text
+    if len(text) == _SHA256_DIGITS:
+        return f"{text[:12]}…"
+    return text

@@ -63,11 +63,11 @@ class BenchRow:
         size_bytes: size of the step graph or engine that ran.
         parity: accuracy on the held-out puzzles, compared with float32.
         latencies: time of a step by number of slots, ascending; at least one.
-        puzzles_per_second: throughput of a stream of held-out puzzles with adaptive halting.
+        puzzles_per_second: throughput of a stream of held-out puzzles, halting adaptive.
         peak_memory_bytes: peak memory of a process that solves one puzzle.
         startup_seconds: time from the start of that process to its answer, median.
-        joules_per_puzzle: energy of that stream; None where the device does not report it.
-        pareto: True where no other row is both more accurate and faster.
+        joules_per_puzzle: energy during that stream; None where the device reports none.
+        pareto: True where no other row beats this one; set by :func:`mark_pareto`.
 
     Raises:
         ConfigError: there are no latencies.
@@ -203,6 +203,7 @@ def _latency(
         step = repeated_step(stack.enter_context(backend), table, vectors, slots)
 
         def timed_step() -> None:
+            """Run a step and record its time."""
             start = time.perf_counter()
             step()
             calls.append(time.perf_counter() - start)
@@ -235,7 +236,7 @@ def _measure_stream(
     with Solver(backend, bundle.puzzle_embeddings(), batch=slots) as solver:
 
         def solve(count: int) -> float:
-            """Seconds to solve this many puzzles."""
+            """Solve ``count`` puzzles; return the seconds it took."""
             start = time.perf_counter()
             for _ in solver.solve(islice(cycle(puzzles), count)):
                 pass

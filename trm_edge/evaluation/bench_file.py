@@ -108,7 +108,7 @@ def read_bench(path: Path) -> BenchFile:
         path,
         BenchRecord,
         KIND,
-        missing=f"{path} does not exist. Write it with: trm-edge bench BUNDLE -o {path}",
+        missing=f"there is no file {path}. Write it with: trm-edge bench BUNDLE -o {path}",
         upgrade=partial(_refuse_first_version, path),
     )
     return BenchFile(path, record.machine, record.rows)

@@ -75,9 +75,11 @@ class _Counter:
         self._at_start = 0
 
     def start(self) -> None:
+        """Begin a measurement."""
         self._at_start = self._millijoules()
 
     def stop(self) -> float | None:
+        """End the measurement and return joules."""
         return (self._millijoules() - self._at_start) / 1e3
 
 
@@ -89,11 +91,13 @@ class _Tegrastats:
         self._start_time = 0.0
 
     def start(self) -> None:
+        """Begin a measurement."""
         command = ["tegrastats", "--interval", str(_INTERVAL_MS)]
         self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
         self._start_time = time.perf_counter()
 
     def stop(self) -> float | None:
+        """End the measurement and return joules; None where nothing was read."""
         if self._process is None:
             return None
         seconds = time.perf_counter() - self._start_time

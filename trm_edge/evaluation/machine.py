@@ -76,15 +76,15 @@ class Machine:
             design=" ".join(design),
         )
 
-    def same_kind(self, other: Machine) -> bool:
-        """Tell whether ratios of times measured on one machine can be expected on the other.
+    def same_kind(self, machine: Machine) -> bool:
+        """Tell whether ratios of times measured on this machine can be expected on another.
 
         The number of cores does not matter, because CPU steps are compared on one thread.
 
         Args:
-            other: another machine.
+            machine: another machine.
         """
-        return self.kind == other.kind
+        return self.kind == machine.kind
 
     @property
     def kind(self) -> str:

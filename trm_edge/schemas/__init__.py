@@ -41,6 +41,7 @@ RECORDS: dict[str, RegisteredRecord] = {
     "parity": RegisteredRecord("trm_edge.evaluation.parity_record", "ParityResult"),
     "regress": RegisteredRecord("trm_edge.regression.result", "RegressionResult"),
     "sensitivity": RegisteredRecord("trm_edge.evaluation.ranking", "LayerRanking"),
+    "targets": RegisteredRecord("trm_edge.cli.targets", "TargetList"),
 }
 
 

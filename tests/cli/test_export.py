@@ -1,0 +1,241 @@
+"""`trm-edge export` as a user calls it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from importlib import resources
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.cli.commands import failed, run
+from tests.conftest import GOLDEN
+from tests.toys import BASE, VARIANTS, write_run
+from trm_edge.bundle import Bundle
+
+LINE = " ".join("1" for _ in range(BASE.seq_len))
+
+
+def _with_metadata(dataset: Path, checkpoint: Path) -> Path:
+    """The dataset's folder, with the dataset.json of the checkpoint's run."""
+    metadata = dataset / "train" / "dataset.json"
+    metadata.write_text((checkpoint.parent / "dataset.json").read_text())
+    return dataset
+
+
+def _my_board(folder: Path) -> Path:
+    """A target profile of the user's own: an L4 under another name."""
+    text = (resources.files("trm_edge.targets") / "l4.toml").read_text()
+    path = folder / "my-board.toml"
+    path.write_text(text.replace("batch = [1, 64, 1024]", "batch = [1, 4, 24]"))
+    return path
+
+
+def test_exports_and_solves_a_checkpoint(tmp_path: Path, toy_dataset: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    dataset = _with_metadata(toy_dataset, path)
+    result = run("export", path, "--int8", "--dataset", dataset, "-o", tmp_path / "b")
+    assert result.exit_code == 0, result.output
+    assert "task tokens" in result.stderr
+    assert "step graph equals PyTorch over 4 steps" in result.stderr
+    assert "cpu: int8, cpu/step.onnx" in result.stdout
+    result = run("solve", tmp_path / "b", "-", "--format", "json", stdin=f"{LINE}\n2:{LINE}\n")
+    assert result.exit_code == 0, result.output
+    solutions = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [solution["index"] for solution in solutions] == [0, 1]
+    assert solutions[0]["valid"] is None
+
+
+@pytest.mark.parametrize("precision", ["fp16", "fp8"])
+def test_precisions_that_are_slow_are_noted(
+    precision: str, tmp_path: Path, toy_dataset: Path
+) -> None:
+    path = write_run(tmp_path / "run", VARIANTS["attention-rope"])
+    dataset = _with_metadata(toy_dataset, path)
+    result = run("export", path, f"--{precision}", "--dataset", dataset, "-o", tmp_path / "b")
+    assert result.exit_code == 0, result.output
+    assert "for checking correctness, not for speed" in result.stderr
+    assert Bundle.open(tmp_path / "b").target()[1].precision == precision
+
+
+def test_exports_the_golden_checkpoint_in_float32(tmp_path: Path) -> None:
+    output = tmp_path / "g"
+    result = run("export", GOLDEN / "sudoku_att", "--fp32", "--task", "tokens", "-o", output)
+    assert result.exit_code == 0, result.output
+    assert "correctness" not in result.stderr
+    bundle = Bundle.open(output)
+    assert bundle.manifest.limits.max_drop == 0.5
+    assert bundle.calibration() is None
+
+
+def test_exactly_one_precision_is_required() -> None:
+    failed(run("export"), "exactly one of --int8, --fp8, --int4, --fp16, --fp32; got none", code=2)
+    failed(run("export", "--int8", "--fp8"), "got --int8 and --fp8", code=2)
+
+
+def test_weight_only_goes_with_int8_alone() -> None:
+    failed(run("export", "--fp8", "--weight-only"), "goes with --int8; got --fp8", code=2)
+    failed(run("export", "--int4", "--weight-only"), "INT4 is always weight-only", code=2)
+
+
+def test_options_of_quantization_need_a_quantized_precision(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    output = ("-o", tmp_path / "b")
+    failed(
+        run("export", path, "--fp16", "--max-drop", "1", "--qat", "5", *output),
+        "max_drop (--max-drop), qat_steps (--qat): only with a quantized precision",
+        "got fp16",
+        code=2,
+    )
+    failed(
+        run("export", path, "--int8", "--qat", "5", "--calibration-cache", "c.json", *output),
+        "need a calibration of their own",
+        code=2,
+    )
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("puzzles = 4\n")
+    failed(
+        run("export", path, "--fp32", "--recipe", recipe, *output),
+        "--recipe: only with a quantized precision",
+        "got fp32",
+        code=2,
+    )
+    assert not (tmp_path / "b").exists()
+
+
+def test_a_precision_that_the_target_lacks_is_refused(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    failed(
+        run("export", path, "--fp8", "--target", "a100", "-o", tmp_path / "b"),
+        "a100",
+        "fp8",
+        "int8",
+        code=2,
+    )
+
+
+def test_an_existing_output_is_refused_before_the_work(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "file").write_text("")
+    failed(run("export", "--int8", "-o", tmp_path / "b"), "exists already. Pass --force")
+    failed(run("export", "--int8", "-o", tmp_path / "b", "--force"), "--force does not replace it")
+
+
+@pytest.mark.parametrize(
+    "option", [("-o", "/proc/x/y"), ("--triton", "/proc/x"), ("--calibration-cache", "/proc/x/c")]
+)
+def test_an_output_that_cannot_be_written_is_refused_before_the_work(
+    option: tuple[str, str], tmp_path: Path
+) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    result = run("export", path, "--int8", "-o", tmp_path / "b", *option)
+    failed(result, "cannot write /proc/x")
+    assert "step graph" not in result.stderr
+    assert not (tmp_path / "b").exists()
+
+
+def test_an_unknown_target_suggests_the_closest() -> None:
+    failed(run("export", "--int8", "--target", "cpi"), "no target 'cpi'", "Did you mean cpu?")
+
+
+def test_int8_without_puzzles_is_refused(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    failed(
+        run("export", path, "--int8", "-o", tmp_path / "b"),
+        "calibration needs puzzles, and none are bundled for the task tokens",
+    )
+    assert not (tmp_path / "b").exists()
+
+
+def test_weights_that_are_not_averaged_are_warned_about(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    config = tmp_path / "run" / "all_config.yaml"
+    config.write_text(config.read_text().replace("ema: true", "ema: false"))
+    result = run("export", path, "--fp32", "-o", tmp_path / "b")
+    assert result.exit_code == 0
+    assert "ema: false, so these weights are not averaged" in result.stderr
+
+
+def test_a_file_that_is_not_a_checkpoint(tmp_path: Path) -> None:
+    failed(run("export", tmp_path / "absent", "--fp32", "-o", tmp_path / "b"), "no checkpoint at")
+    path = write_run(tmp_path / "run", BASE)
+    torch.save({"weights": torch.zeros(1)}, path)
+    failed(run("export", path, "--fp32", "-o", tmp_path / "b"), "is not a Tiny Recursive Model")
+
+
+def test_a_task_that_does_not_fit(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    output = ("-o", tmp_path / "b")
+    failed(run("export", path, "--fp32", "--task", "sudoku", *output), "sudoku", "81 cells")
+    failed(run("export", path, "--fp32", "--task", "chess", *output), "'chess'")
+
+
+def test_a_drop_outside_0_to_100_points() -> None:
+    failed(run("export", "--int8", "--max-drop", "200"), "200.0 is not in the range", code=2)
+
+
+def test_a_killed_export_leaves_nothing(tmp_path: Path) -> None:
+    output = tmp_path / "b"
+    with subprocess.Popen(
+        [sys.executable, "-m", "trm_edge", "export", "--int8", "-o", str(output)],
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        for line in process.stderr:
+            if "step graph equals PyTorch" in line:
+                break
+        process.kill()
+    assert process.returncode == -9
+    assert not output.exists()
+    assert [entry.name[0] for entry in tmp_path.iterdir()] == ["."]
+
+
+def test_a_target_of_your_own_reaches_triton(tmp_path: Path) -> None:
+    """The profile is in the manifest, so its file is not needed after the export."""
+    path = write_run(tmp_path / "run", BASE)
+    board = _my_board(tmp_path)
+    repository = tmp_path / "repository"
+    result = run(
+        "export", path, "--fp16", "--target", board, "-o", tmp_path / "b", "--triton", repository
+    )
+    assert result.exit_code == 0, result.output
+    profile = Bundle.open(tmp_path / "b").manifest.targets["my-board"].profile
+    assert profile is not None
+    assert profile.batch == (1, 4, 24)
+    config = (repository / "trm_tokens" / "config.pbtxt").read_text()
+    assert "max_batch_size: 24" in config
+    assert "KIND_GPU" in config
+    assert 'string_value: "my-board"' in config
+
+
+def test_adds_a_target_into_a_bundle(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    assert run("export", path, "--fp16", "-o", tmp_path / "b").exit_code == 0
+    result = run("export", path, "--into", tmp_path / "b", "--target", _my_board(tmp_path))
+    assert result.exit_code == 0, result.output
+    assert "my-board: fp16, my-board/step.onnx" in result.stdout
+    assert list(Bundle.open(tmp_path / "b").manifest.targets) == ["cpu", "my-board"]
+    failed(
+        run("export", path, "--into", tmp_path / "b", "--target", "cpu"),
+        "has the target cpu already. Pass --force",
+    )
+
+
+def test_into_takes_no_options_of_a_new_bundle(toy_bundle: Path) -> None:
+    failed(
+        run("export", "--into", toy_bundle, "--target", "l4", "--int8", "-o", "x"),
+        "does not go with --int8, --output",
+        code=2,
+    )
+    failed(run("export", "--into", toy_bundle), "pass --target NAME", code=2)
+
+
+def test_into_needs_the_bundles_checkpoint(toy_bundle: Path) -> None:
+    failed(
+        run("export", "--into", toy_bundle, "--target", "l4"),
+        "was not made from a bundled model. Pass its checkpoint step_10",
+    )
