@@ -186,21 +186,6 @@ class Manifest:
         manifest.check_paths(str(path))
         return manifest
 
-    @classmethod
-    def from_json(cls, text: str | bytes, where: str) -> Manifest:
-        """Parse and check the text of ``manifest.json``.
-
-        Args:
-            text: JSON, UTF-8.
-            where: names the file in errors.
-
-        Raises:
-            BundleError: it is not a manifest, of a newer format, or inconsistent.
-        """
-        manifest = records.decode(text, cls, KIND, where, migrate=_migrate)
-        manifest.check_paths(where)
-        return manifest
-
     def check_paths(self, where: str) -> None:
         """Refuse paths that lead out of the bundle, and step graphs without a hash.
 

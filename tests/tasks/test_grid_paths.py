@@ -26,7 +26,7 @@ def test_the_shortest_path(passable: list[bool], start: int, goal: int) -> None:
         if any(goal in cells for cells in walks[-1:]):
             expected = steps
             break
-        reached = set()
+        reached: set[int] = set()
         for cell in walks[-1]:
             reached.update(near for near in GRID.neighbours[cell] if passable[near])
         walks.append(reached)
