@@ -14,7 +14,7 @@ import numpy as np
 
 from trm_edge.bundle import Bundle
 from trm_edge.errors import PuzzleError, TrmEdgeError
-from trm_edge.loop.solver import Solution
+from trm_edge.loop.solution import Solution
 from trm_edge.puzzle import Puzzle, check_puzzle
 
 BUNDLE = "bundle"  # folder beside model.py
