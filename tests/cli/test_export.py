@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -15,6 +17,8 @@ from tests.cli.commands import failed, run
 from tests.conftest import GOLDEN
 from tests.toys import BASE, VARIANTS, write_run
 from trm_edge.bundle import Bundle
+from trm_edge.files import hash_file
+from trm_edge.reference import reference_checkpoint
 
 LINE = " ".join("1" for _ in range(BASE.seq_len))
 
@@ -238,4 +242,19 @@ def test_into_needs_the_bundles_checkpoint(toy_bundle: Path) -> None:
     failed(
         run("export", "--into", toy_bundle, "--target", "l4"),
         "was not made from a bundled model. Pass its checkpoint step_10",
+    )
+
+
+def test_into_finds_the_bundled_checkpoint(toy_bundle: Path, tmp_path: Path) -> None:
+    """A manifest with the Sudoku model's hash leads to that model, which then does not fit."""
+    bundle = Bundle.open(toy_bundle)
+    (weights,) = reference_checkpoint("sudoku").glob("step_*")
+    record = replace(bundle.manifest.checkpoint, sha256=hash_file(weights))
+    manifest = replace(bundle.manifest, checkpoint=record)
+    copy = tmp_path / "copy"
+    shutil.copytree(toy_bundle, copy)
+    (copy / "manifest.json").write_text(manifest.to_json())
+    failed(
+        run("export", "--into", copy, "--target", "l4"),
+        f"under another configuration than {weights}",
     )
