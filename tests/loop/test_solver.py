@@ -242,7 +242,7 @@ def test_the_fake_refuses_a_slot_that_never_started() -> None:
     backend = FakeBackend()
     backend.start(1)
     tokens = np.zeros((1, CELLS), np.int32)
-    with pytest.raises(BackendError, match="before it was reset once"):
+    with pytest.raises(BackendError, match="before its first reset"):
         backend.step(tokens, None, np.zeros(1, bool))
     with pytest.raises(BackendError, match="number of slots first"):
         backend.step(np.zeros((2, CELLS), np.int32), None, np.ones(2, bool))
