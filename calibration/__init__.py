@@ -1,1 +1,1 @@
-"""Step graph and true carries to an INT8 or FP8 graph (nvidia-modelopt, onnx)."""
+"""Calibration and quantization of a step graph to INT8, FP8 or INT4 (nvidia-modelopt, onnx)."""

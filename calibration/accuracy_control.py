@@ -1,8 +1,8 @@
-"""Return the layers that cost most to float until the drop is within limits, or say why not.
+"""Accuracy control: return the most sensitive layers to float until the drop is within a limit.
 
-In the manner of NNCF's quantization with accuracy control. The limit is held by the upper end of
-the drop's 95 % interval in either halting mode, so that it is met on puzzles that were not seen,
-too, and not by luck on these.
+As in NNCF's quantization with accuracy control. The limit holds for the upper end of the drop's
+95 % interval in both halting modes, so that it is met on unseen puzzles, too, and not by luck on
+these.
 """
 
 from __future__ import annotations
@@ -22,63 +22,90 @@ from trm_edge.tasks.base import Entry
 
 @dataclass(frozen=True)
 class ControlledAccuracy:
-    """What was settled on."""
+    """The outcome of accuracy control.
 
-    returned: tuple[LayerSensitivity, ...]  # to float, worst first
-    report: ParityReport  # of what is left, on the held-out puzzles
-    ranking: tuple[LayerSensitivity, ...] = ()  # of all layers; empty where none had to go back
+    Args:
+        returned: layers returned to float, the most sensitive first.
+        report: accuracy of the remaining quantization on the held-out puzzles.
+        ranking: all layers, the most sensitive first; empty if no layer had to return.
+    """
+
+    returned: tuple[LayerSensitivity, ...]
+    report: ParityReport
+    ranking: tuple[LayerSensitivity, ...] = ()
 
 
 def control_accuracy(
     runner: QuantizedRunner,
     reference: ParityVectors,
     held_out: Sequence[Entry],
-    to_rank_on: Sequence[Entry],
+    ranking_entries: Sequence[Entry],
     max_drop: float,
     track: Track = silent,
 ) -> ControlledAccuracy:
-    """Hold the drop of exact match within ``max_drop`` points.
+    """Hold the drop of exact match within a limit.
 
     Args:
-        reference: the float32 answers to the held-out puzzles.
+        runner: runs the calibrated model.
+        reference: float32 answers to the held-out puzzles.
+        held_out: puzzles to measure the drop on.
+        ranking_entries: other puzzles, to rank the layers on.
+        max_drop: largest drop of exact match, in percentage points.
+        track: reports progress.
 
     Raises:
-        CalibrationError: too few puzzles to show such a drop, or no set of layers meets it; says
-            what is the best that was had.
+        CalibrationError: there are too few held-out puzzles to show such a drop, or no choice of
+            layers meets the limit; names the best one.
     """
-    least = 100 * paired_drop(0, 0, len(held_out))[1]
-    if least > max_drop:
-        raise CalibrationError(
-            f"{len(held_out)} held-out puzzles cannot show that at most {max_drop:g} points are "
-            f"lost: even with no answer changed the bound is {least:.2f}. Pass more with "
-            "--dataset, or allow more with --max-drop."
-        )
+    _require_enough_puzzles(len(held_out), max_drop)
     layers = dict(runner.calibration.layers)
     ranking: list[LayerSensitivity] = []
     returned: list[LayerSensitivity] = []
-    tried: list[tuple[float, int, ParityReport]] = []
+    reports: list[ParityReport] = []  # by number of returned layers
     while layers:
-        what = f"held-out puzzles, {len(layers)} of {len(runner.calibration.layers)} layers"
         candidate = runner.answers(
             held_out,
             layers,
             track=track,
-            what=what,
+            description=f"held-out puzzles, {len(layers)} of {len(runner.calibration.layers)} layers",
             carry_puzzles=len(reference.carry_positions),
         )
         report = compare(reference, candidate)
         if report.drop_bound <= max_drop:
             return ControlledAccuracy(tuple(returned), report, tuple(ranking))
-        tried.append((report.drop_bound, len(returned), report))
-        ranking = ranking or rank_layers(runner, to_rank_on, track)
-        worst = ranking[len(returned)]
-        returned.append(worst)
-        del layers[worst.layer]
-    bound, count, best = min(tried, key=lambda one: one[:2])
+        reports.append(report)
+        if not ranking:
+            ranking = rank_layers(runner, ranking_entries, track)
+        layer = ranking[len(returned)]
+        returned.append(layer)
+        del layers[layer.layer]
+    raise _unreachable_limit(max_drop, len(held_out), reports, returned)
+
+
+def _require_enough_puzzles(puzzles: int, max_drop: float) -> None:
+    smallest_bound = 100 * paired_drop(0, 0, puzzles)[1]
+    if smallest_bound > max_drop:
+        raise CalibrationError(
+            f"{puzzles} held-out puzzles cannot show that at most {max_drop:g} points are lost: "
+            f"even with no answer changed the bound is {smallest_bound:.2f}. Pass more with "
+            "--dataset, or allow more with --max-drop."
+        )
+
+
+def _unreachable_limit(
+    max_drop: float,
+    puzzles: int,
+    reports: Sequence[ParityReport],
+    returned: Sequence[LayerSensitivity],
+) -> CalibrationError:
+    """The error that names the best choice; of equals the one with fewer layers in float."""
+    count = min(range(len(reports)), key=lambda index: reports[index].drop_bound)
+    best = reports[count]
     names = ", ".join(layer.layer for layer in returned[:count]) or "none"
-    raise CalibrationError(
+    return CalibrationError(
         f"at most {max_drop:g} points of exact match may be lost, and no choice of layers shows "
-        f"that on {len(held_out)} held-out puzzles. The best is a drop of {best.worst_drop:.2f}, "
-        f"bound {bound:.2f}, with these in float: {names}. Allow more with --max-drop, pass more "
-        "held-out puzzles with --dataset, fine-tune with --qat, or export with --fp16."
+        f"that on {puzzles} held-out puzzles. The best is a drop of {best.worst_drop:.2f}, "
+        f"bound {best.drop_bound:.2f}, with these layers in float: {names}. Allow more with "
+        "--max-drop, pass more held-out puzzles with --dataset, fine-tune with --qat, or export "
+        "with --fp16."
     )

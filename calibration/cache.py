@@ -1,7 +1,7 @@
-"""``calibration.json``: a calibration as text, and back to the same graph without running anything.
+"""``calibration.json``: a calibration as JSON, and back to the same graph without running a model.
 
-It holds what was learned from the carries (ranges, channel magnitudes, corrections) and, where
-weights were rounded with compensation, their codes; everything else follows from the checkpoint.
+The file holds what the carries determined (ranges, channel magnitudes, corrections) and the codes
+of weights that were rounded with compensation; everything else follows from the checkpoint.
 """
 
 from __future__ import annotations
@@ -25,37 +25,48 @@ from trm_edge.calibration.equalise import equalise
 from trm_edge.calibration.grid import round_weight, spread_scales, weight_scales
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
-from trm_edge.calibration.qdq import STORED, encode
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.calibration.trajectories import linear_layers
-from trm_edge.calibration_record import CalibrationCoverage, CalibrationRecord
+from trm_edge.calibration.weight_codes import STORED, encode_weight
+from trm_edge.calibration_record import CalibrationCoverage, CalibrationRecord, LayerRecord
 from trm_edge.errors import CalibrationError, ConfigError
 from trm_edge.export.model import TinyRecursiveModel
 
 
 @dataclass(frozen=True)
 class SavedCalibration:
-    """A calibration and where it is from."""
+    """A calibration and its origin.
+
+    Args:
+        calibration: the calibrated model.
+        checkpoint_sha256: sha256 of the weight file.
+        source: origin of the puzzles, for people.
+        finetune: recipe of the fine-tuning that changed the weights before, if any.
+    """
 
     calibration: Calibration
     checkpoint_sha256: str
-    source: str  # of the puzzles, for people
-    finetune: FinetuneRecipe | None = None  # what changed the weights before
+    source: str
+    finetune: FinetuneRecipe | None = None
 
     def to_json(self) -> str:
         """The content of ``calibration.json``."""
-        ready = self.calibration
+        calibration = self.calibration
+        with_codes = calibration.recipe.compensated_rounding
+        layers = {}
+        for name, quantization in calibration.layers.items():
+            layers[name] = _layer_record(quantization, calibration.qtype, with_codes=with_codes)
+        finetune = None
+        if self.finetune is not None:
+            finetune = records.to_builtins(self.finetune)
         record = CalibrationRecord(
             checkpoint_sha256=self.checkpoint_sha256,
-            qtype=ready.qtype,
+            qtype=calibration.qtype,
             source=self.source,
-            recipe=ready.recipe.to_dict(),
-            coverage=ready.coverage,
-            layers={
-                name: _layer_to_dict(how, ready.qtype, with_codes=ready.recipe.compensated_rounding)
-                for name, how in ready.layers.items()
-            },
-            finetune=None if self.finetune is None else self.finetune.to_dict(),
+            recipe=calibration.recipe.to_dict(),
+            coverage=calibration.coverage,
+            layers=layers,
+            finetune=finetune,
         )
         return records.encode(record, calibration_record.FORMAT, indent=1)
 
@@ -67,53 +78,76 @@ def read_calibration(
     qtype: QType,
     recipe: CalibrationRecipe | None = None,
 ) -> SavedCalibration:
-    """Make a checkpoint ready by a saved calibration.
+    """Restore a calibration from its file.
 
     Args:
-        recipe: the one that is asked for, None where any will do.
+        path: ``calibration.json``.
+        model: the float32 model that was calibrated; it is not changed.
+        checkpoint_sha256: sha256 of its weight file.
+        qtype: the expected quantized type.
+        recipe: the expected recipe; None accepts any.
 
     Raises:
-        CalibrationError: it cannot be read, is of another checkpoint, type or recipe, or follows a
-            fine-tuning, whose weights it does not hold.
+        CalibrationError: the file cannot be read, is for another checkpoint, type or recipe, or
+            follows a fine-tuning, whose weights it does not hold.
     """
-    saved = records.read(
+    record = records.read(
         path, CalibrationRecord, calibration_record.KIND, migrate=calibration_record.migrate
     )
     try:
-        found = CalibrationRecipe.from_dict(saved.recipe)
-    except (ConfigError, TypeError, ValueError) as error:
-        raise CalibrationError(f"{path} is not a saved calibration: {error}.") from error
-    if saved.checkpoint_sha256 != checkpoint_sha256:
+        saved_recipe = CalibrationRecipe.from_dict(record.recipe)
+    except ConfigError as error:
+        reason = str(error).rstrip(".")
         raise CalibrationError(
-            f"{path} was made for other weights: for a checkpoint with sha256 "
-            f"{saved.checkpoint_sha256[:12]}…, "
-            f"but this one has {checkpoint_sha256[:12]}…. Calibrate again without it."
-        )
-    if saved.finetune is not None:
+            f"{path} is not a saved calibration: {reason}. {calibration_record.KIND.remedy}"
+        ) from error
+    _check_origin(path, record, checkpoint_sha256, qtype)
+    if recipe is not None and recipe != saved_recipe:
         raise CalibrationError(
-            f"{path} follows a fine-tuning, and does not hold the weights that came out of it. "
-            "Calibrate again without it."
+            f"{path} was made by another recipe: {_differences(saved_recipe, recipe)}. "
+            "Use the same recipe, or calibrate again without this file."
         )
-    if saved.qtype != qtype:
-        raise CalibrationError(f"{path} is for {saved.qtype}, but {qtype} is asked for.")
-    if recipe is not None and recipe != found:
-        changed = ", ".join(
-            f"{name} {value!r}, not {getattr(recipe, name)!r}"
-            for name, value in vars(found).items()
-            if value != getattr(recipe, name)
-        )
-        raise CalibrationError(f"{path} follows another recipe: {changed}.")
-    if set(saved.layers) != set(linear_layers(model)):
+    if set(record.layers) != set(linear_layers(model)):
         raise CalibrationError(
-            f"{path} is for a graph with other layers. Calibrate again without it."
+            f"{path} is for a graph with other layers. Calibrate again without this file."
         )
     try:
-        ready = _restore(model, qtype, found, saved.coverage, saved.layers)
-    except (ValueError, KeyError, TypeError, zlib.error, RuntimeError) as error:
+        calibration = _restore(model, qtype, saved_recipe, record.coverage, record.layers)
+    except (ValueError, TypeError, zlib.error, RuntimeError) as error:
         raise CalibrationError(
-            f"{path} does not fit the model: {error}. Calibrate again without it."
+            f"{path} does not fit the model: {error}. Calibrate again without this file."
         ) from error
-    return SavedCalibration(ready, checkpoint_sha256, saved.source)
+    return SavedCalibration(calibration, checkpoint_sha256, record.source)
+
+
+def _check_origin(
+    path: Path, record: CalibrationRecord, checkpoint_sha256: str, qtype: QType
+) -> None:
+    if record.checkpoint_sha256 != checkpoint_sha256:
+        raise CalibrationError(
+            f"{path} was made for other weights: for a checkpoint with sha256 "
+            f"{record.checkpoint_sha256[:12]}…, but this one has {checkpoint_sha256[:12]}…. "
+            "Calibrate again without this file."
+        )
+    if record.finetune is not None:
+        raise CalibrationError(
+            f"{path} follows a fine-tuning and does not hold the fine-tuned weights. "
+            "Calibrate again without this file."
+        )
+    if record.qtype != qtype:
+        raise CalibrationError(
+            f"{path} is for {record.qtype}, but {qtype} was requested. Calibrate again without "
+            "this file."
+        )
+
+
+def _differences(saved: CalibrationRecipe, expected: CalibrationRecipe) -> str:
+    differences = []
+    for name, value in vars(saved).items():
+        expected_value = getattr(expected, name)
+        if value != expected_value:
+            differences.append(f"{name} {value!r}, not {expected_value!r}")
+    return ", ".join(differences)
 
 
 @torch.no_grad()
@@ -122,52 +156,74 @@ def _restore(
     qtype: QType,
     recipe: CalibrationRecipe,
     coverage: CalibrationCoverage,
-    saved: Mapping[str, Mapping[str, Any]],
+    layer_records: Mapping[str, LayerRecord],
 ) -> Calibration:
     model = copy.deepcopy(model)
-    channels = {name: torch.tensor(v["channel_amax"]) for name, v in saved.items()}
-    equalise(model, channels, {name: float(v["equalisation"]) for name, v in saved.items()})
+    channel_amax = {}
+    powers = {}
+    for name, record in layer_records.items():
+        channel_amax[name] = torch.tensor(record.channel_amax)
+        powers[name] = record.equalisation
+    equalise(model, channel_amax, powers)
     layers = {}
     for name, module in linear_layers(model).items():
-        values, weight = saved[name], module.weight
-        scales = weight_scales(weight, qtype)
-        if recipe.compensated_rounding:
-            rounded = _decode(values["codes"], weight.shape, qtype) * spread_scales(
-                scales, weight.shape[1], qtype
-            )
-        else:
-            rounded = round_weight(weight, scales, qtype)
-        bias = values["bias"]
+        record = layer_records[name]
+        scales = weight_scales(module.weight, qtype)
+        bias = None
+        if record.bias is not None:
+            bias = np.array(record.bias, np.float32)
         layers[name] = LayerQuantization(
             activations=recipe.activations_of(name),
-            amax=tuple(float(amax) for amax in values["amax"]),
-            weight=rounded,
+            amax=record.amax,
+            weight=_restore_weight(module.weight, scales, record, recipe, qtype),
             weight_scales=scales.numpy(),
-            equalisation=float(values["equalisation"]),
-            channel_amax=channels[name],
-            bias=None if bias is None else np.array(bias, np.float32),
+            equalisation=record.equalisation,
+            channel_amax=channel_amax[name],
+            bias=bias,
         )
     return Calibration(model, qtype, layers, recipe, coverage)
 
 
-def _layer_to_dict(how: LayerQuantization, qtype: QType, *, with_codes: bool) -> dict[str, Any]:
-    return {
-        "amax": list(how.amax),
-        "equalisation": how.equalisation,
-        "channel_amax": [float(value) for value in how.channel_amax],
-        "bias": None if how.bias is None else [float(value) for value in how.bias],
-        "codes": _encode(how, qtype) if with_codes else None,
-    }
+def _restore_weight(
+    weight: Tensor, scales: Tensor, record: LayerRecord, recipe: CalibrationRecipe, qtype: QType
+) -> Tensor:
+    if not recipe.compensated_rounding:
+        return round_weight(weight, scales, qtype)
+    if record.codes is None:
+        raise ValueError("the codes of weights rounded with compensation are missing")
+    codes = _decode(record.codes, weight.shape, qtype)
+    return codes * spread_scales(scales, weight.shape[1], qtype)
 
 
-def _encode(how: LayerQuantization, qtype: QType) -> str:
-    codes = encode(how, qtype)
-    raw = codes.astype(np.int8) if qtype == "int4" else codes
-    return base64.b64encode(zlib.compress(raw.tobytes(), 9)).decode("ascii")
+def _layer_record(
+    quantization: LayerQuantization, qtype: QType, *, with_codes: bool
+) -> LayerRecord:
+    bias = None
+    if quantization.bias is not None:
+        bias = tuple(float(value) for value in quantization.bias)
+    codes = None
+    if with_codes:
+        codes = _encode(quantization, qtype)
+    return LayerRecord(
+        amax=quantization.amax,
+        equalisation=quantization.equalisation,
+        channel_amax=tuple(float(value) for value in quantization.channel_amax),
+        bias=bias,
+        codes=codes,
+    )
+
+
+def _encode(quantization: LayerQuantization, qtype: QType) -> str:
+    codes = encode_weight(quantization, qtype)
+    if qtype == "int4":
+        codes = codes.astype(np.int8)
+    return base64.b64encode(zlib.compress(codes.tobytes(), 9)).decode("ascii")
 
 
 def _decode(text: str, shape: tuple[int, ...], qtype: QType) -> Tensor:
     raw = zlib.decompress(base64.b64decode(text, validate=True))
-    stored = np.int8 if qtype == "int4" else STORED[qtype]
+    stored = STORED[qtype]
+    if qtype == "int4":
+        stored = np.int8
     codes: NDArray[Any] = np.frombuffer(raw, stored).reshape(shape)
     return torch.from_numpy(codes.astype(np.float32))

@@ -1,10 +1,10 @@
-"""Calibration as one call: watch the model think, equalise, take ranges, round the weights."""
+"""Calibration in one call: observe the model in its loop, equalise, choose ranges, round weights."""
 
 from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,9 +29,17 @@ from trm_edge.puzzle import Puzzle
 
 @dataclass(frozen=True)
 class Calibration:
-    """A model made ready to be quantized."""
+    """A model with the quantization of its layers.
 
-    model: TinyRecursiveModel  # equalised, its matrices not rounded
+    Args:
+        model: the equalised model; its matrices are not rounded.
+        qtype: the quantized type.
+        layers: quantization by layer name.
+        recipe: settings of the calibration.
+        coverage: counts of what was observed.
+    """
+
+    model: TinyRecursiveModel
     qtype: QType
     layers: dict[str, LayerQuantization]
     recipe: CalibrationRecipe
@@ -47,69 +55,103 @@ def calibrate(
     recipe: CalibrationRecipe,
     track: Track = silent,
 ) -> Calibration:
-    """Calibrate on the true carries of ``puzzles``; the model that is given stays as it is.
+    """Calibrate a model on the carries of puzzles.
+
+    Args:
+        model: the float32 model; it is not changed.
+        puzzle_embeddings: table (N, E) float32; None where the model has none.
+        puzzles: the first ``recipe.puzzles`` of them are used.
+        qtype: the quantized type.
+        recipe: settings of the calibration.
+        track: reports progress.
 
     Raises:
-        CalibrationError: no puzzles, or an input that is always zero or not finite.
+        CalibrationError: there are no puzzles, an input is always zero or not finite, or the type
+            does not support the recipe's method.
+        ConfigError: the recipe observes only steps or passes that the model does not have, or the
+            table does not fit the model.
+        MissingExtraError: nvidia-modelopt is not installed.
+
+    Warns:
+        CalibrationWarning: an input never changes.
     """
     model = copy.deepcopy(model)
-    chosen = list(puzzles)[: recipe.puzzles]
+    selected = list(puzzles)[: recipe.puzzles]
     generator = torch.Generator().manual_seed(recipe.seed)
-    seen = {name: InputStatistics(generator) for name in linear_layers(model)}
-    coverage = run_trajectories(model, puzzle_embeddings, chosen, seen, recipe, track=track)
-    _check_inputs(seen)
-    powers = _powers(model, seen, qtype, recipe)
-    equalise(model, {name: statistics.amax for name, statistics in seen.items()}, powers)
-    factors = {name: channel_factors(seen[name].amax, power) for name, power in powers.items()}
-    amax: dict[str, tuple[float, ...]] = {
-        name: (float((seen[name].amax / factors[name]).max()),) for name in powers
-    }
+    statistics = {name: InputStatistics(generator) for name in linear_layers(model)}
+    coverage = run_trajectories(model, puzzle_embeddings, selected, statistics, recipe, track=track)
+    _check_inputs(statistics)
+    powers = _powers(model, statistics, qtype, recipe)
+    equalise(model, {name: observed.amax for name, observed in statistics.items()}, powers)
+    amax: dict[str, tuple[float, ...]] = {}
+    for name, observed in statistics.items():
+        factors = channel_factors(observed.amax, powers[name])
+        amax[name] = (float((observed.amax / factors).max()),)
     if recipe.needs_observers:
-        observers = {name: RangeObserver(recipe, qtype, amax[name][0]) for name in powers}
+        observers = {name: RangeObserver(recipe, qtype, amax[name][0]) for name in amax}
         run_trajectories(
-            model, puzzle_embeddings, chosen, observers, recipe, track=track, what="ranges"
+            model, puzzle_embeddings, selected, observers, recipe, track=track, description="ranges"
         )
         amax = {name: observer.amax() for name, observer in observers.items()}
     layers = {}
     for name, module in linear_layers(model).items():
-        weight, scales = module.weight, weight_scales(module.weight, qtype)
-        if recipe.compensated_rounding:
-            gram = seen[name].gram / torch.outer(factors[name], factors[name]).double()
-            rounded = round_compensated(weight, scales, gram, qtype)
-        else:
-            rounded = round_weight(weight, scales, qtype)
-        layers[name] = LayerQuantization(
-            activations=recipe.activations_of(name),
-            amax=amax[name],
-            weight=rounded,
-            weight_scales=scales.numpy(),
-            equalisation=powers[name],
-            channel_amax=seen[name].amax,
+        layers[name] = _quantize_layer(
+            name, module.weight, statistics[name], powers[name], amax[name], qtype, recipe
         )
-        if recipe.bias_correction:
-            inputs = seen[name].sample / factors[name]
-            bias = _missing_mean(layers[name], weight, inputs, qtype)
-            layers[name] = replace(layers[name], bias=bias)
     return Calibration(model, qtype, layers, recipe, coverage)
 
 
-def _missing_mean(
-    how: LayerQuantization, weight: Tensor, inputs: Tensor, qtype: QType
+def _quantize_layer(
+    name: str,
+    weight: Tensor,
+    statistics: InputStatistics,
+    power: float,
+    amax: tuple[float, ...],
+    qtype: QType,
+    recipe: CalibrationRecipe,
+) -> LayerQuantization:
+    """Round an equalised weight (out, in); the statistics are from before equalisation."""
+    factors = channel_factors(statistics.amax, power)
+    scales = weight_scales(weight, qtype)
+    if recipe.compensated_rounding:
+        gram = statistics.gram / torch.outer(factors, factors).double()
+        rounded = round_compensated(weight, scales, gram, qtype)
+    else:
+        rounded = round_weight(weight, scales, qtype)
+    quantization = LayerQuantization(
+        activations=recipe.activations_of(name),
+        amax=amax,
+        weight=rounded,
+        weight_scales=scales.numpy(),
+        equalisation=power,
+        channel_amax=statistics.amax,
+    )
+    if recipe.bias_correction:
+        inputs = statistics.sample / factors
+        bias = _mean_error(quantization, weight, inputs, qtype)
+        quantization = replace(quantization, bias=bias)
+    return quantization
+
+
+def _mean_error(
+    quantization: LayerQuantization, weight: Tensor, inputs: Tensor, qtype: QType
 ) -> NDArray[np.float32]:
-    """What quantization takes from the mean of the product (out,), on recorded inputs (n, in)."""
-    rounded = round_inputs(inputs, max(how.amax), qtype, how.activations)
-    missing: NDArray[np.float32] = (inputs @ weight.T - rounded @ how.weight.T).mean(0).numpy()
-    return missing
+    """Mean that quantization takes from the product (out,), on recorded inputs (n, in)."""
+    amax = max(quantization.amax)
+    rounded = round_inputs(inputs, amax, qtype, quantization.activations)
+    error = inputs @ weight.T - rounded @ quantization.weight.T
+    mean: NDArray[np.float32] = error.mean(0).numpy()
+    return mean
 
 
-def _check_inputs(seen: dict[str, InputStatistics]) -> None:
-    dead = [name for name, statistics in seen.items() if not statistics.amax.max() > 0]
-    if dead:
+def _check_inputs(statistics: Mapping[str, InputStatistics]) -> None:
+    zero = [name for name, observed in statistics.items() if not observed.amax.max() > 0]
+    if zero:
         raise CalibrationError(
-            f"the input of {', '.join(dead)} is always zero on these puzzles, so no scale can be "
+            f"the input of {', '.join(zero)} is always zero on these puzzles, so no scale can be "
             "chosen. Calibrate on more and more varied puzzles, or check the checkpoint."
         )
-    constant = [name for name, statistics in seen.items() if statistics.constant]
+    constant = [name for name, observed in statistics.items() if observed.constant]
     if constant:
         warnings.warn(
             f"the input of {', '.join(constant)} never changes on these puzzles, so its range "
@@ -122,15 +164,15 @@ def _check_inputs(seen: dict[str, InputStatistics]) -> None:
 
 def _powers(
     model: TinyRecursiveModel,
-    seen: dict[str, InputStatistics],
+    statistics: Mapping[str, InputStatistics],
     qtype: QType,
     recipe: CalibrationRecipe,
 ) -> dict[str, float]:
-    """The power to equalise each layer's input by: measured for SwiGLU products, else 0."""
-    powers = dict.fromkeys(seen, 0.0)
+    """Powers to equalise the layers' inputs by: measured for SwiGLU products, else 0."""
+    powers = dict.fromkeys(statistics, 0.0)
     for name, module in swiglus(model).items():
         down = f"{name}.down_proj"
         weight = module.down_proj.weight
-        rounding = recipe.activations_of(down)
-        powers[down] = best_power(weight, seen[down], recipe.equalisation, qtype, rounding)
+        activations = recipe.activations_of(down)
+        powers[down] = best_power(weight, statistics[down], recipe.equalisation, qtype, activations)
     return powers

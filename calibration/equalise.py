@@ -1,11 +1,11 @@
-"""Equalise the channels of the SwiGLU product, exactly and at no cost at run time.
+"""Equalisation of the channels of SwiGLU products, exact and at no cost at run time.
 
 The input of a down-projection is silu(gate) * up, whose channels differ by a factor of hundreds;
-one INT8 scale for all of them leaves the small ones with a few levels. Since the product is linear
-in ``up``, a factor 1/s_c on a channel's row of the up-projection and s_c on its column of the
-down-projection leave the function as it is. s_c = amax_c ** power: 1 gives every channel the same
-range and the weights the whole spread, 0 leaves both as they are. What is best lies between and
-differs from layer to layer, so it is measured on recorded inputs.
+a single INT8 scale leaves the small ones with a few levels. Since the product is linear in ``up``,
+a factor 1/s_c on a channel's row of the up-projection and s_c on its column of the down-projection
+leave the function unchanged. s_c = amax_c ** power: with power 1 every channel has the same range
+and the weights carry the whole spread, 0 leaves both as they are. The best power lies in between
+and differs from layer to layer, so it is measured on recorded inputs.
 """
 
 from __future__ import annotations
@@ -22,39 +22,54 @@ from trm_edge.export.model import SwiGLU, TinyRecursiveModel
 
 
 def swiglus(model: TinyRecursiveModel) -> dict[str, SwiGLU]:
-    """The SwiGLU modules by name."""
-    return {
-        name: module for name, module in model.L_level.named_modules() if isinstance(module, SwiGLU)
-    }
+    """The SwiGLU modules by name.
+
+    Args:
+        model: the model.
+    """
+    modules = {}
+    for name, module in model.L_level.named_modules():
+        if isinstance(module, SwiGLU):
+            modules[name] = module
+    return modules
 
 
 def channel_factors(amax: Tensor, power: float) -> Tensor:
-    """s_c (C,) of channels with magnitudes up to ``amax`` (C,); 1 where a channel is always 0."""
+    """Factors s_c (C,) of channels; 1 for a channel that is always 0.
+
+    Args:
+        amax: (C,) largest magnitude of each channel.
+        power: within 0..1.
+    """
     return torch.where(amax > 0, amax, torch.ones_like(amax)) ** power
 
 
 @torch.no_grad()
 def best_power(
     weight: Tensor,
-    seen: InputStatistics,
+    statistics: InputStatistics,
     powers: Sequence[float],
     qtype: QType,
     activations: Activations,
 ) -> float:
-    """The power whose quantized product is nearest to the float one on the recorded inputs.
+    """Find the power whose quantized product is nearest to the float one on recorded inputs.
 
     Args:
         weight: (out, in) of the down-projection.
-        seen: its inputs.
+        statistics: of its inputs.
+        powers: to choose from; the first of equals is taken.
+        qtype: the quantized type.
+        activations: rounding of the inputs; never ``per_token_products``.
     """
 
     def error(power: float) -> float:
-        factors = channel_factors(seen.amax, power)
-        inputs, scaled = seen.sample / factors, weight * factors
-        amax = max(float((seen.amax / factors).max()), 1e-30)
-        rounded = round_inputs(inputs, amax, qtype, activations)
-        kept = round_weight(scaled, weight_scales(scaled, qtype), qtype)
-        return float((rounded @ kept.T - seen.sample @ weight.T).square().mean())
+        factors = channel_factors(statistics.amax, power)
+        scaled_inputs = statistics.sample / factors
+        scaled_weight = weight * factors
+        amax = max(float((statistics.amax / factors).max()), 1e-30)
+        inputs = round_inputs(scaled_inputs, amax, qtype, activations)
+        rounded = round_weight(scaled_weight, weight_scales(scaled_weight, qtype), qtype)
+        return float((inputs @ rounded.T - statistics.sample @ weight.T).square().mean())
 
     return min(powers, key=error)
 
@@ -63,11 +78,12 @@ def best_power(
 def equalise(
     model: TinyRecursiveModel, amax: Mapping[str, Tensor], powers: Mapping[str, float]
 ) -> None:
-    """Fold s_c of every SwiGLU's product into the weights around it, in place.
+    """Fold the channel factors of every SwiGLU product into the weights around it, in place.
 
     Args:
-        amax: largest magnitude of each input channel, by layer.
-        powers: by layer.
+        model: the model to change.
+        amax: (C,) largest magnitude of each input channel, by layer.
+        powers: power by layer.
     """
     for name, module in swiglus(model).items():
         down = f"{name}.down_proj"

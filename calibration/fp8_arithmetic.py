@@ -1,14 +1,15 @@
-"""E4M3 rounding in float32 arithmetic, bit for bit what QuantizeLinear and DequantizeLinear give.
+"""E4M3 rounding in float32 arithmetic, with the same bits as QuantizeLinear and DequantizeLinear.
 
-ONNX Runtime has no fast E4M3 kernels on a CPU: converting one value after the other costs more
-than the matrix product behind it. Additions and multiplications are vectorised, and round a value
-just as well: adding and subtracting 1.5 * 2^23 units leaves it at a multiple of the unit, ties to
-even. The unit is 2^-3 of the value's power of two, and 2^-9 below 2^-6, where E4M3 is subnormal.
+ONNX Runtime has no fast E4M3 kernels on a CPU: converting one value at a time costs more than the
+matrix product that follows. Additions and multiplications are vectorised, and round a value just as
+well: adding and subtracting 1.5 * 2^23 units leaves it at a multiple of the unit, ties to even. The
+unit is 2^-3 of the value's power of two, and 2^-9 below 2^-6, where E4M3 is subnormal.
 """
 
 from __future__ import annotations
 
 import copy
+from collections.abc import Iterable
 
 import numpy as np
 import onnx
@@ -16,8 +17,8 @@ from onnx import TensorProto, helper, numpy_helper
 
 from trm_edge.calibration.grid import LARGEST
 
-_MAGIC = 1.5 * 2.0**20  # times a power of two: 1.5 * 2^23 units of its eighth
-_SPLIT = 2.0**23 + 1  # Veltkamp: what is left has one significant bit
+_MAGIC = 1.5 * 2.0**20  # times a power of two: 1.5 * 2^23 units of an eighth of it
+_SPLIT = 2.0**23 + 1  # Veltkamp's constant that leaves one significant bit
 _CONSTANTS = {
     "e4m3.lowest": -LARGEST["fp8"],
     "e4m3.largest": LARGEST["fp8"],
@@ -29,71 +30,86 @@ _CONSTANTS = {
 
 
 def fp8_in_float32(graph: onnx.ModelProto) -> onnx.ModelProto:
-    """A copy of an FP8 step graph that computes the same numbers faster on a CPU.
+    """Rewrite an FP8 step graph to compute the same numbers faster on a CPU.
 
-    Weights stay stored in E4M3, each dequantized once; graphs without FP8 come back as they are.
+    Weights stay stored in E4M3, each dequantized once.
 
     Args:
-        graph: of :func:`~trm_edge.calibration.qdq.quantize_graph`, everything else in float32.
+        graph: of :func:`~trm_edge.calibration.qdq.quantize_graph`, with everything else in float32;
+            it is not changed.
+
+    Returns:
+        The rewritten copy; the graph itself if it has no FP8.
     """
-    kinds = {tensor.name: tensor.data_type for tensor in graph.graph.initializer}
-    if TensorProto.FLOAT8E4M3FN not in kinds.values():
+    types = {tensor.data_type for tensor in graph.graph.initializer}
+    if TensorProto.FLOAT8E4M3FN not in types:
         return graph
     model = copy.deepcopy(graph)
-    inside = model.graph
-    nodes: list[onnx.NodeProto] = []
-    renamed: dict[str, str] = {}
-    quantized: dict[str, onnx.NodeProto] = {}
-    for node in inside.node:
-        for place, name in enumerate(node.input):
-            node.input[place] = renamed.get(name, name)
-        first = node.input[0] if node.input else ""
-        if node.op_type == "QuantizeLinear":
-            quantized[node.output[0]] = node
-        elif node.op_type == "DequantizeLinear" and first in quantized:
-            nodes += _rounded(quantized[first], node.output[0])
-        elif node.op_type == "DequantizeLinear":
-            # INT8 products are fused with a DequantizeLinear of their own; here one is enough.
-            shared = f"{first}.float32"
-            renamed[node.output[0]] = shared
-            if not any(shared in done.output for done in nodes):
-                node.output[0] = shared
-                nodes.append(node)
-        else:
-            nodes.append(node)
-    used = {name for node in nodes for name in node.input}
-    kept = [tensor for tensor in inside.initializer if tensor.name in used]
-    del inside.node[:], inside.initializer[:]
-    inside.node.extend(nodes)
-    inside.initializer.extend(kept)
-    inside.initializer.extend(
-        numpy_helper.from_array(np.float32(value), name) for name, value in _CONSTANTS.items()
-    )
+    nodes = _rewritten(model.graph.node)
+    used = set()
+    for node in nodes:
+        used.update(node.input)
+    constants = [tensor for tensor in model.graph.initializer if tensor.name in used]
+    for name, value in _CONSTANTS.items():
+        constants.append(numpy_helper.from_array(np.float32(value), name))
+    del model.graph.node[:]
+    del model.graph.initializer[:]
+    model.graph.node.extend(nodes)
+    model.graph.initializer.extend(constants)
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
-def _rounded(quantize: onnx.NodeProto, output: str) -> list[onnx.NodeProto]:
-    """The nodes that take the place of a pair."""
-    source, scale = quantize.input[0], quantize.input[1]
-    at = f"{output}."
+def _rewritten(nodes: Iterable[onnx.NodeProto]) -> list[onnx.NodeProto]:
+    rewritten: list[onnx.NodeProto] = []
+    renamed: dict[str, str] = {}
+    quantized: dict[str, onnx.NodeProto] = {}
+    dequantized: set[str] = set()
+    for node in nodes:
+        for index, name in enumerate(node.input):
+            node.input[index] = renamed.get(name, name)
+        if node.op_type == "QuantizeLinear":
+            quantized[node.output[0]] = node
+        elif node.op_type == "DequantizeLinear" and node.input[0] in quantized:
+            rewritten += _rounding(quantized[node.input[0]], node.output[0])
+        elif node.op_type == "DequantizeLinear":
+            # INT8 products are fused with a DequantizeLinear of their own; here one is enough.
+            shared = f"{node.input[0]}.float32"
+            renamed[node.output[0]] = shared
+            if shared not in dequantized:
+                dequantized.add(shared)
+                node.output[0] = shared
+                rewritten.append(node)
+        else:
+            rewritten.append(node)
+    return rewritten
+
+
+def _rounding(quantize: onnx.NodeProto, output: str) -> list[onnx.NodeProto]:
+    """The nodes that take the place of a Q/DQ pair."""
+    source = quantize.input[0]
+    scale = quantize.input[1]
+    prefix = f"{output}."
     steps = [
-        ("Div", source, scale, f"{at}scaled"),
-        ("Max", f"{at}scaled", "e4m3.lowest", f"{at}above"),
-        ("Min", f"{at}above", "e4m3.largest", f"{at}v"),
-        # Of 0.75 v one significant bit is left: v's power of two, whatever its mantissa.
-        ("Mul", f"{at}v", "e4m3.three_quarters", f"{at}p"),
-        ("Mul", f"{at}p", "e4m3.split", f"{at}t"),
-        ("Sub", f"{at}t", f"{at}p", f"{at}u"),
-        ("Sub", f"{at}t", f"{at}u", f"{at}power"),
-        ("Abs", f"{at}power", "", f"{at}size"),
-        ("Max", f"{at}size", "e4m3.smallest_normal", f"{at}normal"),
-        ("Mul", f"{at}normal", "e4m3.magic", f"{at}magic"),
-        ("Add", f"{at}v", f"{at}magic", f"{at}moved"),
-        ("Sub", f"{at}moved", f"{at}magic", f"{at}rounded"),
-        ("Mul", f"{at}rounded", scale, output),
+        ("Div", source, scale, f"{prefix}scaled"),
+        ("Max", f"{prefix}scaled", "e4m3.lowest", f"{prefix}above"),
+        ("Min", f"{prefix}above", "e4m3.largest", f"{prefix}v"),
+        # One significant bit of 0.75 v remains: v's power of two, whatever its mantissa.
+        ("Mul", f"{prefix}v", "e4m3.three_quarters", f"{prefix}p"),
+        ("Mul", f"{prefix}p", "e4m3.split", f"{prefix}t"),
+        ("Sub", f"{prefix}t", f"{prefix}p", f"{prefix}u"),
+        ("Sub", f"{prefix}t", f"{prefix}u", f"{prefix}power"),
+        ("Abs", f"{prefix}power", "", f"{prefix}size"),
+        ("Max", f"{prefix}size", "e4m3.smallest_normal", f"{prefix}normal"),
+        ("Mul", f"{prefix}normal", "e4m3.magic", f"{prefix}magic"),
+        ("Add", f"{prefix}v", f"{prefix}magic", f"{prefix}moved"),
+        ("Sub", f"{prefix}moved", f"{prefix}magic", f"{prefix}rounded"),
+        ("Mul", f"{prefix}rounded", scale, output),
     ]
-    return [
-        helper.make_node(op, [left, right] if right else [left], [result], name=result)
-        for op, left, right, result in steps
-    ]
+    nodes = []
+    for op, left, right, result in steps:
+        inputs = [left]
+        if right:
+            inputs.append(right)
+        nodes.append(helper.make_node(op, inputs, [result], name=result))
+    return nodes

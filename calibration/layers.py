@@ -1,4 +1,4 @@
-"""How each matrix product of a network is quantized."""
+"""The quantization of each matrix product of a network."""
 
 from __future__ import annotations
 
@@ -13,27 +13,43 @@ from trm_edge.calibration.recipe import Activations
 
 @dataclass(frozen=True)
 class LayerQuantization:
-    """One layer: the same at all of its call sites, but for its input's range where asked for."""
+    """The quantization of one layer, the same at all of its call sites but for the input's range.
+
+    Args:
+        activations: rounding of the input; never ``per_token_products``.
+        amax: largest magnitude of the input that is represented, over all carries: one value, or
+            one for each call site with ``per_call_site``. For information only with ``per_token``
+            and ``float``.
+        weight: (out, in) float32 on the grid of its scales.
+        weight_scales: (out, 1), or (out, blocks) for INT4.
+        equalisation: power of ``channel_amax`` that the input channels were divided by.
+        channel_amax: (in,) largest magnitude of each input channel before equalisation.
+        bias: (out,) added to the product, or None.
+    """
 
     activations: Activations
-    # Largest magnitude of its input that is kept, over all carries; one for each call site where
-    # the recipe says so. With "per_token" and "float" it is for information.
     amax: tuple[float, ...]
-    weight: Tensor  # (out, in) float32 on the grid of its scales
-    weight_scales: NDArray[np.float32]  # (out, 1), or (out, blocks) for INT4
-    equalisation: float  # power of `channel_amax` that its input channels were divided by
-    channel_amax: Tensor  # (in,) of its input before that
-    bias: NDArray[np.float32] | None = None  # (out,), added to the product
-
-    def amax_at(self, site: int) -> float:
-        """The range at a call site: the n-th pass of the network in a step, from 0."""
-        return self.amax[site if len(self.amax) > 1 else 0]
+    weight: Tensor
+    weight_scales: NDArray[np.float32]
+    equalisation: float
+    channel_amax: Tensor
+    bias: NDArray[np.float32] | None = None
 
     def part(self, index: int, count: int) -> LayerQuantization:
-        """One of ``count`` equal shares of its output channels, as a layer of its own."""
+        """Split off an equal share of the output channels as a layer of its own.
+
+        Args:
+            index: number of the share, from 0.
+            count: number of shares.
+        """
         size = len(self.weight) // count
-        rows = slice(index * size, (index + 1) * size)
-        bias = None if self.bias is None else self.bias[rows]
+        channels = slice(index * size, (index + 1) * size)
+        bias = self.bias
+        if bias is not None:
+            bias = bias[channels]
         return replace(
-            self, weight=self.weight[rows], weight_scales=self.weight_scales[rows], bias=bias
+            self,
+            weight=self.weight[channels],
+            weight_scales=self.weight_scales[channels],
+            bias=bias,
         )

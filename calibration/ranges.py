@@ -17,63 +17,79 @@ _BITS: dict[QType, Any] = {"int8": 8, "fp8": (4, 3)}
 
 
 class RangeObserver:
-    """Takes every input of one layer and ends with its range, or with one for each call site.
+    """Observe every input of one layer and choose its range, or one for each call site.
 
     Args:
-        recipe: the method, and whether call sites are kept apart.
-        kind: what the range is for; error-minimising methods depend on it.
-        widest: largest magnitude that the layer's input has.
+        recipe: the method, and whether each call site has its own range.
+        qtype: the quantized type; methods that minimise an error depend on it.
+        largest: largest magnitude of the layer's input.
 
     Raises:
         MissingExtraError: nvidia-modelopt is not installed.
-        CalibrationError: the method is not to be had for this type.
+        CalibrationError: the type does not support the method.
     """
 
-    def __init__(self, recipe: CalibrationRecipe, qtype: QType, widest: float) -> None:
+    def __init__(self, recipe: CalibrationRecipe, qtype: QType, largest: float) -> None:
         if recipe.method == "entropy" and qtype == "fp8":
             raise CalibrationError(
-                "the entropy method counts integer levels and has no meaning for fp8; take max, "
+                "the entropy method counts integer levels and has no meaning for fp8. Choose max, "
                 "mse or percentile."
             )
         self.recipe = recipe
-        self._new = _calibrator(recipe, qtype, widest)
-        self._calibrators: dict[int, Any] = {}
+        self._new_calibrator = _calibrator_factory(recipe, qtype, largest)
+        self._calibrators: dict[int, Any] = {}  # by call site; 0 for the whole layer
 
-    def __call__(self, h: Tensor, site: int) -> None:
-        check_finite(h)
-        key = site if self.recipe.activations == "per_call_site" else 0
+    def __call__(self, inputs: Tensor, site: int) -> None:
+        """Observe one input.
+
+        Args:
+            inputs: (..., K) float32.
+            site: pass of the network in the step, from 0.
+
+        Raises:
+            CalibrationError: a value is NaN or infinite.
+        """
+        check_finite(inputs)
+        key = 0
+        if self.recipe.activations == "per_call_site":
+            key = site
         if key not in self._calibrators:
-            self._calibrators[key] = self._new()
-        self._calibrators[key].collect(h)
+            self._calibrators[key] = self._new_calibrator()
+        self._calibrators[key].collect(inputs)
 
     def amax(self) -> tuple[float, ...]:
-        """Largest magnitude that is kept: one for the layer, or one for each call site."""
+        """Largest magnitude to represent: one for the layer, or one for each call site."""
         return tuple(self._range(self._calibrators[key]) for key in sorted(self._calibrators))
 
     def _range(self, calibrator: Any) -> float:
-        if self.recipe.method in ("max", "mse"):
+        method = self.recipe.method
+        if method in ("max", "mse"):
             return float(calibrator.compute_amax())
-        options = (
-            {"percentile": self.recipe.percentile} if self.recipe.method == "percentile" else {}
-        )
-        return float(calibrator.compute_amax(self.recipe.method, **options))
+        if method == "percentile":
+            return float(calibrator.compute_amax(method, percentile=self.recipe.percentile))
+        return float(calibrator.compute_amax(method))
 
 
-def check_finite(h: Tensor) -> None:
-    """Refuse what no range can be taken of.
+def check_finite(activations: Tensor) -> None:
+    """Check that a range can be taken of activations.
+
+    Args:
+        activations: of any shape.
 
     Raises:
-        CalibrationError: an activation is NaN or infinite.
+        CalibrationError: a value is NaN or infinite.
     """
-    if not torch.isfinite(h).all():
+    if not torch.isfinite(activations).all():
         raise CalibrationError(
             "an activation became NaN or infinite while calibrating: the checkpoint diverges on "
             "these puzzles. Check the checkpoint in float32 first (--fp32)."
         )
 
 
-def _calibrator(recipe: CalibrationRecipe, qtype: QType, widest: float) -> Callable[[], Any]:
-    """Makes ModelOpt's calibrator for a method; importing it takes seconds."""
+def _calibrator_factory(
+    recipe: CalibrationRecipe, qtype: QType, largest: float
+) -> Callable[[], Any]:
+    """Make a function that makes ModelOpt calibrators; importing ModelOpt takes seconds."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about other libraries
@@ -89,18 +105,18 @@ def _calibrator(recipe: CalibrationRecipe, qtype: QType, widest: float) -> Calla
     if recipe.method == "max":
         return lambda: MaxCalibrator(_BITS[qtype])
     if recipe.method == "mse":
-        # The histogram calibrator has a method of that name too; in ModelOpt 0.47 it hands the
-        # number of bits to the wrong parameter and always returns the narrowest range it tries.
-        def rounded(h: Tensor, amax: Tensor) -> Tensor:
-            return round_to_grid(h, amax / LARGEST[qtype], qtype)
+        # The histogram calibrator has a method of that name too; in ModelOpt 0.47 it passes the
+        # number of bits as the wrong parameter and always returns the narrowest range it tries.
+        def round_to_range(values: Tensor, amax: Tensor) -> Tensor:
+            return round_to_grid(values, amax / LARGEST[qtype], qtype)
 
         return lambda: MseCalibrator(
-            torch.tensor(widest),
+            torch.tensor(largest),
             step_size=0.05,
             start_multiplier=0.05,
             stop_multiplier=1.0,
-            quant_func=rounded,
+            quant_func=round_to_range,
         )
-    # NumPy's histogram counts in integers; torch's counts in float32 and loses track above 16
-    # million values a bin.
+    # NumPy's histogram counts in integers; torch's counts in float32 and loses counts above 16
+    # million values in a bin.
     return lambda: HistogramCalibrator(_BITS[qtype], torch_hist=False)

@@ -1,76 +1,148 @@
-"""What decides a calibration, as one value that is written into ``calibration.json``."""
+"""The calibration recipe: every setting of a calibration, as stored in ``calibration.json``."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
+from trm_edge import records
 from trm_edge.errors import ConfigError
 
+# Quantized element type.
 QType = Literal["int8", "fp8", "int4"]
-# How the input of a matrix product is rounded. "per_token": each row by its own largest magnitude.
-# "per_layer" and "per_call_site": by a range taken in advance, one for all passes of the network
-# or one for each. "float": not at all, weights alone are quantized. "per_token_products": rows that
-# no norm has scaled (SwiGLU products, attention's output) per token, the others per layer.
+
+# Rounding of the input of a matrix product:
+#   per_token           each token by its own largest magnitude (dynamic)
+#   per_layer           by a range measured in calibration, one for all passes of the network
+#   per_call_site       by a range measured in calibration, one for each pass of the network
+#   per_token_products  per_token for inputs that no norm has scaled (SwiGLU products, the output of
+#                       attention), per_layer for all others
+#   float               not rounded: weights alone are quantized
 Activations = Literal["per_token", "per_token_products", "per_layer", "per_call_site", "float"]
-_BEHIND_NO_NORM = ("down_proj", "o_proj")
+_STATIC: tuple[Activations, ...] = ("per_token_products", "per_layer", "per_call_site")
+_LAYERS_WITHOUT_NORM = ("down_proj", "o_proj")
+
 RangeMethod = Literal["max", "percentile", "entropy", "mse"]
-# "true": what the model itself makes in its halting loop. "random": standard normal, as exporters
-# that know nothing of the loop do; to compare with.
+
+# "true": the carries of the model's own halting loop. "random": standard normal, as from an
+# exporter that does not know the loop; for comparisons.
 Carries = Literal["true", "random"]
+
+_DEFAULT_PERCENTILE = 99.99
 
 
 @dataclass(frozen=True)
 class CalibrationRecipe:
-    """How a model is quantized.
+    """Settings of a calibration.
+
+    Args:
+        puzzles: largest number of puzzles to calibrate on.
+        batch: puzzles that run at once.
+        carries: carries to calibrate on: ``true`` or ``random``.
+        steps: ACT (adaptive computation time) steps to observe, from 1; empty for all.
+        passes: network passes of a step to observe, from 0; empty for all.
+        activations: rounding of the inputs of matrix products.
+        method: method of the ranges measured in calibration.
+        percentile: percentile of magnitudes that a range covers, with the method ``percentile``.
+        equalisation: powers of a SwiGLU product channel's largest magnitude to try as its factor;
+            the best one for each layer is folded into the weights around it. ``(0.0,)`` leaves the
+            model unchanged.
+        compensated_rounding: round each weight so that it makes up for the error of those before
+            it, on recorded inputs.
+        bias_correction: add to each product the mean that quantization takes from it, on recorded
+            inputs.
+        seed: seed of the sample of inputs, and of random carries.
 
     Raises:
-        ConfigError: a value is out of range.
+        ConfigError: a value is out of range, or two values contradict each other.
     """
 
     puzzles: int = 64
     batch: int = 32
     carries: Carries = "true"
-    # ACT steps (from 1) and network passes of a step (from 0) that are looked at; empty: all.
     steps: tuple[int, ...] = ()
     passes: tuple[int, ...] = ()
     activations: Activations = "per_token_products"
-    method: RangeMethod = "max"  # of ranges taken in advance
-    percentile: float = 99.99  # of magnitudes, for the method of that name
-    # Powers of a product channel's amax to try as its factor; the best for each layer is folded
-    # into the weights around it. (0.0,) leaves the model as it is.
+    method: RangeMethod = "max"
+    percentile: float = _DEFAULT_PERCENTILE
     equalisation: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
-    # Round each weight so that the error of those before it is made up for, on recorded inputs.
     compensated_rounding: bool = True
-    # Add to each product what quantization takes from its mean over recorded inputs.
     bias_correction: bool = False
-    seed: int = 0  # which rows of a layer's input are recorded
+    seed: int = 0
 
     def __post_init__(self) -> None:
-        if self.puzzles < 1 or self.batch < 1:
-            raise ConfigError(
-                f"puzzles and batch must be 1 or more, but got {self.puzzles} and {self.batch}."
-            )
-        for name, kinds in (
-            ("carries", Carries),
-            ("activations", Activations),
-            ("method", RangeMethod),
-        ):
-            if getattr(self, name) not in get_args(kinds):
-                raise ConfigError(
-                    f"{name} must be one of {', '.join(get_args(kinds))}, but got "
-                    f"{getattr(self, name)!r}."
-                )
-        if min(self.steps, default=1) < 1 or min(self.passes, default=0) < 0:
-            raise ConfigError(
-                f"steps count from 1 and passes from 0, but got {self.steps} and {self.passes}."
-            )
+        self._check_choices()
+        self._check_numbers()
+        self._check_combinations()
+
+    def _check_choices(self) -> None:
+        choices: dict[str, Any] = {
+            "carries": Carries,
+            "activations": Activations,
+            "method": RangeMethod,
+        }
+        for name, literal in choices.items():
+            value = getattr(self, name)
+            allowed = get_args(literal)
+            if value not in allowed:
+                raise ConfigError(f"{name} must be one of {', '.join(allowed)}, but got {value!r}.")
+
+    def _check_numbers(self) -> None:
+        for name in ("puzzles", "batch"):
+            value = getattr(self, name)
+            if value < 1:
+                raise ConfigError(f"{name} must be 1 or more, but got {value}.")
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"seed must lie in 0..2^63 - 1, but got {self.seed}.")
+        if min(self.steps, default=1) < 1:
+            raise ConfigError(f"steps must be numbers from 1, but got {self.steps}.")
+        if min(self.passes, default=0) < 0:
+            raise ConfigError(f"passes must be numbers from 0, but got {self.passes}.")
         if not 0 < self.percentile <= 100:
             raise ConfigError(f"percentile must lie in (0, 100], but got {self.percentile}.")
         if not self.equalisation or not all(0 <= power <= 1 for power in self.equalisation):
             raise ConfigError(
-                f"equalisation must name powers within 0..1, but got {self.equalisation}."
+                f"equalisation must be one or more powers within 0..1, but got {self.equalisation}."
+            )
+
+    def _check_combinations(self) -> None:
+        if self.activations not in _STATIC and self.method != "max":
+            raise ConfigError(
+                f"method must be 'max' with activations {self.activations!r}, which use no range "
+                f"measured in calibration, but got {self.method!r}. Choose 'max', or one of the "
+                f"activations {', '.join(_STATIC)}."
+            )
+        if self.method != "percentile" and self.percentile != _DEFAULT_PERCENTILE:
+            raise ConfigError(
+                f"percentile must be {_DEFAULT_PERCENTILE} with method {self.method!r}, which does "
+                f"not use it, but got {self.percentile}. Choose the method 'percentile', or leave "
+                "percentile out."
+            )
+        if self.activations == "per_call_site" and self.passes:
+            raise ConfigError(
+                "passes must be empty with activations 'per_call_site', which need a range for "
+                f"every pass, but got {self.passes}."
+            )
+
+    def require_qtype(self, qtype: QType) -> None:
+        """Check that a quantized type can be calibrated by this recipe.
+
+        Args:
+            qtype: the quantized type.
+
+        Raises:
+            ConfigError: it cannot.
+        """
+        if qtype == "fp8" and self.method == "entropy":
+            raise ConfigError(
+                "method must be max, mse or percentile for fp8, but got 'entropy', which counts "
+                "integer levels."
+            )
+        if qtype == "int4" and self.activations != "float":
+            raise ConfigError(
+                "activations must be 'float' for int4, which is a type for weights, but got "
+                f"{self.activations!r}."
             )
 
     @classmethod
@@ -78,7 +150,10 @@ class CalibrationRecipe:
         """The recipe of `trm-edge export --int8`, `--fp8` and `--int4`.
 
         FP8 is a floating-point type: small values keep their digits under a common range. INT4 is
-        for weights.
+        a type for weights.
+
+        Args:
+            qtype: the quantized type.
         """
         activations: dict[QType, Activations] = {
             "int8": "per_token_products",
@@ -89,56 +164,75 @@ class CalibrationRecipe:
 
     @classmethod
     def static(cls, qtype: QType) -> CalibrationRecipe:
-        """The recipe of targets that want every range in advance.
+        """The recipe of targets that need every range measured in calibration (static).
 
         Entropy keeps INT8's carry nearest to the float one (docs/quantization.md); ModelOpt has no
-        such ranges for FP8.
+        entropy ranges for FP8.
+
+        Args:
+            qtype: the quantized type.
         """
-        return cls(activations="per_layer", method="entropy" if qtype == "int8" else "max")
+        if qtype == "int8":
+            return cls(activations="per_layer", method="entropy")
+        return cls(activations="per_layer")
 
     def activations_of(self, layer: str) -> Activations:
-        """How the inputs of a layer are rounded."""
+        """The rounding of one layer's inputs; never ``per_token_products``.
+
+        Args:
+            layer: name of the layer.
+        """
         return activations_of(layer, self.activations)
 
     @property
     def needs_observers(self) -> bool:
-        """Whether ranges take another look at the inputs: the largest magnitude is known anyway."""
-        by_site = self.activations == "per_call_site"
-        return by_site or (
-            self.activations in ("per_layer", "per_token_products") and self.method != "max"
-        )
+        """True if ranges need a second run; the largest magnitude is known from the first."""
+        if self.activations == "per_call_site":
+            return True
+        return self.activations in _STATIC and self.method != "max"
 
-    def looks_at(self, step: int, network_pass: int) -> bool:
-        """Whether inputs of that pass of that ACT step are observed."""
-        return (not self.steps or step in self.steps) and (
-            not self.passes or network_pass in self.passes
-        )
+    def observes(self, step: int, network_pass: int) -> bool:
+        """True if the inputs of a network pass are observed.
+
+        Args:
+            step: ACT step, from 1.
+            network_pass: pass of the network in that step, from 0.
+        """
+        step_observed = not self.steps or step in self.steps
+        pass_observed = not self.passes or network_pass in self.passes
+        return step_observed and pass_observed
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Values by field, as JSON stores them."""
+        values: dict[str, Any] = records.to_builtins(self)
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> CalibrationRecipe:
-        """The inverse of ``to_dict`` after a round trip through JSON.
+        """Restore a recipe from :meth:`to_dict`, after a round trip through JSON.
+
+        Args:
+            values: a value for every field.
 
         Raises:
-            ConfigError: a key is unknown or missing, or a value is out of range.
+            ConfigError: a key is unknown or missing, or a value has another type or is out of
+                range.
         """
-        known = {field.name for field in fields(cls)}
-        if set(values) != known:
-            raise ConfigError(
-                f"a recipe has the keys {', '.join(sorted(known))}, but got "
-                f"{', '.join(sorted(values))}."
-            )
-        plain: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value
-            for name, value in values.items()
-        }
-        return cls(**plain)
+        missing = [field.name for field in fields(cls) if field.name not in values]
+        if missing:
+            raise ConfigError(f"the recipe lacks {', '.join(missing)}")
+        return records.build(cls, values)
 
 
 def activations_of(layer: str, activations: Activations) -> Activations:
-    """What ``activations`` comes to for a layer: never "per_token_products"."""
+    """The rounding of one layer's inputs; never ``per_token_products``.
+
+    Args:
+        layer: name of the layer.
+        activations: rounding of the network.
+    """
     if activations != "per_token_products":
         return activations
-    return "per_token" if layer.endswith(_BEHIND_NO_NORM) else "per_layer"
+    if layer.endswith(_LAYERS_WITHOUT_NORM):
+        return "per_token"
+    return "per_layer"

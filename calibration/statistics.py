@@ -1,4 +1,4 @@
-"""What is kept of a layer's inputs: channel maxima, how channels go together, and a few rows."""
+"""Statistics of a layer's inputs: channel ranges, channel correlation and a sample of tokens."""
 
 from __future__ import annotations
 
@@ -7,49 +7,67 @@ from torch import Tensor
 
 from trm_edge.calibration.ranges import check_finite
 
-_GRAM_ROWS = 256  # of every call, at random
-_SAMPLE_ROWS = 16
-_SAMPLE_LIMIT = 4096  # rows in all; later ones take the place of earlier ones at random
+_GRAM_TOKENS = 256  # drawn at random from each call
+_SAMPLE_TOKENS = 16  # of each call
+_SAMPLE_LIMIT = 4096  # tokens in all; later ones replace earlier ones at random
 
 
 class InputStatistics:
-    """Observes every input (..., K) of one layer in constant memory.
+    """Observe every input (..., K) of one layer in constant memory.
 
     Args:
-        generator: chooses the rows; shared by the layers of a run.
+        generator: draws the tokens; shared by all layers of a run.
     """
 
     def __init__(self, generator: torch.Generator) -> None:
         self._generator = generator
         self._gram: Tensor | None = None
-        self._gram_rows = 0
-        self._rows: list[Tensor] = []
-        self._rows_seen = 0
+        self._gram_tokens = 0
+        self._sample: list[Tensor] = []
+        self._tokens_offered = 0
         self.low = torch.zeros(0)  # (K,) smallest value of each channel
-        self.high = torch.zeros(0)  # (K,)
+        self.high = torch.zeros(0)  # (K,) largest value of each channel
 
-    def __call__(self, h: Tensor, site: int) -> None:
-        check_finite(h)
-        rows = h.reshape(-1, h.shape[-1])
-        low, high = rows.aminmax(dim=0)
-        seen = len(self.low) > 0
-        self.low = torch.minimum(low, self.low) if seen else low
-        self.high = torch.maximum(high, self.high) if seen else high
-        chosen = rows[torch.randint(len(rows), (_GRAM_ROWS,), generator=self._generator)]
-        gram = (chosen.T @ chosen).double()
-        self._gram = gram if self._gram is None else self._gram + gram
-        self._gram_rows += _GRAM_ROWS
-        for row in chosen[:_SAMPLE_ROWS].clone():
-            self._keep(row)
+    def __call__(self, inputs: Tensor, site: int) -> None:
+        """Observe one input.
 
-    def _keep(self, row: Tensor) -> None:
-        self._rows_seen += 1
-        if len(self._rows) < _SAMPLE_LIMIT:
-            self._rows.append(row)
+        Args:
+            inputs: (..., K) float32.
+            site: pass of the network in the step, from 0; unused.
+
+        Raises:
+            CalibrationError: a value is NaN or infinite.
+        """
+        check_finite(inputs)
+        tokens = inputs.reshape(-1, inputs.shape[-1])
+        self._widen(tokens)
+        indices = torch.randint(len(tokens), (_GRAM_TOKENS,), generator=self._generator)
+        drawn = tokens[indices]
+        gram = (drawn.T @ drawn).double()
+        if self._gram is not None:
+            gram = self._gram + gram
+        self._gram = gram
+        self._gram_tokens += _GRAM_TOKENS
+        for token in drawn[:_SAMPLE_TOKENS].clone():
+            self._offer(token)
+
+    def _widen(self, tokens: Tensor) -> None:
+        low, high = tokens.aminmax(dim=0)
+        if len(self.low):
+            low = torch.minimum(low, self.low)
+            high = torch.maximum(high, self.high)
+        self.low = low
+        self.high = high
+
+    def _offer(self, token: Tensor) -> None:
+        """Reservoir sampling."""
+        self._tokens_offered += 1
+        if len(self._sample) < _SAMPLE_LIMIT:
+            self._sample.append(token)
             return
-        place = int(torch.randint(self._rows_seen, (1,), generator=self._generator))
-        if place < _SAMPLE_LIMIT:
-            self._rows[place] = row
+        index = int(torch.randint(self._tokens_offered, (1,), generator=self._generator))
+        if index < _SAMPLE_LIMIT:
+            self._sample[index] = token
 
     @property
     def amax(self) -> Tensor:
@@ -58,17 +76,17 @@ class InputStatistics:
 
     @property
     def constant(self) -> bool:
-        """Whether no channel ever changed."""
+        """True if no channel ever changed."""
         return bool((self.low == self.high).all())
 
     @property
     def gram(self) -> Tensor:
         """Mean outer product of the inputs, (K, K) float64."""
         if self._gram is None:
-            raise ValueError("nothing was observed")
-        return self._gram / self._gram_rows
+            raise ValueError("no input was observed")
+        return self._gram / self._gram_tokens
 
     @property
     def sample(self) -> Tensor:
-        """Rows from every depth, (n, K)."""
-        return torch.stack(self._rows)
+        """Tokens from every step and pass, (n, K)."""
+        return torch.stack(self._sample)

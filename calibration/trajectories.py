@@ -1,7 +1,8 @@
-"""True carries: the float model runs its own halting loop, and observers watch its layers.
+"""Calibration on true carries: the float model runs its own halting loop, layers are observed.
 
-Every input that a layer sees in use can be seen here: all passes of all ACT steps, on carries that
-the model itself made. Nothing is stored, so memory does not grow with the number of puzzles.
+Observers see every input that a layer has in use: all passes of all ACT (adaptive computation time)
+steps, on carries that the model itself computed. Nothing is stored, so memory does not grow with
+the number of puzzles.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 from trm_edge.backends.base import HaltingLogits
 from trm_edge.calibration.recipe import CalibrationRecipe
 from trm_edge.calibration_record import CalibrationCoverage
+from trm_edge.config import ModelConfig
 from trm_edge.errors import CalibrationError, ConfigError
 from trm_edge.export.model import Carry, TinyRecursiveModel
 from trm_edge.export.torch_backend import TorchBackend
@@ -25,18 +27,22 @@ from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, silent
 from trm_edge.puzzle import Puzzle
 
-# Takes a layer's input (B, ..., K) and the pass of the network within the step, from 0: the call
-# site of the layer in the step graph.
+# Called with a layer's input (B, ..., K) and the pass of the network within the step, from 0: the
+# call site of the layer in the step graph.
 Observer = Callable[[Tensor, int], None]
 
 
 def linear_layers(model: TinyRecursiveModel) -> dict[str, nn.Linear]:
-    """The network's matrices by the names that the step graph gives them, in order of use."""
-    return {
-        name: module
-        for name, module in model.L_level.named_modules()
-        if isinstance(module, nn.Linear)
-    }
+    """The matrices of the network by their names in the step graph, in order of use.
+
+    Args:
+        model: the model.
+    """
+    layers = {}
+    for name, module in model.L_level.named_modules():
+        if isinstance(module, nn.Linear):
+            layers[name] = module
+    return layers
 
 
 def run_trajectories(
@@ -47,42 +53,62 @@ def run_trajectories(
     recipe: CalibrationRecipe,
     *,
     track: Track = silent,
-    what: str = "calibrating",
+    description: str = "calibrating",
 ) -> CalibrationCoverage:
-    """Run every puzzle through all ACT steps; observers see what the recipe looks at.
+    """Run every puzzle through all ACT steps while observers see the inputs of layers.
+
+    Args:
+        model: the float32 model.
+        puzzle_embeddings: table (N, E) float32; None where the model has none.
+        puzzles: to run, all of them.
+        observers: observer by layer name.
+        recipe: batch, kind of carries, and the steps and passes to observe.
+        track: reports progress.
+        description: label of the progress.
+
+    Returns:
+        Counts of what was observed.
 
     Raises:
         CalibrationError: there are no puzzles.
-        ConfigError: the recipe looks at steps or passes that the model does not have.
+        ConfigError: the recipe observes only steps or passes that the model does not have.
     """
     if not puzzles:
         raise CalibrationError("there are no calibration puzzles; pass some with --calibration.")
     config = model.config
-    steps = [
-        k for k in range(1, config.halt_max_steps + 1) if not recipe.steps or k in recipe.steps
-    ]
-    passes = [k for k in range(config.network_passes) if not recipe.passes or k in recipe.passes]
-    if not steps or not passes:
-        raise ConfigError(
-            f"the recipe looks at steps {recipe.steps} and passes {recipe.passes}, but the model "
-            f"has steps 1..{config.halt_max_steps} and passes 0..{config.network_passes - 1}."
-        )
-    backend = _WatchedBackend(model, recipe)
+    steps, passes = _observed(config, recipe)
+    backend = _ObservedBackend(model, recipe)
     solver = Solver(
         backend,
         puzzle_embeddings,
         halting=HaltingRule.from_config(config, "fixed"),
         batch=recipe.batch,
     )
-    with solver, backend.watching(observers):
-        for _ in track(solver.solve(puzzles), what, len(puzzles)):
+    with solver, backend.observed_by(observers):
+        for _ in track(solver.solve(puzzles), description, len(puzzles)):
             pass
-    seen = len(puzzles) * len(steps)
-    return CalibrationCoverage(len(puzzles), seen, seen * len(passes))
+    puzzle_steps = len(puzzles) * steps
+    return CalibrationCoverage(len(puzzles), puzzle_steps, puzzle_steps * passes)
 
 
-class _WatchedBackend(TorchBackend):
-    """Knows which step and pass a layer's input belongs to: in fixed mode all slots are alike."""
+def _observed(config: ModelConfig, recipe: CalibrationRecipe) -> tuple[int, int]:
+    """Numbers of the steps and passes that the recipe observes."""
+    steps = config.halt_max_steps
+    if recipe.steps:
+        steps = len(set(range(1, steps + 1)) & set(recipe.steps))
+    passes = config.network_passes
+    if recipe.passes:
+        passes = len(set(range(passes)) & set(recipe.passes))
+    if not steps or not passes:
+        raise ConfigError(
+            f"the recipe observes steps {recipe.steps} and passes {recipe.passes}, but the model "
+            f"has steps 1..{config.halt_max_steps} and passes 0..{config.network_passes - 1}."
+        )
+    return steps, passes
+
+
+class _ObservedBackend(TorchBackend):
+    """A backend that knows the step and pass of each input: in fixed mode all slots are alike."""
 
     def __init__(self, model: TinyRecursiveModel, recipe: CalibrationRecipe) -> None:
         super().__init__(model)
@@ -96,23 +122,26 @@ class _WatchedBackend(TorchBackend):
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
     ) -> HaltingLogits:
-        self.step_number = 1 if reset.all() else self.step_number + 1
+        self.step_number += 1
+        if reset.all():
+            self.step_number = 1
         if self.recipe.carries == "random":
-            shape = (len(tokens), self.config.carry_len, self.config.hidden_size)
-            self._carry = Carry(
-                torch.randn(shape, generator=self._generator),
-                torch.randn(shape, generator=self._generator),
-            )
+            self._carry = self._random_carry(len(tokens))
             reset = np.zeros_like(reset)
         return super().step(tokens, puzzle_embedding, reset)
 
+    def _random_carry(self, slots: int) -> Carry:
+        shape = (slots, self.config.carry_len, self.config.hidden_size)
+        z_H = torch.randn(shape, generator=self._generator)
+        z_L = torch.randn(shape, generator=self._generator)
+        return Carry(z_H, z_L)
+
     @contextmanager
-    def watching(self, observers: Mapping[str, Observer]) -> Iterator[None]:
+    def observed_by(self, observers: Mapping[str, Observer]) -> Iterator[None]:
         layers = linear_layers(self.model)
-        handles = [
-            layers[name].register_forward_pre_hook(self._hook(observer))
-            for name, observer in observers.items()
-        ]
+        handles = []
+        for name, observer in observers.items():
+            handles.append(layers[name].register_forward_pre_hook(self._hook(observer)))
         try:
             yield
         finally:
@@ -126,7 +155,7 @@ class _WatchedBackend(TorchBackend):
             nonlocal calls
             site = calls % self.config.network_passes
             calls += 1
-            if self.recipe.looks_at(self.step_number, site):
+            if self.recipe.observes(self.step_number, site):
                 observer(inputs[0], site)
 
         return hook

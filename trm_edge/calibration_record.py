@@ -10,16 +10,20 @@ from trm_edge.errors import CalibrationError
 from trm_edge.records import Format, RecordKind
 
 FORMAT = Format("trm-edge.calibration", 1)
-KIND = RecordKind(FORMAT, "a saved calibration", CalibrationError, "Calibrate again without it.")
+KIND = RecordKind(
+    FORMAT, "a saved calibration", CalibrationError, "Calibrate again without this file."
+)
+
+_FORMER_KEYS = {"kind": "qtype", "seen": "coverage"}  # of the first releases
 
 
 @dataclass(frozen=True)
 class CalibrationCoverage:
-    """What a calibration has seen.
+    """Counts of what a calibration observed.
 
     Args:
         puzzles: number of puzzles.
-        steps: ACT steps of all puzzles together.
+        steps: ACT (adaptive computation time) steps of all puzzles together.
         carries: passes of the network in these steps, each with its own input.
     """
 
@@ -29,16 +33,37 @@ class CalibrationCoverage:
 
 
 @dataclass(frozen=True)
+class LayerRecord:
+    """The calibration of one layer.
+
+    Args:
+        amax: largest magnitude of the input that is represented; one value, or one for each call
+            site.
+        equalisation: power of ``channel_amax`` that the input channels were divided by.
+        channel_amax: largest magnitude of each input channel before equalisation.
+        bias: added to each output channel of the product, or None.
+        codes: codes of the weight, (out, in) bytes, compressed with zlib, in base64; None where
+            they follow from the checkpoint.
+    """
+
+    amax: tuple[float, ...]
+    equalisation: float
+    channel_amax: tuple[float, ...]
+    bias: tuple[float, ...] | None
+    codes: str | None
+
+
+@dataclass(frozen=True)
 class CalibrationRecord:
     """A saved calibration.
 
     Args:
-        checkpoint_sha256: of the weight file that was calibrated.
+        checkpoint_sha256: sha256 of the weight file that was calibrated.
         qtype: quantized type, ``int8``, ``fp8`` or ``int4``.
-        source: where the calibration puzzles are from, for people.
+        source: origin of the calibration puzzles, for people.
         recipe: fields of the calibration recipe.
-        coverage: what was seen.
-        layers: ranges, scales and codes by layer.
+        coverage: counts of what was observed.
+        layers: calibration by layer name.
         finetune: fields of the fine-tuning recipe, None where the weights are the checkpoint's.
     """
 
@@ -47,7 +72,7 @@ class CalibrationRecord:
     source: str
     recipe: Mapping[str, Any]
     coverage: CalibrationCoverage
-    layers: Mapping[str, Mapping[str, Any]]
+    layers: Mapping[str, LayerRecord]
     finetune: Mapping[str, Any] | None = None
 
     @property
@@ -57,16 +82,16 @@ class CalibrationRecord:
 
     @property
     def range_method(self) -> str:
-        """Method of the ranges taken in advance, from the recipe."""
+        """Method of the ranges measured in calibration, from the recipe."""
         return str(self.recipe.get("method", "not recorded"))
 
 
 def migrate(raw: dict[str, Any]) -> None:
-    """Rename what the first releases called otherwise, in place.
+    """Rename the keys of the first releases, in place.
 
     Args:
         raw: the parsed JSON without its format line.
     """
-    for before, now in (("kind", "qtype"), ("seen", "coverage")):
-        if before in raw:
-            raw[now] = raw.pop(before)
+    for former, current in _FORMER_KEYS.items():
+        if former in raw:
+            raw[current] = raw.pop(former)
