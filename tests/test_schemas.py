@@ -10,7 +10,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from tests.cli.commands import run
+from tests.cli.commands import LINE, run
 from trm_edge import records
 from trm_edge.bundle import CALIBRATION, MANIFEST
 from trm_edge.errors import ConfigError
@@ -60,6 +60,29 @@ def test_bench_output(toy_bundle: Path) -> None:
 def test_inspect_output_and_manifest(toy_bundle: Path) -> None:
     check("bundle", run("inspect", toy_bundle, "--json").stdout)
     check("bundle", (toy_bundle / MANIFEST).read_text())
+
+
+def test_doctor_output() -> None:
+    check("doctor", run("doctor", "--json").stdout)
+
+
+def test_targets_output() -> None:
+    check("targets", run("targets", "--json").stdout)
+    check("targets", run("targets", "l4", "--json").stdout)
+
+
+def test_solution_lines(toy_bundle: Path) -> None:
+    lines = run("solve", toy_bundle, "-", "--format", "json", stdin=f"{LINE}\n").stdout.splitlines()
+    assert len(lines) == 1
+    check("solution", lines[0])
+
+
+def test_regress_output_and_baseline(toy_bundle: Path, tmp_path: Path) -> None:
+    baseline = tmp_path / "baseline.json"
+    options = ("--baseline", baseline, "--no-speed")
+    assert run("regress", toy_bundle, *options, "--update").exit_code == 0
+    check("baseline", baseline.read_text())
+    check("regress", run("regress", toy_bundle, *options, "--json").stdout)
 
 
 def test_calibration_file(toy_bundle: Path) -> None:

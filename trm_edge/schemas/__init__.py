@@ -37,10 +37,15 @@ RECORDS: dict[str, RegisteredRecord] = {
     "bench": RegisteredRecord("trm_edge.evaluation.bench_file", "BenchRecord"),
     "bundle": RegisteredRecord("trm_edge.manifest", "Manifest"),
     "calibration": RegisteredRecord("trm_edge.calibration_record", "CalibrationRecord"),
+    "doctor": RegisteredRecord("trm_edge.doctor", "DoctorReport"),
+    "engine": RegisteredRecord("trm_edge.engines.record", "EngineRecord"),
     "layers": RegisteredRecord("trm_edge.cli.inspect", "EngineLayers", "LAYERS_FORMAT"),
     "parity": RegisteredRecord("trm_edge.evaluation.parity_record", "ParityResult"),
     "regress": RegisteredRecord("trm_edge.regression.result", "RegressionResult"),
     "sensitivity": RegisteredRecord("trm_edge.evaluation.ranking", "LayerRanking"),
+    "solution": RegisteredRecord(
+        "trm_edge.cli.solve_output", "SolutionRecord", "SOLUTION_FORMAT"
+    ),
     "targets": RegisteredRecord("trm_edge.cli.targets", "TargetList"),
 }
 
