@@ -71,7 +71,7 @@ def floors(config: ModelConfig, gpu: Gpu, slots: int) -> dict[str, float]:
         block += 4 * config.hidden_size**2
     weights = config.L_layers * block  # INT8: a byte each
     passes = config.H_cycles * (config.L_cycles + 1)
-    # Bytes between kernels in float16: the widest tensors that one product writes for another.
+    # Bytes between kernels in float16: the widest tensors from one product to the next.
     between = slots * config.carry_len * (2 * inner + 6 * config.hidden_size) * 2.0 * 2
     reads = 1 if weights < gpu.cache else passes
     moved = float(reads * weights)

@@ -1,10 +1,10 @@
-"""Teach a model that learns to recurse the rounds of a local rule, few first, then more.
+"""A curriculum that teaches a recursive model the rounds of a local rule, a few at first.
 
-A recursion that is asked for the whole answer from its first step on may never find the rule that
-leads there: nothing it does in one step changes what counts. Here a step is held to what stands
-there after so many rounds of the rule: one round in one step first, then more rounds in it, then
-more steps. What a later round settles is not to be guessed before: a guess that is wrong stays in
-the carry. Only the last step is held to the answer.
+A recursion that is trained on the full answer from its first step may never find the rule that
+leads there, because nothing it does in one step changes the loss. Here the label of a step is the
+state after a number of rounds of the rule: at first one round in one step, then more rounds in it,
+then more steps. A step must not guess what a later round decides, since a wrong guess stays in the
+carry. Only the last step is trained on the answer.
 """
 
 from __future__ import annotations
@@ -17,39 +17,62 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-# Tokens (B, L) uint8 and rounds (B,) to what stands there after so many rounds (B, L) uint8.
+# Maps tokens (B, L) uint8 and rounds (B,) to the state (B, L) uint8 after that many rounds.
 Lesson = Callable[[NDArray[np.uint8], NDArray[np.int64]], NDArray[np.uint8]]
 
 
 @dataclass
 class Curriculum:
-    """The stage of a training run; a new one begins with the first."""
+    """The curriculum of a training run and its current stage.
+
+    Args:
+        lesson: computes the state after a number of rounds.
+        max_steps: maximum number of ACT (adaptive computation time) steps of the model.
+        first_rounds: rounds that the first step learns in the end.
+        later_rounds: rounds that each further step adds.
+        goal: share of puzzles with an entirely correct state that leads to the next stage.
+        window: number of training steps over which that share is averaged.
+        stage: number of the stage, from 0.
+    """
 
     lesson: Lesson
-    max_steps: int  # of the model
-    first: int = 3  # rounds that the first step is to learn
-    then: int = 2  # that each step adds
-    goal: float = 0.5  # share of puzzles with all of it right, to go on to the next stage
-    window: int = 20  # training steps over which that is a mean
+    max_steps: int
+    first_rounds: int = 3
+    later_rounds: int = 2
+    goal: float = 0.5
+    window: int = 20
     stage: int = 0
     _recent: deque[float] = field(default_factory=deque)
 
     @property
     def depth(self) -> int:
-        """Steps after which a puzzle is taken away."""
-        return min(self.max_steps, max(1, self.stage - self.first + 2))
+        """Number of steps after which a puzzle is replaced."""
+        return min(self.max_steps, max(1, self.stage - self.first_rounds + 2))
 
     def labels(
         self, tokens: NDArray[np.uint8], labels: NDArray[np.uint8], steps: NDArray[np.int64]
     ) -> NDArray[np.uint8]:
-        """What puzzles at those steps (B,), from 0, are held to, (B, L)."""
-        first = min(self.first, self.stage + 1)
-        lesson = self.lesson(tokens, first + steps * min(self.then, first))
+        """Compute the labels of a training step.
+
+        Args:
+            tokens: (B, L) uint8.
+            labels: the answers (B, L) uint8.
+            steps: (B,) int64, number of the step that each puzzle is at, from 0.
+
+        Returns:
+            Labels (B, L) uint8.
+        """
+        first = min(self.first_rounds, self.stage + 1)
+        lesson = self.lesson(tokens, first + steps * min(self.later_rounds, first))
         last = (steps == self.max_steps - 1)[:, None]
         return np.where(last, labels, lesson)
 
     def observe(self, exact: float) -> None:
-        """Take note of the share of puzzles that were right in a training step."""
+        """Record the result of a training step, and go on to the next stage if the goal is met.
+
+        Args:
+            exact: share of puzzles with an entirely correct state.
+        """
         self._recent.append(exact)
         if len(self._recent) < self.window:
             return
@@ -60,7 +83,14 @@ class Curriculum:
             self._recent.popleft()
 
     def state(self) -> dict[str, Any]:
+        """Return what :meth:`restore` needs."""
         return {"stage": self.stage, "recent": list(self._recent)}
 
     def restore(self, state: dict[str, Any]) -> None:
-        self.stage, self._recent = state["stage"], deque(state["recent"])
+        """Continue where a saved curriculum was.
+
+        Args:
+            state: as :meth:`state` returned it.
+        """
+        self.stage = state["stage"]
+        self._recent = deque(state["recent"])

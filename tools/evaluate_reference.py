@@ -1,9 +1,9 @@
-"""Accuracy of a model by difficulty, as its model card gives it; prints Markdown.
+"""Measure the accuracy of a model by difficulty, for its model card; prints Markdown.
 
     python tools/evaluate_reference.py trm_edge/reference/sudoku
 
-Difficulty of a Sudoku is the number of blanks, and whether filling cells with a single candidate is
-enough; of a maze the length of the way.
+The difficulty of a Sudoku is its number of blanks, and whether filling in cells with a single
+candidate is enough; that of a maze is the length of its path.
 """
 
 from __future__ import annotations
@@ -38,7 +38,8 @@ def main(checkpoint: Path, puzzles: int) -> None:
     task = task_for(loaded.config)
     if reference_puzzles(task.name, "held_out", loaded.config.seq_len) is None:
         raise click.UsageError(
-            f"no puzzles come along for the task {task.name} with {loaded.config.seq_len} cells."
+            f"there are no bundled puzzles of the task {task.name} with {loaded.config.seq_len} "
+            "cells."
         )
     held_out = held_out_puzzles(task, None, puzzles)
     with tempfile.TemporaryDirectory() as folder, progress_bars() as track:
@@ -61,7 +62,8 @@ def main(checkpoint: Path, puzzles: int) -> None:
     )
 
     def row(name: str, chosen: NDArray[np.bool_]) -> None:
-        n, right = int(chosen.sum()), int(adaptive[chosen].sum())
+        n = int(chosen.sum())
+        right = int(adaptive[chosen].sum())
         low, high = wilson_interval(right, n)
         click.echo(
             f"| {name} | {n} | {100 * first[chosen].mean():.1f} | {100 * right / n:.1f} | "
@@ -89,17 +91,16 @@ def _mazes(
     tokens: NDArray[np.uint8], labels: NDArray[np.uint8]
 ) -> Iterator[tuple[str, NDArray[np.bool_]]]:
     steps = (labels == maze_generator.WAY).sum(1) + 1
-    first, last = steps.min(), steps.max()
-    yield f"all, ways of {first} to {last} steps", steps > 0
+    yield f"all, paths of {steps.min()} to {steps.max()} steps", steps > 0
     for low, high in _thirds(steps):
         yield f"{low} to {high} steps", (steps >= low) & (steps <= high)
 
 
 def _thirds(values: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
-    """Ranges of values, each with about a third of them."""
-    low = values.min()
+    """Split integers into ranges with about a third of them each."""
+    low = int(values.min())
     for share in (1 / 3, 2 / 3, 1):
-        high = np.quantile(values, share, method="closest_observation")
+        high = int(np.quantile(values, share, method="closest_observation"))
         yield low, high
         low = high + 1
 

@@ -1,9 +1,9 @@
-"""Write the puzzles that are shipped: to calibrate on, to hold models to, and to show.
+"""Write the puzzles that are shipped: for calibration, as held-out puzzles, and as examples.
 
     python tools/make_puzzles.py trm_edge/reference/puzzles
     python tools/make_puzzles.py trm_edge/reference/puzzles --task maze
 
-Each split is made from its own random numbers, and none from those that a model was trained on.
+Each split has a seed of its own, different from those of the training puzzles.
 """
 
 from __future__ import annotations
@@ -24,17 +24,30 @@ SPLITS = {"calibration": (256, 2), "held_out": (2000, 3), "examples": (4, 4)}  #
 
 
 def sudokus(count: int, seed: int) -> Iterator[tuple[str, str]]:
-    """Puzzles and solutions as text, every number of blanks alike often."""
+    """Yield puzzles and solutions as text, with every number of blanks equally often.
+
+    Args:
+        count: number of puzzles.
+        seed: of the random numbers.
+    """
     digs = sudoku_generator.generate(count, BLANKS[1], seed)
     spread = BLANKS[1] - BLANKS[0] + 1
     blanks = BLANKS[0] + np.arange(count) * spread // count
     order = np.random.default_rng(seed).permutation(count)
-    for puzzle, solution in zip(*digs.puzzles(np.arange(count), blanks[order]), strict=True):
+    puzzles, solutions = digs.puzzles(np.arange(count), blanks[order])
+    for puzzle, solution in zip(puzzles, solutions, strict=True):
         yield _text(puzzle, ".123456789"), _text(solution, ".123456789")
 
 
 def mazes(count: int, seed: int) -> Iterator[tuple[str, str]]:
-    for tokens, labels in zip(*maze_generator.generate(count, seed), strict=True):
+    """Yield mazes and solutions as text.
+
+    Args:
+        count: number of mazes.
+        seed: of the random numbers.
+    """
+    every_tokens, every_labels = maze_generator.generate(count, seed)
+    for tokens, labels in zip(every_tokens, every_labels, strict=True):
         yield _text(tokens, maze.CHARACTERS), _text(labels, maze.CHARACTERS)
 
 

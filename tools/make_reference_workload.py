@@ -17,7 +17,7 @@ OUTPUT = Path(__file__).parents[1] / "trm_edge" / "regression" / REFERENCE_WORKL
 
 
 def reference_workload() -> onnx.ModelProto:
-    """``y = x @ w``, float32, both given: opset 17, which every ONNX Runtime here reads."""
+    """Build ``y = x @ w`` in float32; opset 17 runs on every supported ONNX Runtime."""
     graph = helper.make_graph(
         [helper.make_node("MatMul", ["x", "w"], ["y"])],
         "reference_workload",

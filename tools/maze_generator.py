@@ -1,75 +1,89 @@
-"""Mazes with exactly one way, in the published vocabulary of six tokens.
+"""Generate mazes with exactly one path, in the published vocabulary of six tokens.
 
 Rooms lie at the even rows and columns of an odd grid, and a random tree of corridors joins them:
-grown from its newest room it winds, from a random one it branches.
+growing it from its newest room makes it wind, growing it from a random room makes it branch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-import numba
 import numpy as np
+from compiled import njit
 from numpy.typing import NDArray
 
 SIDE = 13
-WALL, OPEN, START, GOAL, WAY = 1, 2, 3, 4, 5  # 0 is padding
-SHORTEST = 8  # steps from start to goal, at least
-TRIES = 8  # pairs of start and goal, before a new grid is carved
-MOST_WINDING = 0.5  # share of corridors grown from the newest room, at most
-NEAR = 0.1  # share of training mazes with fewer
+WALL = 1  # 0 is padding
+OPEN = 2
+START = 3
+GOAL = 4
+WAY = 5
+SHORTEST = 8  # minimum number of steps from start to goal
+TRIES = 8  # pairs of start and goal before a new grid is carved
+MAX_WINDING = 0.5  # maximum share of corridors grown from the newest room
+NEAR = 0.1  # share of training mazes with fewer steps than SHORTEST
+Cells = NDArray[np.uint8]
 
 
-@numba.njit
-def _carve(side: int):
-    """A grid (side, side) of WALL and OPEN."""
+@njit
+def _carve(side: int) -> Cells:
+    """Carve a grid (side, side) of WALL and OPEN."""
     rooms = (side + 1) // 2
     grid = np.full((side, side), WALL, np.uint8)
     row_of = np.empty(rooms * rooms, np.int64)
     col_of = np.empty(rooms * rooms, np.int64)
-    seen = np.zeros((rooms, rooms), np.bool_)
-    winding = np.random.random() * MOST_WINDING
-    row_of[0], col_of[0] = np.random.randint(rooms), np.random.randint(rooms)
-    seen[row_of[0], col_of[0]] = True
+    visited = np.zeros((rooms, rooms), np.bool_)
+    winding = np.random.random() * MAX_WINDING
+    row_of[0] = np.random.randint(rooms)
+    col_of[0] = np.random.randint(rooms)
+    visited[row_of[0], col_of[0]] = True
     grid[2 * row_of[0], 2 * col_of[0]] = OPEN
     active = 1
     while active:
         k = active - 1 if np.random.random() < winding else np.random.randint(active)
-        r, c = row_of[k], col_of[k]
+        r = row_of[k]
+        c = col_of[k]
         choices = 0
-        chosen_r, chosen_c = -1, -1
+        chosen_r = -1
+        chosen_c = -1
         for direction in range(4):
             nr = r + (direction == 0) - (direction == 1)
             nc = c + (direction == 2) - (direction == 3)
-            if 0 <= nr < rooms and 0 <= nc < rooms and not seen[nr, nc]:
+            if 0 <= nr < rooms and 0 <= nc < rooms and not visited[nr, nc]:
                 choices += 1
                 if np.random.randint(choices) == 0:
-                    chosen_r, chosen_c = nr, nc
+                    chosen_r = nr
+                    chosen_c = nc
         if not choices:
             active -= 1
-            row_of[k], col_of[k] = row_of[active], col_of[active]
+            row_of[k] = row_of[active]
+            col_of[k] = col_of[active]
             continue
-        seen[chosen_r, chosen_c] = True
+        visited[chosen_r, chosen_c] = True
         grid[r + chosen_r, c + chosen_c] = OPEN
         grid[2 * chosen_r, 2 * chosen_c] = OPEN
-        row_of[active], col_of[active] = chosen_r, chosen_c
+        row_of[active] = chosen_r
+        col_of[active] = chosen_c
         active += 1
     return grid
 
 
-@numba.njit
-def _distances(grid, start: int):
-    """Steps (side * side,) from ``start``, -1 at walls."""
+@njit
+def _distances(grid: Cells, start: int) -> NDArray[np.int64]:
+    """Count the steps (side * side,) from ``start``, -1 at walls."""
     side = grid.shape[0]
     cells = grid.ravel()
     distance = np.full(side * side, -1, np.int64)
     queue = np.empty(side * side, np.int64)
-    queue[0], head, tail = start, 0, 1
+    queue[0] = start
+    head = 0
+    tail = 1
     distance[start] = 0
     while head < tail:
         cell = queue[head]
         head += 1
-        r, c = cell // side, cell % side
+        r = cell // side
+        c = cell % side
         for direction in range(4):
             nr = r + (direction == 0) - (direction == 1)
             nc = c + (direction == 2) - (direction == 3)
@@ -82,12 +96,18 @@ def _distances(grid, start: int):
     return distance
 
 
-@numba.njit
-def fill_dead_ends(tokens, rounds):
-    """What is still a way, (n, side * side), after so many rounds (n,) of filling dead ends.
+@njit
+def fill_dead_ends(tokens: Cells, rounds: NDArray[np.int64]) -> Cells:
+    """Close dead ends round by round; enough rounds leave the solution.
 
-    A round closes every open cell with at most one neighbour that is not closed; enough rounds
-    leave the solution.
+    A round closes every open cell with at most one neighbour that is not closed.
+
+    Args:
+        tokens: mazes (n, side * side) uint8.
+        rounds: (n,) number of rounds for each maze.
+
+    Returns:
+        Labels (n, side * side) uint8: WAY where a cell is still open.
     """
     side = int(np.sqrt(tokens.shape[1]))
     labels = np.where(tokens == OPEN, WAY, tokens)
@@ -108,9 +128,9 @@ def fill_dead_ends(tokens, rounds):
     return labels
 
 
-@numba.njit
-def _maze(side: int, shortest: int, longest: int):
-    """Tokens and labels (side * side,) of one maze with a way of so many steps."""
+@njit
+def _maze(side: int, shortest: int, longest: int) -> tuple[Cells, Cells]:
+    """Make tokens and labels (side * side,) of a maze whose path has that many steps."""
     while True:
         grid = _carve(side)
         rooms = (side + 1) // 2
@@ -125,7 +145,8 @@ def _maze(side: int, shortest: int, longest: int):
             cell = goal
             while cell != start:
                 labels[cell] = WAY
-                r, c = cell // side, cell % side
+                r = cell // side
+                c = cell % side
                 for direction in range(4):
                     nr = r + (direction == 0) - (direction == 1)
                     nc = c + (direction == 2) - (direction == 3)
@@ -134,34 +155,47 @@ def _maze(side: int, shortest: int, longest: int):
                         if distance[near] == distance[cell] - 1:
                             cell = near
                             break
-            for grid_ in (tokens, labels):
-                grid_[start] = START
-                grid_[goal] = GOAL
+            for cells in (tokens, labels):
+                cells[start] = START
+                cells[goal] = GOAL
             return tokens, labels
 
 
-@numba.njit
-def _generate(count: int, side: int, near: float, seed: int):
+@njit
+def _generate(count: int, side: int, near: float, seed: int) -> tuple[Cells, Cells]:
     np.random.seed(seed)
     tokens = np.empty((count, side * side), np.uint8)
     labels = np.empty((count, side * side), np.uint8)
     for k in range(count):
-        shortest, longest = SHORTEST, side * side
+        shortest = SHORTEST
+        longest = side * side
         if near and np.random.random() < near:
-            shortest, longest = 2, SHORTEST
+            shortest = 2
+            longest = SHORTEST
         tokens[k], labels[k] = _maze(side, shortest, longest)
     return tokens, labels
 
 
-def generate(count: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Mazes and their solutions, (count, SIDE * SIDE); the same seed gives the same mazes."""
+def generate(count: int, seed: int) -> tuple[Cells, Cells]:
+    """Make mazes; the same seed gives the same mazes.
+
+    Args:
+        count: number of mazes.
+        seed: of the random numbers.
+
+    Returns:
+        Tokens and labels, (count, SIDE * SIDE) uint8 each.
+    """
     return _generate(count, SIDE, 0.0, seed)
 
 
-def stream(
-    rng: np.random.Generator, batch: int
-) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Endless batches of new mazes to train on, a share of them with a short way to learn from."""
+def stream(rng: np.random.Generator, batch: int) -> Iterator[tuple[Cells, Cells]]:
+    """Yield endless batches of new mazes to train on, some with a short path to learn from.
+
+    Args:
+        rng: source of random numbers.
+        batch: number of mazes in a batch.
+    """
     while True:
         seed = int(rng.integers(2**31, 2**32))
         yield _generate(batch, SIDE, NEAR, seed)

@@ -1,8 +1,9 @@
-"""Write a trained model as the published trainer leaves it: ``step_N``, configuration, metadata."""
+"""Write a trained model in the published trainer's format: ``step_N``, configuration, metadata."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
@@ -20,22 +21,30 @@ def write_checkpoint(
     model: TinyRecursiveModel,
     puzzle_embeddings: Tensor | None,
     step: int,
-    training: dict[str, object],
+    training: Mapping[str, object],
     dtype: torch.dtype = torch.float32,
 ) -> Path:
     """Write ``step_{step}``, ``all_config.yaml`` and ``dataset.json`` into ``folder``.
 
-    ``training`` are the run's own settings (learning rate, batch, seed), kept beside ``arch``.
+    Args:
+        folder: output folder.
+        model: the trained model.
+        puzzle_embeddings: (N, E), or None if the model has no table.
+        step: number of optimizer steps.
+        training: settings of the run (learning rate, batch, seed), stored beside ``arch``.
+        dtype: element type of the weights.
+
+    Returns:
+        Path of the weight file.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    state = {PREFIX + name: value.detach().cpu() for name, value in model.state_dict().items()}
+    weights = dict(model.state_dict())
     if puzzle_embeddings is not None:
-        state[PREFIX + "puzzle_emb.weights"] = puzzle_embeddings.detach().cpu()
-    initial = (PREFIX + "H_init", PREFIX + "L_init")
-    state = {
-        name: value.to(torch.bfloat16 if name in initial else dtype).clone()
-        for name, value in state.items()
-    }
+        weights["puzzle_emb.weights"] = puzzle_embeddings
+    state = {}
+    for name, value in weights.items():
+        stored_dtype = torch.bfloat16 if name in ("H_init", "L_init") else dtype
+        state[PREFIX + name] = value.detach().cpu().to(stored_dtype).clone()
     path = folder / f"step_{step}"
     torch.save(state, path)
     config = model.config

@@ -1,6 +1,6 @@
 """Train a Tiny Recursive Model by deep supervision, as the published trainer does.
 
-Weights are kept in float32 and computed with in bfloat16; how a step goes is in
+Weights are stored in float32 and computed with in bfloat16; a training step is in
 ``trm_edge.calibration.qat.deep_supervision``.
 """
 
@@ -32,7 +32,13 @@ Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # tokens, labels: (n, L), 0
 
 
 class Trainer:
-    """A resumable run: ``advance`` trains, ``save`` and ``load`` keep everything that matters."""
+    """A training run that can be resumed from what :meth:`save` wrote, bit for bit.
+
+    Args:
+        recipe: all settings.
+        data: makes the stream of training batches from a source of random numbers.
+        lesson: the lesson of a curriculum, or None to train on the answers from the start.
+    """
 
     def __init__(
         self,
@@ -54,7 +60,8 @@ class Trainer:
         if self.device.type == "cuda":
             self.worker.L_level.compile()
             if self.worker.rope is not None:
-                self.worker.rope = tuple(t.to(self.device) for t in self.worker.rope)
+                cos, sin = self.worker.rope
+                self.worker.rope = (cos.to(self.device), sin.to(self.device))
         else:
             for module in self.worker.modules():
                 if isinstance(module, Attention):
@@ -82,11 +89,11 @@ class Trainer:
 
     def _optimizer(self) -> torch.optim.Optimizer:
         matrices = list(self.master.L_level.parameters())
-        inside = {id(p) for p in matrices}
-        rest = [p for p, _ in self.pairs if id(p) not in inside]
+        decayed = {id(parameter) for parameter in matrices}
+        others = [master for master, _ in self.pairs if id(master) not in decayed]
         groups = [
             {"params": matrices, "weight_decay": self.recipe.weight_decay},
-            {"params": rest, "weight_decay": 0.0},
+            {"params": others, "weight_decay": 0.0},
         ]
         return torch.optim.AdamW(groups, lr=self.recipe.lr, betas=(0.9, 0.95))
 
@@ -98,28 +105,38 @@ class Trainer:
         self.worker.L_init.copy_(self.master.L_init)
 
     def _rate(self) -> float:
-        recipe, step = self.recipe, self.step
-        left = recipe.steps - step
-        return min(1.0, (step + 1) / recipe.warmup_steps, max(left, 1) / recipe.decay_steps)
+        """Factor of the learning rate: linear warm-up and linear decay."""
+        recipe = self.recipe
+        warmup = (self.step + 1) / recipe.warmup_steps
+        decay = max(recipe.steps - self.step, 1) / recipe.decay_steps
+        return min(1.0, warmup, decay)
 
     def _take(self, count: int) -> PuzzleRows:
-        """The next puzzles of the stream."""
-        taken: list[Batch] = []
+        """Return the next puzzles of the stream."""
+        token_parts = []
+        label_parts = []
         while count:
             if self.waiting is None or not len(self.waiting[0]):
                 self.waiting = next(self.batches)
             tokens, labels = self.waiting
-            taken.append((tokens[:count], labels[:count]))
+            token_parts.append(tokens[:count])
+            label_parts.append(labels[:count])
             self.waiting = (tokens[count:], labels[count:])
-            count -= len(taken[-1][0])
-        tokens, labels = (
-            torch.from_numpy(np.concatenate(part)) for part in zip(*taken, strict=True)
-        )
-        return PuzzleRows(tokens, labels, torch.zeros(len(tokens), dtype=torch.int32))
+            count -= len(token_parts[-1])
+        all_tokens = torch.from_numpy(np.concatenate(token_parts))
+        all_labels = torch.from_numpy(np.concatenate(label_parts))
+        identifiers = torch.zeros(len(all_tokens), dtype=torch.int32)
+        return PuzzleRows(all_tokens, all_labels, identifiers)
 
     def advance(self) -> dict[str, float]:
-        """One optimizer step; returns its losses and training accuracies."""
-        recipe, device, slots = self.recipe, self.device, self.slots
+        """Run one optimizer step.
+
+        Returns:
+            Its losses and training accuracies.
+        """
+        recipe = self.recipe
+        device = self.device
+        slots = self.slots
         if self.curriculum is not None:
             slots.max_steps = self.curriculum.depth
         reset = slots.refill(self._take)
@@ -131,14 +148,15 @@ class Trainer:
         out = training_step(
             self.worker, slots.tokens.to(device), embedding, reset.to(device), self.carry
         )
-        lesson, learned = None, {}
+        lesson = None
+        learned = {}
         if self.curriculum is not None:
             lesson = self._lesson(self.curriculum).to(device)
             share = is_exact(out.logits, lesson).float().mean().item()
             learned = {"learned": share, "depth": float(self.curriculum.depth)}
             self.curriculum.observe(share)
         result = supervise(out, slots.labels.to(device), lesson)
-        result.loss.backward()
+        result.loss.backward()  # type: ignore[no-untyped-call]
         self._update()
         self.carry = Carry(out.carry.z_H.detach(), out.carry.z_L.detach())
         slots.advance(out.q_halt.detach().cpu() > 0, self.explore, recipe.exploration)
@@ -152,27 +170,28 @@ class Trainer:
 
     def _lesson(self, curriculum: Curriculum) -> Tensor:
         slots = self.slots
-        arrays = (slots.tokens.numpy(), slots.labels.numpy(), slots.steps.numpy())
-        tokens, labels, steps = (array.astype(np.uint8) for array in arrays)
-        return torch.from_numpy(curriculum.labels(tokens, labels, steps.astype(np.int64)))
+        tokens = slots.tokens.numpy().astype(np.uint8)
+        labels = slots.labels.numpy().astype(np.uint8)
+        steps = slots.steps.numpy().astype(np.int64)
+        return torch.from_numpy(curriculum.labels(tokens, labels, steps))
 
     @torch.no_grad()
     def _update(self) -> None:
         for master, worker in self.pairs:
             master.grad = worker.grad.float() if worker.grad is not None else None
             worker.grad = None
-        nn.utils.clip_grad_norm_([p for p, _ in self.pairs], self.recipe.clip)
+        nn.utils.clip_grad_norm_([master for master, _ in self.pairs], self.recipe.clip)
         for group in self.optimizer.param_groups:
             group["lr"] = self.recipe.lr * self._rate()
         self.optimizer.step()
-        # The average follows quickly at first, so that early checkpoints are worth evaluating.
+        # The average follows quickly at first, so that early checkpoints are meaningful.
         decay = min(self.recipe.ema, (1 + self.step) / (10 + self.step))
         for average, (master, _) in zip(self.average, self.pairs, strict=True):
             average.lerp_(master, 1 - decay)
         self._sync_worker()
 
     def averaged(self) -> tuple[TinyRecursiveModel, Tensor]:
-        """The averaged model in float32, and its puzzle-embedding table (N, E)."""
+        """Return the averaged model in float32, and its puzzle-embedding table (N, E)."""
         model = TinyRecursiveModel(self.recipe.model).to(self.device)
         with torch.no_grad():
             for parameter, value in zip(model.parameters(), self.average, strict=False):
@@ -183,30 +202,43 @@ class Trainer:
 
     @torch.no_grad()
     def evaluate(self, tokens: NDArray[np.uint8], labels: NDArray[np.uint8]) -> dict[str, float]:
-        """Exact match of the averaged model: first step, last step, and halting adaptively."""
+        """Measure exact match of the averaged model: first step, last step, adaptive halting.
+
+        Args:
+            tokens: (n, L) uint8.
+            labels: (n, L) uint8.
+
+        Returns:
+            Shares of solved puzzles, and the mean number of steps.
+        """
         model, table = self.averaged()
         model.to(torch.bfloat16)
         config = self.recipe.model
         if model.rope is not None:
-            model.rope = tuple(t.to(self.device) for t in model.rope)
-        exact = []  # per batch (steps, B)
-        halts = []
+            cos, sin = model.rope
+            model.rope = (cos.to(self.device), sin.to(self.device))
+        right_parts = []  # (steps, B) for each batch
+        stop_parts = []
         for start in range(0, len(tokens), 128):
             ids = torch.from_numpy(tokens[start : start + 128].astype(np.int32)).to(self.device)
             truth = torch.from_numpy(labels[start : start + 128].astype(np.int64)).to(self.device)
-            embedding = table[:1].expand(len(ids), -1) if config.puzzle_emb_ndim else None
-            x = model.embed(ids, embedding.bfloat16() if embedding is not None else None)
+            embedding = None
+            if config.puzzle_emb_ndim:
+                embedding = table[:1].expand(len(ids), -1).bfloat16()
+            x = model.embed(ids, embedding)
             carry = model.initial_carry(len(ids))
-            right, stop = [], []
+            right_steps = []
+            stop_steps = []
             for _ in range(config.halt_max_steps):
                 for _ in range(config.H_cycles):
                     carry = model.cycle(carry, x)
                 out = model.heads(carry)
-                right.append((out.logits.argmax(-1) == truth).all(-1))
-                stop.append(out.q_halt > 0)
-            exact.append(torch.stack(right))
-            halts.append(torch.stack(stop))
-        right, stop = torch.cat(exact, 1).cpu(), torch.cat(halts, 1).cpu()
+                right_steps.append((out.logits.argmax(-1) == truth).all(-1))
+                stop_steps.append(out.q_halt > 0)
+            right_parts.append(torch.stack(right_steps))
+            stop_parts.append(torch.stack(stop_steps))
+        right = torch.cat(right_parts, 1).cpu()
+        stop = torch.cat(stop_parts, 1).cpu()
         stop[-1] = True
         step = stop.float().argmax(0)
         return {
@@ -217,10 +249,15 @@ class Trainer:
         }
 
     def save(self, path: Path) -> None:
+        """Write the whole state, whole or not at all.
+
+        Args:
+            path: output file.
+        """
         slots = self.slots
         state: dict[str, Any] = {
             "step": self.step,
-            "master": [p.detach() for p, _ in self.pairs],
+            "master": [master.detach() for master, _ in self.pairs],
             "average": self.average,
             "initial": [self.master.H_init, self.master.L_init],
             "optimizer": self.optimizer.state_dict(),
@@ -241,6 +278,11 @@ class Trainer:
 
     @torch.no_grad()
     def load(self, path: Path) -> None:
+        """Continue where :meth:`save` was called.
+
+        Args:
+            path: file that :meth:`save` wrote, of a run with the same recipe.
+        """
         state = torch.load(path, map_location=self.device, weights_only=True)
         self.step = state["step"]
         for (master, _), value in zip(self.pairs, state["master"], strict=True):
@@ -264,15 +306,17 @@ class Trainer:
 
 
 def _plain(state: Any) -> Any:
-    """A NumPy generator's state with its 128-bit integers as text, for weights-only loading."""
+    """Convert 128-bit integers of a NumPy generator's state to text, for weights-only loading."""
     if isinstance(state, dict):
-        return {k: _plain(v) for k, v in state.items()}
-    return str(state) if isinstance(state, int) and state.bit_length() > 62 else state
+        return {key: _plain(value) for key, value in state.items()}
+    if isinstance(state, int) and state.bit_length() > 62:
+        return str(state)
+    return state
 
 
 def _from_plain(state: Any) -> Any:
     if isinstance(state, dict):
-        return {k: _from_plain(v) for k, v in state.items()}
+        return {key: _from_plain(value) for key, value in state.items()}
     if isinstance(state, str) and state.isdigit():
         return int(state)
     return state
@@ -288,18 +332,29 @@ def run(
     evaluate_every: int = 500,
     save_seconds: float = 120.0,
 ) -> None:
-    """Train to the recipe's last step or for ``minutes``, evaluating and saving on the way."""
+    """Train to the recipe's last step, evaluating and saving on the way.
+
+    Args:
+        trainer: the run.
+        folder: for its state.
+        held_out: tokens and labels (n, L) to evaluate on.
+        report: called with the step and its figures after every step and evaluation.
+        minutes: stop earlier, after this time.
+        evaluate_every: training steps between evaluations.
+        save_seconds: time between saves.
+    """
     state = folder / "state.pt"
-    began = saved = time.monotonic()
+    start = time.monotonic()
+    last_save = start
     while trainer.step < trainer.recipe.steps:
         report(trainer.step, trainer.advance())
-        now = time.monotonic()
+        current = time.monotonic()
         if trainer.step % evaluate_every == 0 or trainer.step == trainer.recipe.steps:
             trainer.log.append({"step": trainer.step, **trainer.evaluate(*held_out)})
             report(trainer.step, trainer.log[-1])
-        if now - saved > save_seconds:
+        if current - last_save > save_seconds:
             trainer.save(state)
-            saved = now
-        if minutes is not None and now - began > minutes * 60:
+            last_save = current
+        if minutes is not None and current - start > minutes * 60:
             break
     trainer.save(state)

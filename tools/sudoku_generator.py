@@ -1,8 +1,8 @@
-"""Unique-solution Sudokus of graded difficulty, and the symmetries that multiply them.
+"""Generate Sudokus with one solution and any number of blanks, and apply Sudoku's symmetries.
 
 A puzzle is dug out of a random solved grid: cells are emptied in a random order as long as the
-solution stays unique, and the order is kept. Every prefix of that order is a puzzle with one
-solution, so one dig gives puzzles of every number of blanks up to its last.
+solution stays unique, and the order is recorded. Every prefix of that order is a puzzle with one
+solution, so one dig gives puzzles with every number of blanks up to its last.
 """
 
 from __future__ import annotations
@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numba
 import numpy as np
+from compiled import njit
 from numpy.typing import NDArray
 
 CELLS = 81
+Grid = NDArray[np.uint8]  # (81,), 0 for blank
+Masks = NDArray[np.int64]  # (9,) bits of the digits used in each row, column or box
 
 
-@numba.njit
+@njit
 def _popcount(mask: int) -> int:
     count = 0
     while mask:
@@ -26,27 +28,38 @@ def _popcount(mask: int) -> int:
     return count
 
 
-@numba.njit
-def _search(grid, rows, cols, boxes, limit, shuffle, nodes) -> int:
-    """Count solutions up to ``limit``, most constrained cell first; leaves the last one in grid."""
-    best, best_mask, best_count = -1, 0, 10
+@njit
+def _search(
+    grid: Grid, rows: Masks, cols: Masks, boxes: Masks, limit: int, shuffle: bool, guesses: Masks
+) -> int:
+    """Count solutions up to ``limit``, most constrained cell first; leaves the last one in grid.
+
+    ``guesses[0]`` grows by the branches beyond the first.
+    """
+    best = -1
+    best_mask = 0
+    best_count = 10
     for cell in range(81):
         if grid[cell]:
             continue
-        r, c = cell // 9, cell % 9
+        r = cell // 9
+        c = cell % 9
         mask = 0x1FF & ~(rows[r] | cols[c] | boxes[r // 3 * 3 + c // 3])
         count = _popcount(mask)
         if count < best_count:
-            best, best_mask, best_count = cell, mask, count
+            best = cell
+            best_mask = mask
+            best_count = count
             if count <= 1:
                 break
     if best < 0:
         return 1
     if best_count > 1:
-        nodes[0] += best_count - 1
-    r, c = best // 9, best % 9
+        guesses[0] += best_count - 1
+    r = best // 9
+    c = best % 9
     b = r // 3 * 3 + c // 3
-    found = 0
+    solutions = 0
     start = np.random.randint(9) if shuffle else 0
     for k in range(9):
         digit = (start + k) % 9
@@ -57,44 +70,51 @@ def _search(grid, rows, cols, boxes, limit, shuffle, nodes) -> int:
         rows[r] |= bit
         cols[c] |= bit
         boxes[b] |= bit
-        found += _search(grid, rows, cols, boxes, limit - found, shuffle, nodes)
-        if found >= limit and shuffle:
-            return found
+        solutions += _search(grid, rows, cols, boxes, limit - solutions, shuffle, guesses)
+        if solutions >= limit and shuffle:
+            return solutions
         rows[r] &= ~bit
         cols[c] &= ~bit
         boxes[b] &= ~bit
         grid[best] = 0
-        if found >= limit:
-            return found
-    return found
+        if solutions >= limit:
+            return solutions
+    return solutions
 
 
-@numba.njit
-def count_solutions(puzzle, limit=2):
-    """Solutions of ``puzzle`` (81,) uint8 with 0 for blank, up to ``limit``; and the guesses spent.
+@njit
+def count_solutions(puzzle: Grid, limit: int = 2) -> tuple[int, int]:
+    """Count the solutions of a puzzle and the guesses needed to find them.
 
-    Guesses are the branches beyond the first at cells with no single candidate: 0 means that
-    filling cells with one candidate is enough.
+    Args:
+        puzzle: (81,) uint8, 0 for blank.
+        limit: stop at this number of solutions.
+
+    Returns:
+        The number of solutions, and the number of guesses: branches beyond the first at cells
+        without a single candidate. 0 means that filling in cells with one candidate is enough.
     """
     grid = puzzle.copy()
     rows = np.zeros(9, np.int64)
     cols = np.zeros(9, np.int64)
     boxes = np.zeros(9, np.int64)
-    nodes = np.zeros(1, np.int64)
+    guesses = np.zeros(1, np.int64)
     for cell in range(81):
         if grid[cell]:
-            r, c = cell // 9, cell % 9
+            r = cell // 9
+            c = cell % 9
             bit = 1 << (grid[cell] - 1)
             if (rows[r] | cols[c] | boxes[r // 3 * 3 + c // 3]) & bit:
                 return 0, 0
             rows[r] |= bit
             cols[c] |= bit
             boxes[r // 3 * 3 + c // 3] |= bit
-    return _search(grid, rows, cols, boxes, limit, False, nodes), nodes[0]
+    solutions = _search(grid, rows, cols, boxes, limit, False, guesses)
+    return solutions, guesses[0]
 
 
-@numba.njit
-def _random_solution():
+@njit
+def _random_solution() -> Grid:
     grid = np.zeros(81, np.uint8)
     rows = np.zeros(9, np.int64)
     cols = np.zeros(9, np.int64)
@@ -111,8 +131,9 @@ def _random_solution():
     return grid
 
 
-@numba.njit
-def _dig(solution):
+@njit
+def _dig(solution: Grid) -> tuple[NDArray[np.int8], int]:
+    """Return the order (81,) in which cells may be emptied, -1 after the last, and their number."""
     puzzle = solution.copy()
     order = np.full(81, -1, np.int8)
     blanks = 0
@@ -127,8 +148,8 @@ def _dig(solution):
     return order, blanks
 
 
-@numba.njit
-def _generate(count, min_blanks, seed):
+@njit
+def _generate(count: int, min_blanks: int, seed: int) -> tuple[NDArray[np.uint8], NDArray[np.int8]]:
     np.random.seed(seed)
     solutions = np.zeros((count, 81), np.uint8)
     orders = np.zeros((count, 81), np.int8)
@@ -145,10 +166,15 @@ def _generate(count, min_blanks, seed):
 
 @dataclass(frozen=True)
 class DigSet:
-    """Solved grids with the order in which cells may be emptied."""
+    """Solved grids with the order in which cells may be emptied.
 
-    solutions: NDArray[np.uint8]  # (N, 81), 1..9
-    orders: NDArray[np.int8]  # (N, 81) cell indices, -1 after the last
+    Args:
+        solutions: (N, 81) uint8, 1 to 9.
+        orders: (N, 81) int8 cell indices, -1 after the last.
+    """
+
+    solutions: NDArray[np.uint8]
+    orders: NDArray[np.int8]
 
     def __len__(self) -> int:
         return len(self.solutions)
@@ -156,7 +182,15 @@ class DigSet:
     def puzzles(
         self, index: NDArray[np.int64], blanks: NDArray[np.int64]
     ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Puzzles (n, 81) with 0 for blank, and their solutions (n, 81)."""
+        """Make puzzles from the grids.
+
+        Args:
+            index: (n,) indices of the grids.
+            blanks: (n,) number of blanks of each puzzle.
+
+        Returns:
+            Puzzles (n, 81) with 0 for blank, and their solutions (n, 81).
+        """
         solutions = self.solutions[index]
         puzzles = solutions.copy()
         rows, ranks = np.nonzero(np.arange(CELLS) < blanks[:, None])
@@ -165,17 +199,31 @@ class DigSet:
 
 
 def generate(count: int, min_blanks: int, seed: int) -> DigSet:
-    """Dig ``count`` puzzles that reach ``min_blanks``; the same seed gives the same set."""
+    """Dig puzzles; the same seed gives the same set.
+
+    Args:
+        count: number of grids.
+        min_blanks: number of blanks that every grid must reach.
+        seed: of the random numbers.
+    """
     return DigSet(*_generate(count, min_blanks, seed))
 
 
 def permute(
     puzzles: NDArray[np.uint8], solutions: NDArray[np.uint8], rng: np.random.Generator
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Apply an independent random symmetry of Sudoku to each pair of (n, 81) grids.
+    """Apply an independent random symmetry of Sudoku to each puzzle and its solution.
 
-    Digits are relabelled, rows within bands, bands, columns within stacks and stacks permuted,
-    and half of the grids transposed.
+    Digits are relabelled; rows within bands, bands, columns within stacks, and stacks are
+    permuted; and half of the grids are transposed.
+
+    Args:
+        puzzles: (n, 81) uint8, 0 for blank.
+        solutions: (n, 81) uint8.
+        rng: source of random numbers.
+
+    Returns:
+        The transformed puzzles and solutions.
     """
     n = len(puzzles)
     source = _line_order(n, rng)[:, :, None] * 9 + _line_order(n, rng)[:, None, :]  # (n, 9, 9)
@@ -189,16 +237,24 @@ def permute(
 
 
 def _line_order(n: int, rng: np.random.Generator) -> NDArray[np.int64]:
-    """n permutations of nine lines that keep each band together: (n, 9)."""
+    """Draw n permutations (n, 9) of nine lines that keep each band together."""
     bands = rng.permuted(np.tile(np.arange(3), (n, 1)), axis=1)
     lines = rng.permuted(np.tile(np.arange(3), (n, 3, 1)), axis=2)
-    return (bands[:, :, None] * 3 + lines).reshape(n, 9)
+    order: NDArray[np.int64] = (bands[:, :, None] * 3 + lines).reshape(n, 9)
+    return order
 
 
 def stream(
     digs: DigSet, blanks: tuple[int, int], rng: np.random.Generator, batch: int
 ) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-    """Endless batches of freshly permuted puzzles, blanks uniform in the closed range."""
+    """Yield endless batches of newly permuted puzzles and their solutions.
+
+    Args:
+        digs: the grids.
+        blanks: smallest and largest number of blanks, drawn uniformly.
+        rng: source of random numbers.
+        batch: number of puzzles in a batch.
+    """
     while True:
         index = rng.integers(len(digs), size=batch)
         count = rng.integers(blanks[0], blanks[1] + 1, size=batch)

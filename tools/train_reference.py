@@ -4,9 +4,9 @@
     python tools/train_reference.py maze --folder build/train/maze --minutes 120
     python tools/train_reference.py sudoku-published --folder build/train/published
 
-Stop it at any time: the next call goes on from the last saved state. `--minutes` ends one call;
-the run itself ends after the recipe's steps. `--finish-in STEPS` shortens it, so that the learning
-rate decays to its end from where the run is.
+It can be stopped at any time: the next call continues from the last saved state. `--minutes` ends
+one call; the run itself ends after the recipe's steps. `--finish-in STEPS` shortens the run, so
+that the learning rate decays from the current step.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from training_recipe import TrainingRecipe
 from trm_edge.config import ModelConfig
 
 BLANKS = (36, 56)
-SEED_TRAINING, SEED_HELD_OUT = 0, 1  # of the solved grids; shipped puzzles use others
+SEED_TRAINING = 0  # of the solved grids; shipped puzzles use other seeds
+SEED_HELD_OUT = 1
 
 SUDOKU = ModelConfig(
     hidden_size=128,
@@ -58,7 +59,7 @@ MAZE = dataclasses.replace(
     num_heads=2,
     mlp_t=False,
     pos_encodings="rope",
-    # A wavelength for each distance that occurs: at 10,000 most of them are longer than the maze.
+    # One wavelength for each distance that occurs: at 10,000 most are longer than the maze.
     rope_theta=100.0,
     H_cycles=1,
     L_cycles=3,
@@ -69,22 +70,38 @@ MAZE = dataclasses.replace(
 
 @dataclass(frozen=True)
 class ReferenceRun:
-    """A recipe, and where its puzzles come from."""
+    """A recipe with its puzzles.
+
+    Args:
+        recipe: settings of the training.
+        batches: makes the stream of training batches.
+        held_out: makes a number of held-out puzzles.
+        lesson: lesson of the curriculum, or None for a run without.
+    """
 
     recipe: TrainingRecipe
     batches: Callable[[np.random.Generator], Iterator[Batch]]
     held_out: Callable[[int], Batch]
-    lesson: Lesson | None = None  # what is to stand there after so many rounds of reasoning
+    lesson: Lesson | None = None
 
 
 def sudoku_batches(rng: np.random.Generator) -> Iterator[Batch]:
-    """Endless tokens and labels in the published vocabulary: 0 pad, 1 blank, digit + 1."""
+    """Yield endless tokens and labels in the published vocabulary: 0 pad, 1 blank, digit + 1.
+
+    Args:
+        rng: source of random numbers.
+    """
     digs = sudoku_generator.generate(100_000, BLANKS[1], SEED_TRAINING)
     for puzzles, solutions in sudoku_generator.stream(digs, BLANKS, rng, 256):
         yield puzzles + 1, solutions + 1
 
 
 def held_out_sudokus(count: int) -> Batch:
+    """Make tokens and labels of Sudokus that are not trained on.
+
+    Args:
+        count: number of puzzles.
+    """
     digs = sudoku_generator.generate(count, BLANKS[1], SEED_HELD_OUT)
     blanks = np.random.default_rng(SEED_HELD_OUT).integers(BLANKS[0], BLANKS[1] + 1, size=count)
     puzzles, solutions = digs.puzzles(np.arange(count), blanks)
@@ -92,10 +109,20 @@ def held_out_sudokus(count: int) -> Batch:
 
 
 def maze_batches(rng: np.random.Generator) -> Iterator[Batch]:
+    """Yield endless tokens and labels of mazes.
+
+    Args:
+        rng: source of random numbers.
+    """
     return maze_generator.stream(rng, 256)
 
 
 def held_out_mazes(count: int) -> Batch:
+    """Make tokens and labels of mazes that are not trained on.
+
+    Args:
+        count: number of mazes.
+    """
     return maze_generator.generate(count, SEED_HELD_OUT)
 
 
@@ -135,8 +162,8 @@ def _train(trainer: Trainer, name: str, folder: Path, minutes: float | None) -> 
         def report(step: int, figures: dict[str, float]) -> None:
             progress.update(task, completed=step)
             if step % 25 == 0:
-                text = "  ".join(f"{k} {v:.3f}" for k, v in figures.items() if k != "step")
-                progress.update(task, figures=text)
+                parts = [f"{key} {value:.3f}" for key, value in figures.items() if key != "step"]
+                progress.update(task, figures="  ".join(parts))
                 lines.write(json.dumps({"step": step, **figures}) + "\n")
                 lines.flush()
 
@@ -146,13 +173,11 @@ def _train(trainer: Trainer, name: str, folder: Path, minutes: float | None) -> 
 @click.command(help=__doc__)
 @click.argument("name", type=click.Choice(sorted(RUNS)))
 @click.option("--folder", type=click.Path(path_type=Path), required=True, help="State and output.")
-@click.option("--minutes", type=float, help="Stop this call after so many minutes.")
-@click.option("--finish-in", type=int, help="End the run after so many more steps, decaying.")
+@click.option("--minutes", type=float, help="Stop this call after this many minutes.")
+@click.option("--finish-in", type=int, help="End the run after this many more steps.")
 @click.option("--steps", type=int, help="Length of the run; the recipe's own by default.")
 @click.option("--threads", type=int, help="CPU threads; torch's choice by default.")
-@click.option(
-    "--write-only", is_flag=True, help="Write the checkpoint of the saved state, no more."
-)
+@click.option("--write-only", is_flag=True, help="Only write the checkpoint of the saved state.")
 @click.option("--seed", type=int, default=0, show_default=True)
 def main(
     name: str,

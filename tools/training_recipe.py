@@ -1,4 +1,4 @@
-"""What a training run starts from: its recipe, its first weights, attention that is fast here."""
+"""The start of a training run: its recipe, its initial weights, and attention for the CPU."""
 
 from __future__ import annotations
 
@@ -14,15 +14,29 @@ from trm_edge.export.model import Attention, TinyRecursiveModel
 
 @dataclass(frozen=True)
 class TrainingRecipe:
-    """Everything that decides a training run besides its data."""
+    """Everything that determines a training run besides its data.
+
+    Args:
+        model: the model.
+        steps: optimizer steps.
+        decay_steps: steps of linear decay of the learning rate at the end.
+        warmup_steps: steps of linear warm-up of the learning rate.
+        batch: number of puzzles in a batch.
+        lr: learning rate.
+        weight_decay: weight decay of the network's matrices.
+        clip: maximum norm of the gradient.
+        ema: decay of the average of the weights.
+        exploration: share of puzzles that may not halt before a random step.
+        seed: of the random numbers.
+    """
 
     model: ModelConfig
     steps: int = 12_000
-    decay_steps: int = 3_000  # linear decay of the learning rate at the end
+    decay_steps: int = 3_000
     warmup_steps: int = 200
     batch: int = 64
     lr: float = 2e-3
-    weight_decay: float = 0.1  # of the network's matrices
+    weight_decay: float = 0.1
     clip: float = 1.0
     ema: float = 0.999
     exploration: float = EXPLORATION
@@ -30,7 +44,12 @@ class TrainingRecipe:
 
 
 def initialise(model: TinyRecursiveModel, generator: torch.Generator) -> None:
-    """Truncated LeCun normal for matrices; the published special cases for the rest."""
+    """Draw initial weights: truncated LeCun normal, and the published special cases.
+
+    Args:
+        model: the model, whose weights are replaced.
+        generator: source of random numbers.
+    """
 
     def fill(tensor: Tensor, std: float) -> None:
         nn.init.trunc_normal_(tensor, std=std, a=-2 * std, b=2 * std, generator=generator)
@@ -50,8 +69,15 @@ def initialise(model: TinyRecursiveModel, generator: torch.Generator) -> None:
 
 
 class PlainAttention(Attention):
-    """Attention in three operations: on a CPU and in bfloat16 a third of the fused one's time."""
+    """Attention in three operations: on a CPU in bfloat16, three times as fast as the fused one."""
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
-        scores = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
+        """Attend without a mask.
+
+        Args:
+            query: (B, heads, L, head_dim).
+            key: (B, heads, L, head_dim).
+            value: (B, heads, L, head_dim).
+        """
+        scores: Tensor = (query * query.shape[-1] ** -0.5) @ key.transpose(-1, -2)
         return scores.softmax(-1) @ value

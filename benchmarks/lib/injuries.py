@@ -55,7 +55,8 @@ def bit_flipped(graph: onnx.GraphProto, rng: np.random.Generator) -> None:
     def flip(codes: np.ndarray) -> np.ndarray:
         flat = codes.reshape(-1).copy()
         flat.view(np.uint8)[rng.integers(flat.size)] ^= 0x80
-        return flat.reshape(codes.shape)
+        flipped: np.ndarray = flat.reshape(codes.shape)
+        return flipped
 
     _replace(matrices[rng.integers(len(matrices))], flip)
 

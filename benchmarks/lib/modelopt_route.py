@@ -6,7 +6,8 @@ with the options and the preparation that work best on this graph:
 - Calibrated on the step's inputs at every ACT step, from the float model's own halting loop.
 - ``high_precision_dtype="fp32"``: the default makes everything that is not quantized float16.
 - ``nodes_to_quantize`` names the network's matrix products, the same that are quantized here. The
-  default also quantizes the additions of the residual stream, which halves the accuracy.
+  default also quantizes the additions of the residual stream, which costs half of the remaining
+  accuracy.
 - An Identity before each product. Without one the residual stream reads the product's quantized
   input too, and in FP8 ONNX Runtime 1.32 cannot load the graph: it moves a Transpose past the
   QuantizeLinear, and has none for that type.

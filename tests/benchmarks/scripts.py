@@ -20,6 +20,11 @@ def neighbours() -> Any:
     return _load("neighbours")
 
 
+def extras() -> Any:
+    """Return the module that checks for the packages of the bench extra."""
+    return _load("extras")
+
+
 @cache
 def _load(name: str) -> Any:
     """Load a helper by path; it must not import other helpers."""

@@ -1,4 +1,4 @@
-"""The GPU's benchmark as far as it goes without one."""
+"""The GPU benchmark, as far as it goes without a GPU."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ def test_prepares_checks_solves_and_measures(tmp_path: Path) -> None:
         return subprocess.run(command, check=True, capture_output=True, text=True).stdout
 
     run("prepare", tmp_path, "--only", "sudoku")
-    little = ("--batch", 2, "--puzzles", 4, "--rounds", 2, "--seconds", 0.01)
+    small = ("--batch", 2, "--puzzles", 4, "--rounds", 2, "--seconds", 0.01)
     output = tmp_path / "out/gpu.json"
     printed = run(
-        *("run", tmp_path, "--only", "sudoku", "--device", "cpu", "--json", output), *little
+        *("run", tmp_path, "--only", "sudoku", "--device", "cpu", "--json", output), *small
     )
     report = json.loads(output.read_text())
-    found = report["subjects"]["sudoku"]
-    assert set(found["runners"]) >= {"PyTorch float32, eager", "ONNX Runtime int8"}
-    for name, result in found["runners"].items():
+    subject = report["subjects"]["sudoku"]
+    assert set(subject["runners"]) >= {"PyTorch float32, eager", "ONNX Runtime int8"}
+    for name, result in subject["runners"].items():
         assert result["largest q difference at step 1"] < 0.2, name
         assert result["exact, adaptive"] > 0, name
         assert result["ms at 2"]["median"] > 0
         assert name in printed
     if "no NVIDIA driver" in report["machine"]["gpu"]:
-        assert "no NVIDIA driver" in found["not run"]["tensorrt int8"]
+        assert "no NVIDIA driver" in subject["not run"]["tensorrt int8"]

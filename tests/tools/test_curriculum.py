@@ -12,16 +12,16 @@ def test_it_goes_on_where_the_goal_is_met_and_stays_where_it_is_not(tmp_path: Pa
 import numpy as np
 from curriculum import Curriculum
 
-asked = []
+rounds_asked = []
 def lesson(tokens, rounds):
-    asked.append(rounds.tolist())
+    rounds_asked.append(rounds.tolist())
     return np.zeros_like(tokens)
 
 def learn(one, shares):
     for share in shares:
         one.observe(share)
 
-one = Curriculum(lesson, max_steps=4, first=3, then=2, goal=0.5, window=2)
+one = Curriculum(lesson, max_steps=4, first_rounds=3, later_rounds=2, goal=0.5, window=2)
 labels = np.full((4, 2), 7, np.uint8)
 steps = np.arange(4)
 seen = []
@@ -29,10 +29,10 @@ for stage in range(8):
     assert one.stage == stage
     answers = one.labels(labels, labels, steps)
     assert (answers[3] == 7).all() and not answers[:3].any()  # the last step answers for all
-    seen.append((one.depth, asked[-1]))
+    seen.append((one.depth, rounds_asked[-1]))
     learn(one, (0.2, 0.7, 0.2))
     assert one.stage == stage  # every mean of two lies below the goal
-    again = Curriculum(lesson, max_steps=4, first=3, then=2, goal=0.5, window=2)
+    again = Curriculum(lesson, max_steps=4, first_rounds=3, later_rounds=2, goal=0.5, window=2)
     again.restore(one.state())
     learn(one, (0.9,)), learn(again, (0.9,))
     assert one.stage == again.stage == stage + 1  # 0.2 and 0.9, also after a restart
