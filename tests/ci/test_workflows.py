@@ -66,12 +66,12 @@ def steps(path: Path) -> Iterator[dict[str, Any]]:
 
 def scripts(path: Path) -> list[str]:
     """Shell script of every `run:`, one command a line, without comments."""
-    found = []
+    commands = []
     for step in steps(path):
         if "run" in step:
             script = step["run"].replace("\\\n", " ")
-            found.append(re.sub(r"^ *#.*\n", "", script, flags=re.MULTILINE))
-    return found
+            commands.append(re.sub(r"^ *#.*\n", "", script, flags=re.MULTILINE))
+    return commands
 
 
 def code(page: Path) -> str:

@@ -147,8 +147,8 @@ def test_a_narrow_terminal_folds_the_table_and_cuts_nothing(width: int) -> None:
     assert isinstance(output, StringIO)
     text = output.getvalue()
     assert "…" not in text
-    for whole in ("exact_match.fixed", "latency.slots_1", "REGRESSED", "not compared"):
-        assert whole in text
+    for word in ("exact_match.fixed", "latency.slots_1", "REGRESSED", "not compared"):
+        assert word in text
     joined = "".join(text.split())
     for piece in ("float32", "kB", "wideatitle"):
         assert piece in joined

@@ -102,6 +102,11 @@ def test_a_carry_further_from_float32() -> None:
     assert red(checks(changed(error=error * rng.lognormal(0, 0.3, len(error))))) == []
     assert red(checks(changed(error=error * 1.6))) == ["carry.error"]
     assert checks(changed(error=error * 0.5))["carry.error"].verdict == "better"
+    check = checks(changed(error=error * 1.6))["carry.error"]
+    assert check.before is not None
+    assert check.now == pytest.approx(1.6 * check.before)
+    assert check.change is not None
+    assert check.change.value == pytest.approx(0.6)
     exact = changed(error=np.zeros_like(error))
     assert red(checks(exact, exact)) == []
 

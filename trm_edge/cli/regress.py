@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Literal
 
 import click
 
@@ -99,13 +100,12 @@ def command(
     budgets = Budgets.read(config)
     older = _read(baseline, update=update)
     name = _target(opened, target, older, baseline)
-    if older is None or update:
-        with progress_bars() as track:
-            written = new_baseline(opened, name, older, speed=speed, repeats=repeats, track=track)
-        written.write(baseline)
-        click.echo(_summary(baseline, written))
-        return
     with progress_bars() as track:
+        if older is None or update:
+            written = new_baseline(opened, name, older, speed=speed, repeats=repeats, track=track)
+            written.write(baseline)
+            click.echo(_summary(baseline, written))
+            return
         checks = regress(opened, older, budgets, speed=speed, repeats=repeats, track=track)
     result = _result(opened, name, baseline, checks)
     text = records.encode(result, FORMAT)
@@ -150,6 +150,7 @@ def _target(bundle: Bundle, target: str | None, older: Measurement | None, path:
 
 def _result(bundle: Bundle, target: str, baseline: Path, checks: list[Check]) -> RegressionResult:
     _, record = bundle.target(target)
+    verdict: Literal["ok", "regressed"] = "regressed" if regressed(checks) else "ok"
     return RegressionResult(
         bundle=str(bundle.path),
         target=target,
@@ -157,7 +158,7 @@ def _result(bundle: Bundle, target: str, baseline: Path, checks: list[Check]) ->
         engine=bundle.backend(target).describe(),
         baseline=str(baseline),
         machine=Machine.current(),
-        verdict="regressed" if regressed(checks) else "ok",
+        verdict=verdict,
         checks=tuple(checks),
     )
 

@@ -40,9 +40,9 @@ def sentence(check: Check) -> str:
     reason = f". {check.reason}" if check.reason else ""
     if check.verdict == "not_compared":
         return f"{check.id}: not compared{reason}"
-    before, now, change, allowed = figures(check)
+    before, current, change, allowed = figures(check)
     difference = f" ({change}, allowed {allowed})" if change else ""
-    return f"{check.id}: {before} before, {now} now{difference}{reason}"
+    return f"{check.id}: {before} before, {current} now{difference}{reason}"
 
 
 def figures(check: Check) -> tuple[str, str, str, str]:
@@ -71,8 +71,8 @@ def make_table(checks: Sequence[Check], title: str) -> Table:
     """
     table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD)
     for column in _COLUMNS:
-        whole = column in ("check", "")  # other columns fold first where a terminal is narrow
-        table.add_column(column, overflow="fold", no_wrap=whole)
+        no_wrap = column in ("check", "")  # a narrow terminal folds the other columns
+        table.add_column(column, overflow="fold", no_wrap=no_wrap)
     for check in checks:
         table.add_row(*_cells(check), style=_COLOURS.get(check.verdict))
     return table

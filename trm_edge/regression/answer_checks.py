@@ -11,7 +11,7 @@ from trm_edge.evaluation.statistics import mcnemar_exact, paired_drop, wilson_in
 from trm_edge.evaluation.timing import Ratio
 from trm_edge.regression.answers import Answers
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import Change, Check, Verdict, relative_check
+from trm_edge.regression.check import Change, Check, Verdict, regressed_if, relative_check
 
 _MIN_ERROR = 1e-6  # of a carry: two engines with less are equal
 _Z = 1.96  # standard errors on either side of a 95 % interval
@@ -103,7 +103,7 @@ def _same_step(current: NDArray[np.int32], baseline: NDArray[np.int32], budgets:
     low, high = wilson_interval(same, len(current))
     return Check(
         id="halting.same_step",
-        verdict="regressed" if high < budgets.halting_agreement else "ok",
+        verdict=regressed_if(high < budgets.halting_agreement),
         unit="share",
         before=1.0,
         now=share,
@@ -135,8 +135,13 @@ def _mean_steps(current: NDArray[np.int32], baseline: NDArray[np.int32], budgets
 def _carry_error(
     current: NDArray[np.float64], baseline: NDArray[np.float64], budgets: Budgets
 ) -> Check:
-    """Compare in pairs: a changed weight moves every puzzle's error a little, a flip only a few."""
-    logs = np.log(np.maximum(current, _MIN_ERROR) / np.maximum(baseline, _MIN_ERROR))
+    """Compare in pairs: a changed weight moves every puzzle's error a little, a flip only a few.
+
+    The figures are geometric means over puzzles, so that their ratio is the mean of the pairs'.
+    """
+    log_before = np.log(np.maximum(baseline, _MIN_ERROR))
+    log_current = np.log(np.maximum(current, _MIN_ERROR))
+    logs = log_current - log_before
     half_width = _Z * float(logs.std()) / np.sqrt(len(logs))
     mean = float(logs.mean())
     ratio = Ratio(
@@ -149,6 +154,6 @@ def _carry_error(
         ratio,
         budgets.fidelity,
         unit="cosine_distance",
-        before=float(baseline.mean()),
-        now=float(current.mean()),
+        before=float(np.exp(log_before.mean())),
+        now=float(np.exp(log_current.mean())),
     )

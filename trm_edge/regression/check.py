@@ -137,6 +137,15 @@ def regressed(checks: Sequence[Check]) -> list[Check]:
     return [check for check in checks if check.verdict == "regressed"]
 
 
+def regressed_if(condition: bool) -> Verdict:
+    """Return the verdict of a check that either regressed or is ok.
+
+    Args:
+        condition: the check regressed.
+    """
+    return "regressed" if condition else "ok"
+
+
 def verdict_of(ratio: Ratio, budget_percent: float) -> Verdict:
     """Judge a figure for which larger is worse.
 

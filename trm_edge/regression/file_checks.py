@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import Change, Check, exact_ratio, not_compared, relative_check
+from trm_edge.regression.check import Change, Check, exact_ratio, not_compared, regressed_if, relative_check
 
 PRODUCT_TYPES = ("int4", "int8", "fp8", "float16", "bfloat16", "float32")  # narrowest first
 
@@ -32,18 +32,19 @@ def _same_graph(current: Measurement, baseline: Measurement, budgets: Budgets) -
     It regresses only where budgets pin the graph.
     """
     same = current.step_sha256 == baseline.step_sha256
+    budget = 0 if budgets.pinned else None
     reason = None
     if not same:
         before = baseline.step_sha256[:12]
         reason = f"Its sha256 was {before} and is {current.step_sha256[:12]}"
     return Check(
         id="graph.identical",
-        verdict="regressed" if budgets.pinned and not same else "ok",
+        verdict=regressed_if(budgets.pinned and not same),
         unit="flag",
         before=1,
         now=int(same),
         change=Change(int(same) - 1),
-        budget=0 if budgets.pinned else None,
+        budget=budget,
         reason=reason,
     )
 
@@ -53,15 +54,15 @@ def _sizes(
 ) -> Iterator[Check]:
     for name in sorted({*current, *baseline}, reverse=True):
         check_id = f"size.{name}"
-        before = baseline.get(name)
-        now = current.get(name)
-        if before is None or now is None:
-            side = "baseline" if now is None else "bundle"
+        size_before = baseline.get(name)
+        size = current.get(name)
+        if size_before is None or size is None:
+            side = "baseline" if size is None else "bundle"
             reason = f"Only the {side} has this file"
-            yield not_compared(check_id, reason, unit="bytes", before=before, now=now)
+            yield not_compared(check_id, reason, unit="bytes", before=size_before, now=size)
             continue
-        ratio = exact_ratio(now, before)
-        yield relative_check(check_id, ratio, budgets.size, unit="bytes", before=before, now=now)
+        ratio = exact_ratio(size, size_before)
+        yield relative_check(check_id, ratio, budgets.size, unit="bytes", before=size_before, now=size)
 
 
 def _float_layers(current: tuple[str, ...], baseline: tuple[str, ...]) -> Check:
@@ -71,7 +72,7 @@ def _float_layers(current: tuple[str, ...], baseline: tuple[str, ...]) -> Check:
         reason = f"Now in float: {', '.join(added)}"
     return Check(
         id="layers.float",
-        verdict="regressed" if added else "ok",
+        verdict=regressed_if(bool(added)),
         unit="layers",
         before=len(baseline),
         now=len(current),
@@ -86,16 +87,17 @@ def _engine_layers(
 ) -> Check:
     """Count the layers with a product in a wider type than any had in the baseline."""
     wider = []
-    for layer, before in baseline.items():
-        now = current.get(layer, {})
-        if _widest(now) > _widest(before):
-            wider.append(f"{layer} ({_type_counts(before)} before, {_type_counts(now)} now)")
+    for layer, counts_before in baseline.items():
+        counts = current.get(layer, {})
+        if _widest(counts) > _widest(counts_before):
+            before = _type_counts(counts_before)
+            wider.append(f"{layer} ({before} before, {_type_counts(counts)} now)")
     reason = None
     if wider:
         reason = f"Now in a wider type: {', '.join(wider)}"
     return Check(
         id="layers.engine",
-        verdict="regressed" if wider else "ok",
+        verdict=regressed_if(bool(wider)),
         unit="layers",
         before=0,
         now=len(wider),

@@ -13,7 +13,7 @@ from trm_edge.progress import Track, silent
 from trm_edge.regression.answer_checks import answer_checks
 from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import Change, Check, regressed
+from trm_edge.regression.check import Change, Check, regressed, regressed_if
 from trm_edge.regression.file_checks import file_checks
 from trm_edge.regression.measure import float32_sha256, measure
 from trm_edge.regression.speed import REPEATS, measure_speed
@@ -94,10 +94,10 @@ def regress_speed(
     is_decided = early_stop(before, budgets, same_float32=same_float32)
 
     def compare_speed() -> dict[str, Check]:
-        now = measure_speed(
+        current = measure_speed(
             bundle, baseline.target, repeats=repeats, is_decided=is_decided, track=track
         )
-        compared = speed_checks(now, before, budgets, same_float32=same_float32)
+        compared = speed_checks(current, before, budgets, same_float32=same_float32)
         return {check.id: check for check in compared}
 
     checks = compare_speed()
@@ -170,7 +170,7 @@ def broken_limits(bundle: Bundle, run: HeldOutRun) -> list[str]:
 def _limits(broken: Sequence[str]) -> Check:
     return Check(
         id="limits.float32",
-        verdict="regressed" if broken else "ok",
+        verdict=regressed_if(bool(broken)),
         unit="limits",
         before=0,
         now=len(broken),

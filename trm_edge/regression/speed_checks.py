@@ -14,6 +14,7 @@ from trm_edge.regression.check import (
     Change,
     Check,
     Unit,
+    Verdict,
     exact_ratio,
     not_compared,
     percent,
@@ -119,9 +120,12 @@ def _latency(
     for name, ratio in changes.items():
         if name != shown:
             reasons.append(f"By the {_words(name)} {percent(Change.of_ratio(ratio))}")
+    verdict: Verdict = "ok"
+    if len(verdicts) == 1:
+        verdict = verdicts.pop()
     return Check(
         id=check_id,
-        verdict=verdicts.pop() if len(verdicts) == 1 else "ok",
+        verdict=verdict,
         unit=_UNITS[shown],
         before=_duration(baseline, shown),
         now=_duration(current, shown),
