@@ -155,7 +155,7 @@ def _with_recipe(request: ExportRequest, path: Path | None) -> ExportRequest:
     qtype = request.qtype
     if path is None or qtype is None:
         return request
-    from trm_edge.calibration.recipe import read_recipe
+    from trm_edge.calibration.recipe_file import read_recipe
 
     return replace(request, recipe=read_recipe(path, qtype, request.calibration_recipe(qtype)))
 

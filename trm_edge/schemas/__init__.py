@@ -43,9 +43,7 @@ RECORDS: dict[str, RegisteredRecord] = {
     "parity": RegisteredRecord("trm_edge.evaluation.parity_record", "ParityResult"),
     "regress": RegisteredRecord("trm_edge.regression.result", "RegressionResult"),
     "sensitivity": RegisteredRecord("trm_edge.evaluation.ranking", "LayerRanking"),
-    "solution": RegisteredRecord(
-        "trm_edge.cli.solve_output", "SolutionRecord", "SOLUTION_FORMAT"
-    ),
+    "solution": RegisteredRecord("trm_edge.cli.solve_output", "SolutionRecord", "SOLUTION_FORMAT"),
     "targets": RegisteredRecord("trm_edge.cli.targets", "TargetList"),
 }
 
