@@ -111,9 +111,7 @@ def rank_layers(
     return sorted(ranking, key=lambda layer: layer.first_step + layer.last_step, reverse=True)
 
 
-def _sensitivity(
-    name: str, reference: ParityVectors, candidate: ParityVectors
-) -> LayerSensitivity:
+def _sensitivity(name: str, reference: ParityVectors, candidate: ParityVectors) -> LayerSensitivity:
     report = compare(reference, candidate)
     worst_mode = max(report.modes, key=lambda mode: mode.lost)
     cosines = report.carry.by_step
