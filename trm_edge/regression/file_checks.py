@@ -6,7 +6,14 @@ from collections.abc import Iterator, Mapping
 
 from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import Change, Check, exact_ratio, not_compared, regressed_if, relative_check
+from trm_edge.regression.check import (
+    Change,
+    Check,
+    exact_ratio,
+    not_compared,
+    regressed_if,
+    relative_check,
+)
 
 PRODUCT_TYPES = ("int4", "int8", "fp8", "float16", "bfloat16", "float32")  # narrowest first
 
@@ -62,7 +69,9 @@ def _sizes(
             yield not_compared(check_id, reason, unit="bytes", before=size_before, now=size)
             continue
         ratio = exact_ratio(size, size_before)
-        yield relative_check(check_id, ratio, budgets.size, unit="bytes", before=size_before, now=size)
+        yield relative_check(
+            check_id, ratio, budgets.size, unit="bytes", before=size_before, now=size
+        )
 
 
 def _float_layers(current: tuple[str, ...], baseline: tuple[str, ...]) -> Check:
