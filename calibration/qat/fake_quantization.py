@@ -65,7 +65,7 @@ def input_ranges(
         observers = {name: RangeObserver(recipe, qtype, max(amax)) for name, amax in widest.items()}
         chosen = list(puzzles)[: recipe.puzzles]
         run_trajectories(
-            model, puzzle_embeddings, chosen, observers, recipe, track=track, what="ranges"
+            model, puzzle_embeddings, chosen, observers, recipe, track=track, description="ranges"
         )
         return {name: observer.amax() for name, observer in observers.items()}
 
