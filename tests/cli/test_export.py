@@ -110,6 +110,25 @@ def test_options_of_quantization_need_a_quantized_precision(tmp_path: Path) -> N
     assert not (tmp_path / "b").exists()
 
 
+def test_a_recipe_file_changes_the_calibration(tmp_path: Path, toy_dataset: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text("puzzles = 3\nbias_correction = true\n")
+    calibrated = ("--calibration", toy_dataset / "train", "--recipe", recipe)
+    result = run("export", path, "--int8", *calibrated, "-o", tmp_path / "b")
+    assert result.exit_code == 0, result.output
+    calibration = Bundle.open(tmp_path / "b").calibration()
+    assert calibration is not None
+    assert calibration.recipe["bias_correction"] is True
+    assert calibration.coverage.puzzles == 3
+    recipe.write_text("puzzle = 3\n")
+    failed(
+        run("export", path, "--int8", *calibrated, "-o", tmp_path / "c"),
+        "recipe.toml is not a calibration recipe for int8: unknown puzzle",
+        code=2,
+    )
+
+
 def test_a_precision_that_the_target_lacks_is_refused(tmp_path: Path) -> None:
     path = write_run(tmp_path / "run", BASE)
     failed(

@@ -80,7 +80,7 @@ def test_a_calibration_of_another_recipe_or_type_is_refused(
     recipe = CalibrationRecipe(puzzles=5)
     with pytest.raises(CalibrationError, match=r"another recipe: puzzles 4, not 5\."):
         export(request_of(calibration_cache=cache, recipe=recipe), tmp_path / "b")
-    with pytest.raises(CalibrationError, match="is for int8, but fp8 is asked for"):
+    with pytest.raises(CalibrationError, match="is for int8, but fp8 was requested"):
         export(request_of(calibration_cache=cache, precision="fp8"), tmp_path / "b")
     assert not (tmp_path / "b").exists()
 
