@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 
 import numpy as np
@@ -102,7 +102,7 @@ def _run_to_end(run: Finetuning, steps: int, state_file: StateFile | None, track
     description = "fine-tuning"
     if run.step:
         description = f"fine-tuning from step {run.step}"
-    deferred = nullcontext(lambda: False)
+    deferred: AbstractContextManager[Callable[[], bool]] = nullcontext(lambda: False)
     if state_file is not None:
         deferred = interrupts_deferred()
     with deferred as interrupted:

@@ -131,8 +131,9 @@ class Finetuning:
 
     def _diverged(self, description: str) -> CalibrationError:
         return CalibrationError(
-            f"{description} in step {self.step + 1} of fine-tuning. Check the checkpoint in float32 "
-            f"first (--fp32). In Python, lower FinetuneRecipe.lr, which is {self.recipe.lr:g}."
+            f"{description} in step {self.step + 1} of fine-tuning. Check the checkpoint in "
+            "float32 first (--fp32). In Python, lower FinetuneRecipe.lr, which is "
+            f"{self.recipe.lr:g}."
         )
 
     def _take(self, count: int) -> PuzzleRows:

@@ -129,7 +129,7 @@ def test_missing_codes_are_refused(tmp_path: Path) -> None:
     content = json.loads(path.read_text())
     content["layers"]["layers.0.mlp.down_proj"]["codes"] = None
     path.write_text(json.dumps(content))
-    with pytest.raises(CalibrationError, match="the codes of weights .* are missing"):
+    with pytest.raises(CalibrationError, match=r"the codes of weights .* are missing"):
         read_calibration(path, toy_model(BASE), SHA, "int8")
 
 
