@@ -73,6 +73,9 @@ def test_what_is_no_bundle(tmp_path: Path) -> None:
 def test_a_target_that_is_not_there(toy_bundle_copy: Path) -> None:
     with pytest.raises(BundleError, match="has no target 'orin'; it has cpu"):
         Bundle.open(toy_bundle_copy).target("orin")
+    again = r"Export the checkpoint again with: --int8 --target cpu --target orin"
+    with pytest.raises(BundleError, match=again):
+        Bundle.open(toy_bundle_copy).target("orin")
 
 
 def test_files_beside_the_manifest_s_are_left_alone(toy_bundle_copy: Path) -> None:

@@ -106,8 +106,8 @@ def gpu_target(bundle: Bundle, name: str | None = None) -> str:
     if not names:
         raise EngineError(
             f"no target of {bundle.path} needs an engine; it has "
-            f"{', '.join(bundle.manifest.targets)}. Add one with: trm-edge export --into "
-            f"{bundle.path} --target NAME (trm-edge targets lists the names)."
+            f"{', '.join(bundle.manifest.targets)}. Export the checkpoint for the device, with "
+            "--target NAME; trm-edge targets lists the names."
         )
     if len(names) > 1:
         raise EngineError(

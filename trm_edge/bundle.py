@@ -14,7 +14,7 @@ from trm_edge.calibration_record import CalibrationRecord
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError
 from trm_edge.files import hash_file
-from trm_edge.manifest import FileRecord, Manifest, TargetRecord
+from trm_edge.manifest import CPU, FileRecord, Manifest, TargetRecord
 
 if TYPE_CHECKING:
     from trm_edge.backends.base import Backend
@@ -132,10 +132,19 @@ class Bundle:
                 )
         if name not in targets:
             raise BundleError(
-                f"{self.path} has no target {name!r}; it has {', '.join(targets)}. Add one "
-                f"with: trm-edge export --into {self.path} --target {name}"
+                f"{self.path} has no target {name!r}; it has {', '.join(targets)}. "
+                f"{self._how_to_add(name)}"
             )
         return name, targets[name]
+
+    def _how_to_add(self, name: str) -> str:
+        """The command that gives the bundle another target."""
+        records = self.manifest.targets
+        options = " ".join(f"--target {target}" for target in [*records, name])
+        if list(records) == [CPU] and records[CPU].precision == "int8":
+            # A CPU rounds some inputs per token, so its calibration lacks their static ranges.
+            return f"Export the checkpoint again with: --int8 {options}"
+        return f"Add it with: trm-edge export --into {self.path} --target {name}"
 
     def choose(self, target: str | None = None, *, threads: int = 0) -> Choice:
         """Choose what runs a target on this machine, and log why; nothing is loaded yet.
@@ -151,7 +160,7 @@ class Bundle:
             BundleError: there is no such target.
             EngineError: the target has an engine that does not fit this machine.
         """
-        from trm_edge.backends.choice import CPU, choose
+        from trm_edge.backends.choice import choose
 
         name, record = self.target(target)
         choice = choose(self.path, name, record, self.config, threads=threads)

@@ -13,6 +13,7 @@ from trm_edge.errors import BundleError, ConfigError
 from trm_edge.profile import TargetProfile
 from trm_edge.step import CarryType
 
+CPU = "cpu"  # the target whose graph ONNX Runtime runs on a CPU
 FORMAT = records.Format("trm-edge.bundle", 1)
 KIND = records.RecordKind(FORMAT, "a trm-edge bundle", BundleError, "Export it again.")
 

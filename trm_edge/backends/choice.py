@@ -11,9 +11,8 @@ from trm_edge.backends.onnxruntime import CUDA_PROVIDER, OnnxRuntimeBackend
 from trm_edge.config import ModelConfig
 from trm_edge.engines.driver import DriverState
 from trm_edge.engines.record import ENGINE, RECORD, EngineRecord
-from trm_edge.manifest import TargetRecord
+from trm_edge.manifest import CPU, TargetRecord
 
-CPU = "cpu"  # the target that is meant for ONNX Runtime
 _ON_CPU = "running the step graph in ONNX Runtime on the CPU"
 _ON_GPU = "running the step graph in ONNX Runtime on the GPU"
 
