@@ -29,7 +29,8 @@ else:
 T = TypeVar("T")
 
 MAX_BYTES = 64 << 20  # of a record's file; a larger one is not parsed
-MAX_TOML_BYTES = 64 << 10  # the parser's time grows with the square of a key's parts
+MAX_TOML_BYTES = 64 << 10
+_MAX_DOTS = 200  # in a line of TOML: the parser's memory grows with the square of a key's parts
 # An escape of JSON; half: of a character beyond 16 bits, without its other half.
 _ESCAPE = re.compile(
     rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..)|.)", re.DOTALL
@@ -260,6 +261,12 @@ def decode_toml(text: str, source: str) -> dict[str, Any]:
     Raises:
         ConfigError: it is not TOML.
     """
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.count(".") > _MAX_DOTS:
+            raise ConfigError(
+                f"{source} is not read: line {number} has {line.count('.')} dots, and at most "
+                f"{_MAX_DOTS} are expected."
+            )
     try:
         return tomllib.loads(text.removeprefix("\ufeff"))
     except RecursionError as error:
