@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import difflib
 import re
-import sys
 from importlib import resources
 from pathlib import Path
 
+from trm_edge import records
 from trm_edge.errors import ConfigError
 from trm_edge.profile import TargetProfile, profile_from_dict
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 _SUFFIX = ".toml"
 _RESERVED = ("float32",)  # folder of a bundle that holds the float32 graph
@@ -49,7 +44,7 @@ def load_profile(name: str) -> TargetProfile:
             "profile of your own, pass the path of its .toml file."
         )
     file = resources.files("trm_edge.targets") / f"{name}{_SUFFIX}"
-    return profile_from_dict(name, tomllib.loads(file.read_text(encoding="utf-8")))
+    return profile_from_dict(name, records.decode_toml(file.read_text(encoding="utf-8"), name))
 
 
 def _load_file(path: Path) -> TargetProfile:
@@ -60,7 +55,7 @@ def _load_file(path: Path) -> TargetProfile:
             f"hyphens, and not {' or '.join(_RESERVED)}. Rename the file."
         )
     try:
-        values = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise ConfigError(f"{path} is not a target profile: {error}.") from error
+        values = records.read_toml(path)
+    except ConfigError as error:
+        raise ConfigError(f"this is not a target profile: {error}") from error
     return profile_from_dict(name, values)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -82,13 +83,14 @@ def test_large_ids_come_through_rollouts(vocab_size: int) -> None:
 
 
 @pytest.mark.parametrize("vocab_size", VOCABULARIES)
-def test_large_ids_come_through_parity_vectors(vocab_size: int) -> None:
+def test_large_ids_come_through_parity_vectors(vocab_size: int, tmp_path: Path) -> None:
     puzzles = puzzles_of(vocab_size)
     labels = np.stack([puzzle.tokens for puzzle in puzzles]).astype(token_dtype(vocab_size))
     labels[0, 0] = unknown_label(labels.dtype)
     vectors = record_vectors(FakeBackend(config_of(vocab_size)), None, puzzles, labels)
-    arrays = {name: getattr(vectors, name) for name in ParityVectors.__dataclass_fields__}
-    restored = ParityVectors.from_arrays(arrays)
+    vectors.save(tmp_path / "parity.npz")
+    content = (tmp_path / "parity.npz").read_bytes()
+    restored = ParityVectors.decode(content, config_of(vocab_size), "parity.npz")
     tokens = np.stack([puzzle.tokens for puzzle in puzzles])
     np.testing.assert_array_equal(restored.answers(adaptive=False), tokens)
     np.testing.assert_array_equal(restored.answers(adaptive=True), tokens)

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge import calibration_record, records
+from trm_edge.arrays import ArrayError, map_array
 from trm_edge.calibration_record import CalibrationRecord
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError
-from trm_edge.files import hash_file
+from trm_edge.files import hash_open_file, open_regular
 from trm_edge.manifest import CPU, FileRecord, Manifest, TargetRecord
 
 if TYPE_CHECKING:
@@ -32,6 +35,7 @@ CALIBRATION = "calibration.json"
 SENSITIVITY = "sensitivity.json"
 PARITY = "parity.npz"
 PUZZLE_EMBEDDINGS = "puzzle_embeddings.npy"
+_MAX_VECTOR_BYTES = 256 << 20  # of parity.npz, compressed
 
 
 def load(path: str | Path) -> Bundle:
@@ -49,6 +53,8 @@ def load(path: str | Path) -> Bundle:
 class Bundle:
     """An opened bundle, whose files all agree with the hashes in its manifest.
 
+    A file is checked once more when it is used, since a bundle may be replaced meanwhile.
+
     Args:
         path: folder of the bundle.
         manifest: its manifest; :meth:`open` reads and verifies it.
@@ -61,6 +67,7 @@ class Bundle:
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
         self.manifest = manifest
+        self._verified: dict[str, tuple[int, ...]] = {}  # stamps of the files that were hashed
 
     @classmethod
     def open(cls, path: Path) -> Bundle:
@@ -72,33 +79,62 @@ class Bundle:
         Raises:
             BundleError: a file is missing, foreign, newer, truncated or changed; names it.
         """
+        path = Path(path)
         location = path / MANIFEST
-        if not location.exists():
+        if not os.path.lexists(location):
             raise BundleError(
                 f"{path} is not a bundle: there is no {MANIFEST} in it. Make one with: trm-edge "
                 "export"
             )
         bundle = cls(path, Manifest.read(location))
         for name, record in bundle.manifest.files.items():
-            bundle._check(name, record)
+            with bundle._open(name, record) as file:
+                bundle._verify(name, hash_open_file(file))
+                bundle._verified[name] = _stamp(file)
         return bundle
 
-    def _check(self, name: str, record: FileRecord) -> None:
-        file = self.path / name
-        if not file.resolve().is_relative_to(self.path.resolve()):
-            raise BundleError(f"{file} is a link that leads out of the bundle; do not use it.")
-        if not file.is_file():
-            raise BundleError(f"{file} is missing: the bundle is incomplete. Export it again.")
-        size = file.stat().st_size
-        if size != record.size:
+    def read(self, name: str) -> bytes:
+        """Read a file of the bundle and verify what was read.
+
+        Args:
+            name: path inside the bundle, as the manifest has it.
+
+        Raises:
+            BundleError: it is missing, is not a regular file or was changed; names it.
+        """
+        with self._open(name, self.manifest.files[name]) as file:
+            content = file.read()
+        self._verify(name, hashlib.sha256(content).hexdigest())
+        return content
+
+    def _open(self, name: str, record: FileRecord) -> BinaryIO:
+        """Open a file that lies in the bundle and has the size that the manifest says."""
+        path = self.path / name
+        if not _lies_in(path, self.path):
+            raise BundleError(f"{path} is a link that leads out of the bundle; do not use it.")
+        try:
+            file = open_regular(path)
+        except FileNotFoundError as error:
             raise BundleError(
-                f"{file} has {size} bytes, but {record.size} were written: the bundle is "
+                f"{path} is missing: the bundle is incomplete. Export it again."
+            ) from error
+        except OSError as error:
+            reason = error.strerror or error
+            raise BundleError(f"{path} cannot be read: {reason}. Export it again.") from error
+        size = os.fstat(file.fileno()).st_size
+        if size != record.size:
+            file.close()
+            raise BundleError(
+                f"{path} has {size} bytes, but {record.size} were written: the bundle is "
                 "truncated or was changed. Copy or export it again."
             )
-        if hash_file(file) != record.sha256:
+        return file
+
+    def _verify(self, name: str, sha256: str) -> None:
+        if sha256 != self.manifest.files[name].sha256:
             raise BundleError(
-                f"{file} is not what was exported (its sha256 differs from the manifest's): the "
-                "bundle is damaged or was tampered with. Copy or export it again."
+                f"{self.path / name} is not what was exported (its sha256 differs from the "
+                "manifest's): the bundle is damaged or was tampered with. Copy or export it again."
             )
 
     @property
@@ -163,7 +199,8 @@ class Bundle:
         from trm_edge.backends.choice import choose
 
         name, record = self.target(target)
-        choice = choose(self.path, name, record, self.config, threads=threads)
+        sha256 = self.manifest.files[record.step].sha256
+        choice = choose(self.path, name, record, self.config, threads=threads, sha256=sha256)
         level = logging.DEBUG if name == CPU else logging.INFO
         logger.log(level, "%s: %s; %s", name, choice.backend.describe(), choice.reason)
         return choice
@@ -244,24 +281,44 @@ class Bundle:
         return task_named(self.manifest.task, self.config)
 
     def puzzle_embeddings(self) -> NDArray[np.float32] | None:
-        """Open the puzzle-embedding table (N, E) float32, memory-mapped; None without one."""
-        if PUZZLE_EMBEDDINGS not in self.manifest.files:
+        """Open the puzzle-embedding table (N, E) float32, memory-mapped; None without one.
+
+        Raises:
+            BundleError: the table was changed, or has another shape or type than the model's.
+        """
+        record = self.manifest.files.get(PUZZLE_EMBEDDINGS)
+        if record is None:
             return None
-        table: NDArray[np.float32] = np.load(
-            self.path / PUZZLE_EMBEDDINGS, mmap_mode="r", allow_pickle=False
-        )
-        return table
+        shape = (self.config.num_puzzle_identifiers, self.config.puzzle_emb_ndim)
+        with self._open(PUZZLE_EMBEDDINGS, record) as file:
+            if _stamp(file) != self._verified.get(PUZZLE_EMBEDDINGS):
+                self._verify(PUZZLE_EMBEDDINGS, hash_open_file(file))
+                file.seek(0)
+            try:
+                return map_array(file, record.size, shape, np.dtype(np.float32))
+            except ArrayError as error:
+                raise BundleError(
+                    f"{self.path / PUZZLE_EMBEDDINGS} is not the model's table of puzzle "
+                    f"embeddings: {error}. Export the bundle again."
+                ) from error
 
     def parity(self) -> ParityVectors:
         """Read the float32 model's own answers to the held-out puzzles from ``parity.npz``.
 
         Raises:
-            BundleError: an array is missing or has another shape.
+            BundleError: the bundle has no such file, or it does not fit the model.
         """
         from trm_edge.evaluation.vectors import ParityVectors
 
-        with np.load(self.path / PARITY, allow_pickle=False) as arrays:
-            return ParityVectors.from_arrays({name: arrays[name] for name in arrays.files})
+        path = self.path / PARITY
+        if PARITY not in self.manifest.files:
+            raise BundleError(f"{path} is not in the bundle. Export it again.")
+        if self.manifest.files[PARITY].size > _MAX_VECTOR_BYTES:
+            raise BundleError(
+                f"{path} is larger than {_MAX_VECTOR_BYTES >> 20} MiB. Export the bundle again "
+                "with fewer held-out puzzles."
+            )
+        return ParityVectors.decode(self.read(PARITY), self.config, str(path))
 
     def calibration(self) -> CalibrationRecord | None:
         """Read ``calibration.json``; None where nothing was quantized.
@@ -271,10 +328,11 @@ class Bundle:
         """
         if CALIBRATION not in self.manifest.files:
             return None
-        return records.read(
-            self.path / CALIBRATION,
+        return records.decode(
+            self._record(CALIBRATION),
             CalibrationRecord,
             calibration_record.KIND,
+            str(self.path / CALIBRATION),
             migrate=calibration_record.migrate,
         )
 
@@ -288,9 +346,33 @@ class Bundle:
             return None
         from trm_edge.evaluation import ranking
 
-        return records.read(
-            self.path / SENSITIVITY,
+        return records.decode(
+            self._record(SENSITIVITY),
             ranking.LayerRanking,
             ranking.KIND,
+            str(self.path / SENSITIVITY),
             upgrade=ranking.upgraded,
         )
+
+    def _record(self, name: str) -> bytes:
+        """Read a JSON file of the bundle, unless it is too large to be parsed."""
+        if self.manifest.files[name].size > records.MAX_BYTES:
+            raise BundleError(
+                f"{self.path / name} is larger than {records.MAX_BYTES >> 20} MiB. Export the "
+                "bundle again."
+            )
+        return self.read(name)
+
+
+def _lies_in(path: Path, folder: Path) -> bool:
+    """Tell whether a path stays in a folder once every link is followed."""
+    try:
+        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
+    except (OSError, ValueError):
+        return False
+
+
+def _stamp(file: BinaryIO) -> tuple[int, ...]:
+    """Identify the content of an open file without reading it."""
+    status = os.fstat(file.fileno())
+    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

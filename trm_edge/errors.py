@@ -20,9 +20,20 @@ UserWarning
 
 from __future__ import annotations
 
+from trm_edge.printable import printable, shortened
+
 
 class TrmEdgeError(Exception):
-    """Base class of all errors of trm-edge; the message says what to do."""
+    """Base class of all errors of trm-edge; the message says what to do.
+
+    Names from files may be part of the message, so it is made safe to print and cut to a screen.
+
+    Args:
+        message: a sentence, or several.
+    """
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(printable(shortened(message), lines=True))
 
 
 class ConfigError(TrmEdgeError):

@@ -1,11 +1,14 @@
-"""Files: written whole or not at all, checked before long work, and identified by hash."""
+"""Files: read within bounds, written whole or not at all, identified by hash."""
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
+from typing import BinaryIO
 
 from trm_edge.errors import OutputError
 
@@ -71,18 +74,73 @@ def check_writable(path: Path) -> None:
         raise _cannot_write(path, error.strerror or str(error)) from error
 
 
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading, and nothing else.
+
+    A pipe would wait for a writer, a device never ends, and opening some has effects; none of them
+    is opened, or waited for.
+
+    Args:
+        path: the file.
+
+    Raises:
+        OSError: it does not exist, cannot be read or is not a regular file; ``strerror`` says why.
+    """
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY)
+    except ValueError as error:  # a NUL character
+        raise OSError(errno.EINVAL, "its name is not valid") from error
+    if not stat.S_ISREG(os.fstat(handle).st_mode):
+        os.close(handle)
+        raise OSError(errno.EINVAL, "it is not a regular file")
+    return os.fdopen(handle, "rb")
+
+
+def read_bytes(path: Path, limit: int) -> bytes:
+    """Read a regular file that is not larger than it may be.
+
+    Args:
+        path: the file.
+        limit: bytes; a larger file is refused before it is read.
+
+    Raises:
+        OSError: it does not exist, cannot be read, is not a regular file or is too large;
+            ``strerror`` says why.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size <= limit:
+            content = file.read(limit + 1)  # it may grow meanwhile
+            size = len(content)
+        if size > limit:
+            raise OSError(errno.EFBIG, f"it has {size} bytes, and at most {limit} are read")
+    return content
+
+
 def hash_file(path: Path) -> str:
     """Compute the sha256 of a file's bytes, in hexadecimal.
 
     Args:
         path: the file.
+
+    Raises:
+        OSError: it cannot be read, or is not a regular file.
+    """
+    with open_regular(path) as file:
+        return hash_open_file(file)
+
+
+def hash_open_file(file: BinaryIO) -> str:
+    """Compute the sha256 of the rest of an open file, in hexadecimal.
+
+    Args:
+        file: open for reading.
     """
     digest = hashlib.sha256()
-    with path.open("rb") as file:
+    chunk = file.read(_CHUNK)
+    while chunk:
+        digest.update(chunk)
         chunk = file.read(_CHUNK)
-        while chunk:
-            digest.update(chunk)
-            chunk = file.read(_CHUNK)
     return digest.hexdigest()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import sys
+from contextlib import suppress
 from dataclasses import MISSING, dataclass, fields
 from importlib import resources
 from typing import Any, Literal, get_args
@@ -20,6 +20,9 @@ Engine = Literal["onnxruntime", "tensorrt"]
 Int8Ranges = Literal["per_token", "per_token_products", "per_layer"]
 
 _SHIPPED = "trm_edge.targets"  # package whose data files are the shipped profiles
+_OPSETS = (19, 30)  # lowest that a step graph needs, highest that is known here
+_MAX_SLOTS = 1 << 16
+_LARGEST = 1 << 30  # GB or MiB
 _FILE_NAME = re.compile(r"[a-z0-9][a-z0-9.-]*")
 _CAPABILITY = re.compile(r"\d+\.\d")
 _VERSION = re.compile(r"\d+(\.\d+)+")
@@ -86,6 +89,9 @@ class TargetProfile:
             "batch",
             "three rising numbers from 1: minimum, optimum and maximum slots",
         )
+        self._check(self.batch[2] <= _MAX_SLOTS, "batch", f"at most {_MAX_SLOTS} slots")
+        lowest, highest = _OPSETS
+        self._check(lowest <= self.opset <= highest, "opset", f"in {lowest}..{highest}")
         if self.engine == "tensorrt":
             self._check_device()
 
@@ -121,8 +127,8 @@ class TargetProfile:
         self._check(is_capability, "compute_capability", "like '8.7'")
         is_version = [bool(_VERSION.fullmatch(version)) for version in self.tensorrt]
         self._check(is_version == [True, True], "tensorrt", "two versions like '10.3'")
-        self._check(self.memory_gb > 0, "memory_gb", "positive")
-        self._check(self.workspace_mb > 0, "workspace_mb", "positive")
+        self._check(0 < self.memory_gb < _LARGEST, "memory_gb", "positive")
+        self._check(0 < self.workspace_mb < _LARGEST, "workspace_mb", "positive")
 
     def _check_choice(self, key: str, choices: tuple[str, ...]) -> None:
         self._check(getattr(self, key) in choices, key, f"one of {', '.join(choices)}")
@@ -158,13 +164,12 @@ def profile_from_dict(name: str, values: dict[str, Any]) -> TargetProfile:
     for key, value in values.items():
         arguments[key] = tuple(value) if isinstance(value, list) else value
     try:
-        TargetProfile(name=name, **arguments)  # names the choices of a wrong value
-    except TypeError as error:
-        raise ConfigError(f"target {name}: a value has the wrong type: {error}.") from error
-    try:
+        with suppress(TypeError, ValueError):  # a value of another type, which is named below
+            TargetProfile(name=name, **arguments)  # names the choices of a wrong value
         return records.build(TargetProfile, {"name": name, **values})
     except ConfigError as error:
-        raise ConfigError(f"target {name}: {error}.") from error
+        message = str(error).removesuffix(".").removeprefix(f"target {name}: ")
+        raise ConfigError(f"target {name}: {message}.") from error
 
 
 def shipped_profile(name: str) -> TargetProfile | None:
@@ -181,12 +186,7 @@ def shipped_profile(name: str) -> TargetProfile | None:
     Raises:
         ConfigError: the file is damaged.
     """
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
     file = resources.files(_SHIPPED) / f"{name}.toml"
     if not _FILE_NAME.fullmatch(name) or not file.is_file():
         return None
-    return profile_from_dict(name, tomllib.loads(file.read_text(encoding="utf-8")))
+    return profile_from_dict(name, records.decode_toml(file.read_text(encoding="utf-8"), name))

@@ -7,6 +7,9 @@ refuses keys that the dataclass does not have.
 
 from __future__ import annotations
 
+import errno
+import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import is_dataclass
 from pathlib import Path
@@ -16,11 +19,24 @@ import msgspec
 import numpy as np
 
 from trm_edge.errors import ConfigError, TrmEdgeError
-from trm_edge.files import write_text
+from trm_edge.files import read_bytes, write_text
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
 
 T = TypeVar("T")
 
 MAX_BYTES = 64 << 20  # of a record's file; a larger one is not parsed
+MAX_TOML_BYTES = 64 << 10
+_MAX_DOTS = 200  # in a line of TOML: the parser's memory grows with the square of a key's parts
+# An escape of JSON; half: of a character beyond 16 bits, without its other half.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..)|.)", re.DOTALL
+)
+# A terminal obeys some of these, though JSON allows them as they are.
+_UNPRINTABLE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors write one before UTF-8
 _UPGRADE = "Upgrade with: pip install --upgrade trm-edge"
 
@@ -110,8 +126,8 @@ def encode(record: Any, record_format: Format, *, indent: int = 2) -> str:
     if "format" in values:
         raise ValueError("a record's format line is written for it; it must not have its own")
     content = msgspec.json.encode({"format": str(record_format), **values})
-    text = msgspec.json.format(content, indent=indent or -1)
-    return text.decode("utf-8") + "\n"
+    text = msgspec.json.format(content, indent=indent or -1).decode("utf-8")
+    return _UNPRINTABLE.sub(_escaped, text) + "\n"
 
 
 def write(path: Path, record: Any, record_format: Format, *, indent: int = 2) -> None:
@@ -155,19 +171,15 @@ def read(
             format, or has keys or values that do not fit the record.
     """
     try:
-        if path.exists() and not path.is_file():  # opening a pipe would wait for a writer
-            raise kind.error(f"{path} cannot be read: it is not a regular file.")
-        with path.open("rb") as file:
-            text = file.read(MAX_BYTES + 1)
+        text = read_bytes(path, MAX_BYTES)
     except FileNotFoundError as error:
         message = missing or f"{path} does not exist. {kind.remedy}"
         raise kind.error(message) from error
     except OSError as error:
+        if error.errno == errno.EFBIG:
+            message = f"{path} is larger than {MAX_BYTES >> 20} MiB, so it is not {kind.noun}."
+            raise kind.error(f"{message} {kind.remedy}") from error
         raise kind.error(f"{path} cannot be read: {error.strerror or error}.") from error
-    if len(text) > MAX_BYTES:
-        raise kind.error(
-            f"{path} is larger than {MAX_BYTES >> 20} MiB, so it is not {kind.noun}. {kind.remedy}"
-        )
     return decode(
         text,
         record,
@@ -204,7 +216,7 @@ def decode(
         TrmEdgeError: ``kind.error``; see :func:`read`.
     """
     try:
-        raw = msgspec.json.decode(_without_mark(text))
+        raw = _parsed(_without_mark(text))
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
         raise kind.error(
             f"{source} is not {kind.noun}: it is not valid JSON ({error}). {kind.remedy}"
@@ -219,6 +231,48 @@ def decode(
         return build(record, raw, decode_value=decode_value)
     except ConfigError as error:
         raise _unreadable(error, kind, source) from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """Read a TOML file.
+
+    Args:
+        path: the file.
+
+    Raises:
+        ConfigError: it cannot be read, is larger than 64 KiB, or is not TOML.
+    """
+    try:
+        text = read_bytes(path, MAX_TOML_BYTES).decode("utf-8")
+    except OSError as error:
+        raise ConfigError(f"cannot read {path}: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path} is not valid TOML: it is not UTF-8 ({error}).") from error
+    return decode_toml(text, str(path))
+
+
+def decode_toml(text: str, source: str) -> dict[str, Any]:
+    """Parse TOML.
+
+    Args:
+        text: at most 64 KiB.
+        source: names the text in errors, such as its path.
+
+    Raises:
+        ConfigError: it is not TOML.
+    """
+    for number, line in enumerate(text.splitlines(), 1):
+        if line.count(".") > _MAX_DOTS:
+            raise ConfigError(
+                f"{source} is not read: line {number} has {line.count('.')} dots, and at most "
+                f"{_MAX_DOTS} are expected."
+            )
+    try:
+        return tomllib.loads(text.removeprefix("\ufeff"))
+    except RecursionError as error:
+        raise ConfigError(f"{source} is not valid TOML: it is nested too deeply.") from error
+    except ValueError as error:  # of a number with thousands of digits too
+        raise ConfigError(f"{source} is not valid TOML: {error}.") from error
 
 
 def check_format(raw: Any, kind: RecordKind, source: str) -> None:
@@ -339,6 +393,22 @@ def _unreadable(error: Exception, kind: RecordKind, source: str) -> TrmEdgeError
     )
 
 
+def _parsed(text: str | bytes) -> Any:
+    """Parse JSON; half a pair of surrogates becomes the replacement character."""
+    try:
+        return msgspec.json.decode(text)
+    except msgspec.DecodeError:
+        content = text if isinstance(text, bytes) else text.encode("utf-8")
+        repaired = _ESCAPE.sub(_whole, content)
+        if repaired == content:
+            raise
+        return msgspec.json.decode(repaired)
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape["half"] else escape.group()
+
+
 def _without_mark(text: str | bytes) -> str | bytes:
     """Drop a byte order mark."""
     if isinstance(text, bytes):
@@ -350,6 +420,10 @@ def _readable(message: str) -> str:
     """Reword an error of msgspec, which names the place as ``$.targets[...].step``."""
     text = message.replace(" - at `$.", " in ").replace(" - at `$", " in ").replace("`", "")
     return text[:1].lower() + text[1:]
+
+
+def _escaped(character: re.Match[str]) -> str:
+    return f"\\u{ord(character.group()):04x}"
 
 
 def _builtin(value: Any) -> Any:

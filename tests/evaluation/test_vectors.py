@@ -37,15 +37,15 @@ def test_recorded_carries_belong_to_their_puzzle_and_step() -> None:
 def test_round_trip(tmp_path: Path) -> None:
     vectors = fake_vectors()
     vectors.save(tmp_path / "parity.npz")
-    with np.load(tmp_path / "parity.npz") as arrays:
-        loaded = ParityVectors.from_arrays(dict(arrays))
+    content = (tmp_path / "parity.npz").read_bytes()
+    loaded = ParityVectors.decode(content, FAKE_CONFIG, "parity.npz")
     assert compare(vectors, loaded) == compare(vectors, vectors)
 
 
 def test_damaged_arrays() -> None:
     vectors = fake_vectors()
-    with pytest.raises(BundleError, match="parity vectors lack tokens, identifiers"):
-        ParityVectors.from_arrays({})
+    with pytest.raises(BundleError, match=r"parity\.npz does not hold .* not an \.npz file"):
+        ParityVectors.decode(b"", FAKE_CONFIG, "parity.npz")
     with pytest.raises(BundleError, match=r"labels must be \(20, 81\), but is \(19, 81\)"):
         replace(vectors, labels=vectors.labels[:-1])
 

@@ -37,6 +37,7 @@ def choose(
     config: ModelConfig,
     *,
     threads: int = 0,
+    sha256: str | None = None,
     environment: Environment | None = None,
 ) -> Choice:
     """Choose the target's engine where one was built, else its step graph, on a GPU if possible.
@@ -47,6 +48,7 @@ def choose(
         target: the manifest's record of it.
         config: the model.
         threads: CPU threads; 0 for one per core.
+        sha256: of the step graph, verified when ONNX Runtime loads it; None: it is not.
         environment: the machine; this one by default.
 
     Raises:
@@ -56,7 +58,9 @@ def choose(
     """
     environment = environment or Environment()
     graph = bundle / target.step
-    on_cpu = OnnxRuntimeBackend(graph, config, carry=target.carry, threads=threads)
+    on_cpu = OnnxRuntimeBackend(
+        graph, config, carry=target.carry, threads=threads, sha256=sha256
+    )
     if name == CPU:
         return Choice(on_cpu, f"the target {CPU} has no engine; {_ON_CPU}")
     state = environment.probe_driver()
@@ -74,7 +78,7 @@ def choose(
     if CUDA_PROVIDER in environment.providers():
         from trm_edge.backends.onnxruntime_cuda import OnnxRuntimeCudaBackend
 
-        on_gpu = OnnxRuntimeCudaBackend(graph, config, carry=target.carry)
+        on_gpu = OnnxRuntimeCudaBackend(graph, config, carry=target.carry, sha256=sha256)
         return Choice(on_gpu, f"{not_built}; {_ON_GPU}")
     return Choice(on_cpu, f"{not_built}, and ONNX Runtime has no {CUDA_PROVIDER}; {_ON_CPU}")
 

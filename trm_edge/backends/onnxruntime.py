@@ -7,6 +7,7 @@ matrix products stay in a core's cache (docs/speed.md has what that is worth).
 
 from __future__ import annotations
 
+import hashlib
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,6 +20,8 @@ from trm_edge.backends.base import NOT_LOADED, Backend, HaltingLogits
 from trm_edge.backends.shares import share_elements, shares
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
+from trm_edge.files import read_bytes
+from trm_edge.graph_guard import MAX_GRAPH_BYTES, check_graph
 from trm_edge.step import CarryType, TensorSpec, describe_mismatch, step_inputs, step_outputs
 
 CPU_PROVIDER = "CPUExecutionProvider"
@@ -57,6 +60,7 @@ class OnnxRuntimeBackend(Backend):
         config: the model that it computes.
         carry: element type of the carries, as the graph declares it.
         threads: CPU threads; 0 for one per core.
+        sha256: of the graph, verified when it is loaded; None: it is not.
     """
 
     name = "onnxruntime"
@@ -64,12 +68,21 @@ class OnnxRuntimeBackend(Backend):
     _provider_advice = "Install onnxruntime again."
 
     def __init__(
-        self, graph: Path, config: ModelConfig, *, carry: CarryType = "float32", threads: int = 0
+        self,
+        graph: Path,
+        config: ModelConfig,
+        *,
+        carry: CarryType = "float32",
+        threads: int = 0,
+        sha256: str | None = None,
     ) -> None:
         self.graph = graph
         self.config = config
+        self.sha256 = sha256
         self.carry_type = np.dtype(carry)
         self.threads = threads or available_cores()
+        self._carry = carry
+        self._graph_bytes = 0  # size of the loaded graph
         self._inputs = step_inputs(config, carry)
         self._outputs = step_outputs(config, carry)
         self._session: Any = None  # every thread in each operator
@@ -83,8 +96,8 @@ class OnnxRuntimeBackend(Backend):
         """Load the graph; a second call does nothing.
 
         Raises:
-            BackendError: ONNX Runtime is missing or cannot load the graph, or the graph breaks the
-                step contract.
+            BackendError: ONNX Runtime is missing or cannot load the graph, or the graph was
+                changed, is not safe to load, or breaks the step contract.
         """
         if self._session is not None:
             return
@@ -217,15 +230,32 @@ class OnnxRuntimeBackend(Backend):
         return f"ONNX Runtime {ort.__version__}, {self.provider}"
 
     def _load(self, ort: Any, threads: int) -> Any:
+        content = self._read_graph()
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
         try:
-            return ort.InferenceSession(str(self.graph), options, providers=[self.provider])
+            return ort.InferenceSession(content, options, providers=[self.provider])
         except Exception as error:
             raise BackendError(
                 f"ONNX Runtime {ort.__version__} cannot load {self.graph}: {error}"
             ) from error
+
+    def _read_graph(self) -> bytes:
+        """Read the graph once, so that what is checked is what is loaded."""
+        try:
+            content = read_bytes(self.graph, MAX_GRAPH_BYTES)
+        except OSError as error:
+            reason = error.strerror or error
+            raise BackendError(f"the step graph {self.graph} cannot be read: {reason}.") from error
+        if self.sha256 not in (None, hashlib.sha256(content).hexdigest()):
+            raise BackendError(
+                f"{self.graph} was changed after the bundle was opened (its sha256 differs from "
+                "the manifest's). Open the bundle again."
+            )
+        check_graph(content, self.config, self._carry, str(self.graph))
+        self._graph_bytes = len(content)
+        return content
 
     def _check_contract(
         self, description: str, expected: tuple[TensorSpec, ...], arguments: list[Any]
@@ -255,7 +285,7 @@ class OnnxRuntimeBackend(Backend):
             for output, result in zip(outputs, results, strict=True):
                 output[share] = result
 
-        elements = share_elements(self.graph.stat().st_size)
+        elements = share_elements(self._graph_bytes)
         list(self._pool.map(run, shares(slots, self.threads, self.config, elements)))
         return StepArrays(*outputs)
 

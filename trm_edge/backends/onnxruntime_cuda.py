@@ -24,6 +24,7 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
         graph: the step graph's file.
         config: the model that it computes.
         carry: element type of the carries, as the graph declares it.
+        sha256: of the graph, verified when it is loaded; None: it is not.
         device: ``cuda``; ``cpu`` makes the same calls without a GPU, for tests.
     """
 
@@ -40,9 +41,10 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
         config: ModelConfig,
         *,
         carry: CarryType = "float32",
+        sha256: str | None = None,
         device: str = "cuda",
     ) -> None:
-        super().__init__(graph, config, carry=carry)
+        super().__init__(graph, config, carry=carry, sha256=sha256)
         self._device = device
         if device == "cpu":
             self.provider = CPU_PROVIDER

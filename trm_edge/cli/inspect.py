@@ -13,7 +13,7 @@ from trm_edge.bundle import Bundle
 from trm_edge.calibration_record import CalibrationRecord
 from trm_edge.cli.console import table_console
 from trm_edge.cli.options import bundle_argument, json_option, target_option
-from trm_edge.engines.layers import EngineLayers, read_layers
+from trm_edge.engines.layers import EngineLayers, load_layers
 from trm_edge.engines.record import ENGINE, LAYERS
 from trm_edge.errors import EngineError
 from trm_edge.loop.halting import HaltingRule
@@ -53,7 +53,7 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
     """
     opened = Bundle.open(bundle)
     if layers:
-        engine_layers = read_layers(_layer_information(opened, target))
+        engine_layers = load_layers(_layers_file(opened, target))
         if as_json:
             click.echo(records.encode(engine_layers, LAYERS_FORMAT), nl=False)
         else:
@@ -189,8 +189,8 @@ def _simulated(accuracy: SimulatedAccuracy | None) -> str:
     )
 
 
-def _layer_information(bundle: Bundle, target: str | None) -> str:
-    """The inspector's JSON, which was saved when the engine was built.
+def _layers_file(bundle: Bundle, target: str | None) -> Path:
+    """The inspector's JSON file, which was saved when the engine was built.
 
     Raises:
         EngineError: it was not; says why and what to do.
@@ -200,7 +200,7 @@ def _layer_information(bundle: Bundle, target: str | None) -> str:
         raise EngineError(_no_engine_layers(bundle, name))
     folder = (bundle.path / record.step).parent
     if (folder / LAYERS).exists():
-        return (folder / LAYERS).read_text(encoding="utf-8")
+        return folder / LAYERS
     build = f"trm-edge build {bundle.path} --target {name}"
     if (folder / ENGINE).exists():
         raise EngineError(

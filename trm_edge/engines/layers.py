@@ -7,14 +7,18 @@ are listed in its ``Metadata``, or in its name where it has none.
 
 from __future__ import annotations
 
-import json
 import re
 from collections import Counter
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
+
+import msgspec
 
 from trm_edge.engines.record import REBUILD
 from trm_edge.errors import EngineError
+from trm_edge.files import read_bytes
+from trm_edge.records import MAX_BYTES
 
 PRODUCT_TYPES: tuple[str, ...] = ("int4", "int8", "fp8", "float16", "bfloat16", "float32")
 """Element types of a matrix product's inputs, the narrowest first."""
@@ -118,21 +122,55 @@ def read_layers(text: str) -> EngineLayers:
         EngineError: it is something else, or holds nothing but layer names.
     """
     try:
-        raw = json.loads(text)
-        layers = raw["Layers"]
-    except (ValueError, KeyError, TypeError) as error:
-        raise EngineError(
-            f"this is not what TensorRT's inspector writes: {error!r}. {REBUILD}"
-        ) from error
-    if not all(isinstance(layer, dict) for layer in layers):
+        raw = msgspec.json.decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raise _foreign(f"it is not valid JSON ({error})") from error
+    if not isinstance(raw, dict):
+        raise _foreign("it is not a JSON object")
+    layers = _list(raw, "Layers", dict | str)
+    if any(isinstance(layer, str) for layer in layers):
         raise EngineError(
             "the engine holds only the names of its layers: it was built without detailed "
             f"profiling verbosity. {REBUILD}"
         )
-    tensors = raw.get("Bindings")
-    if not tensors:
-        tensors = [tensor["Name"] for tensor in raw.get("I/O Tensors", [])]
+    tensors = []
+    if raw.get("Bindings"):
+        tensors = _list(raw, "Bindings", str)
+    elif "I/O Tensors" in raw:
+        tensors = [str(tensor.get("Name", "")) for tensor in _list(raw, "I/O Tensors", dict)]
     return EngineLayers(tuple(tensors), tuple(map(_layer, layers)))
+
+
+def load_layers(path: Path) -> EngineLayers:
+    """Read the inspector's JSON from a file.
+
+    Args:
+        path: the file, as the build writes it beside the engine.
+
+    Raises:
+        EngineError: it cannot be read, or is something else.
+    """
+    try:
+        text = read_bytes(path, MAX_BYTES).decode("utf-8")
+    except OSError as error:
+        raise EngineError(f"{path} cannot be read: {error.strerror or error}. {REBUILD}") from error
+    except UnicodeDecodeError as error:
+        raise EngineError(f"{path} is not text in UTF-8. {REBUILD}") from error
+    return read_layers(text)
+
+
+def _list(raw: dict[str, Any], key: str, item: Any) -> list[Any]:
+    """A list under a key, whose items are of one type."""
+    values = raw.get(key, [])
+    if not isinstance(values, list) or not all(isinstance(value, item) for value in values):
+        raise _foreign(f"{key!r} is not a list as it writes one")
+    if key == "Layers" and key not in raw:
+        raise _foreign(f"there is no {key!r}")
+    return values
+
+
+def _foreign(reason: str) -> EngineError:
+    return EngineError(f"this is not what TensorRT's inspector writes: {reason}. {REBUILD}")
 
 
 def _layer(raw: dict[str, Any]) -> EngineLayer:
@@ -143,8 +181,8 @@ def _layer(raw: dict[str, Any]) -> EngineLayer:
     return EngineLayer(
         name=name,
         kind=str(raw.get("LayerType", "")),
-        inputs=tuple(map(_type, raw.get("Inputs", []))),
-        outputs=tuple(map(_type, raw.get("Outputs", []))),
+        inputs=tuple(map(_type, _list(raw, "Inputs", dict))),
+        outputs=tuple(map(_type, _list(raw, "Outputs", dict))),
         nodes=tuple(nodes),
     )
 

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_edge.errors import ConfigError
 from trm_edge.evaluation.vectors import ParityVectors
 
 
@@ -19,11 +20,21 @@ class CarryParity:
         puzzles: number of puzzles whose carries were recorded.
         z_H: mean cosine of the z_H states by step, (T,).
         z_L: the same for the z_L states.
+
+    Raises:
+        ConfigError: the two differ in length.
     """
 
     puzzles: int
     z_H: tuple[float, ...]
     z_L: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.z_H) != len(self.z_L):
+            raise ConfigError(
+                f"the cosines of z_H and z_L must be of as many steps, but are of {len(self.z_H)} "
+                f"and {len(self.z_L)}"
+            )
 
     @property
     def by_step(self) -> tuple[float, ...]:

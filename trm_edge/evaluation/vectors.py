@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_edge.arrays import ArrayError, read_npz
 from trm_edge.backends.base import Backend
 from trm_edge.config import ModelConfig
-from trm_edge.errors import BundleError
+from trm_edge.errors import BackendError, BundleError
 from trm_edge.loop.halting import HaltingRule, steps_unchanged
 from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, silent
@@ -24,6 +25,23 @@ from trm_edge.puzzle import Puzzle, Tokens, token_dtype, unknown_label
 from trm_edge.tasks.base import Entry
 
 CARRY_PUZZLES = 64  # number of puzzles whose carries are recorded, at one position each
+
+
+# Of the arrays of parity.npz: their possible types, and the axes of those that others follow.
+_TOKEN_TYPES = ("uint8", "uint16", "uint32")
+_TYPES: dict[str, tuple[str, ...]] = {
+    "tokens": _TOKEN_TYPES,
+    "identifiers": ("int32",),
+    "labels": _TOKEN_TYPES,
+    "predictions": _TOKEN_TYPES,
+    "q_halt": ("float32",),
+    "q_continue": ("float32",),
+    "halting_steps": ("int32",),
+    "carry_positions": ("int32",),
+    "z_H": ("float16",),
+    "z_L": ("float16",),
+}
+_AXES = {"tokens": 2, "q_halt": 2, "carry_positions": 1, "z_H": 3}
 
 
 @dataclass(frozen=True)
@@ -62,6 +80,12 @@ class ParityVectors:
     z_L: NDArray[np.float16]
 
     def __post_init__(self) -> None:
+        for name, axes in _AXES.items():
+            actual = getattr(self, name).ndim
+            if actual != axes:
+                raise BundleError(
+                    f"parity vectors: {name} must have {axes} axes, but has {actual}."
+                )
         count, steps = self.q_halt.shape
         length = self.tokens.shape[-1]
         width = self.z_H.shape[-1]
@@ -125,20 +149,66 @@ class ParityVectors:
         np.savez_compressed(path, **self._arrays())
 
     @classmethod
-    def from_arrays(cls, arrays: dict[str, NDArray[Any]]) -> ParityVectors:
-        """Build from the arrays of ``parity.npz``.
+    def decode(cls, content: bytes, config: ModelConfig, source: str) -> ParityVectors:
+        """Read ``parity.npz``, whose content is not trusted.
 
         Args:
-            arrays: arrays by name.
+            content: the file.
+            config: the model that the vectors must fit.
+            source: names the file in errors.
 
         Raises:
-            BundleError: an array is missing or misshapen.
+            BundleError: an array is missing, or its type, shape or values do not fit the model.
         """
-        names = [field.name for field in fields(cls)]
-        missing = [name for name in names if name not in arrays]
-        if missing:
-            raise BundleError(f"parity vectors lack {', '.join(missing)}.")
-        return cls(**{name: arrays[name] for name in names})
+        try:
+            vectors = cls(**read_npz(content, _TYPES))
+            vectors.require_fit(config)
+        except (ArrayError, BundleError) as error:
+            reason = str(error).removesuffix(".")
+            raise BundleError(
+                f"{source} does not hold the float32 model's answers: {reason}. Export the bundle "
+                "again."
+            ) from error
+        return vectors
+
+    def require_fit(self, config: ModelConfig) -> None:
+        """Refuse vectors that cannot be a model's.
+
+        Args:
+            config: the model.
+
+        Raises:
+            BundleError: names the array and what is expected of it.
+        """
+        count, steps = self.q_halt.shape
+        sizes = [
+            ("puzzles", max(count, 1), count),
+            ("steps", config.halt_max_steps, steps),
+            ("cells", config.seq_len, self.tokens.shape[1]),
+            ("width of z_H", config.hidden_size, self.z_H.shape[2]),
+            ("recorded carries", min(count, len(self.carry_positions)), len(self.carry_positions)),
+        ]
+        for name, expected, actual in sizes:
+            if expected != actual:
+                raise BundleError(f"the number of {name} must be {expected}, but is {actual}")
+        vocabulary = config.vocab_size - 1
+        unknown = self.labels == unknown_label(self.labels.dtype)
+        ranges = [
+            ("tokens", self.tokens, 0, vocabulary),
+            ("labels", np.where(unknown, 0, self.labels), 0, vocabulary),
+            ("predictions", self.predictions, 0, vocabulary),
+            ("identifiers", self.identifiers, 0, config.num_puzzle_identifiers - 1),
+            ("halting_steps", self.halting_steps, 1, steps),
+            ("carry_positions", self.carry_positions, 0, config.carry_len - 1),
+        ]
+        for name, values, low, high in ranges:
+            if values.size and not low <= values.min() <= values.max() <= high:
+                raise BundleError(
+                    f"{name} must lie in {low}..{high}, but holds {values.min()}..{values.max()}"
+                )
+        for name in ("q_halt", "q_continue", "z_H", "z_L"):
+            if not np.isfinite(getattr(self, name)).all():
+                raise BundleError(f"{name} holds values that are not finite numbers")
 
     def _arrays(self) -> dict[str, Any]:
         return {field.name: getattr(self, field.name) for field in fields(self)}
@@ -171,7 +241,7 @@ def record_vectors(
     Raises:
         ConfigError: the puzzle-embedding table does not fit the model.
         PuzzleError: a puzzle does not fit the model.
-        BackendError: the engine failed.
+        BackendError: the engine failed, or its halting logits are not finite.
     """
     config = backend.config
     token_type = token_dtype(config.vocab_size)
@@ -195,6 +265,11 @@ def record_vectors(
                 predictions[solution.index] = solution.trajectory
             q_halt[solution.index] = solution.q_halt
             q_continue[solution.index] = solution.q_continue
+    if not (np.isfinite(q_halt).all() and np.isfinite(q_continue).all()):
+        raise BackendError(
+            f"{backend.describe()} computed halting logits that are not finite numbers (NaN or "
+            "infinity): the step graph or its weights are damaged. Export the checkpoint again."
+        )
     return ParityVectors(
         tokens=np.stack([puzzle.tokens for puzzle in puzzles]).astype(token_type),
         identifiers=np.array([puzzle.identifier for puzzle in puzzles], np.int32),

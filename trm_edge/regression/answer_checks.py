@@ -41,6 +41,15 @@ def answer_checks(current: Answers, baseline: Answers, budgets: Budgets) -> Iter
             baseline,
         )
         return
+    lengths = (len(baseline), len(baseline.error))
+    if lengths != (len(current), len(current.error)):
+        yield _different_data(
+            "puzzles",
+            "the baseline says that it is of the same puzzles, but has another number of answers",
+            current,
+            baseline,
+        )
+        return
     yield _exact_match("fixed", current.right_fixed, baseline.right_fixed, budgets)
     yield _exact_match("adaptive", current.right_adaptive, baseline.right_adaptive, budgets)
     yield _same_step(current.steps, baseline.steps, budgets)

@@ -24,7 +24,7 @@ from trm_edge.regression.baseline_record import (
 )
 
 # Names of the sizes that are kept.
-STEP_GRAPH = "step_graph"
+STEP_GRAPH = baseline_record.STEP_GRAPH
 ENGINE = "engine"
 # Seconds of a step and of each reference workload by name: the quickest call of each repeat, (n,).
 Times = Mapping[str, NDArray[np.float64]]

@@ -8,6 +8,7 @@ of an engine's layers as text; :func:`migrate` converts it.
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,13 @@ KIND = RecordKind(
     RecordError,
     "Restore it, or write it again with --update.",
 )
+STEP_GRAPH = "step_graph"  # name of its size
+STEP = "step"  # name of its times
+_COUNT = re.compile(r"[1-9][0-9]{0,8}")
+_LARGEST = 2.0**53  # of a size, a memory or a ratio
+_SHORTEST = 1e-9  # seconds
+_LONGEST = 1e6
+_LARGEST_ERROR = 2.001  # 1 - cosine, rounded
 _RENAMED = {
     "step graph": "step_graph",
     "float32 step": "float32_step",
@@ -46,7 +54,7 @@ class AnswersRecord:
         error: 1 - cosine to the float32 carry after the first step, by puzzle.
 
     Raises:
-        ConfigError: a packed value does not hold n puzzles.
+        ConfigError: a packed value does not hold n puzzles, or a value is out of range.
     """
 
     count: int
@@ -58,11 +66,19 @@ class AnswersRecord:
     error: tuple[float, ...]
 
     def __post_init__(self) -> None:
+        if self.count < 1:
+            raise ConfigError(f"answers.count must be 1 or more, but is {self.count}")
         unpack_bits(self.right_fixed, self.count)
         unpack_bits(self.right_adaptive, self.count)
-        steps = len(unpack_bytes(self.steps))
-        if steps != self.count:
-            raise ConfigError(f"it has {steps} halting steps for {self.count} puzzles")
+        steps = unpack_bytes(self.steps)
+        if len(steps) != self.count:
+            raise ConfigError(f"it has {len(steps)} halting steps for {self.count} puzzles")
+        if steps.min() < 1:
+            raise ConfigError("answers.steps must count from 1, but holds 0")
+        if not 1 <= len(self.error) <= self.count:
+            raise ConfigError(f"it has {len(self.error)} errors of the carry for {self.count} puzzles")
+        for error in self.error:
+            _require("answers.error", error, 0, _LARGEST_ERROR)
 
 
 @dataclass(frozen=True)
@@ -74,12 +90,30 @@ class SpeedRecord:
         memory_bytes: peak memory of a process that solves one puzzle, beyond what imports take.
         startup_ratio: CPU time of such a process until its first answer / that of imports alone.
         times_seconds: by number of slots, then by name: the quickest call of each repeat.
+
+    Raises:
+        ConfigError: a value is out of range, or lists differ in length.
     """
 
     machine: Machine
     memory_bytes: float
     startup_ratio: float
     times_seconds: Mapping[str, Mapping[str, tuple[float, ...]]]
+
+    def __post_init__(self) -> None:
+        _require("memory_bytes", self.memory_bytes, 1, _LARGEST)
+        _require("startup_ratio", self.startup_ratio, 1 / _LARGEST, _LARGEST)
+        for slots, times in self.times_seconds.items():
+            if not _COUNT.fullmatch(slots):
+                raise ConfigError(f"times_seconds is by number of slots, but has {slots[:20]!r}")
+            lengths = {len(seconds) for seconds in times.values()}
+            if STEP not in times or len(lengths) != 1 or not min(lengths):
+                raise ConfigError(
+                    f"times_seconds.{slots} must have a list of {STEP} and lists as long beside it"
+                )
+            for name, seconds in times.items():
+                for second in seconds:
+                    _require(f"times_seconds.{slots}.{name}", second, _SHORTEST, _LONGEST)
 
 
 @dataclass(frozen=True)
@@ -97,6 +131,9 @@ class BaselineRecord:
         engine_layers: by layer: how many of its call sites take inputs of which element type.
         answers: to the held-out puzzles.
         speeds: one entry for each kind of machine.
+
+    Raises:
+        ConfigError: the size of the step graph is missing, or a size is out of range.
     """
 
     target: str
@@ -109,6 +146,12 @@ class BaselineRecord:
     engine_layers: Mapping[str, Mapping[str, int]]
     answers: AnswersRecord
     speeds: tuple[SpeedRecord, ...]
+
+    def __post_init__(self) -> None:
+        if STEP_GRAPH not in self.sizes_bytes:
+            raise ConfigError(f"sizes_bytes lacks {STEP_GRAPH}")
+        for name, size in self.sizes_bytes.items():
+            _require(f"sizes_bytes.{name}", size, 1, _LARGEST)
 
 
 def migrate(raw: dict[str, Any]) -> None:
@@ -196,9 +239,14 @@ def rounded(values: NDArray[np.float64], digits: int) -> tuple[float, ...]:
     return tuple(float(f"{value:.{digits}g}") for value in values)
 
 
+def _require(name: str, value: float, low: float, high: float) -> None:
+    if not low <= value <= high:
+        raise ConfigError(f"{name} must lie in {low:g}..{high:g}, but is {value:g}")
+
+
 def _decode(text: str) -> bytes:
     try:
-        return base64.b64decode(text)
+        return base64.b64decode(text, validate=True)
     except ValueError as error:
         raise ConfigError(f"packed answers are not base64 ({error})") from error
 

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from trm_edge import records
 from trm_edge.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 CONFIG = "trm-edge.toml"
 _LARGEST = {"halting_agreement": 1.0, "max_drop": 100.0}
@@ -75,16 +69,14 @@ class Budgets:
             path = Path(CONFIG)
             if not path.exists():
                 return cls()
-        try:
-            content = tomllib.loads(path.read_text(encoding="utf-8"))
-        except (OSError, UnicodeDecodeError) as error:
-            raise ConfigError(f"cannot read budgets from {path}: {error}.") from error
-        except tomllib.TOMLDecodeError as error:
-            raise ConfigError(f"{path} is not valid TOML: {error}.") from error
+        content = records.read_toml(path)
         try:
             return records.build(_BudgetFile, content).regress
         except ConfigError as error:
-            raise ConfigError(f"{path}: {error}.") from error
+            sections = ", ".join(f"[{section.name}]" for section in fields(_BudgetFile))
+            raise ConfigError(
+                f"{path}: {error}. Its sections are {sections}, and a key stands below one."
+            ) from error
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from trm_edge import __version__
 from trm_edge.bundle import MANIFEST, Bundle
-from trm_edge.engines.layers import read_layers
+from trm_edge.engines.layers import load_layers
 from trm_edge.engines.record import ENGINE as ENGINE_FILE
 from trm_edge.engines.record import LAYERS
 from trm_edge.evaluation.held_out import HeldOutRun, solve_held_out
@@ -82,7 +82,7 @@ def _engine_layers(step: Path) -> dict[str, dict[str, int]]:
     path = step.parent / LAYERS
     if not path.exists():
         return {}
-    products = read_layers(path.read_text(encoding="utf-8")).products()
+    products = load_layers(path).products()
     return {layer: dict(sorted(counts.items())) for layer, counts in products.items()}
 
 

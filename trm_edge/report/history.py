@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.errors import RecordError
-from trm_edge.records import Format
+from trm_edge.files import read_bytes
+from trm_edge.records import MAX_BYTES, Format
 from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.baseline_record import FORMAT
 from trm_edge.regression.speed import STEP
+from trm_edge.report.versions import committed_versions
 
 # Lines of a chart by name: a value for each version, None where a version does not have one.
 Series = Mapping[str, Sequence[float | None]]
-MAX_VERSIONS = 50  # commits of a file that are read from git
-_GIT_TIMEOUT = 60  # seconds
 
 
 @dataclass(frozen=True)
@@ -51,13 +50,14 @@ def read_history(path: Path) -> History:
         RecordError: the file is missing, not a baseline, or damaged.
     """
     notes = []
+    content = _read(path)
     versions: dict[str, Measurement] = {}  # by content: the last commit often equals the file
-    if _has_other_version(path):
+    if _has_other_version(content):
         notes.append(f"{path} was written by another version of trm-edge and is left out.")
     else:
         baseline = Measurement.read(path)
-        versions[path.read_text(encoding="utf-8")] = _check_dated(baseline, str(path))
-    for commit, text in _committed_versions(path):
+        versions[content.decode("utf-8")] = _check_dated(baseline, str(path))
+    for commit, text in committed_versions(path):
         if text in versions:
             continue
         name = f"{path} of commit {commit[:10]}"
@@ -137,11 +137,19 @@ def size_series(versions: Sequence[Measurement]) -> Series:
     return series
 
 
-def _has_other_version(path: Path) -> bool:
+def _read(path: Path) -> bytes:
+    """The file's content; empty where it cannot be read, which reading the baseline explains."""
+    try:
+        return read_bytes(path, MAX_BYTES)
+    except OSError:
+        return b""
+
+
+def _has_other_version(content: bytes) -> bool:
     """Check for a baseline in a version of the format that cannot be read here."""
     try:
-        raw = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        raw = msgspec.json.decode(content)
+    except (msgspec.DecodeError, RecursionError, UnicodeError):
         return False
     if not isinstance(raw, dict):
         return False
@@ -157,26 +165,3 @@ def _check_dated(baseline: Measurement, name: str) -> Measurement:
             f"{name} has no date: provenance.made is missing. Write it again with --update."
         )
     return baseline
-
-
-def _committed_versions(path: Path) -> Iterator[tuple[str, str]]:
-    """Commits that changed the file, the newest first, with its text in each."""
-    log = _git(path.parent, "log", "--format=%H", f"--max-count={MAX_VERSIONS}", "--", path.name)
-    for commit in log.split():
-        text = _git(path.parent, "show", f"{commit}:./{path.name}")
-        if text:  # empty for a commit that removed the file
-            yield commit, text
-
-
-def _git(folder: Path, *arguments: str) -> str:
-    """Return git's output, or an empty string if it fails or is not installed."""
-    command = ["git", *arguments]
-    try:
-        result = subprocess.run(
-            command, cwd=folder, capture_output=True, check=False, timeout=_GIT_TIMEOUT
-        )
-        if result.returncode != 0:
-            return ""
-        return result.stdout.decode("utf-8")
-    except (OSError, subprocess.TimeoutExpired, UnicodeDecodeError):
-        return ""
