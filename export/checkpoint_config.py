@@ -239,7 +239,12 @@ def _require_all(
 ) -> None:
     """Ask for everything that is missing in one message."""
     # What has a default in the trainer is asked for too where there is no configuration at all.
-    needed = FROM_ARCH if files.settings is not None else (*FROM_ARCH, *_ASKED_FOR)
+    needed = [*FROM_ARCH]
+    if files.settings is None:
+        needed += _ASKED_FOR
+    else:
+        raw = files.settings.values["arch"]
+        needed += [key for key in _UPSTREAM_DEFAULTS if raw.get(key) == UNKNOWN]
     missing_arch = [_described(key, visible) for key in needed if key not in arch]
     missing_data = [_described(key, visible) for key in FROM_METADATA if key not in dataset_values]
     if not missing_arch and not missing_data:

@@ -219,7 +219,7 @@ def _check_total(tensors: Mapping[str, Tensor], path: Path) -> None:
         if value.numel() == 0:
             continue
         count = 0
-        rows = value.split(_ROWS_AT_ONCE) if value.ndim else (value,)
+        rows = torch.split(value, _ROWS_AT_ONCE) if value.ndim else (value,)
         for part in rows:
             count += int((~torch.isfinite(part)).sum())
         if count:

@@ -12,7 +12,7 @@ import re
 import warnings
 import zipfile
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 import torch
@@ -222,7 +222,7 @@ def read_weights(path: Path) -> object:
         return _load(path, _CountingReader(file), mmap=False)
 
 
-def _load(path: Path, source: object, *, mmap: bool) -> object:
+def _load(path: Path, source: Any, *, mmap: bool) -> object:
     try:
         with warnings.catch_warnings():  # about files that are refused below
             warnings.simplefilter("ignore")
