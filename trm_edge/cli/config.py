@@ -9,13 +9,13 @@ import click
 from trm_edge.errors import MissingExtraError, OutputExistsError
 from trm_edge.files import write_text
 
-_ARCHS = ("sudoku-mlp", "sudoku-attention", "maze", "arc-1", "arc-2")
+ARCHS = ("sudoku-mlp", "sudoku-attention", "maze", "arc-1", "arc-2")
 
 
 @click.command("config")
 @click.option(
     "--arch",
-    type=click.Choice(_ARCHS),
+    type=click.Choice(ARCHS),
     help="Fill in the settings of a published model; by default they are left open.",
 )
 @click.option(
