@@ -57,7 +57,7 @@ def control_accuracy(
         CalibrationError: there are too few held-out puzzles to show such a drop, or no choice of
             layers meets the limit; names the best one.
     """
-    _require_enough_puzzles(len(held_out), max_drop)
+    require_enough_puzzles(len(held_out), max_drop)
     layers = dict(runner.calibration.layers)
     ranking: list[LayerSensitivity] = []
     returned: list[LayerSensitivity] = []
@@ -83,13 +83,22 @@ def control_accuracy(
     raise _unreachable_limit(max_drop, len(held_out), reports, returned)
 
 
-def _require_enough_puzzles(puzzles: int, max_drop: float) -> None:
+def require_enough_puzzles(puzzles: int, max_drop: float) -> None:
+    """Refuse a limit that this many puzzles cannot show; cheap, so it can come before the work.
+
+    Args:
+        puzzles: number of held-out puzzles.
+        max_drop: largest drop of exact match, in percentage points.
+
+    Raises:
+        CalibrationError: names the smallest bound that they can show.
+    """
     smallest_bound = 100 * paired_drop(0, 0, puzzles)[1]
     if smallest_bound > max_drop:
         raise CalibrationError(
             f"{puzzles} held-out puzzles cannot show that at most {max_drop:g} points are lost: "
             f"even with no answer changed the bound is {smallest_bound:.2f}. Pass more with "
-            "--dataset, or allow more with --max-drop."
+            "--dataset or --held-out, or allow more with --max-drop."
         )
 
 

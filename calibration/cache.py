@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -31,6 +32,8 @@ from trm_edge.calibration.weight_codes import STORED, encode_weight
 from trm_edge.calibration_record import CalibrationCoverage, CalibrationRecord, LayerRecord
 from trm_edge.errors import CalibrationError, ConfigError
 from trm_edge.export.model import TinyRecursiveModel
+
+_LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -113,7 +116,7 @@ def read_calibration(
         )
     try:
         calibration = _restore(model, qtype, saved_recipe, record.coverage, record.layers)
-    except (ValueError, TypeError, zlib.error, RuntimeError) as error:
+    except (ValueError, TypeError, OverflowError, zlib.error, RuntimeError) as error:
         raise CalibrationError(
             f"{path} does not fit the model: {error}. Calibrate again without this file."
         ) from error
@@ -161,12 +164,17 @@ def _restore(
     model = copy.deepcopy(model)
     channel_amax = {}
     powers = {}
+    modules = linear_layers(model)
     for name, record in layer_records.items():
+        _check_layer(name, record, modules[name].weight, model.config.network_passes)
         channel_amax[name] = torch.tensor(record.channel_amax)
         powers[name] = record.equalisation
     equalise(model, channel_amax, powers)
+    for name, module in modules.items():
+        if not torch.isfinite(module.weight).all():
+            raise ValueError(f"its magnitudes make weights of {name} infinite")
     layers = {}
-    for name, module in linear_layers(model).items():
+    for name, module in modules.items():
         record = layer_records[name]
         scales = weight_scales(module.weight, qtype)
         bias = None
@@ -182,6 +190,27 @@ def _restore(
             bias=bias,
         )
     return Calibration(model, qtype, layers, recipe, coverage)
+
+
+def _check_layer(name: str, record: LayerRecord, weight: Tensor, passes: int) -> None:
+    """Refuse numbers that no calibration of the layer has."""
+    outputs, inputs = weight.shape
+    if len(record.amax) not in (1, passes):
+        raise ValueError(f"{name} has {len(record.amax)} ranges, expected 1 or {passes}")
+    if not all(0 < value <= _LARGEST for value in record.amax):
+        raise ValueError(f"a range of {name} is not a positive number")
+    if not 0 <= record.equalisation <= 1:
+        raise ValueError(f"the equalisation of {name} is not within 0..1")
+    if len(record.channel_amax) != inputs:
+        raise ValueError(f"{name} has {len(record.channel_amax)} input channels, expected {inputs}")
+    if not all(0 <= value <= _LARGEST for value in record.channel_amax):
+        raise ValueError(f"a channel magnitude of {name} is not a number of 0 or more")
+    if record.bias is None:
+        return
+    if len(record.bias) != outputs:
+        raise ValueError(f"{name} has {len(record.bias)} biases, expected {outputs}")
+    if not all(abs(value) <= _LARGEST for value in record.bias):
+        raise ValueError(f"a bias of {name} is not a finite number")
 
 
 def _restore_weight(
@@ -221,9 +250,16 @@ def _encode(quantization: LayerQuantization, qtype: QType) -> str:
 
 
 def _decode(text: str, shape: tuple[int, ...], qtype: QType) -> Tensor:
-    raw = zlib.decompress(base64.b64decode(text, validate=True))
+    size = math.prod(shape)  # a byte each; nothing larger is unpacked
+    unpacker = zlib.decompressobj()
+    raw = unpacker.decompress(base64.b64decode(text, validate=True), size + 1)
+    if len(raw) != size:
+        raise ValueError(f"its codes are not the {size} of a weight")
     stored = STORED[qtype]
     if qtype == "int4":
         stored = np.int8
     codes: NDArray[Any] = np.frombuffer(raw, stored).reshape(shape)
-    return torch.from_numpy(codes.astype(np.float32))
+    values = codes.astype(np.float32)
+    if not np.isfinite(values).all():
+        raise ValueError("its codes hold values that are not finite")
+    return torch.from_numpy(values)

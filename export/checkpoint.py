@@ -8,43 +8,32 @@ weights do show (D, V, ``mlp_t``, layers, identifiers) is checked against it.
 
 from __future__ import annotations
 
-import pickle
-import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeGuard
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trm_edge.config import ModelConfig
-from trm_edge.errors import CheckpointError
-from trm_edge.export.checkpoint_config import find_config, find_metadata, model_config
+from trm_edge.config import ModelConfig, swiglu_width
+from trm_edge.errors import CheckpointError, ConfigError
+from trm_edge.export.bounded_text import printable
+from trm_edge.export.checkpoint_config import RunFiles, find_run_files, model_config
 from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.state_dict import SENTINEL, StateDict, find_state_dict
+from trm_edge.export.weight_file import check_kind, find_weights, read_weights
 from trm_edge.files import hash_file
 
-_WRAPPERS = ("_orig_mod.module.", "module._orig_mod.", "_orig_mod.", "module.", "")
-_MODULES = ("model.inner.", "inner.", "")
-_COMMON_PREFIXES = ("_orig_mod.model.inner.", "model.inner.", "inner.", "")  # for messages
-_SENTINEL = "lm_head.weight"
 _TABLE = "puzzle_emb.weights"
-_FLOATS = (torch.float32, torch.bfloat16, torch.float16)
 _PROBLEMS_SHOWN = 6
-_NAMES_SHOWN = 5
-
-
-def _known_prefixes() -> tuple[str, ...]:
-    prefixes = []
-    for wrapper in _WRAPPERS:
-        for module in _MODULES:
-            prefixes.append(wrapper + module)
-    return tuple(prefixes)
-
-
-# Prefixes of the keys, longest first: compiled or not, wrapped for several GPUs or not.
-PREFIXES = _known_prefixes()
+# Bounds on what a configuration may ask for. The published models have 916 positions, 28 passes
+# of the network in a step, and 16 steps.
+_MAX_POSITIONS = 1 << 16
+_MAX_PASSES = 2048
+_MAX_STEPS = 4096
+_LARGEST_TABLE = 1 << 31
 
 
 @dataclass(frozen=True)
@@ -57,7 +46,8 @@ class Checkpoint:
         config: the model's configuration.
         model: the network and heads with their weights, float32, in evaluation mode.
         puzzle_embeddings: the table (N, E) float32, or None where the model has none.
-        averaged: the run's ``ema``, or None where the configuration does not say.
+        averaged: whether the weights are averaged, by the file or the run's ``ema``; None where
+            neither says.
         weight_type: element type of ``lm_head`` in the file, such as ``"bfloat16"``.
     """
 
@@ -89,115 +79,85 @@ def load_checkpoint(
         CheckpointError: the file is missing, unsafe, or does not fit its configuration.
         ConfigError: the configuration is incomplete or contradictory.
     """
-    weights_path = _find_weights(path)
-    settings = find_config(weights_path, config_path)
-    metadata = find_metadata(weights_path, dataset_path)
-    state = _read_state(weights_path)
-    config = model_config(settings, metadata)
+    weights_path = find_weights(path)
+    check_kind(weights_path)
+    files = find_run_files(weights_path, config_path, dataset_path)
+    state_dict = find_state_dict(read_weights(weights_path), weights_path)
+    state = state_dict.tensors
+    config = model_config(files, _visible_settings(state))
+    _check_bounds(config, state, files)
     check_against_weights(config, state, weights_path)
     model = TinyRecursiveModel(config).eval().requires_grad_(False)
     table = state.pop(_TABLE, None)
-    model.load_state_dict({name: value.float() for name, value in state.items()})
-    puzzle_embeddings = None if table is None else table.float().numpy()
-    ema = settings.values.get("ema")
-    averaged = ema if isinstance(ema, bool) else None
+    model.load_state_dict({name: value.detach().float() for name, value in state.items()})
+    puzzle_embeddings = None
+    if table is not None:
+        puzzle_embeddings = np.array(table.detach().float().numpy())  # a copy: the file may change
     return Checkpoint(
         path=weights_path,
         sha256=hash_file(weights_path),
         config=config,
         model=model,
         puzzle_embeddings=puzzle_embeddings,
-        averaged=averaged,
-        weight_type=str(state[_SENTINEL].dtype).removeprefix("torch."),
+        averaged=_averaged(state_dict, files),
+        weight_type=str(state[SENTINEL].dtype).removeprefix("torch."),
     )
 
 
-def _find_weights(path: Path) -> Path:
-    if path.is_file():
-        return path
-    if not path.is_dir():
-        raise CheckpointError(f"no checkpoint at {path}. Pass a step_N file or its folder.")
-    steps = []
-    for file in path.glob("step_*"):
-        number = file.name.removeprefix("step_")
-        if number.isdigit() and file.is_file():
-            steps.append((int(number), file))
-    if not steps:
-        names = sorted(entry.name for entry in path.iterdir())
-        content = ", ".join(names[:8]) or "nothing"
-        raise CheckpointError(
-            f"no step_N file in {path}, which holds {content}. Pass the weight file itself."
-        )
-    _, newest = max(steps)
-    return newest
+def _averaged(state_dict: StateDict, files: RunFiles) -> bool | None:
+    if state_dict.averaged:
+        return True
+    ema = None if files.settings is None else files.settings.values.get("ema")
+    return ema if isinstance(ema, bool) else None
 
 
-def _read_state(path: Path) -> dict[str, Tensor]:
-    """Read the state_dict without its prefix; never execute what the file holds."""
-    content = _load_safely(path)
-    if not _is_state_dict(content):
-        raise CheckpointError(
-            f"{path} holds {_content_description(content)}, but a bare state_dict (name to tensor) "
-            "was expected. Save the model's state_dict() alone."
-        )
-    state = _strip_prefix(content, path)
-    for name, value in state.items():
-        if value.dtype not in _FLOATS:
-            raise CheckpointError(
-                f"{path}: {name} has type {value.dtype}, but float32, bfloat16 or float16 was "
-                "expected."
-            )
-        finite = torch.isfinite(value)
-        if not finite.all():
-            count = int((~finite).sum())
-            raise CheckpointError(
-                f"{path}: {name} holds {count} values that are NaN or infinite. The run diverged; "
-                "take an earlier checkpoint."
-            )
-    return state
+def _visible_settings(state: Mapping[str, Tensor]) -> dict[str, int | bool]:
+    """The settings that the weights show."""
+    settings: dict[str, int | bool] = {}
+    head = state[SENTINEL]
+    if head.ndim == 2:
+        settings["vocab_size"] = head.shape[0]
+        settings["hidden_size"] = head.shape[1]
+    layers = set()
+    for name in state:
+        if name.startswith("L_level.layers."):
+            layers.add(name.split(".")[2])
+    if layers:
+        settings["L_layers"] = len(layers)
+    settings["mlp_t"] = any(".mlp_t." in name for name in state)
+    table = state.get(_TABLE)
+    if table is not None and table.ndim == 2:
+        settings["num_puzzle_identifiers"] = table.shape[0]
+        settings["puzzle_emb_ndim"] = table.shape[1]
+    return settings
 
 
-def _load_safely(path: Path) -> object:
-    try:
-        with warnings.catch_warnings():  # about files that are refused below
-            warnings.simplefilter("ignore", UserWarning)
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, ValueError, KeyError) as error:
-        lines = str(error).splitlines()
-        reason = lines[0] if lines else type(error).__name__
-        raise CheckpointError(
-            f"{path} cannot be loaded safely as a state_dict: {reason}. It must hold tensors "
-            "alone, as torch.save(model.state_dict(), ...) writes them; a file that needs code "
-            "to be run is refused."
-        ) from error
+def _check_bounds(config: ModelConfig, state: Mapping[str, Tensor], files: RunFiles) -> None:
+    """Refuse sizes that the weights cannot have, before anything of that size is made.
 
-
-def _is_state_dict(content: object) -> TypeGuard[dict[str, Tensor]]:
-    if not isinstance(content, dict):
-        return False
-    for key, value in content.items():
-        if not isinstance(key, str) or not isinstance(value, Tensor):
-            return False
-    return True
-
-
-def _strip_prefix(state: dict[str, Tensor], path: Path) -> dict[str, Tensor]:
-    for prefix in PREFIXES:
-        if prefix + _SENTINEL not in state:
-            continue
-        stray = sorted(key for key in state if not key.startswith(prefix))
-        if stray:
-            raise CheckpointError(
-                f"{path}: keys carry the prefix {prefix!r}, but these do not: "
-                f"{', '.join(stray[:_NAMES_SHOWN])}."
-            )
-        return {key.removeprefix(prefix): value for key, value in state.items()}
-    prefixes = ", ".join(repr(prefix) for prefix in _COMMON_PREFIXES)
-    first_keys = ", ".join(sorted(state)[:_NAMES_SHOWN]) or "nothing"
-    raise CheckpointError(
-        f"{path} is not a Tiny Recursive Model: there is no {_SENTINEL} under any known prefix "
-        f"({prefixes} ...). Its keys start with: {first_keys}."
+    Raises:
+        ConfigError: names the setting and its bound.
+    """
+    values = sum(value.numel() for value in state.values())
+    bounds = (
+        ("hidden_size", config.hidden_size, values),
+        ("vocab_size", config.vocab_size, values),
+        ("expansion", swiglu_width(config.hidden_size, config.expansion), values),
+        ("L_layers", config.L_layers, len(state)),
+        ("num_heads", config.num_heads, values),
+        ("puzzle_emb_ndim", config.puzzle_emb_ndim, values),
+        ("num_puzzle_identifiers", config.num_puzzle_identifiers, _LARGEST_TABLE),
+        ("puzzle_emb_len + seq_len", config.carry_len, _MAX_POSITIONS),
+        ("H_cycles x (L_cycles + 1)", config.network_passes, _MAX_PASSES),
+        ("halt_max_steps", config.halt_max_steps, _MAX_STEPS),
     )
+    for name, value, bound in bounds:
+        if value > bound:
+            limit = "these weights allow" if bound in (values, len(state)) else "is supported"
+            raise ConfigError(
+                f"{files.config_path}: {name} gives {printable(value, 40)}, but at most {bound} "
+                f"{limit}."
+            )
 
 
 def check_against_weights(config: ModelConfig, state: dict[str, Tensor], path: Path) -> None:
@@ -243,12 +203,23 @@ def _contradictions(
         elif actual[name] != shape:
             misshapen.append(
                 f"{name} has shape {actual[name]}, but the configuration gives {shape}"
+                f"{_row_hint(name, config)}"
             )
     surplus = []
     for name, shape in actual.items():
         if name not in expected:
-            surplus.append(f"{name} {shape} has no place{_hint(name, config)}")
+            surplus.append(f"{printable(name, 80)} {shape} has no place{_hint(name, config)}")
     return [*missing, *surplus, *misshapen]
+
+
+def _row_hint(name: str, config: ModelConfig) -> str:
+    """The setting that gives the puzzle-embedding table its rows."""
+    if name != _TABLE:
+        return ""
+    return (
+        f" (num_puzzle_identifiers is {config.num_puzzle_identifiers}; a dataset.json that was "
+        "built again, or is of another dataset, may have another number)"
+    )
 
 
 def _hint(name: str, config: ModelConfig) -> str:
@@ -262,10 +233,3 @@ def _hint(name: str, config: ModelConfig) -> str:
     if name.startswith("L_level.layers."):
         return f" (L_layers is {config.L_layers})"
     return ""
-
-
-def _content_description(content: object) -> str:
-    if isinstance(content, dict):
-        keys = [str(key) for key in content]
-        return f"a dictionary with the keys {', '.join(keys[:_NAMES_SHOWN])}"
-    return f"a {type(content).__name__}"

@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
-import json
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from trm_edge.config import ModelConfig
 from trm_edge.errors import CheckpointError, ConfigError
+from trm_edge.export.bounded_text import printable
+from trm_edge.export.config_file import Settings, read_json, read_yaml, resolved, unwrapped
+
+logger = logging.getLogger(__name__)
 
 CONFIG_NAME = "all_config.yaml"
 METADATA_NAME = "dataset.json"
-_ARCHITECTURE = "TinyRecursiveReasoningModel_ACTV1"
-_FROM_METADATA = ("seq_len", "vocab_size", "num_puzzle_identifiers")
-_FROM_ARCH = (
+FROM_METADATA = ("seq_len", "vocab_size", "num_puzzle_identifiers")
+FROM_ARCH = (
     "hidden_size",
     "num_heads",
     "expansion",
@@ -27,6 +28,9 @@ _FROM_ARCH = (
     "halt_max_steps",
     "pos_encodings",
 )
+_ASKED_FOR = ("mlp_t", "puzzle_emb_ndim", "puzzle_emb_len")
+ARCHITECTURE = "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1"
+UNKNOWN = "???"  # a value still to be filled in, as Hydra writes it
 # The published code's own defaults; runs from before a setting existed do not write it down.
 _UPSTREAM_DEFAULTS: dict[str, Any] = {
     "mlp_t": False,
@@ -40,135 +44,279 @@ _UPSTREAM_DEFAULTS: dict[str, Any] = {
 _IRRELEVANT = frozenset(
     {"name", "loss", "H_layers", "halt_exploration_prob", "forward_dtype", "causal"}
 )
+# Architectures of the same family, by the module of arch.name.
+_RELATIVES = {
+    "recursive_reasoning.trm_singlez": "the variant with one state (singlez)",
+    "recursive_reasoning.trm_hier6": "the variant with six low states (hier6)",
+    "recursive_reasoning.transformers_baseline": "the baseline without recursion",
+    "recursive_reasoning.hrm": "the Hierarchical Reasoning Model (HRM), with two networks",
+    "hrm.hrm_act_v1": "the Hierarchical Reasoning Model (HRM), with two networks",
+}
+_LARGEST = 2**53
+_TEMPLATE_HINT = (
+    "trm-edge config writes a commented template, and with --arch the published models' settings."
+)
 
 
 @dataclass(frozen=True)
-class Settings:
-    """A mapping and the file it came from.
+class RunFiles:
+    """The configuration of a run, as found; either file may be missing.
 
     Args:
-        path: the file.
-        values: its content by key.
+        settings: ``all_config.yaml`` with the mapping ``arch``, or None.
+        metadata: ``dataset.json``, or None.
+        config_path: place where ``all_config.yaml`` is, or was looked for.
+        metadata_paths: places where ``dataset.json`` was looked for.
     """
 
-    path: Path
-    values: Mapping[str, Any]
+    settings: Settings | None
+    metadata: Settings | None
+    config_path: Path
+    metadata_paths: tuple[Path, ...]
 
 
-def find_config(weights: Path, config_path: Path | None) -> Settings:
-    """Read ``all_config.yaml``.
+def find_run_files(weights: Path, config_path: Path | None, dataset_path: Path | None) -> RunFiles:
+    """Read ``all_config.yaml`` and ``dataset.json``, and check the architecture's name.
 
     Args:
-        weights: the weight file, beside which it is looked for.
-        config_path: the file or its folder instead.
+        weights: the weight file, beside which both are looked for.
+        config_path: ``all_config.yaml`` or its folder instead.
+        dataset_path: ``dataset.json`` or the dataset's folder instead.
 
     Raises:
-        CheckpointError: it does not exist or is not a YAML mapping.
+        CheckpointError: a file cannot be read or is not what it should be.
+        ConfigError: the architecture is another one.
     """
     path = config_path or weights.parent
     if path.is_dir():
         path = path / CONFIG_NAME
-    if not path.is_file():
-        raise CheckpointError(
-            f"no configuration: {path} does not exist. The trainer writes {CONFIG_NAME} only when "
-            "a run logs online; pass the run's own with --config FILE. It cannot be guessed from "
-            "the weights (heads, cycles and position encoding leave no trace in them)."
+    settings = None
+    if path.exists() or path.is_symlink():
+        settings = _with_arch(read_yaml(path, "a mapping with the key arch"))
+        _check_name(settings)
+    candidates = _metadata_candidates(weights, dataset_path)
+    metadata = None
+    for candidate in candidates:
+        if candidate.exists() or candidate.is_symlink():
+            keys = ", ".join(FROM_METADATA)
+            metadata = read_json(candidate, f"an object with the keys {keys}")
+            break
+    return RunFiles(settings, metadata, path, candidates)
+
+
+def _metadata_candidates(weights: Path, dataset_path: Path | None) -> tuple[Path, ...]:
+    beside = weights.parent / METADATA_NAME
+    if dataset_path is None:
+        return (beside, weights.parent / "train" / METADATA_NAME)
+    if not dataset_path.is_dir():
+        if dataset_path.suffix not in (".json", "") and dataset_path.is_file():
+            raise CheckpointError(
+                f"--dataset takes a dataset.json or a dataset's folder, but got {dataset_path}. "
+                "Puzzles in a file go with --held-out (to measure accuracy on) and --calibration."
+            )
+        return (dataset_path,)
+    folders = (dataset_path, dataset_path / "train", dataset_path / "test")
+    return (*(folder / METADATA_NAME for folder in folders), beside)
+
+
+def _with_arch(settings: Settings) -> Settings:
+    """The settings with their ``arch``: from a run, a run logger, or the trainer's arch file."""
+    values = unwrapped(settings.values)
+    if "arch" not in values and sum(key in values for key in FROM_ARCH) >= 3:
+        logger.info("%s is an arch file of the trainer; its keys are taken as arch", settings.path)
+        values = {"arch": values}
+    arch = values.get("arch")
+    if not isinstance(arch, dict):
+        keys = ", ".join(printable(key, 40) for key in list(values)[:10]) or "none"
+        raise ConfigError(
+            f"{settings.path} has no mapping under arch; its keys are {keys}. {_TEMPLATE_HINT}"
         )
-    try:
-        values = yaml.safe_load(path.read_text())
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is not YAML: {_first_line(error)}.") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(
-            f"{path} holds {type(values).__name__}, but a mapping with the key arch was expected."
+    return Settings(settings.path, values)
+
+
+def _check_name(settings: Settings) -> None:
+    """Compare the whole name: two relatives carry the same class name after the @."""
+    name = settings.values["arch"].get("name", ARCHITECTURE)
+    if not isinstance(name, str) or name.removeprefix("models.") == ARCHITECTURE:
+        if isinstance(name, str):
+            return
+        raise ConfigError(f"{settings.path}: arch.name must be of type str.")
+    module = name.removeprefix("models.").partition("@")[0]
+    shown = printable(name, 120)
+    relative = _RELATIVES.get(module)
+    if relative is not None:
+        raise ConfigError(
+            f"{settings.path}: arch.name is {shown}, {relative}. It is another architecture than "
+            f"{ARCHITECTURE}, and only the Tiny Recursive Model itself can be exported."
         )
-    return Settings(path, values)
+    raise ConfigError(
+        f"{settings.path}: arch.name is {shown}, but only the Tiny Recursive Model as published "
+        f"({ARCHITECTURE}) can be exported. If that module computes exactly the same, write the "
+        "published name into a copy of the file and pass it with --config."
+    )
 
 
-def find_metadata(weights: Path, dataset_path: Path | None) -> Settings:
-    """Read ``dataset.json``.
-
-    Args:
-        weights: the weight file, beside which it is looked for.
-        dataset_path: the file or the dataset's folder instead.
-
-    Raises:
-        CheckpointError: it does not exist or is not a JSON object.
-    """
-    if dataset_path is not None and dataset_path.is_file():
-        candidates = [dataset_path]
-    else:
-        folder = dataset_path or weights.parent
-        candidates = [folder / METADATA_NAME, folder / "train" / METADATA_NAME]
-    path = next((candidate for candidate in candidates if candidate.is_file()), None)
-    if path is None:
-        raise CheckpointError(
-            f"no dataset metadata: none of {', '.join(map(str, candidates))} exists. seq_len, "
-            "vocab_size and num_puzzle_identifiers are written there and nowhere else; pass the "
-            "dataset's folder or its dataset.json with --dataset PATH."
-        )
-    try:
-        values = json.loads(path.read_text())
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
-        raise CheckpointError(f"{path} is not JSON: {_first_line(error)}.") from error
-    if not isinstance(values, dict):
-        raise CheckpointError(
-            f"{path} holds {type(values).__name__}, but an object with the keys "
-            f"{', '.join(_FROM_METADATA)} was expected."
-        )
-    return Settings(path, values)
-
-
-def model_config(settings: Settings, metadata: Settings) -> ModelConfig:
+def model_config(files: RunFiles, visible: Mapping[str, int | bool]) -> ModelConfig:
     """Join the two files into the model's configuration.
 
     Args:
-        settings: ``all_config.yaml``.
-        metadata: ``dataset.json``.
+        files: the run's files.
+        visible: settings that the weights show, for messages; ``num_puzzle_identifiers`` among
+            them is taken where no file gives it.
 
     Raises:
+        CheckpointError: a file is missing that the others do not make up for.
         ConfigError: a key is missing, unknown or out of range; names the file.
     """
-    arch = settings.values.get("arch")
-    if not isinstance(arch, dict):
-        keys = ", ".join(map(str, settings.values)) or "none"
-        raise ConfigError(f"{settings.path} has no mapping under arch; its keys are {keys}.")
-    _check_arch(arch, settings, metadata)
-    values: dict[str, Any] = {}
-    for key in _FROM_ARCH:
-        values[key] = arch[key]
+    settings = files.settings or Settings(files.config_path, {"arch": {}})
+    arch = _resolved_arch(settings)
+    metadata = _given(files.metadata.values if files.metadata is not None else {})
+    _check_keys(arch, settings)
+    dataset_values = {}
+    for key in FROM_METADATA:
+        if key in metadata:
+            dataset_values[key] = metadata[key]
+        elif key in arch:
+            dataset_values[key] = arch[key]
+    if "num_puzzle_identifiers" in visible:
+        dataset_values.setdefault("num_puzzle_identifiers", visible["num_puzzle_identifiers"])
+    elif arch.get("puzzle_emb_ndim", 0) == 0:
+        dataset_values.setdefault("num_puzzle_identifiers", 1)
+    _require_all(arch, dataset_values, files, visible)
+    if files.metadata is not None:
+        _check_agreement(arch, metadata, settings, files.metadata)
+    values: dict[str, Any] = {key: arch[key] for key in FROM_ARCH}
     for key, default in _UPSTREAM_DEFAULTS.items():
         values[key] = arch.get(key, default)
-    for key in _FROM_METADATA:
-        values[key] = metadata.values[key]
-    return ModelConfig.from_dict(values)
+    values.update(dataset_values)
+    for key, value in values.items():
+        _check_scalar(key, value, files)
+    try:
+        return ModelConfig.from_dict(values)
+    except ConfigError as error:
+        raise ConfigError(f"{_sources(files)}: {error}") from error
 
 
-def _check_arch(arch: Mapping[Any, Any], settings: Settings, metadata: Settings) -> None:
-    name = str(arch.get("name", _ARCHITECTURE))
-    if not name.endswith(_ARCHITECTURE):
-        raise ConfigError(
-            f"{settings.path}: arch.name is {name}, but only the Tiny Recursive Model "
-            f"({_ARCHITECTURE}) can be exported."
-        )
-    known = {*_FROM_ARCH, *_UPSTREAM_DEFAULTS, *_IRRELEVANT, *_FROM_METADATA}
-    unknown = sorted(str(key) for key in arch if key not in known)
+def _given(values: Mapping[Any, Any]) -> dict[str, Any]:
+    """The settings that were filled in: ``???`` and nothing at all stand for a missing one."""
+    given = {}
+    for key, value in values.items():
+        if not isinstance(value, str) or value != UNKNOWN:
+            given[str(key)] = value
+    return given
+
+
+def _resolved_arch(settings: Settings) -> dict[str, Any]:
+    arch = _given(settings.values["arch"])
+    for key in (*FROM_ARCH, *_UPSTREAM_DEFAULTS, *FROM_METADATA):
+        if key in arch:
+            arch[key] = resolved(arch[key], ("arch", key), settings.values, settings.path)
+    return arch
+
+
+def _check_keys(arch: Mapping[str, Any], settings: Settings) -> None:
+    known = {*FROM_ARCH, *_UPSTREAM_DEFAULTS, *_IRRELEVANT, *FROM_METADATA}
+    unknown = []
+    for key in sorted(arch):
+        if key in known:
+            continue
+        if "dropout" in key and arch[key] in (0, None):
+            logger.info("ignored arch.%s, which is 0", printable(key, 60))
+            continue
+        unknown.append(printable(key, 60))
     if unknown:
         raise ConfigError(
             f"{settings.path}: arch has unknown keys, which might change the computation: "
-            f"{', '.join(unknown)}. Known: {', '.join(sorted(known))}."
+            f"{', '.join(unknown[:20])}. Known: {', '.join(sorted(known))}."
         )
-    missing = [f"arch.{key} in {settings.path}" for key in _FROM_ARCH if key not in arch]
-    missing += [f"{key} in {metadata.path}" for key in _FROM_METADATA if key not in metadata.values]
-    if missing:
-        raise ConfigError(f"the configuration lacks {'; '.join(missing)}.")
-    for key in _FROM_METADATA:
-        if key in arch and arch[key] != metadata.values[key]:
+
+
+def _require_all(
+    arch: Mapping[str, Any],
+    dataset_values: Mapping[str, Any],
+    files: RunFiles,
+    visible: Mapping[str, int | bool],
+) -> None:
+    """Ask for everything that is missing in one message."""
+    # What has a default in the trainer is asked for too where there is no configuration at all.
+    needed = [*FROM_ARCH]
+    if files.settings is None:
+        needed += _ASKED_FOR
+    else:
+        raw = files.settings.values["arch"]
+        needed += [key for key in _UPSTREAM_DEFAULTS if raw.get(key) == UNKNOWN]
+    missing_arch = [_described(key, visible) for key in needed if key not in arch]
+    missing_data = [_described(key, visible) for key in FROM_METADATA if key not in dataset_values]
+    if not missing_arch and not missing_data:
+        return
+    if files.settings is not None and (files.metadata is not None or not missing_data):
+        missing = [f"arch.{key} in {files.config_path}" for key in missing_arch]
+        if missing_data:
+            place = files.metadata.path if files.metadata else files.config_path
+            missing += [f"{key} in {place}" for key in missing_data]
+        raise ConfigError(f"the configuration lacks {'; '.join(missing)}. {_TEMPLATE_HINT}")
+    parts = []
+    if files.settings is None:
+        parts.append(
+            f"no configuration: {files.config_path} does not exist. The trainer writes "
+            f"{CONFIG_NAME} only when a run logs online, and heads, cycles and position encoding "
+            "leave no trace in the weights"
+        )
+    if files.metadata is None and missing_data:
+        paths = ", ".join(map(str, files.metadata_paths))
+        parts.append(f"no dataset metadata: none of {paths} exists")
+    lacking = []
+    if missing_arch:
+        lacking.append(f"arch: {', '.join(missing_arch)}")
+    if missing_data:
+        lacking.append(f"of the dataset: {', '.join(missing_data)}")
+    raise CheckpointError(
+        f"{'; '.join(parts)}. Missing are: {'; '.join(lacking)}. Pass the run's own files with "
+        "--config FILE and --dataset PATH, or write them down yourself: "
+        f"{_TEMPLATE_HINT} The dataset's three may stand in it, too."
+    )
+
+
+def _described(key: str, visible: Mapping[str, int | bool]) -> str:
+    if key not in visible:
+        return key
+    value = visible[key]
+    text = str(value).lower() if isinstance(value, bool) else str(value)
+    return f"{key} (the weights show {text})"
+
+
+def _check_agreement(
+    arch: Mapping[str, Any], metadata: Mapping[str, Any], settings: Settings, dataset: Settings
+) -> None:
+    for key in FROM_METADATA:
+        if key in arch and key in metadata and arch[key] != metadata[key]:
             raise ConfigError(
-                f"{key} is {arch[key]} in {settings.path} but {metadata.values[key]} in "
-                f"{metadata.path}."
+                f"{key} is {printable(arch[key], 40)} in {settings.path} but "
+                f"{printable(metadata[key], 40)} in {dataset.path}."
             )
 
 
-def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0]
+def _check_scalar(key: str, value: Any, files: RunFiles) -> None:
+    """Refuse what no setting can be, before a message would show all of it."""
+    is_large = isinstance(value, int) and abs(value) > _LARGEST
+    is_long = isinstance(value, str) and len(value) > 40
+    if is_large or is_long or not isinstance(value, (bool, int, float, str)):
+        raise ConfigError(
+            f"{_sources(files)}: {key} must be a number or a word, but got "
+            f"{printable(_shape(value), 60)}."
+        )
+    if isinstance(value, str) and printable(value) != value:
+        raise ConfigError(f"{_sources(files)}: {key} holds control characters.")
+
+
+def _shape(value: Any) -> Any:
+    if isinstance(value, (list, dict, tuple, set)):
+        return f"a {type(value).__name__}"
+    return value
+
+
+def _sources(files: RunFiles) -> str:
+    paths = [files.config_path]
+    if files.metadata is not None:
+        paths.append(files.metadata.path)
+    return " and ".join(map(str, paths))

@@ -13,6 +13,8 @@ from trm_edge import __version__
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.bundle import CALIBRATION, PARITY, PUZZLE_EMBEDDINGS, SENSITIVITY, Bundle
 from trm_edge.bundle_writer import BundleWriter
+from trm_edge.calibration.accuracy_control import require_enough_puzzles
+from trm_edge.errors import CalibrationError
 from trm_edge.evaluation.vectors import ParityVectors, labels_of, record_vectors
 from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.files import check_writable
@@ -35,6 +37,7 @@ from trm_edge.targets.target_record import float_heads, step_path, write_target
 logger = logging.getLogger(__name__)
 
 FLOAT32 = "float32/step.onnx"
+_NEXT_TO_NONE = 0.02  # share of held-out puzzles that float32 solves, up to which export warns
 _TOOLS = ("torch", "onnx", "onnxruntime", "nvidia-modelopt", "numpy")
 
 
@@ -67,7 +70,15 @@ def export_bundle(
     checkpoint = request.checkpoint
     table = checkpoint.puzzle_embeddings
     count = PARITY_PUZZLES if request.max_drop is None else CONTROL_PUZZLES
-    held_out = held_out_puzzles(request.task, request.dataset, count)
+    held_out = held_out_puzzles(
+        request.task,
+        request.dataset,
+        count,
+        path=request.held_out,
+        seed=request.held_out_seed,
+        calibration=request.calibration,
+    )
+    _check_held_out(request, held_out)
     with BundleWriter(output, force=force) as writer:
         reference = writer.path("reference.onnx")
         write_reference_graph(checkpoint, reference, held_out.puzzles, track)
@@ -98,6 +109,28 @@ def export_bundle(
         return writer.finish(manifest)
 
 
+def _check_held_out(request: ExportRequest, held_out: PuzzleSet) -> None:
+    """Say what the held-out puzzles cannot show, before any work is done.
+
+    Raises:
+        CalibrationError: a limit of accuracy is asked for that they cannot show.
+    """
+    if not held_out.answered:
+        problem = (
+            f"no held-out puzzles with known answers ({held_out.source}), so accuracy is not judged"
+        )
+        remedy = (
+            "Give some with --held-out FILE (puzzles and solutions, as text or CSV), with "
+            "--dataset FOLDER (its test split), or with --held-out-seed N (a part of the "
+            "calibration puzzles)."
+        )
+        if request.max_drop is not None:
+            raise CalibrationError(f"--max-drop needs known answers: {problem}. {remedy}")
+        logger.warning("%s. %s", problem, remedy)
+    elif request.max_drop is not None:
+        require_enough_puzzles(len(held_out.entries), request.max_drop)
+
+
 def _record_reference(
     checkpoint: Checkpoint, graph: Path, held_out: PuzzleSet, track: Track
 ) -> ParityVectors:
@@ -111,7 +144,35 @@ def _record_reference(
         description="solving held-out puzzles in float32",
     )
     logger.info("recorded float32 answers to %d puzzles (%s)", len(vectors), held_out.source)
+    if vectors.labelled:
+        _report_solved(vectors)
     return vectors
+
+
+def _report_solved(vectors: ParityVectors) -> None:
+    """Log how many held-out puzzles float32 solves; warn where it is next to none."""
+    count = len(vectors)
+    solved = []
+    for adaptive in (False, True):
+        right = (vectors.answers(adaptive=adaptive) == vectors.labels).all(1)
+        solved.append(int(right.sum()))
+    fixed, adaptive_solved = solved
+    logger.info(
+        "float32 solves %d of %d held-out puzzles (%.1f %%) after all steps, and %d (%.1f %%) "
+        "where the halting rule stops",
+        fixed,
+        count,
+        100 * fixed / count,
+        adaptive_solved,
+        100 * adaptive_solved / count,
+    )
+    if max(solved) <= _NEXT_TO_NONE * count:
+        logger.warning(
+            "the float32 model itself solves next to none of them. Check that the configuration "
+            "is this run's own (H_cycles, L_cycles, num_heads and pos_encodings leave no trace in "
+            "the weights), that the weights are the averaged ones (ema), that the run was trained "
+            "to its end, and that the held-out puzzles are of its dataset"
+        )
 
 
 def _quantize(

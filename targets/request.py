@@ -118,6 +118,9 @@ class ExportRequest:
         targets: profiles to export for; they share one calibration.
         dataset: the run's dataset folder, for calibration and held-out puzzles.
         calibration: puzzles to calibrate on, a file or a dataset folder.
+        calibration_puzzles: number of puzzles to calibrate on; the recipe's where None.
+        held_out: puzzles to measure accuracy on, a file or a dataset folder.
+        held_out_seed: draw the held-out puzzles at random by this seed.
         calibration_cache: ``calibration.json`` to reuse, or to write where it does not exist.
         recipe: calibration recipe; the precision's default where None.
         max_drop: points of exact match; layers return to float until no more are lost.
@@ -137,6 +140,9 @@ class ExportRequest:
     targets: tuple[TargetProfile, ...]
     dataset: Path | None = None
     calibration: Path | None = None
+    calibration_puzzles: int | None = None
+    held_out: Path | None = None
+    held_out_seed: int | None = None
     calibration_cache: Path | None = None
     recipe: CalibrationRecipe | None = None
     max_drop: float | None = None
@@ -151,6 +157,15 @@ class ExportRequest:
         require_quantized(self.precision, self._quantization_options())
         if self.qat_steps < 0:
             raise ConfigError(f"qat_steps (--qat) must be 0 or more, but got {self.qat_steps}.")
+        if self.calibration_puzzles is not None and self.calibration_puzzles < 1:
+            raise ConfigError(
+                "calibration_puzzles (--calibration-puzzles) must be 1 or more, but got "
+                f"{self.calibration_puzzles}."
+            )
+        if self.held_out_seed is not None and self.held_out_seed < 0:
+            raise ConfigError(
+                f"held_out_seed (--held-out-seed) must be 0 or more, but got {self.held_out_seed}."
+            )
         if self.max_drop is not None and not 0 <= self.max_drop <= 100:
             raise ConfigError(
                 f"max_drop (--max-drop) must lie in 0..100 points, but got {self.max_drop}."
@@ -171,6 +186,7 @@ class ExportRequest:
         """Options in use that mean nothing without quantization."""
         in_use = {
             "calibration (--calibration)": self.calibration is not None,
+            "calibration_puzzles (--calibration-puzzles)": self.calibration_puzzles is not None,
             "calibration_cache (--calibration-cache)": self.calibration_cache is not None,
             "recipe (--recipe)": self.recipe is not None,
             "max_drop (--max-drop)": self.max_drop is not None,
@@ -215,6 +231,7 @@ class ExportRequest:
         Args:
             qtype: the quantized element type.
         """
-        if self.recipe is not None:
-            return self.recipe
-        return default_recipe(self.precision, qtype, self.targets)
+        recipe = self.recipe or default_recipe(self.precision, qtype, self.targets)
+        if self.calibration_puzzles is None:
+            return recipe
+        return replace(recipe, puzzles=self.calibration_puzzles)

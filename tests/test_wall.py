@@ -1,7 +1,8 @@
 """The import graph: what runs on a device never imports what makes a bundle.
 
 ``export/``, ``calibration/`` and ``targets/`` make bundles on a workstation, in that order. All of
-``trm_edge/`` but two commands works without them, and no two packages import each other in a ring.
+``trm_edge/`` but three commands works without them, and no two packages import each other in a
+ring.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ FOLDERS = {
 }
 WORKSTATION = ("trm_edge.export", "trm_edge.calibration", "trm_edge.targets")
 # The commands that make bundles; they import these folders when they are called.
-GATES = {"trm_edge.cli.export", "trm_edge.cli.targets"}
+GATES = {"trm_edge.cli.config", "trm_edge.cli.export", "trm_edge.cli.targets"}
 
 
 def modules() -> dict[str, Path]:

@@ -26,6 +26,7 @@ def test_text_and_json(toy_bundle: Path) -> None:
         "engine",
         "puzzles",
         "labelled",
+        "random_tokens",
         "fixed",
         "adaptive",
         "halting",

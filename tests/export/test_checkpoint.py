@@ -14,7 +14,20 @@ import yaml
 
 from tests.toys import BASE, VARIANTS, arch_settings, toy_model, write_run
 from trm_edge.errors import CheckpointError, ConfigError
-from trm_edge.export.checkpoint import PREFIXES, load_checkpoint
+from trm_edge.export.checkpoint import load_checkpoint
+
+PREFIXES = (
+    "",
+    "inner.",
+    "model.inner.",
+    "_orig_mod.model.inner.",
+    "module.model.inner.",
+    "_orig_mod.module.model.inner.",
+    "module._orig_mod.inner.",
+    "model._orig_mod.inner.",
+    "_orig_mod._orig_mod.model.inner.",
+    "a.name.of.their.own.",
+)
 
 
 @pytest.mark.parametrize("name", VARIANTS)
@@ -29,7 +42,7 @@ def test_loads_every_architecture(name: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("prefix", PREFIXES)
-def test_strips_every_known_prefix(prefix: str, tmp_path: Path) -> None:
+def test_strips_a_common_prefix_whatever_it_is(prefix: str, tmp_path: Path) -> None:
     loaded = load_checkpoint(write_run(tmp_path, BASE, prefix=prefix))
     torch.testing.assert_close(
         loaded.model.lm_head.weight, toy_model(BASE).lm_head.weight, check_stride=False
@@ -99,7 +112,7 @@ def test_a_truncated_file(tmp_path: Path) -> None:
 def test_an_empty_file(tmp_path: Path) -> None:
     path = write_run(tmp_path, BASE)
     path.write_bytes(b"")
-    with pytest.raises(CheckpointError, match="cannot be loaded safely"):
+    with pytest.raises(CheckpointError, match="is empty"):
         load_checkpoint(path)
 
 

@@ -55,7 +55,7 @@ def command(context: click.Context, /, **parameters: Any) -> None:
     check_output(output, force=options.force)
     check_writable(output / MANIFEST)
     checkpoint = _load_checkpoint(path, options)
-    task = _task(options.task, checkpoint)
+    task = _task(options, checkpoint)
     click.echo(
         f"Checkpoint {checkpoint.path.name}: task {task.name}, "
         f"{checkpoint.parameters / 1e6:.2f} M parameters",
@@ -70,8 +70,10 @@ def command(context: click.Context, /, **parameters: Any) -> None:
 
 
 def _default_output(checkpoint: Path, precision: Precision) -> Path:
+    """The folder NAME-PRECISION, after the folder of the weights wherever the command runs."""
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
-    return Path(f"{folder.name}-{precision}")
+    name = folder.resolve().name.lstrip("-.") or "model"
+    return Path(f"{name}-{precision}")
 
 
 @contextmanager
@@ -108,10 +110,14 @@ def _load_checkpoint(path: Path, options: ExportOptions) -> Checkpoint:
     return checkpoint
 
 
-def _task(name: str | None, checkpoint: Checkpoint) -> Task:
-    if name is None:
-        return task_for(checkpoint.config)
-    return task_named(name, checkpoint.config)
+def _task(options: ExportOptions, checkpoint: Checkpoint) -> Task:
+    """The named task, or the one that the model's shape and the dataset's puzzles show."""
+    if options.task is not None:
+        return task_named(options.task, checkpoint.config)
+    from trm_edge.targets.puzzle_sources import sample_puzzles
+
+    folders = (options.dataset, options.held_out, options.calibration)
+    return task_for(checkpoint.config, sample_puzzles(checkpoint.config, folders))
 
 
 def _request(
@@ -138,6 +144,9 @@ def _request(
             targets=profiles,
             dataset=options.dataset,
             calibration=options.calibration,
+            calibration_puzzles=options.calibration_puzzles,
+            held_out=options.held_out,
+            held_out_seed=options.held_out_seed,
             calibration_cache=options.calibration_cache,
             max_drop=options.max_drop,
             qat_steps=options.qat or 0,

@@ -36,6 +36,9 @@ class ExportOptions:
         config: --config.
         dataset: --dataset.
         calibration: --calibration.
+        calibration_puzzles: --calibration-puzzles.
+        held_out: --held-out.
+        held_out_seed: --held-out-seed.
         calibration_cache: --calibration-cache.
         recipe: --recipe.
         max_drop: --max-drop, in points.
@@ -60,6 +63,9 @@ class ExportOptions:
     config: Path | None
     dataset: Path | None
     calibration: Path | None
+    calibration_puzzles: int | None
+    held_out: Path | None
+    held_out_seed: int | None
     calibration_cache: Path | None
     recipe: Path | None
     max_drop: float | None
@@ -184,6 +190,28 @@ _PARAMETERS: tuple[Callable[[Any], Any], ...] = (
         metavar="PUZZLES",
         show_default="the dataset's train split, or bundled puzzles",
         help="Puzzles to calibrate on: a text or CSV file, or a dataset folder.",
+    ),
+    click.option(
+        "--calibration-puzzles",
+        type=click.IntRange(min=1),
+        metavar="N",
+        show_default="64",
+        help="Calibrate on the first N of them.",
+    ),
+    click.option(
+        "--held-out",
+        type=click.Path(path_type=Path, exists=True),
+        metavar="PUZZLES",
+        show_default="the dataset's test split, or bundled puzzles",
+        help="Puzzles with answers to measure accuracy on: a text or CSV file, or a dataset "
+        "folder. They are never calibrated on.",
+    ),
+    click.option(
+        "--held-out-seed",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Draw the held-out puzzles at random by this seed: from --held-out or the test split, "
+        "else up to half of the --calibration puzzles.",
     ),
     click.option(
         "--calibration-cache",

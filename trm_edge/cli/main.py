@@ -19,6 +19,7 @@ from trm_edge.errors import TrmEdgeError
 # The commands, in the order of --help; each is the `command` of trm_edge/cli/NAME.py.
 COMMANDS = (
     "export",
+    "config",
     "solve",
     "parity",
     "bench",

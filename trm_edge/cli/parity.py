@@ -23,6 +23,10 @@ from trm_edge.evaluation.parity import ModeParity
 from trm_edge.evaluation.parity_record import FORMAT, ParityResult, parity_result
 from trm_edge.progress import progress_bars
 
+_NOT_JUDGED = (
+    "accuracy is not judged: the bundle holds no puzzles with known answers. Export again with "
+    "--held-out FILE or --dataset FOLDER."
+)
 _PIPE_WIDTH = 140  # columns of the widest table: 16 steps
 
 
@@ -36,7 +40,7 @@ def command(bundle: Path, target: str | None, threads: int, as_json: bool) -> No
 
     The target solves the held-out puzzles again, and each answer is compared with what the same
     checkpoint answered in float32. Needs neither torch nor the checkpoint. The exit code is 1 if
-    the bundle exceeds its own accuracy limits.
+    the bundle exceeds its own accuracy limits; they are judged on known answers only.
 
     \b
     trm-edge parity my-bundle
@@ -58,14 +62,17 @@ def command(bundle: Path, target: str | None, threads: int, as_json: bool) -> No
 def _print(result: ParityResult) -> None:
     console = table_console(_PIPE_WIDTH)
     title = f"{result.bundle}: {result.target}, {result.precision}, {result.engine}"
-    console.print(f"{title}\n{result.puzzles} held-out puzzles", soft_wrap=True, markup=False)
-    console.print(_accuracy(result))
-    if not result.labelled:
-        console.print(
-            "The right answers to these puzzles are not known: float32's answers count as right.",
-            soft_wrap=True,
-        )
+    puzzles = f"{result.puzzles} held-out puzzles"
+    if result.random_tokens:
+        puzzles = f"Agreement on random tokens: {result.puzzles} puzzles"
+    elif not result.labelled:
+        puzzles = f"Agreement with float32: {puzzles} without known answers"
+    console.print(f"{title}\n{puzzles}", soft_wrap=True, markup=False)
+    console.print(_accuracy(result) if result.labelled else _agreement(result))
     _print_halting(result, console)
+    if not result.labelled:
+        click.echo(_NOT_JUDGED)
+        return
     if not result.broken:
         click.echo("within its limits")
         return
@@ -98,6 +105,18 @@ def _accuracy(result: ParityResult) -> Table:
         table.add_column(column, justify="right", overflow="fold")
     for mode in (result.fixed, result.adaptive):
         table.add_row(mode.mode, *_figures(mode))
+    return table
+
+
+def _agreement(result: ParityResult) -> Table:
+    """A table of equal answers, one line per halting mode; says nothing about right ones."""
+    table = Table()
+    table.add_column("halting", overflow="fold")
+    for column in ("same answer", "same cells"):
+        table.add_column(column, justify="right", overflow="fold")
+    for mode in (result.fixed, result.adaptive):
+        same = f"{100 * mode.same_answer:.1f} %"
+        table.add_row(mode.mode, same, f"{100 * mode.cells_candidate:.2f} %")
     return table
 
 

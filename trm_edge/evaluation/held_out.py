@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.parity import ParityReport, compare
+from trm_edge.evaluation.random_tokens import are_random
 from trm_edge.evaluation.vectors import ParityVectors, record_vectors
 from trm_edge.progress import Track, silent
 
@@ -20,6 +21,7 @@ class HeldOutRun:
         engine: description of what ran the target.
         reference: the float32 model's answers.
         candidate: the target's answers to the same puzzles.
+        random_tokens: the puzzles are random tokens, which show agreement and no accuracy.
     """
 
     target: str
@@ -27,6 +29,7 @@ class HeldOutRun:
     engine: str
     reference: ParityVectors
     candidate: ParityVectors
+    random_tokens: bool = False
 
     def report(self) -> ParityReport:
         """Compare both, puzzle by puzzle."""
@@ -70,4 +73,11 @@ def solve_held_out(
         track=track,
         description=description or f"{name}, {record.precision}",
     )
-    return HeldOutRun(name, record.precision, backend.describe(), reference, candidate)
+    return HeldOutRun(
+        target=name,
+        precision=record.precision,
+        engine=backend.describe(),
+        reference=reference,
+        candidate=candidate,
+        random_tokens=are_random(reference, bundle.manifest.model),
+    )

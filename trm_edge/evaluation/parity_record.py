@@ -25,7 +25,8 @@ class ParityResult:
         engine: description of what ran the target.
         puzzles: number of held-out puzzles.
         labelled: True where every right answer is known; otherwise float32's answers count as
-            right.
+            right, and no limit is judged.
+        random_tokens: the puzzles are random tokens: the figures show agreement, not accuracy.
         fixed: accuracy after the last step.
         adaptive: accuracy at the step where the halting rule stops.
         halting: when float32 and the target stop.
@@ -40,6 +41,7 @@ class ParityResult:
     engine: str
     puzzles: int
     labelled: bool
+    random_tokens: bool
     fixed: ModeParity
     adaptive: ModeParity
     halting: HaltingParity
@@ -64,6 +66,7 @@ def parity_result(bundle: str, run: HeldOutRun, limits: Limits) -> ParityResult:
         engine=run.engine,
         puzzles=report.puzzles,
         labelled=report.labelled,
+        random_tokens=run.random_tokens,
         fixed=report.fixed,
         adaptive=report.adaptive,
         halting=report.halting,
