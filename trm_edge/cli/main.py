@@ -98,9 +98,7 @@ def short_help(name: str) -> str:
     return ""
 
 
-@click.group(
-    cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
-)
+@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, "-V", "--version", prog_name="trm-edge")
 def cli() -> None:
     """Deploy trained Tiny Recursive Models.
