@@ -14,7 +14,6 @@ import click
 
 from trm_edge import __version__
 from trm_edge.cli.console import logs_on_stderr
-from trm_edge.cli.exit_codes import EPILOG
 from trm_edge.errors import TrmEdgeError
 from trm_edge.interrupts import exit_code, signals_raise
 
@@ -31,6 +30,14 @@ COMMANDS = (
     "targets",
     "doctor",
 )
+
+_EPILOG = """\b
+Exit codes:
+  0    done
+  1    failed; parity and regress: a limit is broken, or something regressed
+  2    misused: an unknown option, or options that do not go together
+  3    regress: no verdict, as with a missing baseline or a damaged bundle
+  130  interrupted by Ctrl-C; 143: ended by SIGTERM"""
 
 
 class LazyGroup(click.Group):
@@ -98,7 +105,9 @@ def short_help(name: str) -> str:
     return ""
 
 
-@click.group(cls=LazyGroup, epilog=EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, "-V", "--version", prog_name="trm-edge")
 def cli() -> None:
     """Deploy trained Tiny Recursive Models.

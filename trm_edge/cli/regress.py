@@ -16,7 +16,6 @@ import click
 from trm_edge import records
 from trm_edge.bundle import Bundle
 from trm_edge.cli import regress_output
-from trm_edge.cli.exit_codes import FAILED, NO_VERDICT, REGRESS_EPILOG
 from trm_edge.cli.options import bundle_argument, json_option, json_output_option
 from trm_edge.cli.outputs import check_junit_output, check_record_output
 from trm_edge.errors import OutputExistsError, RecordError, TrmEdgeError
@@ -24,15 +23,25 @@ from trm_edge.evaluation.machine import Machine
 from trm_edge.files import check_writable, error_reason, write_text
 from trm_edge.progress import progress_bars
 from trm_edge.regression.baseline import Measurement
+from trm_edge.regression.blind_spot import blind_spot
 from trm_edge.regression.budgets import Budgets
 from trm_edge.regression.check import Check, regressed
-from trm_edge.regression.power import blind_spot
 from trm_edge.regression.result import FORMAT, RegressionResult
 from trm_edge.regression.run import new_baseline, regress
 from trm_edge.regression.speed import REPEATS
 from trm_edge.regression.update import baseline_changes
 
 logger = logging.getLogger(__name__)
+
+RED = 1  # exit codes
+NO_VERDICT = 3
+_EPILOG = """\b
+Exit codes:
+  0  nothing regressed, or the baseline was written
+  1  something regressed; with --update: the baseline was not written
+  2  misused
+  3  no verdict: a missing or damaged baseline, a damaged bundle, a failed
+     engine"""
 
 
 @dataclass(frozen=True)
@@ -66,7 +75,7 @@ class RegressOptions:
     force: bool
 
 
-@click.command("regress", epilog=REGRESS_EPILOG)
+@click.command("regress", epilog=_EPILOG)
 @bundle_argument
 @click.option(
     "--baseline",
@@ -144,7 +153,7 @@ def command(**parameters: Any) -> None:
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
     else:
         if result.verdict == "regressed":
-            sys.exit(FAILED)
+            sys.exit(RED)
         return
     _tell_github_of_failure(options, "no verdict", message)
     sys.exit(NO_VERDICT)

@@ -69,8 +69,8 @@ class Budgets:
                 the defaults.
 
         Raises:
-            ConfigError: the file is missing, not TOML, or has no such section, an unknown section,
-                an unknown key or a value of the wrong type or range.
+            ConfigError: the file is missing, not TOML, or has an unknown section, an unknown key or
+                a value of the wrong type or range.
         """
         if path is None:
             path = Path(CONFIG)
@@ -82,16 +82,13 @@ class Budgets:
             raise ConfigError(f"cannot read budgets from {path}: {error}.") from error
         except tomllib.TOMLDecodeError as error:
             raise ConfigError(f"{path} is not valid TOML: {error}.") from error
-        if _SECTION not in content:
-            names = ", ".join(content) or "nothing"
-            raise ConfigError(
-                f"{path} has no section [{_SECTION}], so it sets no budget; it has {names}. Write "
-                f"[{_SECTION}] on a line above the budgets, or delete the file to use the defaults."
-            )
         try:
             return records.build(_BudgetFile, content).regress
         except ConfigError as error:
-            raise ConfigError(f"{path}: {error}.") from error
+            hint = ""
+            if _SECTION not in content:
+                hint = f" Budgets stand below a line [{_SECTION}]."
+            raise ConfigError(f"{path}: {error}.{hint}") from error
 
 
 @dataclass(frozen=True)
