@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import tempfile
 from pathlib import Path
 
 from trm_edge.bundle import Bundle
 from trm_edge.errors import OutputError, OutputExistsError
-from trm_edge.files import check_writable
+from trm_edge.files import check_writable, error_reason
+from trm_edge.interrupts import DeferredSignals
 from trm_edge.profile import TargetProfile
+from trm_edge.staging import Staged, install, stage_folder
 from trm_edge.targets.profiles import load_profile
 from trm_edge.triton import BUNDLE
 
@@ -69,17 +71,42 @@ def write_triton_repository(
     check_triton_output(folder, bundle.manifest.task, force=force)
     model = _model_folder(folder, bundle.manifest.task)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{model.name}.", dir=folder) as temporary:
-            _write_model(Path(temporary) / model.name, bundle, name, profile)
-            if model.exists():
-                model.rename(Path(temporary) / "previous")
-            (Path(temporary) / model.name).rename(model)
+        _add_model(folder, bundle, name, profile, force=force)
     except OSError as error:
         raise OutputError(
-            f"cannot write {model}: {error.strerror or error}. Choose another --triton."
+            f"cannot write {model}: {error_reason(error)}. Choose another --triton."
         ) from error
     return model
+
+
+def _add_model(
+    folder: Path, bundle: Bundle, target: str, profile: TargetProfile, *, force: bool
+) -> None:
+    repository = folder.resolve()
+    repository.mkdir(parents=True, exist_ok=True)
+    task = bundle.manifest.task
+    place = _model_folder(repository, task)
+    staged: Staged | None = None
+    try:
+        with DeferredSignals():
+            staged, _ = stage_folder(place, _staging_parent(repository))
+        _write_model(staged.path, place.name, bundle, target, profile)
+        with DeferredSignals():
+            install(staged.path, place, lambda: check_triton_output(repository, task, force=force))
+    finally:
+        if staged is not None:
+            with DeferredSignals():
+                staged.remove()
+
+
+def _staging_parent(repository: Path) -> Path:
+    """Folder to prepare a model in: Triton takes every folder of a repository for a model.
+
+    Beside the repository where that is the same file system, else inside it.
+    """
+    parent = repository.parent
+    same = parent.stat().st_dev == repository.stat().st_dev
+    return parent if same and os.access(parent, os.W_OK) else repository
 
 
 def check_triton_output(folder: Path, task: str, *, force: bool) -> None:
@@ -111,18 +138,20 @@ def _model_folder(folder: Path, task: str) -> Path:
     return folder / f"trm_{task}"
 
 
-def _write_model(model: Path, bundle: Bundle, target: str, profile: TargetProfile) -> None:
-    version = model / _VERSION
+def _write_model(
+    folder: Path, name: str, bundle: Bundle, target: str, profile: TargetProfile
+) -> None:
+    version = folder / _VERSION
     version.mkdir(parents=True)
     instance_kind = "KIND_CPU" if profile.engine == "onnxruntime" else "KIND_GPU"
     _, _, most_slots = profile.batch
     config = _CONFIG.format(
-        name=model.name,
+        name=name,
         slots=most_slots,
         length=bundle.config.seq_len,
         instance_kind=instance_kind,
         target=target,
     )
-    (model / _CONFIG_NAME).write_text(config, encoding="utf-8")
+    (folder / _CONFIG_NAME).write_text(config, encoding="utf-8")
     (version / "model.py").write_text(_MODEL, encoding="utf-8")
     shutil.copytree(bundle.path, version / BUNDLE)

@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from trm_edge import staging
 from trm_edge.errors import OutputError
-from trm_edge.files import check_writable, hash_file, write_bytes, write_text
+from trm_edge.files import (
+    check_writable,
+    error_reason,
+    hash_file,
+    is_write_error,
+    replace_file,
+    write_bytes,
+    write_text,
+)
 
 Write = Callable[[Path], None]
 
@@ -88,6 +98,44 @@ def test_the_check_leaves_nothing_behind(tmp_path: Path) -> None:
     check_writable(tmp_path / "a" / "b" / "new")
     assert names(tmp_path) == ["old"]
     assert (tmp_path / "old").read_text() == "content"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs POSIX locks")
+def test_what_a_killed_write_left_is_removed_by_the_next(tmp_path: Path) -> None:
+    left = tmp_path / f".file.trm-edge-{2**22 + 1}-{staging._host()}-00000000"
+    left.write_text("half")
+    write_text(tmp_path / "file", "text")
+    assert names(tmp_path) == ["file"]
+
+
+def test_an_interrupted_write_leaves_the_old_file(tmp_path: Path) -> None:
+    path = tmp_path / "file"
+    path.write_bytes(b"old")
+
+    def interrupt() -> None:
+        with replace_file(path) as file:
+            file.write(b"half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupt()
+    assert path.read_bytes() == b"old"
+    assert names(tmp_path) == ["file"]
+
+
+def test_errors_of_writing_are_told_from_those_of_reading() -> None:
+    assert is_write_error(OSError(28, "No space left on device"))
+    assert is_write_error(OSError("10000 requested and 512 written"))
+    assert not is_write_error(FileNotFoundError(2, "No such file or directory"))
+
+
+def test_the_reason_of_a_failed_copy_is_that_of_its_first_file(tmp_path: Path) -> None:
+    (tmp_path / "source").mkdir()
+    (tmp_path / "source" / "link").symlink_to(tmp_path / "absent")
+    with pytest.raises(shutil.Error) as caught:
+        shutil.copytree(tmp_path / "source", tmp_path / "copy")
+    assert "No such file or directory" in error_reason(caught.value)
+    assert error_reason(OSError(28, "No space left on device")) == "No space left on device"
 
 
 def test_the_hash_is_sha256(tmp_path: Path) -> None:

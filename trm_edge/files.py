@@ -5,14 +5,23 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
+import re
+import shutil
 import stat
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
 
 from trm_edge.errors import OutputError
+from trm_edge.interrupts import DeferredSignals
+from trm_edge.staging import Staged, stage_file
 
 _CHUNK = 1 << 20  # bytes read at once when hashing
+_WRITE_ERRORS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS)  # of no use of a file else
+# What numpy says instead of an error number where a disk is full.
+_SHORT_WRITE = re.compile(r"\d+ requested and \d+ written")
 
 
 def write_text(path: Path, text: str) -> None:
@@ -40,11 +49,62 @@ def write_bytes(path: Path, content: bytes) -> None:
     Raises:
         OutputError: the file cannot be written; says why.
     """
+    with replace_file(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def replace_file(path: Path) -> Iterator[BinaryIO]:
+    """Open a hidden file that takes the place of a file when the block ends without an error.
+
+    A killed process leaves the old file or the new one, never half of one, and at most the hidden
+    file, which the next write to the same path removes.
+
+    Args:
+        path: the file; one that exists is replaced, missing folders above it are created.
+
+    Raises:
+        OutputError: the file cannot be written; says why.
+    """
+    staged: Staged | None = None
     try:
         _check_regular(path)
-        _write(path, content)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with DeferredSignals():
+            staged = stage_file(path)
+        with staged.path.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        staged.path.chmod(0o644)
+        staged.path.replace(path)
     except OSError as error:
-        raise _cannot_write(path, error.strerror or str(error)) from error
+        raise _cannot_write(path, error_reason(error)) from error
+    finally:
+        if staged is not None:
+            with DeferredSignals():
+                staged.remove()
+
+
+def is_write_error(error: OSError) -> bool:
+    """Tell the errors of a full or read-only disk from those of reading.
+
+    Args:
+        error: of any operation on a file.
+    """
+    return error.errno in _WRITE_ERRORS or bool(_SHORT_WRITE.fullmatch(str(error)))
+
+
+def error_reason(error: OSError) -> str:
+    """Say why an operation on a file failed, without the file's name.
+
+    Args:
+        error: the error.
+    """
+    if isinstance(error, shutil.Error) and error.args and isinstance(error.args[0], list):
+        failures = error.args[0]
+        return str(failures[0][-1]) if failures else "copying failed"
+    return error.strerror or str(error)
 
 
 def check_writable(path: Path) -> None:
@@ -71,7 +131,7 @@ def check_writable(path: Path) -> None:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        raise _cannot_write(path, error.strerror or str(error)) from error
+        raise _cannot_write(path, error_reason(error)) from error
 
 
 def open_regular(path: Path) -> BinaryIO:
@@ -142,20 +202,6 @@ def hash_open_file(file: BinaryIO) -> str:
         digest.update(chunk)
         chunk = file.read(_CHUNK)
     return digest.hexdigest()
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        temporary.chmod(0o644)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _check_regular(path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -12,6 +13,8 @@ import pytest
 from tests.benchmarks.scripts import injuries
 from tests.cli.commands import failed, run
 from trm_edge import records
+from trm_edge.cli.regress import NO_VERDICT
+from trm_edge.errors import BackendError
 from trm_edge.regression import run as regression_run
 from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.check import CHECK_IDS
@@ -123,7 +126,8 @@ def test_budgets_decide(shifted: Path, baseline: Path, tmp_path: Path) -> None:
     assert run(*arguments).exit_code == 1
     assert run(*arguments, "--config", config).exit_code == 0
     config.write_text("[regress]\nspeed = 1\n")
-    failed(run(*arguments, "--config", config), "unknown speed in regress; the keys are max_drop")
+    message = "unknown speed in regress; the keys are max_drop"
+    failed(run(*arguments, "--config", config), message, code=NO_VERDICT)
 
 
 def test_speed_is_measured_and_kept(toy_bundle: Path, tmp_path: Path) -> None:
@@ -156,14 +160,56 @@ def test_a_bundle_that_breaks_its_limits_makes_no_baseline(
         run("regress", changed, "--baseline", path, "--update", "--no-speed"),
         "the baseline is not written",
         "breaks its own limits against float32",
+        "export with a wider type (--fp16, or --fp32 for a CPU)",
     )
     assert not path.exists()
 
 
-def test_a_missing_baseline(toy_bundle: Path, tmp_path: Path) -> None:
+def test_a_missing_or_damaged_baseline_is_no_verdict_and_github_is_told(
+    toy_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     failed(run("regress", toy_bundle), "Missing option '--baseline'", code=2)
-    absent = tmp_path / "absent.json"
-    failed(run("regress", toy_bundle, "--baseline", absent), "there is no baseline at", "--update")
+    summary = tmp_path / "summary.md"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    path = tmp_path / "absent.json"
+    junit = tmp_path / "junit.xml"
+    result = run("regress", toy_bundle, "--baseline", path, "--junit", junit)
+    failed(result, "Error: there is no baseline at", "--update", code=NO_VERDICT)
+    title = f"trm-edge regress {toy_bundle}%3A no verdict"
+    assert f"::error title={title}::there is no baseline at" in result.stdout
+    assert "no verdict\n\n    there is no baseline at" in summary.read_text()
+    assert not junit.exists()
+    path.write_text("{")
+    arguments = ("regress", toy_bundle, "--baseline", path, "--json")
+    result = run(*arguments)
+    failed(result, "is not a baseline of trm-edge regress", code=NO_VERDICT)
+    assert result.stdout == ""
+    assert "::error" in result.stderr
+
+
+def test_a_damaged_bundle_and_a_crash_are_no_verdict(
+    toy_bundle_copy: Path, baseline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def crash(*_: object, **__: object) -> None:
+        raise ZeroDivisionError("by accident")
+
+    monkeypatch.setattr(regression_run, "measure", crash)
+    arguments = ("regress", toy_bundle_copy, "--baseline", baseline, "--no-speed")
+    result = run(*arguments)
+    assert result.exit_code == NO_VERDICT
+    assert "ZeroDivisionError: by accident" in result.stderr
+    (toy_bundle_copy / "cpu" / "step.onnx").write_bytes(b"")
+    failed(run(*arguments), "has 0 bytes", code=NO_VERDICT)
+
+
+def test_a_job_summary_that_cannot_be_written_changes_no_verdict(
+    toy_bundle: Path, baseline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", "/proc/x")
+    result = run("regress", toy_bundle, "--baseline", baseline, "--no-speed")
+    assert result.exit_code == 0
+    assert "Warning: cannot write the job's summary /proc/x" in result.stderr
 
 
 def test_a_baseline_of_another_target(toy_bundle: Path, baseline: Path, tmp_path: Path) -> None:
@@ -171,11 +217,12 @@ def test_a_baseline_of_another_target(toy_bundle: Path, baseline: Path, tmp_path
     other.write_text(baseline.read_text().replace('"target": "cpu"', '"target": "l4"'))
     message = "is a baseline of the target l4, not of cpu"
     arguments = ("regress", toy_bundle, "--baseline", other, "--target", "cpu")
-    failed(run(*arguments), message)
+    failed(run(*arguments), message, code=NO_VERDICT)
     # It is not replaced either: an update of one target leaves another's baseline alone.
     failed(run(*arguments, "--update"), message)
     # Without --target it is the baseline's.
-    failed(run("regress", toy_bundle, "--baseline", other), "has no target 'l4'; it has cpu")
+    result = run("regress", toy_bundle, "--baseline", other)
+    failed(result, "has no target 'l4'; it has cpu", code=NO_VERDICT)
 
 
 @pytest.mark.parametrize("option", ["--junit", "-o", "--update"])
@@ -189,13 +236,77 @@ def test_an_output_that_cannot_be_written_is_refused_before_anything_is_measured
     arguments: tuple[object, ...] = ("--baseline", baseline, option, "/proc/x")
     if option == "--update":
         arguments = ("--baseline", "/proc/x", option)
-    failed(run("regress", toy_bundle, "--no-speed", *arguments), "cannot write /proc/x: ")
+    code = 1 if option == "--update" else NO_VERDICT
+    result = run("regress", toy_bundle, "--no-speed", *arguments)
+    failed(result, "cannot write /proc/x: ", code=code)
 
 
-def test_a_damaged_baseline_is_replaced_by_an_update(toy_bundle: Path, tmp_path: Path) -> None:
-    path = tmp_path / "b.json"
-    path.write_text("{")
-    failed(run("regress", toy_bundle, "--baseline", path), "is not a baseline of trm-edge regress")
-    update = run("regress", toy_bundle, "--baseline", path, "--update", "--no-speed")
-    assert update.exit_code == 0, update.output
+def test_an_update_replaces_baselines_only(toy_bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "notes.txt"
+    update = ("regress", toy_bundle, "--baseline", path, "--update", "--no-speed")
+    for text in ("my notes", "{", '{"format": "trm-edge.regress/1"}'):
+        path.write_text(text)
+        failed(run(*update), "is not replaced, because it is not a baseline", "--force")
+        assert path.read_text() == text
+    assert run(*update, "--force").exit_code == 0
     assert Measurement.read(path).target == "cpu"
+    path.write_text("")  # nothing is lost
+    assert run(*update).exit_code == 0
+
+
+def test_an_update_shows_before_and_after(
+    toy_bundle: Path,
+    shifted: Path,
+    baseline: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = tmp_path / "b.json"
+    summary = tmp_path / "summary.md"
+    result = run("regress", toy_bundle, "--baseline", path, "--update", "--no-speed")
+    assert re.search(r"exact_match\.fixed +\d+\.\d %", result.stdout)
+    assert "nothing is worse by more than its budget" in result.stdout
+    # The halting head of another bundle: what an update accepts is named.
+    manifest = json.loads((shifted / "manifest.json").read_text())
+    manifest["limits"] = {"max_drop": 100, "min_halting_agreement": 0}
+    (shifted / "manifest.json").write_text(json.dumps(manifest))
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    result = run("regress", shifted, "--baseline", path, "--update", "--no-speed")
+    assert result.exit_code == 0, result.output
+    assert re.search(r"halting\.same_step +100\.0 % +\d+\.\d % .*REGRESSED", result.stdout)
+    accepted = "worse by more than its budget, and the baseline from now on: "
+    assert accepted in result.stdout
+    assert accepted in summary.read_text()
+    # Other known answers: the figures stand side by side.
+    shuffled = injuries().labels_shuffled(toy_bundle, tmp_path / "shuffled")
+    shutil.copy(baseline, path)
+    result = run("regress", shuffled, "--baseline", path, "--update", "--no-speed")
+    assert result.exit_code == 0, result.output
+    assert "The puzzles or their known answers are others" in result.stdout
+
+
+def test_other_files_are_not_overwritten(toy_bundle: Path, baseline: Path, tmp_path: Path) -> None:
+    notes = tmp_path / "notes"
+    arguments = ("regress", toy_bundle, "--baseline", baseline, "--no-speed")
+    for option in ("--junit", "-o"):
+        notes.write_text("my notes")
+        result = run(*arguments, option, notes)
+        failed(result, "so it is not overwritten", "--force", code=NO_VERDICT)
+        assert notes.read_text() == "my notes"
+        assert run(*arguments, option, notes, "--force").exit_code == 0
+        assert run(*arguments, option, notes).exit_code == 0
+    # A baseline is a record of trm-edge, too, but not a result.
+    failed(run(*arguments, "-o", baseline), "is not a result of trm-edge", code=NO_VERDICT)
+    assert Measurement.read(baseline).target == "cpu"
+
+
+def test_too_few_puzzles_are_told_of_before_anything_is_solved(
+    toy_bundle: Path, baseline: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object, **__: object) -> None:
+        raise BackendError("stopped")
+
+    monkeypatch.setattr(regression_run, "measure", refuse)
+    result = run("regress", toy_bundle, "--baseline", baseline)
+    assert "8 held-out puzzles cannot show a drop of 0.5 points" in result.stderr
+    assert result.stderr.index("cannot show") < result.stderr.index("stopped")

@@ -12,11 +12,11 @@ from rich.table import Table
 from trm_edge.bundle import Bundle
 from trm_edge.cli.console import table_console
 from trm_edge.cli.options import json_option, json_output_option, threads_option
+from trm_edge.cli.outputs import check_record_output
 from trm_edge.evaluation.bench import ROUNDS, SLOTS, BenchRow, bench, mark_pareto
-from trm_edge.evaluation.bench_file import BenchRecord, write_bench
+from trm_edge.evaluation.bench_file import FORMAT, BenchRecord, write_bench
 from trm_edge.evaluation.machine import Machine
 from trm_edge.evaluation.selection import select_targets
-from trm_edge.files import check_writable
 from trm_edge.progress import progress_bars
 
 _PIPE_WIDTH = 160  # columns of the widest table
@@ -58,6 +58,7 @@ _PIPE_WIDTH = 160  # columns of the widest table
 @threads_option
 @json_option
 @json_output_option
+@click.option("--force", is_flag=True, help="Overwrite a file that is not a benchmark, too.")
 def command(
     bundles: tuple[Path, ...],
     targets: tuple[str, ...],
@@ -67,6 +68,7 @@ def command(
     threads: int,
     as_json: bool,
     output: Path | None,
+    force: bool,
 ) -> None:
     """Measure bundles side by side: accuracy, latency, throughput, memory, energy.
 
@@ -80,7 +82,7 @@ def command(
     trm-edge bench my-bundle --json | jq '.rows[].puzzles_per_second'
     """
     if output is not None:
-        check_writable(output)
+        check_record_output(output, FORMAT, "a benchmark of trm-edge bench", force=force)
     selection = select_targets([Bundle.open(path) for path in bundles], targets)
     rows = []
     with progress_bars() as track:

@@ -15,6 +15,7 @@ import click
 from trm_edge import __version__
 from trm_edge.cli.console import logs_on_stderr
 from trm_edge.errors import TrmEdgeError
+from trm_edge.interrupts import exit_code, signals_raise
 
 # The commands, in the order of --help; each is the `command` of trm_edge/cli/NAME.py.
 COMMANDS = (
@@ -30,6 +31,14 @@ COMMANDS = (
     "targets",
     "doctor",
 )
+
+_EPILOG = """\b
+Exit codes:
+  0    done
+  1    failed; parity and regress: a limit is broken, or something regressed
+  2    misused: an unknown option, or options that do not go together
+  3    regress: no verdict, as with a missing baseline or a damaged bundle
+  130  interrupted by Ctrl-C; 143: ended by SIGTERM"""
 
 
 class LazyGroup(click.Group):
@@ -97,7 +106,9 @@ def short_help(name: str) -> str:
     return ""
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(
+    cls=LazyGroup, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]}
+)
 @click.version_option(__version__, "-V", "--version", prog_name="trm-edge")
 def cli() -> None:
     """Deploy trained Tiny Recursive Models.
@@ -110,14 +121,24 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and exit: 0 done, 1 failed, 2 misused.
+    """Run the command line and exit: 0 done, 1 failed, 2 misused; see the group's help for others.
 
     Args:
         arguments: without the program's name; those of the process by default.
     """
     args = None if arguments is None else list(arguments)
     try:
-        cli.main(args=args, prog_name="trm-edge")
+        with signals_raise():
+            sys.exit(cli.main(args=args, prog_name="trm-edge", standalone_mode=False))
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except click.Abort as error:
+        click.echo("Aborted!", err=True)
+        sys.exit(exit_code(error.__cause__))
+    except KeyboardInterrupt as error:  # at a moment when click does not look
+        click.echo("Aborted!", err=True)
+        sys.exit(exit_code(error))
     except BrokenPipeError:
         # The reader left (`trm-edge solve ... | head`): end quietly, as a filter does.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import traceback
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
@@ -13,19 +17,65 @@ from trm_edge import records
 from trm_edge.bundle import Bundle
 from trm_edge.cli import regress_output
 from trm_edge.cli.options import bundle_argument, json_option, json_output_option
-from trm_edge.errors import RecordError
+from trm_edge.cli.outputs import check_junit_output, check_record_output
+from trm_edge.errors import OutputExistsError, RecordError, TrmEdgeError
 from trm_edge.evaluation.machine import Machine
-from trm_edge.files import check_writable, write_text
+from trm_edge.files import check_writable, error_reason, write_text
 from trm_edge.progress import progress_bars
 from trm_edge.regression.baseline import Measurement
+from trm_edge.regression.blind_spot import blind_spot
 from trm_edge.regression.budgets import Budgets
 from trm_edge.regression.check import Check, regressed
 from trm_edge.regression.result import FORMAT, RegressionResult
 from trm_edge.regression.run import new_baseline, regress
 from trm_edge.regression.speed import REPEATS
+from trm_edge.regression.update import baseline_changes
+
+logger = logging.getLogger(__name__)
+
+RED = 1  # exit codes
+NO_VERDICT = 3
+_EPILOG = """\b
+Exit codes:
+  0  nothing regressed, or the baseline was written
+  1  something regressed; with --update: the baseline was not written
+  2  misused
+  3  no verdict: a missing or damaged baseline, a damaged bundle, a failed
+     engine"""
 
 
-@click.command("regress")
+@dataclass(frozen=True)
+class RegressOptions:
+    """Arguments and options of the command, as click passes them.
+
+    Args:
+        bundle: folder of the bundle.
+        baseline: its file.
+        update: write the baseline instead of comparing with it.
+        target: name of the target; None for the baseline's.
+        config: file of budgets; None for the one in the current folder.
+        speed: time steps and start processes, too.
+        repeats: maximum number of timing repeats.
+        junit: JUnit XML to write.
+        as_json: print JSON.
+        output: JSON file to write.
+        force: overwrite any file.
+    """
+
+    bundle: Path
+    baseline: Path
+    update: bool
+    target: str | None
+    config: Path | None
+    speed: bool
+    repeats: int
+    junit: Path | None
+    as_json: bool
+    output: Path | None
+    force: bool
+
+
+@click.command("regress", epilog=_EPILOG)
 @bundle_argument
 @click.option(
     "--baseline",
@@ -34,7 +84,9 @@ from trm_edge.regression.speed import REPEATS
     metavar="FILE",
     help="Figures to compare with; keep the file in your repository.",
 )
-@click.option("--update", is_flag=True, help="Write the baseline from this bundle.")
+@click.option(
+    "--update", is_flag=True, help="Write the baseline from this bundle, and print what changes."
+)
 @click.option(
     "--target",
     metavar="NAME",
@@ -67,18 +119,10 @@ from trm_edge.regression.speed import REPEATS
 )
 @json_option
 @json_output_option
-def command(
-    bundle: Path,
-    baseline: Path,
-    update: bool,
-    target: str | None,
-    config: Path | None,
-    speed: bool,
-    repeats: int,
-    junit: Path | None,
-    as_json: bool,
-    output: Path | None,
-) -> None:
+@click.option(
+    "--force", is_flag=True, help="Overwrite output files even if trm-edge did not write them."
+)
+def command(**parameters: Any) -> None:
     """Fail if a bundle became slower or less accurate.
 
     Solves the held-out puzzles again and compares them one by one with the baseline's answers.
@@ -91,47 +135,112 @@ def command(
     trm-edge regress my-bundle --baseline baseline.json
     trm-edge regress my-bundle --baseline baseline.json --json | jq .verdict
     """
-    for path in (junit, output):
-        if path is not None:
-            check_writable(path)
-    if update:
-        check_writable(baseline)
-    opened = Bundle.open(bundle)
-    budgets = Budgets.read(config)
-    older = _read(baseline, update=update)
-    name = _target(opened, target, older, baseline)
+    options = RegressOptions(**parameters)
+    if options.update:
+        try:
+            _update(options)
+        except TrmEdgeError as error:
+            _tell_github_of_failure(options, "the baseline is not written", str(error))
+            raise
+        return
+    try:
+        result = _compare(options)
+    except TrmEdgeError as error:
+        message = str(error)
+        click.echo(f"Error: {message}", err=True)
+    except Exception as error:  # noqa: BLE001 - exit code 1 would be read as a verdict
+        message = f"{type(error).__name__}: {error}"
+        click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
+    else:
+        if result.verdict == "regressed":
+            sys.exit(RED)
+        return
+    _tell_github_of_failure(options, "no verdict", message)
+    sys.exit(NO_VERDICT)
+
+
+def _compare(options: RegressOptions) -> RegressionResult:
+    """Compare with the baseline and write every output."""
+    _check_outputs(options)
+    opened = Bundle.open(options.bundle)
+    budgets = Budgets.read(options.config)
+    older = Measurement.read(options.baseline)
+    name = _target(opened, options.target, older, options.baseline)
+    _note_blind_spot(opened, budgets)
     with progress_bars() as track:
-        if older is None or update:
-            written = new_baseline(opened, name, older, speed=speed, repeats=repeats, track=track)
-            written.write(baseline)
-            click.echo(_summary(baseline, written))
-            return
-        checks = regress(opened, older, budgets, speed=speed, repeats=repeats, track=track)
-    result = _result(opened, name, baseline, checks)
+        checks = regress(
+            opened, older, budgets, speed=options.speed, repeats=options.repeats, track=track
+        )
+    result = _result(opened, name, options.baseline, checks)
     text = records.encode(result, FORMAT)
-    if output is not None:
-        write_text(output, text)
-    title = f"{bundle}: {name}, {result.precision}"
-    if as_json:
+    if options.output is not None:
+        write_text(options.output, text)
+    title = f"{options.bundle}: {name}, {result.precision}"
+    if options.as_json:
         click.echo(text, nl=False)
     else:
-        regress_output.print_table(checks, f"{title}, compared with {baseline}")
+        regress_output.print_table(checks, f"{title}, compared with {options.baseline}")
         click.echo(regress_output.summary(checks))
-    if junit is not None:
-        regress_output.write_junit(junit, checks, f"trm-edge.{bundle.name}.{name}")
-    _tell_github(checks, title, to_stderr=as_json)
-    if result.verdict == "regressed":
-        sys.exit(1)
+    if options.junit is not None:
+        regress_output.write_junit(options.junit, checks, f"trm-edge.{options.bundle.name}.{name}")
+    _add_to_job_summary(regress_output.to_markdown(checks, title))
+    _annotate(regress_output.github_annotations(checks, title), to_stderr=options.as_json)
+    return result
 
 
-def _read(path: Path, *, update: bool) -> Measurement | None:
-    """Read the baseline; None for one that is about to be replaced and cannot be read."""
+def _update(options: RegressOptions) -> None:
+    """Write the baseline, and print what changes with it."""
+    _check_outputs(options)
+    older = _replaced_baseline(options.baseline, force=options.force)
+    opened = Bundle.open(options.bundle)
+    budgets = Budgets.read(options.config)
+    name = _target(opened, options.target, older, options.baseline)
+    _note_blind_spot(opened, budgets)
+    with progress_bars() as track:
+        newer = new_baseline(
+            opened, name, older, speed=options.speed, repeats=options.repeats, track=track
+        )
+    checks = baseline_changes(older, newer, budgets)
+    newer.write(options.baseline)
+    title = f"{options.baseline}: {name}, {newer.precision}, before and after this update"
+    regress_output.print_table(checks, title)
+    click.echo(regress_output.update_summary(checks))
+    click.echo(_summary(options.baseline, newer))
+    _add_to_job_summary(
+        regress_output.to_markdown(checks, title, regress_output.update_summary(checks))
+    )
+
+
+def _check_outputs(options: RegressOptions) -> None:
+    """Refuse outputs that cannot be written or would overwrite other files, before any work."""
+    if options.junit is not None:
+        check_junit_output(options.junit, force=options.force)
+    if options.output is not None:
+        noun = "a result of trm-edge regress"
+        check_record_output(options.output, FORMAT, noun, force=options.force)
+    if options.update:
+        check_writable(options.baseline)
+
+
+def _replaced_baseline(path: Path, *, force: bool) -> Measurement | None:
+    """Read the baseline that is about to be replaced; None for none, and for another file."""
+    if not path.exists() or path.stat().st_size == 0:
+        return None
     try:
         return Measurement.read(path)
-    except RecordError:
-        if update:
+    except RecordError as error:
+        if force:
             return None
-        raise
+        raise OutputExistsError(
+            f"{path} is not replaced, because it is not a baseline that can be read: {error} Pass "
+            "--force to replace it, or another --baseline."
+        ) from error
+
+
+def _note_blind_spot(bundle: Bundle, budgets: Budgets) -> None:
+    note = blind_spot(len(bundle.parity()), budgets.max_drop)
+    if note is not None:
+        logger.info("%s", note)
 
 
 def _target(bundle: Bundle, target: str | None, older: Measurement | None, path: Path) -> str:
@@ -169,12 +278,27 @@ def _summary(path: Path, baseline: Measurement) -> str:
     return f"{path}: {len(baseline.answers)} puzzles, speed on {kinds} of machine"
 
 
-def _tell_github(checks: list[Check], title: str, *, to_stderr: bool) -> None:
-    """Write the job's summary and annotations where GitHub Actions runs this."""
+def _add_to_job_summary(text: str) -> None:
+    """Add to the job's summary where GitHub Actions runs this."""
     summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if summary:
+    if not summary:
+        return
+    try:
         with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(regress_output.to_markdown(checks, title) + "\n")
+            file.write(text + "\n")
+    except OSError as error:
+        logger.warning("cannot write the job's summary %s: %s", summary, error_reason(error))
+
+
+def _annotate(annotations: Sequence[str], *, to_stderr: bool) -> None:
+    """Print annotations where GitHub Actions runs this."""
     if os.environ.get("GITHUB_ACTIONS") == "true":
-        for annotation in regress_output.github_annotations(checks, title):
+        for annotation in annotations:
             click.echo(annotation, err=to_stderr)
+
+
+def _tell_github_of_failure(options: RegressOptions, what: str, message: str) -> None:
+    title = f"trm-edge regress {options.bundle}: {what}"
+    _add_to_job_summary(regress_output.failure_markdown(title, message))
+    annotation = regress_output.error_annotation(title, message)
+    _annotate([annotation], to_stderr=options.as_json)

@@ -31,6 +31,39 @@ def summary(checks: Sequence[Check]) -> str:
     return f"{count} regressed" if count else "nothing regressed"
 
 
+def update_summary(checks: Sequence[Check]) -> str:
+    """Say what an update of the baseline accepts.
+
+    Args:
+        checks: the baseline before and after.
+    """
+    names = ", ".join(check.id for check in regressed(checks))
+    if names:
+        return f"worse by more than its budget, and the baseline from now on: {names}"
+    return "nothing is worse by more than its budget"
+
+
+def failure_markdown(title: str, message: str) -> str:
+    """Format a failure without a verdict for a GitHub job's summary.
+
+    Args:
+        title: becomes the heading.
+        message: of the error.
+    """
+    indented = "\n".join(f"    {line}" for line in message.splitlines())
+    return f"### {title}\n\n{indented}\n"
+
+
+def error_annotation(title: str, message: str) -> str:
+    """Format GitHub's workflow command of an error.
+
+    Args:
+        title: of the annotation.
+        message: of the error.
+    """
+    return f"::error title={_escape_property(title)}::{_escape(message)}"
+
+
 def sentence(check: Check) -> str:
     """Format a check as a sentence for logs, JUnit and test failures.
 
@@ -124,15 +157,17 @@ def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:
     write_bytes(path, ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
 
 
-def to_markdown(checks: Sequence[Check], title: str) -> str:
+def to_markdown(checks: Sequence[Check], title: str, outcome: str | None = None) -> str:
     """Format the checks for a GitHub job's summary.
 
     Args:
         checks: of one comparison.
         title: becomes the heading.
+        outcome: a few words behind the title; by default what :func:`summary` counts.
     """
     separator = "|---" * len(_COLUMNS) + "|"
-    lines = [f"### {title}: {summary(checks)}\n", f"| {' | '.join(_COLUMNS)} |", separator]
+    words = summary(checks) if outcome is None else outcome
+    lines = [f"### {title}: {words}\n", f"| {' | '.join(_COLUMNS)} |", separator]
     for check in checks:
         bold = "**" if check.verdict == "regressed" else ""
         cells = [f"{bold}{cell}{bold}" if cell else "" for cell in _cells(check)]

@@ -143,8 +143,10 @@ def new_baseline(
     if broken:
         raise BundleError(
             f"the baseline is not written: {bundle.path} breaks its own limits against float32 "
-            f"({'; '.join(broken)}). Run trm-edge parity {bundle.path} for the details, and export "
-            "the bundle again."
+            f"({'; '.join(broken)}). Exporting with the same options gives the same graph, so "
+            "export with a wider type (--fp16, or --fp32 for a CPU), fine-tune (--qat STEPS), or "
+            "return layers to float until a limit holds (--max-drop POINTS). For details run "
+            f"trm-edge parity {bundle.path} --target {target}."
         )
     if speed:
         current = current.with_speed(measure_speed(bundle, target, repeats=repeats, track=track))
