@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -12,6 +13,9 @@ from trm_edge.errors import PuzzleError
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.base import BadLine, Entry, Task
 from trm_edge.tasks.lines import too_long
+
+_SPACES = " \t\r\n\f\v"
+_BETWEEN = re.compile(r"[ \t\r\n\f\v]+")
 
 
 class TokenTask(Task):
@@ -35,7 +39,7 @@ class TokenTask(Task):
             if problem:
                 yield BadLine(number, problem)
                 continue
-            content = line.strip().removeprefix("\ufeff")
+            content = line.strip(_SPACES).removeprefix("\ufeff")
             if not content or content.startswith("#"):
                 continue
             try:
@@ -82,7 +86,7 @@ class TokenTask(Task):
             PuzzleError: says what is wrong with it.
         """
         head, colon, tail = line.partition(":")
-        fields = (tail if colon else line).split()
+        fields = [field for field in _BETWEEN.split(tail if colon else line) if field]
         try:
             identifier = _number(head) if colon else 0
             tokens = np.array([_number(field) for field in fields], np.int64)
@@ -104,7 +108,7 @@ def _number(text: str) -> int:
     Raises:
         ValueError: it is not one.
     """
-    text = text.strip()
+    text = text.strip(_SPACES)
     if len(text) > 20 or not text.isascii() or not text.removeprefix("-").isdecimal():
         raise ValueError(f"not a number: {text!r}")
     return int(text)
