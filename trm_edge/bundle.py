@@ -43,7 +43,7 @@ def load(path: str | Path) -> Bundle:
     Raises:
         BundleError: a file is missing, foreign, newer, truncated or changed; names it.
     """
-    return Bundle.open(Path(path))
+    return Bundle.open(path)
 
 
 class Bundle:
@@ -63,7 +63,7 @@ class Bundle:
         self.manifest = manifest
 
     @classmethod
-    def open(cls, path: Path) -> Bundle:
+    def open(cls, path: str | Path) -> Bundle:
         """Open a bundle and verify every file.
 
         Args:
@@ -72,6 +72,7 @@ class Bundle:
         Raises:
             BundleError: a file is missing, foreign, newer, truncated or changed; names it.
         """
+        path = Path(path)
         location = path / MANIFEST
         if not location.exists():
             raise BundleError(
