@@ -106,7 +106,7 @@ def test_other_content_is_refused(change: dict[str, Any]) -> None:
 
 
 def test_an_unknown_record() -> None:
-    with pytest.raises(ConfigError, match="no record 'chess'; the records are baseline, bench"):
+    with pytest.raises(ConfigError, match="no record 'chess'; the records are bad-line, baseline"):
         load_schema("chess")
 
 

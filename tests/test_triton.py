@@ -123,7 +123,7 @@ def test_requests_share_a_loop_and_fail_alone(toy_bundle: Path, tmp_path: Path) 
     model.finalize()
     assert "token ids must lie in" in responses[1].error
     assert "tokens must have shape" in responses[2].error
-    assert "one value per puzzle, 2, but got 1" in responses[4].error
+    assert "one value per puzzle, 2, but got shape (1, 1)" in responses[4].error
     puzzles = [Puzzle(row, int(index == 1)) for index, row in enumerate(tokens)]
     with Solver(bundle.backend(), bundle.puzzle_embeddings(), batch=5) as solver:
         expected = list(solver.solve(puzzles, ordered=True))

@@ -47,7 +47,7 @@ def load(path: str | Path) -> Bundle:
     Raises:
         BundleError: a file is missing, foreign, newer, truncated or changed; names it.
     """
-    return Bundle.open(Path(path))
+    return Bundle.open(path)
 
 
 class Bundle:
@@ -70,7 +70,7 @@ class Bundle:
         self._verified: dict[str, tuple[int, ...]] = {}  # stamps of the files that were hashed
 
     @classmethod
-    def open(cls, path: Path) -> Bundle:
+    def open(cls, path: str | Path) -> Bundle:
         """Open a bundle and verify every file.
 
         Args:

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trm_edge.bundle import Bundle
 from trm_edge.errors import PuzzleError, TrmEdgeError
@@ -82,38 +83,68 @@ class TritonPythonModel:
             if index in errors:
                 responses.append(_failure(backend, errors[index]))
             else:
-                responses.append(_response(backend, solutions[shares[index]]))
+                responses.append(self._response(backend, solutions[shares[index]]))
         return responses
 
     def _puzzles(self, backend: Any, request: Any) -> list[Puzzle]:
-        tokens = backend.get_input_tensor_by_name(request, "tokens").as_numpy()
-        identifiers = np.zeros(len(tokens), np.int32)
-        tensor = backend.get_input_tensor_by_name(request, "identifier")
-        if tensor is not None:
-            identifiers = tensor.as_numpy().ravel()
-        if len(identifiers) != len(tokens):
+        """Read the puzzles of a request.
+
+        Raises:
+            PuzzleError: they are not puzzles of the model; says why.
+        """
+        length = self._config.seq_len
+        tokens = _integers(backend, request, "tokens")
+        if tokens is None:
+            raise PuzzleError("the input tokens is missing.")
+        if tokens.ndim != 2 or tokens.shape[1] != length or not len(tokens):
             raise PuzzleError(
-                f"identifier must have one value per puzzle, {len(tokens)}, but got "
-                f"{len(identifiers)}."
+                f"tokens must have shape (b, {length}) with b from 1, but got {tokens.shape}."
+            )
+        identifiers = _integers(backend, request, "identifier")
+        if identifiers is None:
+            identifiers = np.zeros(len(tokens), np.int64)
+        if identifiers.shape not in ((len(tokens), 1), (len(tokens),)):
+            raise PuzzleError(
+                f"identifier must have one value per puzzle, {len(tokens)}, but got shape "
+                f"{identifiers.shape}."
             )
         puzzles = []
-        for index, (puzzle_tokens, identifier) in enumerate(zip(tokens, identifiers, strict=True)):
-            puzzle = Puzzle(puzzle_tokens.astype(np.int32), int(identifier))
+        for index, identifier in enumerate(identifiers.ravel()):
+            puzzle = Puzzle(tokens[index], int(identifier))
             check_puzzle(puzzle, index, self._config)
-            puzzles.append(puzzle)
+            puzzles.append(Puzzle(puzzle.tokens.astype(np.int32), puzzle.identifier))
         return puzzles
 
+    def _response(self, backend: Any, solutions: list[Solution]) -> Any:
+        answers = np.zeros((len(solutions), self._config.seq_len), np.int32)
+        steps = np.zeros((len(solutions), 1), np.int32)
+        confidences = np.zeros((len(solutions), 1), np.float32)
+        for index, solution in enumerate(solutions):
+            answers[index] = solution.answer
+            steps[index] = solution.steps
+            confidences[index] = solution.confidence
+        tensors = [
+            backend.Tensor("answer", answers),
+            backend.Tensor("steps", steps),
+            backend.Tensor("confidence", confidences),
+        ]
+        return backend.InferenceResponse(output_tensors=tensors)
 
-def _response(backend: Any, solutions: list[Solution]) -> Any:
-    answers = [solution.answer for solution in solutions]
-    steps = [[solution.steps] for solution in solutions]
-    confidences = [[solution.confidence] for solution in solutions]
-    tensors = [
-        backend.Tensor("answer", np.array(answers, np.int32)),
-        backend.Tensor("steps", np.array(steps, np.int32)),
-        backend.Tensor("confidence", np.array(confidences, np.float32)),
-    ]
-    return backend.InferenceResponse(output_tensors=tensors)
+
+def _integers(backend: Any, request: Any, name: str) -> NDArray[np.integer] | None:
+    """Read an input of integers as it was sent; None where it was not.
+
+    Raises:
+        PuzzleError: the input is not an array of integers.
+    """
+    tensor = backend.get_input_tensor_by_name(request, name)
+    if tensor is None:
+        return None
+    values = tensor.as_numpy()
+    if not isinstance(values, np.ndarray) or not np.issubdtype(values.dtype, np.integer):
+        kind = getattr(values, "dtype", type(values).__name__)
+        raise PuzzleError(f"{name} must be an array of integers, but got {kind}.")
+    return values
 
 
 def _failure(backend: Any, text: str) -> Any:

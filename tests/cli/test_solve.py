@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import csv
+import gzip
 import json
+import random
+import re
 import subprocess
 import sys
+import threading
 from io import StringIO
 from pathlib import Path
 
@@ -58,7 +62,7 @@ def test_puzzles_from_a_file_and_a_dataset(
 
 
 def test_nothing_to_solve(toy_bundle: Path, tmp_path: Path) -> None:
-    failed(run("solve", toy_bundle, "-", stdin="\n"), "- does not hold a puzzle")
+    failed(run("solve", toy_bundle, "-", stdin="\n"), "standard input does not hold a puzzle")
     failed(run("solve", toy_bundle, tmp_path / "absent"), "cannot read puzzles from")
     failed(run("solve", toy_bundle), "Pass PUZZLES: none are bundled", code=2)
 
@@ -86,6 +90,126 @@ def test_json_lines_are_records(toy_bundle: Path) -> None:
         assert line["puzzle"] == LINE
         assert line["valid"] is None
         assert isinstance(line["q_halt"], float)
+
+
+def test_a_bad_line_is_an_object_in_its_place(toy_bundle: Path) -> None:
+    text = f"x\n{LINE}\n1 2\n3\n{LINE}\ny\n"
+    result = run("solve", toy_bundle, "-", "--format", "json", stdin=text)
+    assert result.exit_code == 1
+    lines = [json.loads(line) for line in result.stdout.splitlines()]
+    assert [line["line"] for line in lines] == [1, 2, 3, 4, 5, 6]
+    assert ["error" in line for line in lines] == [True, False, True, True, False, True]
+
+
+def test_a_wrong_file_is_ten_complaints_and_a_count(toy_bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "wrong.txt"
+    path.write_text("nothing\n" * 5000)
+    result = run("solve", toy_bundle, path)
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 11
+    assert "5,000 lines are not puzzles and were skipped; the first 10 are shown" in result.stderr
+
+
+def test_a_source_that_fails_loses_no_puzzle_before(toy_bundle: Path, tmp_path: Path) -> None:
+    path = tmp_path / "cut.txt.gz"
+    rng = random.Random(0)
+    text = "".join(f"{LINE}\n# {rng.random()}\n" for _ in range(2000))
+    path.write_bytes(gzip.compress(text.encode())[:-2000])
+    result = run("solve", toy_bundle, path, "--format", "json")
+    assert result.exit_code == 1
+    assert "is a damaged gzip file" in result.stderr
+    assert len(result.stdout.splitlines()) > 100
+
+
+def test_answers_that_are_known_are_counted(old_bundles: Path, tmp_path: Path) -> None:
+    bundle = Bundle.open(old_bundles / "toy-fp32")
+    task = bundle.task()
+    tokens = bundle.parity().tokens[0]
+    with bundle.solver(batch=1) as solver:
+        answer = task.text(solver.solve_one(tokens).answer)
+    path = tmp_path / "known.csv"
+    known = "".join(c if c != "." else "1" for c in answer)
+    path.write_text(f"puzzle,solution\n{'.' * 81},{known}\n")
+    result = run("solve", bundle.path, path, "--format", "csv")
+    assert result.exit_code == 0, result.output
+    assert re.search(
+        r"exact match: [01] of 1 known answers, .* % \(95 % interval \d+\.\d to", result.stderr
+    )
+
+
+@pytest.mark.parametrize("options", [[], ["--batch", 1], ["--rollouts", 2, "--batch", 5]])
+def test_a_program_that_waits_for_each_answer(options: list[object], old_bundles: Path) -> None:
+    """The timeout only guards against a hang."""
+    command = [sys.executable, "-m", "trm_edge", "solve", str(old_bundles / "toy-fp32"), "-"]
+    command += ["--format", "json", *map(str, options)]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        guard = threading.Timer(240, process.kill)
+        guard.start()
+        try:
+            for index in range(4):
+                process.stdin.write("." * (80 - index) + "1" + "." * index + "\n")
+                process.stdin.flush()
+                assert json.loads(process.stdout.readline())["index"] == index
+            process.stdin.write("not a puzzle\n")
+            process.stdin.flush()
+            assert json.loads(process.stdout.readline())["line"] == 5
+            process.stdin.close()
+            assert process.stdout.read() == ""
+            assert process.wait() == 1
+        finally:
+            guard.cancel()
+
+
+def solve_in_a_shell(bundle: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a shell script in which $SOLVE is the command."""
+    solve = f"{sys.executable} -m trm_edge solve {bundle} --format json"
+    return subprocess.run(
+        ["sh", "-c", script.replace("$SOLVE", solve)],
+        capture_output=True,
+        text=True,
+        check=False,
+        stdin=subprocess.DEVNULL,
+        timeout=240,
+    )
+
+
+@pytest.mark.parametrize("script", ["cat FILE | $SOLVE", "$SOLVE < FILE", "cat FILE | $SOLVE -"])
+def test_a_pipe_and_a_redirected_file_are_read(
+    script: str, toy_bundle: Path, tmp_path: Path
+) -> None:
+    path = tmp_path / "puzzles.txt"
+    path.write_text(f"{LINE}\n" * 3)
+    done = solve_in_a_shell(toy_bundle, script.replace("FILE", str(path)))
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 3
+
+
+@pytest.mark.parametrize("script", ["$SOLVE", "$SOLVE <&-", ": | $SOLVE"])
+def test_without_input_the_examples_are_meant(script: str, toy_bundle: Path) -> None:
+    done = solve_in_a_shell(toy_bundle, script)
+    assert done.returncode == 2  # there are none for this task
+    assert "Pass PUZZLES: none are bundled" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("script", "message"),
+    [
+        ("$SOLVE - <&-", "standard input is closed"),
+        ("echo LINE | $SOLVE >&-", "standard output is closed"),
+        ("echo LINE | $SOLVE > /dev/full", "cannot be written to standard output: No space left"),
+        ("head -c 300000000 /dev/zero | $SOLVE", "a line of more than 268,435,456 characters"),
+    ],
+)
+def test_streams_that_fail_are_sentences(script: str, message: str, toy_bundle: Path) -> None:
+    done = solve_in_a_shell(toy_bundle, script.replace("LINE", f"'{LINE}'"))
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert "Exception ignored" not in done.stderr
 
 
 def test_csv_has_the_same_columns(toy_bundle: Path) -> None:

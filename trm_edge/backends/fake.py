@@ -118,7 +118,10 @@ class FakeBackend(Backend):
         Returns:
             (n, L, V) float32.
         """
-        return np.eye(self.config.vocab_size, dtype=np.float32)[self._tokens[slots]]
+        tokens = self._tokens[slots]
+        logits = np.zeros((*tokens.shape, self.config.vocab_size), np.float32)
+        np.put_along_axis(logits, tokens[..., None].astype(np.int64), 1.0, axis=-1)
+        return logits
 
     def carry(self) -> tuple[NDArray[np.float32], ...]:
         """Return the number of steps since the last reset as ``z_H`` and ``z_L``.

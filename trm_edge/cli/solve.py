@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
@@ -11,15 +12,15 @@ import click
 
 from trm_edge.bundle import Bundle
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
-from trm_edge.cli.solve_output import FORMATS, Answer, Writer
+from trm_edge.cli.solve_input import Reader, open_puzzles
+from trm_edge.cli.solve_output import FORMATS, Answer, SolutionRecord, Writer, answers_to_stdout
 from trm_edge.errors import PuzzleError
+from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.loop.halting import HaltingMode, HaltingRule
 from trm_edge.loop.rollouts import Rollouts
 from trm_edge.loop.solution import Solution
 from trm_edge.progress import progress_bars
-from trm_edge.puzzle import Puzzle
-from trm_edge.reference import reference_puzzles
-from trm_edge.tasks.base import BadLine, Entry, Task
+from trm_edge.tasks.base import Task
 
 
 @click.command("solve")
@@ -117,14 +118,15 @@ def command(
 ) -> None:
     """Solve puzzles with a bundle.
 
-    PUZZLES is a text or CSV file, a dataset folder, or - for standard input. By default, a few
-    bundled puzzles are solved. Answers come in the order of the puzzles. A line that is not a
-    puzzle is reported and skipped; the exit code is then 1.
+    PUZZLES is a text or CSV file, a dataset folder, or - for standard input. Without it, a pipe or
+    a redirected file is read; where there is none, or nothing in it, a few bundled puzzles are
+    solved. Answers come in the order of the puzzles, each as soon as it is there. A line that is
+    not a puzzle is reported and skipped; the exit code is then 1.
 
     \b
     trm-edge solve my-bundle puzzles.txt --format json > answers.jsonl
     echo 53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79 \\
-      | trm-edge solve my-bundle - --watch
+      | trm-edge solve my-bundle --watch
     trm-edge solve my-bundle puzzles.txt --halt-threshold 2 --rollouts 8 --min-confidence 0.9
     """
     opened = Bundle.open(bundle)
@@ -138,79 +140,84 @@ def command(
         unchanged=stop_unchanged,
     )
     augmentations = task.augmentations(rollouts)
-    reader = _Reader(_entries(task, puzzles))
     if watch:
         batch = 1
     solver = opened.solver(target, batch=batch, halting=halting, threads=threads, trace=watch)
-    writer = FORMATS[output_format](task, sys.stdout)
-    with solver:
-        if rollouts > 1:
-            attempts = Rollouts(solver, augmentations, min_confidence=min_confidence)
-            solutions = attempts.solve(reader, ordered=True)
-        else:
-            solutions = solver.solve(reader, ordered=True)
-        valid = _write(task, reader, solutions, writer, watch=watch)
-    writer.finish()
+    name, entries = open_puzzles(task, puzzles)
+    with answers_to_stdout():
+        writer = FORMATS[output_format](task, sys.stdout)
+        reader = Reader(entries, writer)
+        with solver:
+            if rollouts > 1:
+                attempts = Rollouts(solver, augmentations, min_confidence=min_confidence)
+                solutions = attempts.solve(reader, ordered=True)
+            else:
+                solutions = solver.solve(reader, ordered=True)
+            tally = _write(task, reader, solutions, writer, watch=watch)
+        writer.finish()
+        if reader.count and output_format == "text":
+            writer.summary(tally.valid, reader.count)
+            writer.finish()
+    tally.show()
+    reader.finish()
     if not reader.count and not reader.bad:
-        raise PuzzleError(f"{puzzles or 'the input'} does not hold a puzzle.")
-    if reader.count and output_format == "text":
-        writer.summary(valid, reader.count)
+        raise PuzzleError(f"{name} does not hold a puzzle.")
     if reader.bad:
         sys.exit(1)
 
 
-class _Reader:
-    """Hands puzzles to the solver, keeps those that are being solved, and reports bad lines."""
+@dataclass
+class _Tally:
+    """Counts answers.
 
-    def __init__(self, entries: Iterator[Entry | BadLine]) -> None:
-        self._entries = entries
-        self._unsolved: dict[int, Entry] = {}
-        self.count = 0
-        self.bad = 0
+    Args:
+        valid: answers that are not known to be wrong.
+        known: puzzles whose answer is known.
+        correct: answers among them that are equal to it.
+    """
 
-    def __iter__(self) -> Iterator[Puzzle]:
-        for entry in self._entries:
-            if isinstance(entry, BadLine):
-                self.bad += 1
-                click.echo(f"{entry}; skipped", err=True)
-                continue
-            self._unsolved[self.count] = entry
-            self.count += 1
-            yield entry.puzzle
+    valid: int = 0
+    known: int = 0
+    correct: int = 0
 
-    def pop(self, index: int) -> Entry:
-        return self._unsolved.pop(index)
+    def add(self, record: SolutionRecord) -> None:
+        """Count an answer.
+
+        Args:
+            record: the answer.
+        """
+        self.valid += record.valid is not False
+        self.known += record.correct is not None
+        self.correct += record.correct is True
+
+    def show(self) -> None:
+        """Write the share of answers that equal the known ones to standard error."""
+        if not self.known:
+            return
+        low, high = wilson_interval(self.correct, self.known)
+        click.echo(
+            f"exact match: {self.correct} of {self.known} known answers, "
+            f"{100 * self.correct / self.known:.1f} % (95 % interval {100 * low:.1f} to "
+            f"{100 * high:.1f} %)",
+            err=True,
+        )
 
 
 def _write(
-    task: Task, reader: _Reader, solutions: Iterable[Solution], writer: Writer, *, watch: bool
-) -> int:
-    """Write every solution, and return the number of those that are not known to be wrong."""
-    valid = 0
+    task: Task, reader: Reader, solutions: Iterable[Solution], writer: Writer, *, watch: bool
+) -> _Tally:
+    """Write every solution in the order of the puzzles, and count them."""
+    tally = _Tally()
     with progress_bars() as track:
         if not watch and not sys.stdout.isatty():
             solutions = track(solutions, "solving")
         for solution in solutions:
-            answer = Answer.of(task, reader.pop(solution.index), solution)
+            answer = Answer.of(task, reader.next_solved(), solution)
             if watch:
                 from trm_edge.cli.watch import watch_solution
 
                 watch_solution(task, answer)
             writer.write(answer)
-            if answer.record.valid is not False:
-                valid += 1
-    return valid
-
-
-def _entries(task: Task, source: str | None) -> Iterator[Entry | BadLine]:
-    if source == "-":
-        return task.read_lines(sys.stdin)
-    if source is not None:
-        return task.read(Path(source))
-    examples = reference_puzzles(task.name, "examples", task.config.seq_len)
-    if examples is None:
-        raise click.UsageError(
-            f"Pass PUZZLES: none are bundled for the task {task.name} with {task.config.seq_len} "
-            "cells."
-        )
-    return task.read(examples)
+            reader.report()
+            tally.add(answer.record)
+    return tally

@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 import csv
+import os
+import stat
+import sys
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
-from typing import Any, TextIO
+from typing import TextIO
 
-from numpy.typing import NDArray
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from trm_edge import records
+from trm_edge.errors import OutputError
 from trm_edge.loop.solution import Solution
-from trm_edge.tasks.base import Entry, Task
+from trm_edge.tasks.base import BadLine, Entry, Task
 
 SOLUTION_FORMAT = records.Format("trm-edge.solution", 1)
+BAD_LINE_FORMAT = records.Format("trm-edge.bad-line", 1)
+# Frames, walls and paths where the output's encoding has no characters for them.
+_ASCII = str.maketrans(
+    "┌┐└┘├┤┬┴┼─│█━┃╸╺╹╻┏┓┗┛┣┫┳┻╋•",
+    "+++++++++-|#-|--||+++++++++*",
+)
 
 
 @dataclass(frozen=True)
@@ -25,19 +36,40 @@ class SolutionRecord:
 
     Args:
         index: position of the puzzle among those read, from 0; bad lines do not count.
+        line: line of the puzzle in the source, from 1; a row of a dataset counts as a line.
         puzzle: as the task writes it.
         answer: as the task writes it.
         valid: the task's judgement; None where it cannot tell.
+        correct: the answer equals the known one; None where none is known.
         steps: ACT steps taken.
+        halted: the halting rule held; False: the steps ran out.
         q_halt: logit of the halting head at the last step.
+        confidence: sigmoid(q_halt), the halting head's probability that the answer is right.
     """
 
     index: int
+    line: int
     puzzle: str
     answer: str
     valid: bool | None
+    correct: bool | None
     steps: int
+    halted: bool
     q_halt: float
+    confidence: float
+
+
+@dataclass(frozen=True)
+class BadLineRecord:
+    """A line of the source that is not a puzzle, in ``solve --format json``.
+
+    Args:
+        line: in the source, from 1.
+        error: why it is not a puzzle.
+    """
+
+    line: int
+    error: str
 
 
 @dataclass(frozen=True)
@@ -70,13 +102,20 @@ class Answer:
         valid: bool | None = None
         if task.judges:
             valid = problem is None
+        correct: bool | None = None
+        if entry.answer is not None:
+            correct = bool((solution.answer == entry.answer).all())
         record = SolutionRecord(
             index=solution.index,
+            line=entry.line,
             puzzle=task.text(tokens),
             answer=task.text(solution.answer),
             valid=valid,
+            correct=correct,
             steps=solution.steps,
+            halted=solution.halted,
             q_halt=float(solution.q_halt[-1]),
+            confidence=solution.confidence,
         )
         return cls(record, problem, entry, solution)
 
@@ -88,8 +127,43 @@ class Answer:
         return "valid" if self.record.valid else f"not valid: {self.problem}"
 
 
+@contextmanager
+def answers_to_stdout() -> Iterator[None]:
+    """Turn a standard output that is closed, or cannot be written to, into an error.
+
+    Raises:
+        OutputError: says why.
+    """
+    if sys.stdout is None:
+        raise OutputError(
+            "standard output is closed: there is nowhere to write answers to. Redirect it to a "
+            "file or to /dev/null."
+        )
+    try:
+        yield
+    except BrokenPipeError:
+        raise  # the reader left, as `| head` does
+    except OSError as error:
+        _discard_stdout()
+        raise OutputError(
+            f"the answers cannot be written to standard output: {error.strerror or error}."
+        ) from error
+
+
+def _discard_stdout() -> None:
+    """Send what is still buffered nowhere: the interpreter would fail on it at its end."""
+    try:
+        handle = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(handle, sys.stdout.fileno())
+        os.close(handle)
+    except (OSError, ValueError):
+        return
+
+
 class Writer(ABC):
     """Writes answers one by one, so that a stream of any length can be piped.
+
+    Each answer is flushed at once, except into a file: whoever reads the pipe may be waiting.
 
     Args:
         task: of the bundle.
@@ -99,14 +173,28 @@ class Writer(ABC):
     def __init__(self, task: Task, out: TextIO) -> None:
         self.task = task
         self.out = out
+        self._buffers = _is_file(out)
 
-    @abstractmethod
     def write(self, answer: Answer) -> None:
         """Write one answer.
 
         Args:
             answer: the next one.
         """
+        self._write(answer)
+        if not self._buffers:
+            self.out.flush()
+
+    def write_bad_line(self, bad_line: BadLine) -> None:
+        """Write a line that is not a puzzle, where the format has a place for it.
+
+        Args:
+            bad_line: reported on standard error already.
+        """
+
+    @abstractmethod
+    def _write(self, answer: Answer) -> None:
+        """Write one answer without flushing it."""
 
     def finish(self) -> None:
         """Flush the output after the last answer."""
@@ -123,15 +211,39 @@ class Writer(ABC):
             print(f"{valid} of {count} solved", file=self.out)
 
 
-def picture(task: Task, tokens: NDArray[Any], puzzle: NDArray[Any] | None = None) -> Text:
-    """Draw a puzzle or answer as rich text whose rows are never wrapped.
+def _is_file(out: TextIO) -> bool:
+    try:
+        return stat.S_ISREG(os.fstat(out.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def encodable(text: str, encoding: str | None) -> str:
+    """Replace the characters of pictures where an encoding does not have them.
 
     Args:
-        task: of the bundle.
-        tokens: (L,) token ids.
-        puzzle: (L,) token ids of the puzzle; cells that differ from it stand out.
+        text: of a picture.
+        encoding: of the output; None: UTF-8.
+
+    >>> encodable("│ 5 │", "ascii"), encodable("│ 5 │", "utf-8")
+    ('| 5 |', '│ 5 │')
     """
-    drawn = Text.from_markup(task.draw(tokens, puzzle), overflow="ignore")
+    encoding = encoding or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        return text.translate(_ASCII).encode(encoding, "replace").decode(encoding)
+    return text
+
+
+def picture(drawing: str, encoding: str | None = None) -> Text:
+    """Turn a drawing into rich text whose rows are never wrapped.
+
+    Args:
+        drawing: as a task draws it, in rich's markup.
+        encoding: of the output; None: UTF-8.
+    """
+    drawn = Text.from_markup(encodable(drawing, encoding), overflow="ignore")
     drawn.no_wrap = True
     return drawn
 
@@ -148,15 +260,11 @@ class TextWriter(Writer):
         super().__init__(task, out)
         self.console = Console(file=out, highlight=False)
 
-    def write(self, answer: Answer) -> None:
-        """Draw one answer.
-
-        Args:
-            answer: the next one.
-        """
+    def _write(self, answer: Answer) -> None:
         tokens = answer.entry.puzzle.tokens
-        before = picture(self.task, tokens)
-        after = picture(self.task, answer.solution.answer, tokens)
+        encoding = getattr(self.out, "encoding", None)
+        before = picture(self.task.draw(tokens), encoding)
+        after = picture(self.task.draw(answer.solution.answer, tokens), encoding)
         shown: RenderableType = Columns([before, after], padding=(0, 4))
         if max(row.cell_len for row in before.split()) > self.console.width:
             shown = Group(before, after)  # columns would be cut
@@ -172,13 +280,21 @@ class TextWriter(Writer):
 class JsonWriter(Writer):
     """Writes one JSON object a line."""
 
-    def write(self, answer: Answer) -> None:
-        """Write one answer as a line.
+    def _write(self, answer: Answer) -> None:
+        self.out.write(records.encode(answer.record, SOLUTION_FORMAT, indent=0))
+
+    def write_bad_line(self, bad_line: BadLine) -> None:
+        """Write a line that is not a puzzle as an object of its own.
 
         Args:
-            answer: the next one.
+            bad_line: the line.
         """
-        self.out.write(records.encode(answer.record, SOLUTION_FORMAT, indent=0))
+        encoding = getattr(self.out, "encoding", None) or "utf-8"
+        reason = bad_line.reason.encode(encoding, "backslashreplace").decode(encoding)
+        record = BadLineRecord(bad_line.line, reason)
+        self.out.write(records.encode(record, BAD_LINE_FORMAT, indent=0))
+        if not self._buffers:
+            self.out.flush()
 
 
 class CsvWriter(Writer):
@@ -194,16 +310,15 @@ class CsvWriter(Writer):
         self._rows = csv.writer(out, lineterminator="\n")
         self._rows.writerow(SolutionRecord.__dataclass_fields__)
 
-    def write(self, answer: Answer) -> None:
-        """Write one answer as a row.
-
-        Args:
-            answer: the next one.
-        """
+    def _write(self, answer: Answer) -> None:
         values = asdict(answer.record)
-        valid = answer.record.valid
-        values["valid"] = "" if valid is None else str(valid).lower()
+        for name, value in values.items():
+            if value is None:
+                values[name] = ""
+            elif isinstance(value, bool):
+                values[name] = str(value).lower()
         values["q_halt"] = f"{answer.record.q_halt:.6g}"
+        values["confidence"] = f"{answer.record.confidence:.6g}"
         self._rows.writerow(values.values())
 
 

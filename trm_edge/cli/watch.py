@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,9 @@ _FRAME_SECONDS = 0.4  # a step itself takes far less
 
 
 def watch_solution(task: Task, answer: Answer) -> None:
-    """Replay the prediction of every step on stderr, as an animation where it is a terminal.
+    """Replay the prediction of every step on stderr: animated in a terminal, else a line a step.
+
+    The animation begins with the puzzle, and leaves nothing behind: the answer is written after it.
 
     Args:
         task: of the bundle.
@@ -28,29 +31,38 @@ def watch_solution(task: Task, answer: Answer) -> None:
         ValueError: the solution has no trajectory.
     """
     console = Console(stderr=True, highlight=False)
-    frames = _frames(task, answer)
+    frames = _frames(task, answer, getattr(console.file, "encoding", None))
     if not console.is_terminal:
-        for frame in frames:
-            console.print(frame, crop=False)
+        for frame in frames[1:]:
+            console.print(frame.title, markup=False, soft_wrap=True)
         return
-    with Live(frames[0], console=console, auto_refresh=False) as live:
+    with Live(console=console, auto_refresh=False, transient=True) as live:
         for frame in frames:
-            live.update(frame, refresh=True)
+            live.update(Group(Text(frame.title), frame.picture), refresh=True)
             time.sleep(_FRAME_SECONDS)
 
 
-def _frames(task: Task, answer: Answer) -> list[Group]:
+class _Frame(NamedTuple):
+    title: str
+    picture: Text
+
+
+def _frames(task: Task, answer: Answer, encoding: str | None) -> list[_Frame]:
+    """Draw the puzzle, then every step with the cells that it changed marked."""
     solution = answer.solution
     if solution.trajectory is None:
         raise ValueError("watching needs a solver with trace=True")
     tokens = answer.entry.puzzle.tokens
-    frames = []
+    number = solution.index + 1
+    frames = [_Frame(f"#{number}, the puzzle", picture(task.draw(tokens, tokens), encoding))]
+    previous = np.asarray(tokens)
     for step, prediction in enumerate(solution.trajectory):
         percent = 100 * float(confidence(solution.q_halt[step]))
-        title = f"#{solution.index + 1}, step {step + 1}: confidence {percent:.1f} %"
-        if step:
-            title += f", {_changed_cells(prediction, solution.trajectory[step - 1])}"
-        frames.append(Group(Text(title), picture(task, prediction, tokens)))
+        changes = _changed_cells(prediction, previous)
+        title = f"#{number}, step {step + 1}: confidence {percent:.1f} %, {changes}"
+        drawing = task.draw_step(prediction, tokens, previous)
+        frames.append(_Frame(title, picture(drawing, encoding)))
+        previous = prediction
     return frames
 
 

@@ -14,9 +14,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from trm_edge.errors import ConfigError
+from trm_edge.loop.feed import Feed, Intake, as_feed
 from trm_edge.loop.solution import Solution, in_order
 from trm_edge.loop.solver import Solver
-from trm_edge.puzzle import Puzzle, check_puzzle
+from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.augmentation import Augmentation
 
 
@@ -28,6 +29,45 @@ class _Job:
     puzzle: Puzzle
     attempts: int = 0
     best: Solution | None = None
+
+
+class _Attempts(Feed[Puzzle]):
+    """Augmented puzzles; further attempts come before new puzzles, so that few ever wait."""
+
+    def __init__(self, intake: Intake, augmentations: Sequence[Augmentation]) -> None:
+        self.live = intake.feed.live
+        self._intake = intake
+        self._augmentations = augmentations
+        self._waiting: deque[_Job] = deque()
+        self._in_flight: dict[int, _Job] = {}  # by the solver's own index, which counts attempts
+        self._count = 0
+
+    def take(self) -> Puzzle | None:
+        job = self._waiting.popleft() if self._waiting else self._new_job()
+        if job is None:
+            return None
+        self._in_flight[self._count] = job
+        self._count += 1
+        augmentation = self._augmentations[job.attempts]
+        return replace(job.puzzle, tokens=augmentation.apply(job.puzzle.tokens))
+
+    def wait(self) -> bool:
+        return bool(self._waiting) or self._intake.feed.wait()
+
+    def ready(self) -> int:
+        return len(self._waiting) + self._intake.feed.ready() if self.live else 0
+
+    def finish(self, number: int) -> _Job:
+        """Return the job of a finished attempt."""
+        return self._in_flight.pop(number)
+
+    def again(self, job: _Job) -> None:
+        """Attempt a job once more."""
+        self._waiting.append(job)
+
+    def _new_job(self) -> _Job | None:
+        item = self._intake.take()
+        return None if item is None else _Job(*item)
 
 
 class Rollouts:
@@ -53,7 +93,9 @@ class Rollouts:
         self.augmentations = tuple(augmentations)
         self.min_confidence = min_confidence
 
-    def solve(self, puzzles: Iterable[Puzzle], *, ordered: bool = False) -> Iterator[Solution]:
+    def solve(
+        self, puzzles: Iterable[Puzzle] | Feed[Puzzle], *, ordered: bool = False
+    ) -> Iterator[Solution]:
         """Solve a stream of puzzles, as :meth:`Solver.solve` does.
 
         Each solution is that of the attempt with the highest q_halt, but its ``steps`` are those of
@@ -67,48 +109,19 @@ class Rollouts:
             PuzzleError: tokens or identifier do not fit the model; names the puzzle's index.
             BackendError: the engine failed.
         """
-        solutions = self._run(enumerate(puzzles))
+        solutions = self._run(as_feed(puzzles))
         return in_order(solutions) if ordered else solutions
 
-    def _run(self, source: Iterator[tuple[int, Puzzle]]) -> Iterator[Solution]:
-        waiting: deque[_Job] = deque()
-        in_flight: dict[int, _Job] = {}  # by the solver's own index, which counts attempts
-        # The solver's stream ends when nothing is waiting at that moment; attempts that were still
-        # in flight may have to be repeated, in a stream of their own.
-        while True:
-            for solution in self.solver.solve(self._attempts(source, waiting, in_flight)):
-                job = in_flight.pop(solution.index)
-                best = self._record(job, solution)
-                job.best = best
-                if self._done(job, best):
-                    yield best
-                else:
-                    waiting.append(job)
-            if not waiting:
-                return
-
-    def _attempts(
-        self,
-        source: Iterator[tuple[int, Puzzle]],
-        waiting: deque[_Job],
-        in_flight: dict[int, _Job],
-    ) -> Iterator[Puzzle]:
-        """Augmented puzzles; further attempts come before new puzzles, so that few ever wait."""
-        number = 0
-        while True:
-            job = waiting.popleft() if waiting else self._new_job(source)
-            if job is None:
-                return
-            in_flight[number] = job
-            number += 1
-            augmentation = self.augmentations[job.attempts]
-            yield replace(job.puzzle, tokens=augmentation.apply(job.puzzle.tokens))
-
-    def _new_job(self, source: Iterator[tuple[int, Puzzle]]) -> _Job | None:
-        for index, puzzle in source:
-            check_puzzle(puzzle, index, self.solver.config)
-            return _Job(index, puzzle)
-        return None
+    def _run(self, feed: Feed[Puzzle]) -> Iterator[Solution]:
+        attempts = _Attempts(Intake(feed, self.solver.config), self.augmentations)
+        for solution in self.solver.solve(attempts):
+            job = attempts.finish(solution.index)
+            best = self._record(job, solution)
+            job.best = best
+            if self._done(job, best):
+                yield best
+            else:
+                attempts.again(job)
 
     def _record(self, job: _Job, solution: Solution) -> Solution:
         """Count an attempt and return the best solution so far, with the steps of all."""

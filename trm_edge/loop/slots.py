@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import islice
-
 import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend
+from trm_edge.loop.feed import Intake
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.solution import Solution
 from trm_edge.puzzle import Puzzle, Tokens, token_dtype
@@ -20,8 +18,8 @@ class SlotGroup:
     Args:
         backend: an activated backend; it is started with the number of slots.
         halting: when a slot is done.
-        source: numbered puzzles; other groups may draw from the same iterator.
-        slots: at most; fewer where fewer puzzles are left.
+        intake: numbered puzzles; other groups may take from the same one.
+        capacity: slots at most; fewer where fewer puzzles are there.
         table: (N, E) float32 puzzle embeddings, where the model has them.
         trace: keep the prediction of every step.
 
@@ -30,45 +28,68 @@ class SlotGroup:
         steps: (B,) int32, ACT steps that each of these puzzles has taken.
     """
 
+    indices: NDArray[np.int64]
+    steps: NDArray[np.int32]
+
     def __init__(
         self,
         backend: Backend,
         halting: HaltingRule,
-        source: Iterator[tuple[int, Puzzle]],
-        slots: int,
+        intake: Intake,
+        capacity: int,
         table: NDArray[np.float32] | None,
         *,
         trace: bool = False,
     ) -> None:
         self.backend = backend
         self.halting = halting
-        self._source = source
+        self._intake = intake
+        self._capacity = capacity
         self._table = table
-        initial = list(islice(source, slots))
-        count = len(initial)
-        length = backend.config.seq_len
-        dtype = token_dtype(backend.config.vocab_size)
-        self.indices = np.array([index for index, _ in initial], np.int64)
+        self._trace = trace
+        self._done: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._allocate(0)
+
+    def fill(self) -> None:
+        """Begin with the puzzles that are there, where the group has no slots left.
+
+        Raises:
+            PuzzleError: a puzzle does not fit the model.
+            BackendError: the backend cannot run that many slots.
+        """
+        puzzles = []
+        while len(puzzles) < self._capacity:
+            item = self._intake.take()
+            if item is None:
+                break
+            puzzles.append(item)
+        self._allocate(len(puzzles))
+        for slot, (index, puzzle) in enumerate(puzzles):
+            self._load(slot, index, puzzle)
+        if puzzles:
+            self.backend.start(len(puzzles))
+
+    def _allocate(self, count: int) -> None:
+        length = self.backend.config.seq_len
+        dtype = token_dtype(self.backend.config.vocab_size)
+        max_steps = self.halting.max_steps
+        self.indices = np.zeros(count, np.int64)
         self.steps = np.zeros(count, np.int32)
         self._tokens = np.zeros((count, length), np.int32)
         self._embeddings: NDArray[np.float32] | None = None
-        if table is not None:
-            self._embeddings = np.zeros((count, table.shape[1]), np.float32)
+        if self._table is not None:
+            self._embeddings = np.zeros((count, self._table.shape[1]), np.float32)
         self._reset = np.ones(count, np.bool_)
-        self._q_halt = np.zeros((count, halting.max_steps), np.float32)
-        self._q_continue = np.zeros((count, halting.max_steps), np.float32)
+        self._q_halt = np.zeros((count, max_steps), np.float32)
+        self._q_continue = np.zeros((count, max_steps), np.float32)
         self._trajectory: Tokens | None = None
-        if trace:
-            self._trajectory = np.zeros((count, halting.max_steps, length), dtype)
+        if self._trace:
+            self._trajectory = np.zeros((count, max_steps, length), dtype)
         # The last prediction of every slot, and the number of predictions before it that equal it.
         self._last_prediction: Tokens | None = None
-        if halting.unchanged:
+        if self.halting.unchanged:
             self._last_prediction = np.zeros((count, length), dtype)
         self._unchanged_steps = np.zeros(count, np.int32)
-        for slot, (_, puzzle) in enumerate(initial):
-            self._load(slot, puzzle)
-        if count:
-            backend.start(count)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -88,10 +109,8 @@ class SlotGroup:
         self.steps += 1
         self._reset[:] = False
 
-    def retire_and_refill(self) -> list[Solution]:
-        """Take the solutions of the slots that are done, and load the next puzzles into them.
-
-        Slots for which no puzzle is left are given up.
+    def retire(self) -> list[Solution]:
+        """Take the solutions of the slots that are done; :meth:`refill` gives them new puzzles.
 
         Returns:
             The solutions, in the order of their slots.
@@ -101,6 +120,7 @@ class SlotGroup:
         q_continue = self._q_continue[slots, self.steps - 1]
         unchanged = self._unchanged_steps
         done = np.flatnonzero(self.halting.halted(self.steps, q_halt, q_continue, unchanged))
+        self._done = done
         if not len(done):
             return []
         head = self.halting.wants_to_stop(q_halt[done], q_continue[done])
@@ -109,21 +129,32 @@ class SlotGroup:
         solutions = []
         for slot, answer, halted in zip(done, answers, head | reason, strict=True):
             solutions.append(self._solution(int(slot), answer, bool(halted)))
-        self._refill(done)
         return solutions
 
-    def _refill(self, done: NDArray[np.int64]) -> None:
-        # zip stops at `done` first, so no puzzle is drawn for which there is no slot.
-        for slot, (index, puzzle) in zip(done, self._source, strict=False):
-            self.indices[slot] = index
+    def refill(self) -> None:
+        """Load the puzzles that are there into the slots that are done, and give up the others.
+
+        Where more puzzles wait than the group has slots, none is loaded: once its last slot is
+        done, the group begins again with more of them.
+
+        Raises:
+            PuzzleError: a puzzle does not fit the model.
+        """
+        slots = len(self)
+        grows = slots < self._capacity and self._intake.feed.ready() > slots
+        for slot in self._done:
+            item = None if grows else self._intake.take()
+            if item is None:
+                break
             self.steps[slot] = 0
             self._reset[slot] = True
-            self._load(int(slot), puzzle)
-        freed = done[self.steps[done] > 0]
+            self._load(int(slot), *item)
+        freed = self._done[self.steps[self._done] > 0]
         if len(freed):
-            self._shrink(np.setdiff1d(np.arange(len(self)), freed))
+            self._shrink(np.setdiff1d(np.arange(slots), freed))
 
-    def _load(self, slot: int, puzzle: Puzzle) -> None:
+    def _load(self, slot: int, index: int, puzzle: Puzzle) -> None:
+        self.indices[slot] = index
         self._tokens[slot] = puzzle.tokens
         if self._embeddings is not None and self._table is not None:
             self._embeddings[slot] = self._table[puzzle.identifier]

@@ -11,14 +11,15 @@ from collections.abc import Callable, Iterable, Iterator
 from types import TracebackType
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from trm_edge.backends.base import Backend
 from trm_edge.errors import ConfigError
+from trm_edge.loop.feed import Feed, Intake, as_feed
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.slots import SlotGroup
 from trm_edge.loop.solution import Solution, in_order
-from trm_edge.puzzle import Puzzle, check_puzzle
+from trm_edge.puzzle import Puzzle
 
 # Called after every step with the indices (B,) of the puzzles in the slots and the steps (B,) that
 # they have taken, while the backend still holds the outputs of that step.
@@ -86,11 +87,15 @@ class Solver:
     ) -> None:
         self.backend.deactivate()
 
-    def solve(self, puzzles: Iterable[Puzzle], *, ordered: bool = False) -> Iterator[Solution]:
+    def solve(
+        self, puzzles: Iterable[Puzzle] | Feed[Puzzle], *, ordered: bool = False
+    ) -> Iterator[Solution]:
         """Solve a stream of puzzles of any length; memory does not grow with it.
 
         Args:
-            puzzles: drawn one by one as slots become free.
+            puzzles: drawn one by one as slots become free. The loop waits for an iterable that is
+                slow to give the next one; of a :class:`~trm_edge.loop.feed.LiveFeed` it takes
+                what is there, and hands out every answer before it waits for more.
             ordered: hand solutions out in the order of the puzzles; at most ``batch * max_steps``
                 of them wait. Otherwise they come as they are done.
 
@@ -98,27 +103,55 @@ class Solver:
             PuzzleError: tokens or identifier do not fit the model; names the puzzle's index.
             BackendError: the engine failed.
         """
-        solutions = self._run(enumerate(puzzles))
+        solutions = self._run(as_feed(puzzles))
         return in_order(solutions) if ordered else solutions
 
-    def _run(self, source: Iterator[tuple[int, Puzzle]]) -> Iterator[Solution]:
-        groups = self._start_groups(self._checked(source))
-        while groups:
-            for group in tuple(groups):
-                group.wait_step()
-                self.slot_steps += len(group)
-                if self.watch is not None:
-                    self.watch(group.indices.copy(), group.steps.copy())
-                solutions = group.retire_and_refill()
-                # The next step runs while the caller deals with the solutions of this one.
+    def solve_one(self, puzzle: Puzzle | ArrayLike) -> Solution:
+        """Solve a single puzzle.
+
+        Args:
+            puzzle: a puzzle, or its (L,) token ids where the model knows no identifiers.
+
+        Raises:
+            PuzzleError: tokens or identifier do not fit the model.
+            BackendError: the engine failed.
+        """
+        if not isinstance(puzzle, Puzzle):
+            puzzle = Puzzle(np.asarray(puzzle))
+        (solution,) = self.solve([puzzle])
+        return solution
+
+    def _run(self, feed: Feed[Puzzle]) -> Iterator[Solution]:
+        groups = self._slot_groups(Intake(feed, self.config))
+        # A writer that waits for its answer gets it before its next puzzle is asked for. Elsewhere
+        # the next step runs while the caller deals with the solutions of this one.
+        answers_first = feed.live or self.batch == 1
+        while True:
+            for group in groups:
+                if len(group):
+                    solutions = self._finish_step(group)
+                    if answers_first:
+                        yield from solutions
+                        solutions = []
+                    group.refill()
+                else:
+                    solutions = []
+                    group.fill()
                 if len(group):
                     group.launch_step()
-                else:
-                    groups.remove(group)
                 yield from solutions
+            if not any(map(len, groups)) and not feed.wait():
+                return
 
-    def _start_groups(self, puzzles: Iterator[tuple[int, Puzzle]]) -> list[SlotGroup]:
-        """Share the slots among the backend's slot groups and launch the first steps."""
+    def _finish_step(self, group: SlotGroup) -> list[Solution]:
+        group.wait_step()
+        self.slot_steps += len(group)
+        if self.watch is not None:
+            self.watch(group.indices.copy(), group.steps.copy())
+        return group.retire()
+
+    def _slot_groups(self, intake: Intake) -> list[SlotGroup]:
+        """Share the slots among the backend's slot groups."""
         backends: tuple[Backend, ...] = (self.backend,)
         # With `watch` and `trace` the caller asks the backend after every step, so it gets one.
         if not self.trace and self.watch is None:
@@ -128,15 +161,15 @@ class Solver:
             slots = self.batch // len(backends)
             if number < self.batch % len(backends):
                 slots += 1
-            group = SlotGroup(
-                backend, self.halting, puzzles, slots, self.puzzle_embeddings, trace=self.trace
-            )
-            if len(group):
-                group.launch_step()
-                groups.append(group)
+            if slots:
+                groups.append(
+                    SlotGroup(
+                        backend,
+                        self.halting,
+                        intake,
+                        slots,
+                        self.puzzle_embeddings,
+                        trace=self.trace,
+                    )
+                )
         return groups
-
-    def _checked(self, source: Iterator[tuple[int, Puzzle]]) -> Iterator[tuple[int, Puzzle]]:
-        for index, puzzle in source:
-            check_puzzle(puzzle, index, self.config)
-            yield index, puzzle

@@ -33,6 +33,7 @@ class RegisteredRecord(NamedTuple):
 
 # By the name in the format line after ``trm-edge.``.
 RECORDS: dict[str, RegisteredRecord] = {
+    "bad-line": RegisteredRecord("trm_edge.cli.solve_output", "BadLineRecord", "BAD_LINE_FORMAT"),
     "baseline": RegisteredRecord("trm_edge.regression.baseline_record", "BaselineRecord"),
     "bench": RegisteredRecord("trm_edge.evaluation.bench_file", "BenchRecord"),
     "bundle": RegisteredRecord("trm_edge.manifest", "Manifest"),

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import islice
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.base import Task
-from trm_edge.tasks.maze import GOAL, START, MazeTask
+from trm_edge.tasks.maze import MazeTask
 from trm_edge.tasks.sudoku import SudokuTask
 from trm_edge.tasks.tokens import TokenTask
 
 TASKS: dict[str, type[Task]] = {task.name: task for task in (SudokuTask, MazeTask, TokenTask)}
+
+_SAMPLE = 64  # puzzles that are looked at to detect a task
 
 
 def task_named(name: str, config: ModelConfig) -> Task:
@@ -31,20 +34,20 @@ def task_named(name: str, config: ModelConfig) -> Task:
 
 
 def task_for(config: ModelConfig, sample: Iterable[Puzzle] = ()) -> Task:
-    """Detect the task from a model's shape and a few of its puzzles; raw tokens otherwise.
+    """Detect the task from a model's sequence length and vocabulary; raw tokens otherwise.
+
+    Several tasks have the same shape: a model with 6 token ids on 16 cells may solve mazes, 4x4
+    Sudoku, or something else. Puzzles tell: every one of the sample has to be one of the task.
 
     Args:
         config: the model.
-        sample: puzzles of the model's dataset; without any, its shape alone decides.
+        sample: puzzles that the model is meant to solve, of which the first are looked at; without
+            any, the shape alone decides.
     """
-    puzzles = list(sample)
-    if SudokuTask.fits(config):
-        return SudokuTask(config)
-    if MazeTask.fits(config) and all(_is_maze(puzzle) for puzzle in puzzles):
-        return MazeTask(config)
+    puzzles = list(islice(sample, _SAMPLE))
+    for task_class in (SudokuTask, MazeTask):
+        if task_class.fits(config):
+            task = task_class(config)
+            if all(task.recognizes(puzzle) for puzzle in puzzles):
+                return task
     return TokenTask(config)
-
-
-def _is_maze(puzzle: Puzzle) -> bool:
-    """Other grids with six token ids do not hold one start and one goal each."""
-    return bool((puzzle.tokens == START).sum() == 1 and (puzzle.tokens == GOAL).sum() == 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, sqrt
 from pathlib import Path
 from typing import Any, ClassVar
@@ -16,7 +16,8 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.augmentation import Augmentation
-from trm_edge.tasks.dataset import read_dataset
+from trm_edge.tasks.dataset import is_folder, read_dataset
+from trm_edge.tasks.lines import Lines, open_lines
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,22 @@ class BadLine:
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class AnswerLine(BadLine):
+    """A line with the known answer to the puzzle on the line before it.
+
+    :meth:`Task.read` adds it to its puzzle; :meth:`Task.read_lines` cannot, because it hands out a
+    puzzle before the next line is there.
+
+    Args:
+        line: in the source, from 1.
+        reason: says which puzzle it belongs to.
+        answer: (L,) int32 token ids.
+    """
+
+    answer: NDArray[np.int32]
 
 
 class Task(ABC):
@@ -82,22 +99,78 @@ class Task(ABC):
         """Parse a text file or a dataset folder lazily, bad lines included.
 
         Args:
-            path: a text or CSV file, or a dataset folder of the published trainer.
+            path: a text or CSV file, also packed with gzip, or a dataset folder of the published
+                trainer.
 
         Raises:
-            PuzzleError: there is nothing to read at ``path``.
+            PuzzleError: there is nothing to read at ``path``, or it does not hold lines of text.
         """
-        if path.is_dir():
+        if is_folder(path):
             yield from self._read_dataset(path)
             return
-        try:
-            with path.open(encoding="utf-8", errors="replace") as lines:
-                yield from self.read_lines(lines)
-        except OSError as error:
-            raise PuzzleError(
-                f"cannot read puzzles from {path}: {error.strerror}. Pass a file, a dataset "
-                "folder, or - for standard input."
-            ) from error
+        yield from self.read_source(open_lines(path))
+
+    def read_source(self, lines: Lines) -> Iterator[Entry | BadLine]:
+        """Parse opened lines, and give puzzles the answers on the lines after them.
+
+        The writer of a live source may wait for the answer to a puzzle before it writes the next
+        line, so known answers on lines of their own are left out there.
+
+        Args:
+            lines: of a file or of standard input.
+
+        Raises:
+            PuzzleError: the source cannot be read, or does not hold lines of text.
+        """
+        items = self.read_lines(lines)
+        if lines.live:
+            for item in items:
+                if not isinstance(item, AnswerLine):
+                    yield item
+            return
+        pending: Entry | None = None
+        for item in items:
+            if isinstance(item, AnswerLine) and pending is not None:
+                yield replace(pending, answer=item.answer)
+                pending = None
+                continue
+            if pending is not None:
+                yield pending
+                pending = None
+            if isinstance(item, Entry):
+                pending = item
+            else:
+                yield item
+        if pending is not None:
+            yield pending
+
+    def puzzle(self, text: str) -> Puzzle:
+        """Parse the text of a single puzzle.
+
+        Args:
+            text: one puzzle in any of the formats of :meth:`read_lines`.
+
+        Raises:
+            PuzzleError: the text does not hold exactly one puzzle; says why.
+        """
+        puzzles = []
+        for item in self.read_lines(text.splitlines()):
+            if isinstance(item, Entry):
+                puzzles.append(item.puzzle)
+            elif not isinstance(item, AnswerLine):
+                raise PuzzleError(f"{item}.")
+        if len(puzzles) != 1:
+            count = len(puzzles) or "none"
+            raise PuzzleError(f"expected the text of one {self.name} puzzle, but got {count}.")
+        return puzzles[0]
+
+    def recognizes(self, puzzle: Puzzle) -> bool:
+        """Tell whether a puzzle of the model's shape can be one of this task.
+
+        Args:
+            puzzle: one that fits the model.
+        """
+        return True
 
     def puzzles(self, path: str | Path) -> Iterator[Puzzle]:
         """Read the puzzles of a text file or dataset folder; :meth:`read` keeps bad lines instead.
@@ -134,6 +207,16 @@ class Task(ABC):
             tokens: (L,) token ids of a puzzle or answer.
             puzzle: (L,) token ids of the puzzle; cells that differ from it stand out.
         """
+
+    def draw_step(self, tokens: NDArray[Any], puzzle: NDArray[Any], previous: NDArray[Any]) -> str:
+        """Draw the prediction of a step; a task may mark the cells that the step changed.
+
+        Args:
+            tokens: (L,) token ids of the prediction.
+            puzzle: (L,) token ids of the puzzle.
+            previous: (L,) token ids before the step.
+        """
+        return self.draw(tokens, puzzle)
 
     @abstractmethod
     def problem(self, puzzle: NDArray[Any], answer: NDArray[Any]) -> str | None:

@@ -17,9 +17,10 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.augmentation import Augmentation, squares
-from trm_edge.tasks.base import BadLine, Entry, Task
+from trm_edge.tasks.base import AnswerLine, BadLine, Entry, Task
 from trm_edge.tasks.grid_paths import SquareGrid
-from trm_edge.tasks.text_formats import RawRow, numbered, place, read_fields
+from trm_edge.tasks.lines import too_long
+from trm_edge.tasks.text_formats import RawRow, is_header, numbered, place, read_fields
 
 PAD, WALL, OPEN, START, GOAL, WAY = range(6)
 CHARACTERS = "?#.SGo"  # by id; there is no text for padding
@@ -72,18 +73,26 @@ class MazeTask(Task):
     def read_lines(self, lines: Iterable[str]) -> Iterator[Entry | BadLine]:
         """Parse mazes in any of the formats; they may be mixed.
 
+        A maze with its path marked, after the same maze without, is an :class:`AnswerLine`.
+
         Args:
             lines: with or without their line ends.
         """
+        previous: Entry | None = None
         rows = read_fields(self._with_pictures_joined(numbered(lines)), letters="SGo")
         for row in rows:
-            if isinstance(row, BadLine):
-                yield row
-                continue
-            try:
-                yield self._entry(row)
-            except PuzzleError as error:
-                yield BadLine(row.line, str(error))
+            item = row if isinstance(row, BadLine) else self._item(row, previous)
+            yield item
+            previous = item if isinstance(item, Entry) else None
+
+    def recognizes(self, puzzle: Puzzle) -> bool:
+        """Tell whether a puzzle can be a maze: one start, one goal, no padding and no path.
+
+        Args:
+            puzzle: one that fits the model.
+        """
+        counts = np.bincount(np.asarray(puzzle.tokens), minlength=len(CHARACTERS))
+        return counts[[PAD, START, GOAL, WAY]].tolist() == [0, 1, 1, 0]
 
     def text(self, tokens: NDArray[Any]) -> str:
         """Write a maze as one line, one character a cell.
@@ -100,11 +109,31 @@ class MazeTask(Task):
             tokens: (L,) token ids.
             puzzle: (L,) token ids of the puzzle; cells that differ from it are coloured.
         """
+        return self._drawn(tokens, puzzle, None)
+
+    def draw_step(self, tokens: NDArray[Any], puzzle: NDArray[Any], previous: NDArray[Any]) -> str:
+        """Draw a step's prediction; cells that changed since the previous one are reversed.
+
+        Args:
+            tokens: (L,) token ids of the prediction.
+            puzzle: (L,) token ids of the puzzle.
+            previous: (L,) token ids before the step.
+        """
+        return self._drawn(tokens, puzzle, previous)
+
+    def _drawn(
+        self, tokens: NDArray[Any], puzzle: NDArray[Any] | None, previous: NDArray[Any] | None
+    ) -> str:
         ids = np.asarray(tokens, int).tolist()
         edge = "─" * 2 * self.side
         lines = [f"┌{edge}┐"]
         for first in range(0, self.cells, self.side):
-            row = [self._cell(cell, ids, puzzle) for cell in range(first, first + self.side)]
+            row = []
+            for cell in range(first, first + self.side):
+                picture = self._cell(cell, ids, puzzle)
+                if previous is not None and previous[cell] != tokens[cell]:
+                    picture = f"[reverse]{picture}[/reverse]"
+                row.append(picture)
             lines.append(f"│{''.join(row)}│")
         lines.append(f"└{edge}┘")
         return "\n".join(lines)
@@ -153,7 +182,13 @@ class MazeTask(Task):
         """Skip empty lines, and join the rows of a picture to one item with line breaks in it."""
         rows: list[str] = []
         top = 0
+        is_first = True
         for number, line in lines:
+            if is_first and line.strip():
+                is_first = False
+                if is_header(line, "SGo"):
+                    yield number, line
+                    continue
             if self._is_row(line):
                 top = top if rows else number
                 if len(rows) < self.side + 3:  # with the frame, one more than there may be
@@ -169,9 +204,27 @@ class MazeTask(Task):
 
     def _is_row(self, line: str) -> bool:
         """Tell a row of a picture from a line with all cells, by its length."""
+        if too_long(line):
+            return False
         if not line.strip():
             return len(line) == self.side  # a row of open cells, not an empty line
         return line[0] in "┌│└" or ("," not in line and 2 * len(line) <= self.cells)
+
+    def _item(self, row: RawRow, previous: Entry | None) -> Entry | BadLine:
+        """Parse a puzzle and its answer, or the answer to the puzzle before it."""
+        try:
+            return self._entry(row)
+        except PuzzleError as error:
+            problem = str(error)
+        if previous is not None and previous.answer is None and row.answer is None:
+            try:
+                answer = self._answer(self._unfolded(row.puzzle), previous.puzzle.tokens)
+            except PuzzleError:
+                return BadLine(row.line, problem)
+            return AnswerLine(
+                row.line, f"is the answer to the puzzle of line {previous.line}", answer
+            )
+        return BadLine(row.line, problem)
 
     def _entry(self, row: RawRow) -> Entry:
         """Parse a puzzle and its answer.

@@ -1,4 +1,4 @@
-"""Text formats that tasks share: one puzzle a line, or a CSV table with a header."""
+"""Text formats that tasks share: one puzzle a line, or a table with a header."""
 
 from __future__ import annotations
 
@@ -7,9 +7,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from trm_edge.tasks.base import BadLine
+from trm_edge.tasks.lines import too_long
 
-# (puzzle, answer) columns of the CSV files in circulation.
-_COLUMNS = (("puzzle", "solution"), ("question", "answer"), ("quizzes", "solutions"))
+# (puzzle, answer) columns of the tables in circulation.
+_COLUMNS = (
+    ("puzzle", "solution"),
+    ("question", "answer"),
+    ("quizzes", "solutions"),
+    ("quiz", "solution"),
+    ("puzzles", "solutions"),
+)
+_SEPARATORS = ("\t", ";", ",")
 
 
 @dataclass(frozen=True)
@@ -37,23 +45,42 @@ def numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
         yield number, line.rstrip("\r\n").lstrip("\ufeff")
 
 
-def read_fields(lines: Iterator[tuple[int, str]], letters: str = "") -> Iterator[RawRow | BadLine]:
+def read_fields(
+    lines: Iterator[tuple[int, str]], letters: str = "", separators: Iterable[str] = _SEPARATORS
+) -> Iterator[RawRow | BadLine]:
     """Split numbered lines into fields; the first line decides whether this is a table.
 
     Args:
         lines: as :func:`numbered` gives them.
         letters: letters that puzzles are written with; a word of any others makes the first line a
             header.
+        separators: between the puzzle and its answer; the first that a line has splits it.
     """
     first_line = next(lines, None)
     if first_line is None:
         return
-    if _is_header(first_line[1], letters):
+    if is_header(first_line[1], letters):
         yield from _read_table(first_line, lines)
         return
-    yield _split(*first_line)
+    separators = tuple(separators)
+    yield _split(*first_line, separators)
     for number, line in lines:
-        yield _split(number, line)
+        yield _split(number, line, separators)
+
+
+def is_header(line: str, letters: str = "") -> bool:
+    """Tell the header of a table from a puzzle.
+
+    Args:
+        line: the first one of a source.
+        letters: letters that puzzles are written with.
+    """
+    if too_long(line):
+        return False
+    words = [word.strip("\"' ") for word in line.split(_separator(line, _SEPARATORS))]
+    if len(words) == 1:
+        return any(words[0].lower() == puzzle for puzzle, _ in _COLUMNS)
+    return any(word.isidentifier() and set(word) - set(letters) for word in words)
 
 
 def place(cell: int, side: int) -> str:
@@ -69,35 +96,51 @@ def place(cell: int, side: int) -> str:
     return f"row {cell // side + 1}, column {cell % side + 1}"
 
 
-def _is_header(line: str, letters: str) -> bool:
-    words = [word.strip('" ') for word in line.split(",")]
-    if len(words) == 1:
-        return False
-    return any(word.isidentifier() and set(word) - set(letters) for word in words)
+def _separator(line: str, separators: Iterable[str]) -> str:
+    for separator in separators:
+        if separator in line:
+            return separator
+    return ","
 
 
-def _split(number: int, line: str) -> RawRow:
+def _split(number: int, line: str, separators: tuple[str, ...]) -> RawRow | BadLine:
     """Take a second field as the answer: "puzzle,solution" without a header."""
-    puzzle, _, answer = line.partition(",")
-    return RawRow(number, puzzle, answer or None)
+    problem = too_long(line)
+    if problem:
+        return BadLine(number, problem)
+    separator = _separator(line, separators)
+    if line.lstrip().startswith('"'):
+        fields = _cells(line.strip(), separator)
+        if not fields:
+            return BadLine(number, "its quotes do not close")
+        fields.append("")
+        return RawRow(number, fields[0], fields[1] or None)
+    puzzle, _, answer = line.partition(separator)
+    return RawRow(number, puzzle, answer.rstrip(separator) or None)
 
 
 def _read_table(
     header: tuple[int, str], rows: Iterator[tuple[int, str]]
 ) -> Iterator[RawRow | BadLine]:
     header_number, header_line = header
-    names = [name.strip().lower() for name in _cells(header_line)]
+    separator = _separator(header_line, _SEPARATORS)
+    names = [name.strip().lower() for name in _cells(header_line, separator)]
     columns = _columns_among(names)
     if columns is None:
-        known = " or ".join(",".join(pair) for pair in _COLUMNS)
+        known = " or ".join(",".join(pair) for pair in _COLUMNS[:3])
+        shown = header_line if len(header_line) <= 80 else f"{header_line[:80]}..."
         yield BadLine(
             header_number,
-            f"the header {header_line!r} does not name a column of puzzles; expected {known}",
+            f"the header {shown!r} does not name a column of puzzles; expected {known}",
         )
         return
     puzzle_column, answer_column = columns
     for number, line in rows:
-        cells = _cells(line)
+        problem = too_long(line)
+        if problem:
+            yield BadLine(number, problem)
+            continue
+        cells = _cells(line, separator)
         if len(cells) != len(names):
             yield BadLine(number, f"expected {len(names)} fields, but got {len(cells)}")
             continue
@@ -116,9 +159,9 @@ def _columns_among(names: list[str]) -> tuple[int, int | None] | None:
     return None
 
 
-def _cells(line: str) -> list[str]:
+def _cells(line: str, separator: str) -> list[str]:
     """Split a line of CSV; [] where csv cannot, as with a field of over 131,072 characters."""
     try:
-        return next(csv.reader([line]))
+        return next(csv.reader([line], delimiter=separator, strict=True), [])
     except csv.Error:
         return []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -11,6 +12,10 @@ from numpy.typing import NDArray
 from trm_edge.errors import PuzzleError
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.base import BadLine, Entry, Task
+from trm_edge.tasks.lines import too_long
+
+_SPACES = " \t\r\n\f\v"
+_BETWEEN = re.compile(r"[ \t\r\n\f\v]+")
 
 
 class TokenTask(Task):
@@ -30,7 +35,11 @@ class TokenTask(Task):
             lines: with or without their line ends.
         """
         for number, line in enumerate(lines, 1):
-            content = line.strip()
+            problem = too_long(line)
+            if problem:
+                yield BadLine(number, problem)
+                continue
+            content = line.strip(_SPACES).removeprefix("\ufeff")
             if not content or content.startswith("#"):
                 continue
             try:
@@ -77,10 +86,10 @@ class TokenTask(Task):
             PuzzleError: says what is wrong with it.
         """
         head, colon, tail = line.partition(":")
-        fields = (tail if colon else line).split()
+        fields = [field for field in _BETWEEN.split(tail if colon else line) if field]
         try:
-            identifier = int(head) if colon else 0
-            tokens = np.array([int(field) for field in fields], np.int64)
+            identifier = _number(head) if colon else 0
+            tokens = np.array([_number(field) for field in fields], np.int64)
         except (ValueError, OverflowError) as error:
             raise PuzzleError("expected token ids separated by spaces") from error
         config = self.config
@@ -91,3 +100,15 @@ class TokenTask(Task):
         if not 0 <= identifier < config.num_puzzle_identifiers:
             raise PuzzleError(f"identifier must lie in 0..{config.num_puzzle_identifiers - 1}")
         return Puzzle(tokens.astype(np.int32), identifier)
+
+
+def _number(text: str) -> int:
+    """Parse a number in plain digits; int() also takes 1_0 and digits of other scripts.
+
+    Raises:
+        ValueError: it is not one.
+    """
+    text = text.strip(_SPACES)
+    if len(text) > 20 or not text.isascii() or not text.removeprefix("-").isdecimal():
+        raise ValueError(f"not a number: {text!r}")
+    return int(text)

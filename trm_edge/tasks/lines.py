@@ -1,0 +1,258 @@
+"""Lines of text from files and pipes: encodings, gzip, and bounds that hold for any input."""
+
+from __future__ import annotations
+
+import codecs
+import gzip
+import io
+import os
+import stat
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TextIO
+
+from trm_edge.errors import PuzzleError
+
+MAX_LINE = 1 << 20  # characters of a line that are kept; the rest of a longer one is skipped
+MAX_LINE_TOTAL = 1 << 28  # characters of a line after which reading is given up
+MAX_UNPACKED = 8 << 30  # bytes that a gzip file may unpack to
+_CHUNK = 1 << 20
+_GZIP = b"\x1f\x8b"
+# (start of the file, what the file is, what to do with it)
+_FOREIGN = (
+    (b"PK\x03\x04", "a zip archive", "Unpack it and pass the text or CSV file in it"),
+    (b"PK\x05\x06", "an empty zip archive", "Pass a text or CSV file"),
+    (b"BZh", "compressed with bzip2", "Unpack it with: bunzip2"),
+    (b"\xfd7zXZ\x00", "compressed with xz", "Unpack it with: unxz"),
+    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "Unpack it with: unzstd"),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it and pass the text or CSV file in it"),
+    (b"PAR1", "a Parquet table", "Write its puzzles as CSV: pandas.DataFrame.to_csv"),
+    (b"\x93NUMPY", "a numpy array", "Pass the dataset's folder, which holds *__inputs.npy"),
+    (b"%PDF", "a PDF document", "Pass a text or CSV file"),
+    (b"\x89PNG", "an image", "Pass a text or CSV file"),
+    (b"\xff\xd8\xff", "an image", "Pass a text or CSV file"),
+)
+_MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+
+class Lines:
+    """The lines of an opened file, as an iterator of strings; nothing is read before the first.
+
+    Bytes that are not text become U+FFFD. Of a line of more than ``MAX_LINE`` characters, one
+    character more than that is kept, by which readers tell it. Iterating raises ``PuzzleError``
+    where the file is of a kind that does not hold lines of text, or is damaged.
+
+    Args:
+        file: binary and buffered; gzip is unpacked.
+        name: of the file, for messages.
+
+    Attributes:
+        live: the file is a pipe, terminal or device, whose writer may be waiting for answers.
+    """
+
+    def __init__(self, file: io.BufferedReader, name: str) -> None:
+        self.name = name
+        self.live = _is_live(file)
+        self._file = file
+
+    def is_empty(self) -> bool:
+        """Wait for the first byte, and tell whether the file ends without one.
+
+        Raises:
+            PuzzleError: the file cannot be read.
+        """
+        try:
+            return not _peek(self._file)
+        except OSError as error:
+            raise PuzzleError(self._unreadable(error)) from error
+
+    def __iter__(self) -> Iterator[str]:
+        with self._file:
+            try:
+                with self._decoded() as text:
+                    yield from bounded_lines(text, self.name)
+            except (EOFError, gzip.BadGzipFile, zlib.error) as error:
+                raise PuzzleError(
+                    f"{self.name} is a damaged gzip file: {error}. Copy or pack it again."
+                ) from error
+            except UnicodeError as error:
+                raise PuzzleError(
+                    f"{self.name} is not text in one encoding: {error}. Save it as UTF-8."
+                ) from error
+            except OSError as error:
+                raise PuzzleError(self._unreadable(error)) from error
+
+    def _decoded(self) -> TextIO:
+        source: io.BufferedReader = self._file
+        start = _peek(source)
+        if start.startswith(_GZIP):
+            unpacked = gzip.GzipFile(fileobj=source)
+            source = io.BufferedReader(_Bounded(unpacked, self.name))
+            start = _peek(source)
+        for magic, kind, advice in _FOREIGN:
+            if start.startswith(magic):
+                raise PuzzleError(f"{self.name} is {kind}, not lines of text. {advice}.")
+        return io.TextIOWrapper(source, encoding=_encoding(start), errors="replace")
+
+    def _unreadable(self, error: OSError) -> str:
+        return (
+            f"cannot read puzzles from {self.name}: {error.strerror or error}. Pass a file, a "
+            "dataset folder, or - for standard input."
+        )
+
+
+def bounded_lines(text: TextIO, name: str) -> Iterator[str]:
+    """Read lines whose length is bounded, whatever the file holds.
+
+    Args:
+        text: an opened text file.
+        name: of the file, for messages.
+
+    Raises:
+        PuzzleError: a line has no end within ``MAX_LINE_TOTAL`` characters.
+    """
+    while True:
+        line = text.readline(MAX_LINE + 1)
+        if not line:
+            return
+        length = len(line)
+        part = line
+        while length > MAX_LINE and not part.endswith("\n"):
+            part = text.readline(_CHUNK)
+            if not part:
+                break
+            length += len(part)
+            if length > MAX_LINE_TOTAL:
+                raise PuzzleError(
+                    f"{name} has a line of more than {MAX_LINE_TOTAL:,} characters: it does not "
+                    "hold puzzles. Pass a text or CSV file with one puzzle a line."
+                )
+        yield line
+
+
+def too_long(line: str) -> str | None:
+    """Explain that a line is longer than any puzzle.
+
+    Args:
+        line: as :class:`Lines` gives it.
+
+    Returns:
+        The reason, or None where the line is short enough.
+    """
+    if len(line) <= MAX_LINE:
+        return None
+    return f"longer than {MAX_LINE:,} characters"
+
+
+def open_lines(path: Path) -> Lines:
+    """Open a text file, compressed or not, or a named pipe.
+
+    Args:
+        path: of the file.
+
+    Raises:
+        PuzzleError: it cannot be opened, or does not hold lines of text.
+    """
+    try:
+        return Lines(path.open("rb"), str(path))
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+        raise PuzzleError(
+            f"cannot read puzzles from {path}: {reason}. Pass a file, a dataset folder, or - for "
+            "standard input."
+        ) from error
+
+
+def open_standard_input(stdin: TextIO | None) -> Lines:
+    """Open standard input, by a file object of its own where it is a real file or pipe.
+
+    A reader may be blocked in it when the process ends, and the interpreter closes ``sys.stdin``.
+
+    Args:
+        stdin: ``sys.stdin``, which is None where it was closed.
+
+    Raises:
+        PuzzleError: it is closed.
+    """
+    if stdin is None:
+        raise PuzzleError("standard input is closed. Pass a file, or write puzzles to a pipe.")
+    try:
+        file = open(stdin.fileno(), "rb", closefd=False)  # noqa: SIM115 - Lines closes it
+    except (OSError, ValueError):  # not a file of the system, as in a notebook
+        buffer = getattr(stdin, "buffer", None)
+        content = stdin.read().encode("utf-8", "replace") if buffer is None else buffer.read()
+        file = io.BufferedReader(io.BytesIO(content))  # type: ignore[arg-type]
+    return Lines(file, "standard input")
+
+
+def holds_input(stdin: TextIO | None) -> bool:
+    """Tell whether standard input is a pipe, or a file that is not empty.
+
+    A terminal, /dev/null, a closed or an empty input are what a command gets that nobody gave one.
+
+    Args:
+        stdin: ``sys.stdin``, which is None where it was closed.
+    """
+    if stdin is None:
+        return False
+    try:
+        status = os.fstat(stdin.fileno())
+    except (OSError, ValueError):
+        return False
+    if stat.S_ISFIFO(status.st_mode):
+        return True
+    return stat.S_ISREG(status.st_mode) and status.st_size > 0
+
+
+class _Bounded(io.RawIOBase):
+    """A stream that refuses to give more than ``MAX_UNPACKED`` bytes."""
+
+    def __init__(self, stream: gzip.GzipFile, name: str) -> None:
+        self._stream = stream
+        self._name = name
+        self._count = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override]
+        content = self._stream.read1(len(buffer))
+        self._count += len(content)
+        if self._count > MAX_UNPACKED:
+            raise PuzzleError(
+                f"{self._name} unpacks to more than {MAX_UNPACKED >> 30} GiB. Unpack it, and pass "
+                "a part of it."
+            )
+        buffer[: len(content)] = content
+        return len(content)
+
+
+def _is_live(file: io.BufferedReader) -> bool:
+    try:
+        return not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
+    except (OSError, ValueError):
+        return False
+
+
+def _peek(file: io.BufferedReader) -> bytes:
+    return file.peek(1024)[:1024]
+
+
+def _encoding(start: bytes) -> str:
+    """Detect the encoding by its mark, and UTF-16 without one by its zero bytes."""
+    for mark, encoding in _MARKS:
+        if start.startswith(mark):
+            return encoding
+    pairs = len(start) // 2
+    if pairs >= 4 and 0 not in start[0 : 2 * pairs : 2] and not any(start[1 : 2 * pairs : 2]):
+        return "utf-16-le"
+    if pairs >= 4 and 0 not in start[1 : 2 * pairs : 2] and not any(start[0 : 2 * pairs : 2]):
+        return "utf-16-be"
+    return "utf-8"
