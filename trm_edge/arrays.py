@@ -108,9 +108,7 @@ def map_array(
     """
     header = read_header(file)
     if header.shape != shape or header.dtype != dtype:
-        raise ArrayError(
-            f"it must be {shape} {dtype}, but is {header.shape} {header.dtype.str}"
-        )
+        raise ArrayError(f"it must be {shape} {dtype}, but is {header.shape} {header.dtype.str}")
     if size != header.offset + header.size_bytes:
         raise ArrayError(f"its {size} bytes are not those of {shape} {dtype}")
     return np.memmap(file, dtype, mode="r", offset=header.offset, shape=shape)

@@ -119,9 +119,7 @@ def check_graph(content: bytes, config: ModelConfig, carry: CarryType, source: s
         if len(content) > MAX_GRAPH_BYTES:
             raise WireError(f"it has {len(content)} bytes, and at most {MAX_GRAPH_BYTES} are read")
         graph = _GraphReader().read(memoryview(content))
-        check_shapes(
-            graph.nodes, graph.constants, graph.inputs, graph.outputs, config, carry
-        )
+        check_shapes(graph.nodes, graph.constants, graph.inputs, graph.outputs, config, carry)
     except (WireError, ShapeError) as error:
         raise BackendError(
             f"{source} is not a step graph that is safe to load: {error}. Export the checkpoint "
@@ -199,7 +197,9 @@ class _GraphReader:
         name = text(value.get("name", memoryview(b"")))
         shape: list[int | None] = []
         kind = self._reader.message(_bytes(value.get("type", memoryview(b""))), _TYPE)
-        tensor = self._reader.message(_bytes(kind.get("tensor_type", memoryview(b""))), _TENSOR_TYPE)
+        tensor = self._reader.message(
+            _bytes(kind.get("tensor_type", memoryview(b""))), _TENSOR_TYPE
+        )
         axes = self._reader.message(_bytes(tensor.get("shape", memoryview(b""))), _SHAPE)
         for _, axis in axes.get("dim", []):
             dimension = self._reader.message(_bytes(axis), _DIMENSION)

@@ -412,11 +412,41 @@ _RULES: dict[tuple[str, str], Callable[[_Call], _Result]] = {
     (ONNXRUNTIME_DOMAIN, "RotaryEmbedding"): _same,
     (ONNXRUNTIME_DOMAIN, "SkipSimplifiedLayerNormalization"): _normalised,
 }
-_RULES.update(dict.fromkeys([("", name) for name in (
-    "Abs", "Cast", "DequantizeLinear", "Identity", "QuantizeLinear", "Reciprocal", "Sigmoid",
-    "Softmax", "Sqrt",
-)], _same))
-_RULES.update(dict.fromkeys([("", name) for name in (
-    "Add", "Div", "Max", "Min", "Mul", "Pow", "Sub", "Where",
-)], _elementwise))
+_RULES.update(
+    dict.fromkeys(
+        [
+            ("", name)
+            for name in (
+                "Abs",
+                "Cast",
+                "DequantizeLinear",
+                "Identity",
+                "QuantizeLinear",
+                "Reciprocal",
+                "Sigmoid",
+                "Softmax",
+                "Sqrt",
+            )
+        ],
+        _same,
+    )
+)
+_RULES.update(
+    dict.fromkeys(
+        [
+            ("", name)
+            for name in (
+                "Add",
+                "Div",
+                "Max",
+                "Min",
+                "Mul",
+                "Pow",
+                "Sub",
+                "Where",
+            )
+        ],
+        _elementwise,
+    )
+)
 OPERATORS = tuple(sorted(f"{domain}.{name}".lstrip(".") for domain, name in _RULES))

@@ -239,7 +239,11 @@ class Manifest:
         model = self.model
         sizes = [
             ("files", len(self.files), MAX_FILES),
-            ("bytes in its files", sum(file.size for file in self.files.values()), MAX_BUNDLE_BYTES),
+            (
+                "bytes in its files",
+                sum(file.size for file in self.files.values()),
+                MAX_BUNDLE_BYTES,
+            ),
             ("steps (halt_max_steps)", model.halt_max_steps, MAX_STEPS),
             ("numbers in a carry", model.carry_len * model.hidden_size, MAX_SLOT_ELEMENTS),
             ("logits of a puzzle", model.seq_len * model.vocab_size, MAX_SLOT_ELEMENTS),

@@ -59,9 +59,7 @@ def choose(
     """
     environment = environment or Environment()
     graph = bundle / target.step
-    on_cpu = OnnxRuntimeBackend(
-        graph, config, carry=target.carry, threads=threads, sha256=sha256
-    )
+    on_cpu = OnnxRuntimeBackend(graph, config, carry=target.carry, threads=threads, sha256=sha256)
     if name == CPU:
         return Choice(on_cpu, f"the target {CPU} has no engine; {_ON_CPU}")
     state = environment.probe_driver()

@@ -12,6 +12,7 @@ import click
 from trm_edge import records
 from trm_edge.bundle import Bundle
 from trm_edge.cli import regress_output
+from trm_edge.cli.console import echo
 from trm_edge.cli.options import bundle_argument, json_option, json_output_option
 from trm_edge.errors import RecordError
 from trm_edge.evaluation.machine import Machine
@@ -104,7 +105,7 @@ def command(
         if older is None or update:
             written = new_baseline(opened, name, older, speed=speed, repeats=repeats, track=track)
             written.write(baseline)
-            click.echo(_summary(baseline, written))
+            echo(_summary(baseline, written))
             return
         checks = regress(opened, older, budgets, speed=speed, repeats=repeats, track=track)
     result = _result(opened, name, baseline, checks)

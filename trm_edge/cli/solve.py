@@ -10,6 +10,7 @@ from typing import cast
 import click
 
 from trm_edge.bundle import Bundle
+from trm_edge.cli.console import echo
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
 from trm_edge.cli.solve_output import FORMATS, Answer, Writer
 from trm_edge.errors import PuzzleError
@@ -172,7 +173,7 @@ class _Reader:
         for entry in self._entries:
             if isinstance(entry, BadLine):
                 self.bad += 1
-                click.echo(f"{entry}; skipped", err=True)
+                echo(f"{entry}; skipped", err=True)
                 continue
             self._unsolved[self.count] = entry
             self.count += 1

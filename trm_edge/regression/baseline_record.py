@@ -76,7 +76,9 @@ class AnswersRecord:
         if steps.min() < 1:
             raise ConfigError("answers.steps must count from 1, but holds 0")
         if not 1 <= len(self.error) <= self.count:
-            raise ConfigError(f"it has {len(self.error)} errors of the carry for {self.count} puzzles")
+            raise ConfigError(
+                f"it has {len(self.error)} errors of the carry for {self.count} puzzles"
+            )
         for error in self.error:
             _require("answers.error", error, 0, _LARGEST_ERROR)
 
