@@ -79,7 +79,7 @@ def read_header(file: BinaryIO) -> ArrayHeader:
             read = npy_format.read_array_header_2_0
         shape, fortran_order, dtype = read(file, max_header_size=_MAX_HEADER)
         offset = file.tell()
-    except _DAMAGE as error:
+    except Exception as error:  # numpy parses Python's syntax, which fails in many ways
         raise ArrayError("it is not an array as numpy stores one") from error
     if version not in ((1, 0), (2, 0)):
         raise ArrayError(f"its format is {version[0]}.{version[1]}, and 1.0 and 2.0 are read")

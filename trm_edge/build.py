@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from trm_edge.engines.driver import DriverState
 from trm_edge.engines.record import ENGINE, LAYERS, LOG, RECORD, TIMING_CACHE, EngineRecord
 from trm_edge.engines.shapes import batch_shape
 from trm_edge.errors import EngineError
-from trm_edge.files import check_writable, write_bytes, write_text
+from trm_edge.files import check_writable, read_bytes, write_bytes, write_text
+from trm_edge.graph_guard import check_graph
 from trm_edge.manifest import TargetRecord
 from trm_edge.profile import TargetProfile, shipped_profile
 from trm_edge.step import step_inputs
 
 logger = logging.getLogger(__name__)
 
+_MAX_TIMING_CACHE_BYTES = 256 << 20
 OLDEST_FP8 = (8, 9)  # compute capability
 
 
@@ -181,7 +184,10 @@ def _compile(
     """Compile, and write the log even where that fails."""
     graph = bundle.path / target.step
     cache = graph.parent / TIMING_CACHE
-    timing_cache = cache.read_bytes() if cache.exists() else None
+    check_graph(bundle.read(target.step), bundle.config, target.carry, str(graph))
+    timing_cache = None
+    with suppress(OSError):  # it only makes the build quicker
+        timing_cache = read_bytes(cache, _MAX_TIMING_CACHE_BYTES)
     try:
         return build_engine(graph, bundle.config, target.carry, options, compiler, timing_cache)
     finally:

@@ -18,7 +18,7 @@ from trm_edge.step import CarryType, step_inputs, step_outputs
 
 ONNXRUNTIME_DOMAIN = "com.microsoft"
 MAX_LIVE_ELEMENTS = 1 << 28  # of all values that one slot needs at the same time
-MAX_OPERATIONS = 1 << 40  # multiplications and elements of one step of one slot
+MAX_OPERATIONS = 1 << 41  # multiplications and elements of one step of one slot
 _MAX_AXES = 8
 
 Shape = tuple[int, ...]

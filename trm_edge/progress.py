@@ -6,7 +6,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
+from trm_edge.printable import printable, shortened
+
 T = TypeVar("T")
+_LABEL = 100  # characters
 
 
 class Track(Protocol):
@@ -57,7 +60,7 @@ def progress_bars() -> Iterator[Track]:
 
     console = Console(stderr=True)
     columns = (
-        TextColumn("{task.description:<34}"),
+        TextColumn("{task.description:<34}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -66,6 +69,7 @@ def progress_bars() -> Iterator[Track]:
     with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
 
         def track(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
-            return progress.track(items, description=description, total=total)
+            label = printable(shortened(description, _LABEL))
+            return progress.track(items, description=label, total=total)
 
         yield track

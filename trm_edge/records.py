@@ -20,6 +20,7 @@ import numpy as np
 
 from trm_edge.errors import ConfigError, TrmEdgeError
 from trm_edge.files import read_bytes, write_text
+from trm_edge.printable import printable
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -125,7 +126,11 @@ def encode(record: Any, record_format: Format, *, indent: int = 2) -> str:
     values = to_builtins(record)
     if "format" in values:
         raise ValueError("a record's format line is written for it; it must not have its own")
-    content = msgspec.json.encode({"format": str(record_format), **values})
+    record_values = {"format": str(record_format), **values}
+    try:
+        content = msgspec.json.encode(record_values)
+    except UnicodeEncodeError:  # a path that is not UTF-8
+        content = msgspec.json.encode(_printable_values(record_values))
     text = msgspec.json.format(content, indent=indent or -1).decode("utf-8")
     return _UNPRINTABLE.sub(_escaped, text) + "\n"
 
@@ -382,7 +387,7 @@ def _converted(conversion: Callable[[Any], Any], raw: Any, kind: RecordKind, sou
     """Convert an older release's content, which nothing has checked yet."""
     try:
         return conversion(raw)
-    except (LookupError, TypeError, ValueError, AttributeError) as error:
+    except (ConfigError, LookupError, TypeError, ValueError, AttributeError) as error:
         raise _unreadable(error, kind, source) from error
 
 
@@ -420,6 +425,17 @@ def _readable(message: str) -> str:
     """Reword an error of msgspec, which names the place as ``$.targets[...].step``."""
     text = message.replace(" - at `$.", " in ").replace(" - at `$", " in ").replace("`", "")
     return text[:1].lower() + text[1:]
+
+
+def _printable_values(value: Any) -> Any:
+    """Escape the texts of JSON values."""
+    if isinstance(value, str):
+        return printable(value, lines=True)
+    if isinstance(value, dict):
+        return {printable(key): _printable_values(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_printable_values(part) for part in value]
+    return value
 
 
 def _escaped(character: re.Match[str]) -> str:

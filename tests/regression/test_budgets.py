@@ -42,5 +42,5 @@ def test_wrong_budgets_are_refused(tmp_path: Path, text: str, message: str) -> N
 
 
 def test_a_missing_file_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot read budgets from"):
+    with pytest.raises(ConfigError, match=r"cannot read .*absent\.toml: No such file"):
         Budgets.read(tmp_path / "absent.toml")

@@ -1,14 +1,51 @@
-"""The command line's log: the library's log records as lines on standard error."""
+"""What the command line prints: tables, lines and the library's log.
+
+Names come from bundles, baselines and folders that others made. None of them is read as rich's
+markup, and what a terminal or GitHub Actions would obey is escaped, whatever is printed.
+"""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from trm_edge.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+
+def echo(text: str, *, err: bool = False) -> None:
+    """Print a line that may hold names from files.
+
+    Args:
+        text: the line.
+        err: on standard error.
+    """
+    click.echo(printable(text, lines=True), err=err)
+
+
+def plain_console(**options: Any) -> Console:
+    """Create a console that prints every string as it is: no markup, no emoji, no escapes.
+
+    What is to be styled is passed as ``rich.text.Text`` or with ``style``.
+
+    Args:
+        options: of ``rich.console.Console``.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    class PlainConsole(Console):
+        def render_str(self, text: str, **arguments: Any) -> Text:
+            arguments |= {"markup": False, "emoji": False, "highlight": False}
+            return super().render_str(printable(text, lines=True), **arguments)
+
+    return PlainConsole(highlight=False, **options)
 
 
 class ConsoleHandler(logging.Handler):
@@ -23,11 +60,8 @@ class ConsoleHandler(logging.Handler):
         Args:
             record: of any logger below ``trm_edge``.
         """
-        from rich.console import Console
-
         prefix = "Warning: " if record.levelno >= logging.WARNING else ""
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        console.print(f"{prefix}{self.format(record)}", markup=False)
+        plain_console(stderr=True, soft_wrap=True).print(f"{prefix}{self.format(record)}")
 
 
 @contextmanager
@@ -52,9 +86,7 @@ def table_console(min_width: int = 100) -> Console:
         min_width: columns where standard output is not a terminal, so that a pipe or file gets
             whole cells; a terminal has its own width.
     """
-    from rich.console import Console
-
-    console = Console(highlight=False)
+    console = plain_console()
     if not console.is_terminal:
         console.width = max(min_width, console.width)
     return console

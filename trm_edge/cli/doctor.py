@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from trm_edge import records
+from trm_edge.cli.console import plain_console
 from trm_edge.cli.options import json_option
 from trm_edge.doctor import FORMAT, Ability, DoctorReport, examine
 
@@ -53,7 +53,7 @@ def command(as_json: bool) -> None:
 
 
 def _print(report: DoctorReport) -> None:
-    console = Console(highlight=False, soft_wrap=True)
+    console = plain_console(soft_wrap=True)
     for name, value in (
         ("trm-edge", report.trm_edge),
         ("python", report.python),
@@ -61,7 +61,7 @@ def _print(report: DoctorReport) -> None:
         ("CPU", f"{report.cpu}, {report.cores} cores"),
         ("GPU", _gpus(report)),
     ):
-        console.print(f"[bold]{name:<10}[/bold] ", end="")
+        console.print(f"{name:<10} ", end="", style="bold")
         console.print(value, markup=False)
     table = Table("package", "version", "purpose", "extra")
     for name, version in report.packages.items():

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from trm_edge.bundle import Bundle
+from trm_edge.cli.console import plain_console
 
 _HEADS = ("lm_head", "q_head")
 
@@ -50,4 +50,4 @@ def _print_float_layers(bundle: Bundle) -> None:
         if layer.layer not in _HEADS:
             table.add_row(layer.layer, layer.reason)
     if table.row_count:
-        Console(highlight=False).print(table)
+        plain_console().print(table)

@@ -83,8 +83,8 @@ def _print_bundle(bundle: Bundle) -> None:
 
 def _print_fields(console: Console, fields: dict[str, str]) -> None:
     for name, text in fields.items():
-        console.print(f"[bold]{name:<11}[/bold]", end=" ")
-        console.print(text, markup=False, soft_wrap=True)
+        console.print(f"{name:<11}", end=" ", style="bold")
+        console.print(text, soft_wrap=True)
 
 
 def _model_fields(manifest: Manifest) -> dict[str, str]:

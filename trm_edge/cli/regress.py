@@ -16,6 +16,7 @@ import click
 from trm_edge import records
 from trm_edge.bundle import Bundle
 from trm_edge.cli import regress_output
+from trm_edge.cli.console import echo
 from trm_edge.cli.options import bundle_argument, json_option, json_output_option
 from trm_edge.cli.outputs import check_junit_output, check_record_output
 from trm_edge.errors import OutputExistsError, RecordError, TrmEdgeError
@@ -147,7 +148,7 @@ def command(**parameters: Any) -> None:
         result = _compare(options)
     except TrmEdgeError as error:
         message = str(error)
-        click.echo(f"Error: {message}", err=True)
+        echo(f"Error: {message}", err=True)
     except Exception as error:  # noqa: BLE001 - exit code 1 would be read as a verdict
         message = f"{type(error).__name__}: {error}"
         click.echo("".join(traceback.format_exception(error)), err=True, nl=False)
@@ -205,7 +206,7 @@ def _update(options: RegressOptions) -> None:
     title = f"{options.baseline}: {name}, {newer.precision}, before and after this update"
     regress_output.print_table(checks, title)
     click.echo(regress_output.update_summary(checks))
-    click.echo(_summary(options.baseline, newer))
+    echo(_summary(options.baseline, newer))
     _add_to_job_summary(
         regress_output.to_markdown(checks, title, regress_output.update_summary(checks))
     )

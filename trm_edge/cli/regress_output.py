@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from html import escape as html_escape
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
 from rich.box import SIMPLE_HEAD
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from trm_edge.cli.console import table_console
 from trm_edge.files import write_bytes
+from trm_edge.printable import printable, shortened
 from trm_edge.regression.check import Check, percent, regressed
 
 _MARKS = {"ok": "", "better": "better", "regressed": "REGRESSED", "not_compared": "not compared"}
 _COLOURS = {"regressed": "red", "better": "green", "not_compared": "yellow"}
 _ANNOTATIONS = {"regressed": "error", "not_compared": "warning", "better": "notice"}
 _COLUMNS = ("check", "before", "now", "change", "allowed", "")
+_MARKDOWN = re.compile(r"[\\`*\[\]|~!]|(?<![^\W_])_|_(?![^\W_])|^[#>+-]")
 _UNLIMITED = 10_000  # columns where standard output is not a terminal: no cell folds
 
 
@@ -72,10 +76,10 @@ def sentence(check: Check) -> str:
     """
     reason = f". {check.reason}" if check.reason else ""
     if check.verdict == "not_compared":
-        return f"{check.id}: not compared{reason}"
+        return _line(f"{check.id}: not compared{reason}")
     before, current, change, allowed = figures(check)
     difference = f" ({change}, allowed {allowed})" if change else ""
-    return f"{check.id}: {before} before, {current} now{difference}{reason}"
+    return _line(f"{check.id}: {before} before, {current} now{difference}{reason}")
 
 
 def figures(check: Check) -> tuple[str, str, str, str]:
@@ -102,12 +106,13 @@ def make_table(checks: Sequence[Check], title: str) -> Table:
         checks: of one comparison.
         title: stands above the table.
     """
-    table = Table(title=escape(title), title_justify="left", box=SIMPLE_HEAD)
+    table = Table(title=Text(_line(title)), title_justify="left", box=SIMPLE_HEAD)
     for column in _COLUMNS:
         no_wrap = column in ("check", "")  # a narrow terminal folds the other columns
         table.add_column(column, overflow="fold", no_wrap=no_wrap)
     for check in checks:
-        table.add_row(*_cells(check), style=_COLOURS.get(check.verdict))
+        cells = [Text(_line(cell)) for cell in _cells(check)]
+        table.add_row(*cells, style=_COLOURS.get(check.verdict))
     return table
 
 
@@ -122,7 +127,7 @@ def print_table(checks: Sequence[Check], title: str) -> None:
     console.print(make_table(checks, title))
     for check in checks:
         if check.verdict != "ok" and check.reason:
-            console.print(f"{check.id}: {check.reason}", soft_wrap=True, markup=False)
+            console.print(_line(f"{check.id}: {check.reason}"), soft_wrap=True)
 
 
 def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:
@@ -133,6 +138,7 @@ def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:
         checks: of one comparison.
         suite: name of the test suite, and class name of its cases.
     """
+    suite = _line(suite)
     not_compared = [check for check in checks if check.verdict == "not_compared"]
     root = ET.Element("testsuites")
     cases = ET.SubElement(
@@ -145,12 +151,12 @@ def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:
         errors="0",
     )
     for check in checks:
-        case = ET.SubElement(cases, "testcase", classname=suite, name=check.id)
+        case = ET.SubElement(cases, "testcase", classname=suite, name=_line(check.id))
         message = sentence(check)
         if check.verdict == "regressed":
             ET.SubElement(case, "failure", message=message).text = message
         elif check.verdict == "not_compared":
-            ET.SubElement(case, "skipped", message=check.reason or "")
+            ET.SubElement(case, "skipped", message=_line(check.reason or ""))
         else:
             ET.SubElement(case, "system-out").text = message
     ET.indent(root)
@@ -167,15 +173,15 @@ def to_markdown(checks: Sequence[Check], title: str, outcome: str | None = None)
     """
     separator = "|---" * len(_COLUMNS) + "|"
     words = summary(checks) if outcome is None else outcome
-    lines = [f"### {title}: {words}\n", f"| {' | '.join(_COLUMNS)} |", separator]
+    lines = [f"### {_markdown(title)}: {words}\n", f"| {' | '.join(_COLUMNS)} |", separator]
     for check in checks:
         bold = "**" if check.verdict == "regressed" else ""
-        cells = [f"{bold}{cell}{bold}" if cell else "" for cell in _cells(check)]
+        cells = [f"{bold}{_markdown(cell)}{bold}" if cell else "" for cell in _cells(check)]
         lines.append(f"| {' | '.join(cells)} |")
     lines.append("")
     for check in checks:
         if check.reason:
-            lines.append(f"- {check.id}: {check.reason}")
+            lines.append(f"- {_markdown(check.id)}: {_markdown(check.reason)}")
     lines.append("")
     return "\n".join(lines)
 
@@ -192,8 +198,18 @@ def github_annotations(checks: Sequence[Check], title: str) -> list[str]:
         level = _ANNOTATIONS.get(check.verdict)
         if level is not None:
             message = _escape(sentence(check))
-            annotations.append(f"::{level} title={_escape_property(title)}::{message}")
+            annotations.append(f"::{level} title={_escape_property(_line(title))}::{message}")
     return annotations
+
+
+def _line(text: str) -> str:
+    """Make a text with names from files one line, without what XML or a terminal forbids."""
+    return printable(shortened(text))
+
+
+def _markdown(text: str) -> str:
+    """Escape what GitHub's Markdown and its HTML would read as more than text."""
+    return _MARKDOWN.sub(r"\\\g<0>", html_escape(_line(text), quote=False))
 
 
 def _escape(text: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from trm_edge.cli.console import echo
 from trm_edge.cli.options import threads_option
 from trm_edge.errors import OutputExistsError
 from trm_edge.files import check_writable, write_text
@@ -97,4 +98,4 @@ def command(
     with progress_bars() as track:
         page = make_report(request, track)
     write_text(output, page)
-    click.echo(f"Wrote {output}, {len(page.encode()) / 1e6:.1f} MB")
+    echo(f"Wrote {output}, {len(page.encode()) / 1e6:.1f} MB")

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 import click
 
 from trm_edge import records
+from trm_edge.cli.console import plain_console
 from trm_edge.cli.options import json_option
+from trm_edge.printable import printable
 from trm_edge.profile import TargetProfile
 
 FORMAT = records.Format("trm-edge.targets", 1)
@@ -57,7 +59,6 @@ def command(name: str | None, as_json: bool) -> None:
 
 
 def _list(profiles: Sequence[TargetProfile]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")
@@ -73,7 +74,7 @@ def _list(profiles: Sequence[TargetProfile]) -> None:
             " ".join(precisions),
             profile.description.partition(",")[0],
         )
-    console = Console(highlight=False)
+    console = plain_console()
     console.width = max(console.width, _MIN_WIDTH)
     console.print(table)
     click.echo("\ntrm-edge targets NAME explains a target.")
@@ -108,4 +109,4 @@ def _explain_gpu(profile: TargetProfile) -> None:
 def _print_row(label: str, text: str) -> None:
     """Print a labelled line, unless it is empty."""
     if text:
-        click.echo(f"{click.style(f'{label:<16}', bold=True)} {text}")
+        click.echo(f"{click.style(f'{label:<16}', bold=True)} {printable(text)}")

@@ -99,10 +99,13 @@ class EngineRecord:
 
         Returns:
             One clause per difference; empty where the engine fits.
+
+        Raises:
+            EngineError: the graph or the engine cannot be read.
         """
         comparisons = [
-            ("the step graph", self.graph_sha256, hash_file(graph)),
-            ("the engine's file", self.engine_sha256, hash_file(engine)),
+            ("the step graph", self.graph_sha256, _hash(graph)),
+            ("the engine's file", self.engine_sha256, _hash(engine)),
             (f"{self.compiler}'s version", self.compiler_version, version),
             ("the compute capability", self.compute_capability, gpu.compute_capability),
         ]
@@ -129,7 +132,7 @@ class EngineRecord:
             command: the command that builds the engine again.
 
         Raises:
-            EngineError: lists every difference, and the command.
+            EngineError: lists every difference, and the command; or a file cannot be read.
         """
         reasons = self.mismatches(graph, engine, version, gpu, driver)
         if reasons:
@@ -137,6 +140,13 @@ class EngineRecord:
                 f"{engine} does not fit this machine or its step graph: {'; '.join(reasons)}. An "
                 f"engine runs only where it was built. Build it again with: {command}"
             )
+
+
+def _hash(path: Path) -> str:
+    try:
+        return hash_file(path)
+    except OSError as error:
+        raise EngineError(f"{path} cannot be read: {error.strerror or error}. {REBUILD}") from error
 
 
 def _short(text: str) -> str:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
+from trm_edge.printable import printable
+
 _VOID = ("input",)  # elements without an end tag
 
 
@@ -36,7 +38,7 @@ def to_html(content: Content) -> str:
     """
     if isinstance(content, Markup):
         return content.html
-    return escape(content)
+    return _escaped(content)
 
 
 def join(parts: Iterable[Content]) -> Markup:
@@ -59,7 +61,7 @@ def element(tag: str, *content: Content, **attributes: str) -> Markup:
     start = tag
     for name, value in attributes.items():
         attribute = name.rstrip("_").replace("_", "-")
-        start += f' {attribute}="{escape(value)}"'
+        start += f' {attribute}="{_escaped(value)}"'
     if tag in _VOID:
         return Markup(f"<{start}>")
     inner = "".join(map(to_html, content))
@@ -120,3 +122,8 @@ def script_json(data: Any) -> str:
     for character in "<>&":
         text = text.replace(character, f"\\u{ord(character):04x}")
     return text
+
+
+def _escaped(text: str) -> str:
+    """Escape HTML, and what is not a character of a page."""
+    return escape(printable(text, lines=True))
