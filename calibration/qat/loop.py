@@ -17,7 +17,9 @@ from trm_edge.calibration.qat.fake_quantization import input_ranges, insert_quan
 from trm_edge.calibration.qat.labels import answers_to_learn
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
 from trm_edge.calibration.qat.relative_weights import RelativeOptimizer
+from trm_edge.calibration.qat.saved_content import check_inputs, check_progress
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
+from trm_edge.calibration.trajectories import linear_layers
 from trm_edge.errors import CalibrationError
 from trm_edge.export.model import Carry, StepOutput, TinyRecursiveModel
 from trm_edge.loop.halting import HaltingRule
@@ -39,7 +41,8 @@ class Finetuning:
         track: reports progress of what comes before the first step.
 
     Raises:
-        CalibrationError: an input is not finite, or the type does not support the recipe's method.
+        CalibrationError: an input is not finite, the type does not support the recipe's method, or
+            ``saved`` is not of this fine-tuning.
         ConfigError: the table does not fit the model.
         MissingExtraError: nvidia-modelopt is not installed.
     """
@@ -70,6 +73,7 @@ class Finetuning:
                 self.model, puzzle_embeddings, puzzles, qtype, recipe, track
             )
         else:
+            check_inputs(saved, config, len(puzzles), _ranged_layers(model, recipe))
             self._labels = saved["labels"]
             self._ranges = saved["ranges"]
         self._tokens = torch.from_numpy(np.stack([puzzle.tokens for puzzle in puzzles]))
@@ -169,6 +173,7 @@ class Finetuning:
         }
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
+        check_progress(saved, self.content(), self.recipe.steps)
         self.step = saved["step"]
         self._optimizer.restore(saved["relative"], saved["optimizer"])
         self._generator.set_state(saved["generator"])
@@ -176,3 +181,12 @@ class Finetuning:
         slots = self._slots
         slots.tokens, slots.labels, slots.identifiers, slots.steps, slots.halted = saved["slots"]
         self._carry = Carry(*saved["carry"])
+
+
+def _ranged_layers(model: TinyRecursiveModel, recipe: CalibrationRecipe) -> frozenset[str]:
+    """The layers whose inputs are rounded by ranges that were measured before."""
+    layers = set()
+    for name in linear_layers(model):
+        if recipe.activations_of(name) in ("per_layer", "per_call_site"):
+            layers.add(name)
+    return frozenset(layers)

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import pickle
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,8 +22,10 @@ from numpy.typing import NDArray
 from trm_edge import records
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
-from trm_edge.errors import CalibrationError
+from trm_edge.errors import CalibrationError, CheckpointError
+from trm_edge.export.bounded_text import printable
 from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.weight_file import read_weights
 from trm_edge.records import Format, RecordKind
 from trm_edge.tasks.base import Entry
 
@@ -123,20 +124,24 @@ class StateFile:
                 differences.
         """
         try:
-            state = torch.load(self.path, weights_only=True)
-        except (OSError, EOFError, RuntimeError, ValueError, pickle.PickleError) as error:
-            reason = str(error).partition("\n")[0].rstrip(".") or "it ends too early"
+            if not self.path.is_file():
+                raise CheckpointError(f"{self.path} is not a regular file.")
+            state = read_weights(self.path)
+        except (CheckpointError, OSError) as error:
             raise CalibrationError(
-                f"{self.path} is not a fine-tuning state that can be read: {reason}. It may be "
-                f"incomplete. {KIND.remedy}"
+                f"{self.path} is not a fine-tuning state that can be read: it is damaged, cut "
+                f"short, or holds more than tensors and numbers. {KIND.remedy}"
             ) from error
         records.check_format(state, KIND, str(self.path))
+        if not isinstance(state, dict):  # check_format has refused it
+            raise TypeError("a state is a dictionary")
         try:
             identity = _identity_from(state["identity"])
-            content: dict[str, Any] = state["content"]
-        except (KeyError, TypeError, ValueError) as error:
+            content: dict[str, Any] = dict(state["content"])
+        except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise CalibrationError(
-                f"{self.path} is not a fine-tuning state that can be read: {error}. {KIND.remedy}"
+                f"{self.path} is not a fine-tuning state that can be read: its identity or "
+                f"content is missing or malformed. {KIND.remedy}"
             ) from error
         differences = _differences(identity, records.to_builtins(self.identity))
         if differences:
@@ -187,7 +192,7 @@ def _save(state: Mapping[str, Any], path: Path) -> None:
 def _identity_from(stored: Any) -> dict[str, Any]:
     """The identity as a dict; version 1 stored JSON text and other keys."""
     if not isinstance(stored, str):
-        return dict(stored)
+        return {str(key): value for key, value in dict(stored).items()}
     identity: dict[str, Any] = json.loads(stored)
     for former, current in _FORMER_KEYS.items():
         identity[current] = identity.pop(former)
@@ -206,5 +211,6 @@ def _differences(saved: Mapping[str, Any], expected: Mapping[str, Any]) -> list[
         elif isinstance(saved_value, dict) and isinstance(expected_value, dict):
             differences.extend(_differences(saved_value, expected_value))
         else:
-            differences.append(f"{name} {saved_value!r}, not {expected_value!r}")
+            shown = printable(repr(saved_value), 60)
+            differences.append(f"{printable(name, 60)} {shown}, not {expected_value!r}")
     return differences

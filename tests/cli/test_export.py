@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import torch
 
+from tests.bugs import BUGS, bug_run
 from tests.cli.commands import failed, run
 from tests.conftest import GOLDEN
 from tests.toys import BASE, VARIANTS, write_run
@@ -277,3 +278,76 @@ def test_into_finds_the_bundled_checkpoint(toy_bundle: Path, tmp_path: Path) -> 
         run("export", "--into", copy, "--target", "l4"),
         f"under another configuration than {weights}",
     )
+
+
+@pytest.mark.parametrize("checkpoint", [".", "step_10"])
+def test_a_bundle_is_named_after_the_run_s_folder(
+    checkpoint: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_run(tmp_path / "-good_run", BASE)
+    monkeypatch.chdir(tmp_path / "-good_run")
+    result = run("export", checkpoint, "--fp32")
+    assert result.exit_code == 0, result.output
+    assert "Next: trm-edge solve good_run-fp32" in result.stdout
+    assert Bundle.open(tmp_path / "-good_run" / "good_run-fp32").manifest.task == "tokens"
+
+
+def test_without_known_answers_there_is_no_verdict(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    result = run("export", path, "--fp16", "-o", tmp_path / "b")
+    assert result.exit_code == 0, result.output
+    assert "no held-out puzzles with known answers" in result.stderr
+    assert "--held-out FILE" in result.stderr
+    result = run("parity", tmp_path / "b")
+    assert result.exit_code == 0, result.output
+    assert "Agreement on random tokens: 4 puzzles" in result.stdout
+    assert "accuracy is not judged" in result.stdout
+    assert "within its limits" not in result.stdout
+    content = json.loads(run("parity", tmp_path / "b", "--json").stdout)
+    assert content["random_tokens"] is True
+    assert content["labelled"] is False
+    assert content["broken"] == []
+    failed(
+        run("export", path, "--int8", "--max-drop", "1", "-o", tmp_path / "c"),
+        "--max-drop needs known answers",
+    )
+
+
+def test_what_float32_solves_is_said(tmp_path: Path, toy_dataset: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    dataset = _with_metadata(toy_dataset, path)
+    result = run("export", path, "--fp32", "--dataset", dataset, "-o", tmp_path / "b")
+    assert "float32 solves 0 of 8 held-out puzzles (0.0 %) after all steps" in result.stderr
+    assert "solves next to none of them. Check that the configuration" in result.stderr
+
+
+def test_too_few_puzzles_for_a_limit_are_refused_before_the_work(
+    tmp_path: Path, toy_dataset: Path
+) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    dataset = _with_metadata(toy_dataset, path)
+    result = run(
+        "export", path, "--int8", "--max-drop", "1", "--dataset", dataset, "-o", tmp_path / "b"
+    )
+    failed(result, "8 held-out puzzles cannot show that at most 1 points are lost")
+    assert "step graph" not in result.stderr
+
+
+def test_puzzles_are_not_a_dataset(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    (tmp_path / "p.csv").write_text("puzzle,solution\n")
+    failed(
+        run("export", path, "--fp32", "--dataset", tmp_path / "p.csv", "-o", tmp_path / "b"),
+        "--dataset takes a dataset.json or a dataset's folder",
+        "--held-out",
+    )
+
+
+def test_a_small_sudoku_is_not_a_maze(tmp_path: Path) -> None:
+    checkpoint = bug_run("sudoku4x4", tmp_path)
+    dataset = BUGS / "sudoku4x4_dataset"
+    result = run("export", checkpoint, "--fp32", "--dataset", dataset, "-o", tmp_path / "b")
+    assert result.exit_code == 0, result.output
+    assert "task maze" not in result.stderr
+    result = run("solve", tmp_path / "b", dataset)
+    assert "not valid: expected one S" not in result.stdout
