@@ -44,7 +44,7 @@ test: $(VENV)/.dev
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m slow
 
-# A million puzzles through `trm-edge solve`: about an hour on one core.
+# A million puzzles through `trm-edge solve`: about a quarter of an hour.
 SOAK_PUZZLES ?= 1000000
 soak: $(VENV)/.export
 	$(BIN)/trm-edge export --fp32 --force -o build/soak
