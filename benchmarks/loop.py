@@ -118,7 +118,7 @@ class TimedBackend(Backend):
         """
         return self.inner.logits(slots)
 
-    def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def carry(self) -> tuple[NDArray[np.float32], ...]:
         """Return the inner backend's carry."""
         return self.inner.carry()
 

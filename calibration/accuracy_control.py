@@ -63,11 +63,12 @@ def control_accuracy(
     returned: list[LayerSensitivity] = []
     reports: list[ParityReport] = []  # by number of returned layers
     while layers:
+        total = len(runner.calibration.layers)
         candidate = runner.answers(
             held_out,
             layers,
             track=track,
-            description=f"held-out puzzles, {len(layers)} of {len(runner.calibration.layers)} layers",
+            description=f"held-out puzzles, {len(layers)} of {total} layers",
             carry_puzzles=len(reference.carry_positions),
         )
         report = compare(reference, candidate)

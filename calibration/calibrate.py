@@ -1,4 +1,4 @@
-"""Calibration in one call: observe the model in its loop, equalise, choose ranges, round weights."""
+"""Calibration in one call: observe the inputs of layers, equalise, choose ranges, round weights."""
 
 from __future__ import annotations
 

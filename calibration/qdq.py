@@ -7,7 +7,7 @@ the product multiplied by it, so that the same static Q/DQ gives every token the
 residual stream, the norms and the heads stay as they are. Every product has a DequantizeLinear of
 its own, since runtimes fuse the pair into an integer product only then; products of the same input
 share the nodes before it. In a graph of ONNX Runtime's own operators INT8 inputs are shifted by 128
-into UINT8, the same levels: its kernels on x86 take these, and do not fuse a shared input otherwise.
+into UINT8, the same levels: its kernels on x86 expect UINT8, and fuse a shared input only then.
 """
 
 from __future__ import annotations

@@ -251,7 +251,7 @@ class TorchDeviceBackend(Backend):
         chosen: NDArray[np.float32] = self._output[torch.from_numpy(slots)].float().cpu().numpy()
         return chosen
 
-    def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    def carry(self) -> tuple[NDArray[np.float32], ...]:
         """Return z_H and z_L, (B, P+L, D) float32 each."""
         z_H, z_L = (state.float().cpu().numpy() for state in self._carry)
         return z_H, z_L

@@ -1,1 +1,1 @@
-"""Quantization-aware training (QAT): fine-tune a checkpoint with quantization in place."""
+"""Quantization-aware training (QAT): fine-tuning of a checkpoint with quantization in place."""

@@ -1,9 +1,9 @@
-"""Deep supervision: how a Tiny Recursive Model is trained, from scratch or with quantization.
+"""Deep supervision: training of a Tiny Recursive Model, from scratch or with quantization.
 
-A training step is one ACT step of every slot of the batch, with a gradient through the last H
-cycle alone; slots that halt take the next puzzle and the others go on from their carry
-(arXiv 2510.04871, section 4, and upstream ``models/losses.py``). Shapes in comments: B slots,
-L tokens, V vocabulary.
+A training step is one ACT (adaptive computation time) step of every slot of the batch, with a
+gradient through the last H cycle alone; slots that halt take the next puzzle and the others
+continue from their carry (arXiv 2510.04871, section 4, and upstream ``models/losses.py``). Shapes:
+B slots, L tokens, V vocabulary.
 """
 
 from __future__ import annotations
@@ -19,31 +19,51 @@ from trm_edge.config import ModelConfig
 from trm_edge.export.model import Carry, StepOutput, TinyRecursiveModel
 from trm_edge.tasks.dataset import IGNORED
 
-HALTING_WEIGHT = 0.5  # of the halting loss against that of the answer
+HALTING_WEIGHT = 0.5  # of the halting loss, relative to the answer's
 EXPLORATION = 0.1  # share of slots that may not halt before a random step
 
 
 class PuzzleRows(NamedTuple):
-    """Puzzles to learn from: ids (n, L), known answers (n, L) and identifiers (n,), integer."""
+    """Puzzles to learn from.
+
+    Args:
+        tokens: (n, L) integer token ids.
+        labels: (n, L) integer answers; IGNORED in cells that do not count.
+        identifiers: (n,) integer rows of the puzzle-embedding table.
+    """
 
     tokens: Tensor
-    labels: Tensor  # IGNORED where a cell does not count
+    labels: Tensor
     identifiers: Tensor
 
 
 class Supervision(NamedTuple):
-    """What one step says about the model."""
+    """Losses of one step.
 
-    loss: Tensor  # () to be minimised
-    answer_loss: Tensor  # ()
-    halting_loss: Tensor  # ()
-    exact: Tensor  # (B,) bool, every cell that counts is right
+    Args:
+        loss: () to be minimised.
+        answer_loss: () its part for the answer.
+        halting_loss: () its part for halting, not weighted.
+        exact: (B,) bool, True where every cell that counts is right.
+    """
+
+    loss: Tensor
+    answer_loss: Tensor
+    halting_loss: Tensor
+    exact: Tensor
 
 
 def stablemax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
-    """Mean over the cells of each puzzle that count: (B, L, V), (B, L) to (B,).
+    """Cross entropy of stablemax, mean over the cells of each puzzle that count.
 
     Stablemax replaces exp(x) by x + 1 above zero and 1 / (1 - x) below (arXiv 2501.04697).
+
+    Args:
+        logits: (B, L, V) float.
+        labels: (B, L) integer; IGNORED in cells that do not count.
+
+    Returns:
+        (B,), 0 for a puzzle in which no cell counts.
     """
     mass = torch.where(logits < 0, 1 / (1 - logits.clamp(max=0)), logits + 1)
     log_p = torch.log(mass / mass.sum(-1, keepdim=True))
@@ -53,19 +73,33 @@ def stablemax_cross_entropy(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def is_exact(logits: Tensor, labels: Tensor) -> Tensor:
-    """Whether every cell that counts is right: (B, L, V), (B, L) to (B,) bool."""
+    """Compare whole answers.
+
+    Args:
+        logits: (B, L, V) float.
+        labels: (B, L) integer; IGNORED in cells that do not count.
+
+    Returns:
+        (B,) bool, True where every cell that counts is right.
+    """
     return ((logits.argmax(-1) == labels) | (labels == IGNORED)).all(-1)
 
 
-def supervise(output: StepOutput, labels: Tensor, lesson: Tensor | None = None) -> Supervision:
-    """The loss of a step against the answers (B, L): stablemax, and whether to halt.
+def supervise(
+    output: StepOutput, labels: Tensor, training_labels: Tensor | None = None
+) -> Supervision:
+    """Compute the losses of a step: stablemax of the answer, and halting where it is right.
 
     Args:
-        lesson: (B, L) what the answer is held to where that is not yet all of it.
+        output: of the step.
+        labels: (B, L) integer answers.
+        training_labels: (B, L) integer labels of the answer's loss, where a curriculum does not
+            train the whole answer yet; ``labels`` by default.
     """
     exact = is_exact(output.logits, labels)
-    counted = labels if lesson is None else lesson
-    answer_loss = stablemax_cross_entropy(output.logits, counted).mean()
+    if training_labels is None:
+        training_labels = labels
+    answer_loss = stablemax_cross_entropy(output.logits, training_labels).mean()
     halting_loss = F.binary_cross_entropy_with_logits(output.q_halt, exact.float())
     loss = answer_loss + HALTING_WEIGHT * halting_loss
     return Supervision(loss, answer_loss, halting_loss, exact)
@@ -78,7 +112,15 @@ def training_step(
     reset: Tensor,
     carry: Carry,
 ) -> StepOutput:
-    """One ACT step, as ``model`` itself does it, with a gradient through the last H cycle alone."""
+    """Run one ACT step as the model itself does, with a gradient through the last H cycle alone.
+
+    Args:
+        model: the model.
+        tokens: (B, L) integer token ids.
+        puzzle_embedding: (B, E) float32; None where the model has no table.
+        reset: (B,) bool, True for slots with a new puzzle.
+        carry: of the step before.
+    """
     x = model.embed(tokens, puzzle_embedding)
     carry = model.reset(carry, reset)
     with torch.no_grad():
@@ -88,10 +130,11 @@ def training_step(
 
 
 class Slots:
-    """The puzzles of a batch, each at a depth of its own; all begin as halted.
+    """The puzzles of a batch, each at its own depth; all begin as halted.
 
     Args:
-        size: how many, B.
+        size: number of slots, B.
+        config: of the model.
     """
 
     def __init__(self, size: int, config: ModelConfig) -> None:
@@ -103,26 +146,32 @@ class Slots:
         self.halted = torch.ones(size, dtype=torch.bool)
 
     def refill(self, take: Callable[[int], PuzzleRows]) -> Tensor:
-        """Hand the slots that halted to new puzzles; returns which they are, (B,) bool.
+        """Put new puzzles into the halted slots.
 
         Args:
-            take: gives so many puzzles.
+            take: returns as many puzzles as its argument.
+
+        Returns:
+            (B,) bool, True for refilled slots.
         """
-        fresh = self.halted.clone()
-        places = torch.nonzero(fresh)[:, 0]
-        if len(places):
-            rows = take(len(places))
-            self.tokens[places] = rows.tokens.to(self.tokens.dtype)
-            self.labels[places] = rows.labels.to(self.labels.dtype)
-            self.identifiers[places] = rows.identifiers.to(self.identifiers.dtype)
-        self.steps[fresh] = 0
-        return fresh
+        refilled = self.halted.clone()
+        indices = torch.nonzero(refilled)[:, 0]
+        if len(indices):
+            puzzles = take(len(indices))
+            self.tokens[indices] = puzzles.tokens.to(self.tokens.dtype)
+            self.labels[indices] = puzzles.labels.to(self.labels.dtype)
+            self.identifiers[indices] = puzzles.identifiers.to(self.identifiers.dtype)
+        self.steps[refilled] = 0
+        return refilled
 
     def stagger(self, generator: torch.Generator) -> None:
-        """Count the slots as if they had begun at different times.
+        """Set the slots to random depths, as if they had begun at different times.
 
-        Slots that all begin together would all be at the same depth until the head learns to halt,
-        and it learns badly from batches of one depth.
+        Slots that begin together stay at the same depth until the head learns to halt, and it
+        learns badly from batches of one depth.
+
+        Args:
+            generator: draws the depths.
         """
         shape = self.steps.shape
         self.steps = torch.randint(
@@ -130,16 +179,17 @@ class Slots:
         )
 
     def advance(self, stop: Tensor, generator: torch.Generator, exploration: float) -> None:
-        """Count a step and settle who halts.
+        """Count a step and decide which slots halt.
 
         Args:
-            stop: (B,) bool, what the halting head says.
+            stop: (B,) bool, decision of the halting head.
+            generator: draws the exploring slots.
             exploration: share of slots that may not halt before a random step, so that depths
                 which the head would skip are still trained.
         """
         self.steps += 1
         size = len(self.steps)
-        least = (torch.rand(size, generator=generator) < exploration) * torch.randint(
-            2, max(self.max_steps, 2) + 1, (size,), generator=generator
-        )
-        self.halted = (self.steps >= self.max_steps) | (stop & (self.steps >= least))
+        exploring = torch.rand(size, generator=generator) < exploration
+        random_steps = torch.randint(2, max(self.max_steps, 2) + 1, (size,), generator=generator)
+        min_steps = exploring * random_steps
+        self.halted = (self.steps >= self.max_steps) | (stop & (self.steps >= min_steps))

@@ -1,8 +1,9 @@
 """Fake quantization by ModelOpt: a network that computes as its quantized self and can be trained.
 
-The quantizers are what ``qdq.py`` writes into the graph: weights by output channel or block, inputs
-as the recipe says, nothing else. ModelOpt takes the scales of weights and of tokens from what it
-sees, so they follow the weights while these change. The gradient passes straight through.
+The quantizers match the pairs that ``qdq.py`` writes into the graph: weights by output channel or
+block, inputs as the recipe says, nothing else. ModelOpt computes the scales of weights and tokens
+from their current values, so they follow the weights in training. The gradient passes straight
+through.
 """
 
 from __future__ import annotations
@@ -33,9 +34,10 @@ from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.progress import Track, silent
 from trm_edge.puzzle import Puzzle
 
-Ranges = Mapping[str, Sequence[float]]  # by layer; one, or one for each call site
+Ranges = Mapping[str, Sequence[float]]  # by layer; one value, or one for each call site
 
 _BITS: dict[QType, Any] = {"int8": 8, "fp8": (4, 3), "int4": 4}
+_MATRICES = ("gate_up_proj", "qkv_proj", "down_proj", "o_proj")
 
 
 def input_ranges(
@@ -46,33 +48,46 @@ def input_ranges(
     recipe: CalibrationRecipe,
     track: Track = silent,
 ) -> dict[str, tuple[float, ...]]:
-    """The ranges that ``calibrate`` would take of this model; empty where none is taken in advance.
+    """Measure the ranges that ``calibrate`` would choose for this model.
+
+    Args:
+        model: the float32 model.
+        puzzle_embeddings: table (N, E) float32; None where the model has none.
+        puzzles: the first ``recipe.puzzles`` of them are used.
+        qtype: the quantized type.
+        recipe: rounding of inputs, and the method of their ranges.
+        track: reports progress.
+
+    Returns:
+        Ranges by layer: one value, or one for each call site; layers without are absent.
 
     Raises:
-        CalibrationError: no puzzles, a method that the type does not have, or an input that is not
-            finite.
+        CalibrationError: there are no puzzles, the type does not support the method, or an input is
+            not finite.
+        ConfigError: the recipe observes only steps or passes that the model does not have.
         MissingExtraError: nvidia-modelopt is not installed.
     """
-    wanted = [
-        name
-        for name in linear_layers(model)
-        if recipe.activations_of(name) in ("per_layer", "per_call_site")
-    ]
-    if not wanted:
+    layers = []
+    for name in linear_layers(model):
+        if recipe.activations_of(name) in ("per_layer", "per_call_site"):
+            layers.append(name)
+    if not layers:
         return {}
 
-    def observe(recipe: CalibrationRecipe, widest: Ranges) -> dict[str, tuple[float, ...]]:
-        observers = {name: RangeObserver(recipe, qtype, max(amax)) for name, amax in widest.items()}
-        chosen = list(puzzles)[: recipe.puzzles]
+    def observe(recipe: CalibrationRecipe, largest: Ranges) -> dict[str, tuple[float, ...]]:
+        observers = {}
+        for name, amax in largest.items():
+            observers[name] = RangeObserver(recipe, qtype, max(amax))
+        selected = list(puzzles)[: recipe.puzzles]
         run_trajectories(
-            model, puzzle_embeddings, chosen, observers, recipe, track=track, what="ranges"
+            model, puzzle_embeddings, selected, observers, recipe, track=track, description="ranges"
         )
         return {name: observer.amax() for name, observer in observers.items()}
 
-    widest: dict[str, tuple[float, ...]] = dict.fromkeys(wanted, (0.0,))
-    if recipe.method == "mse":  # the one method that has to know
-        widest = observe(replace(recipe, method="max", activations="per_layer"), widest)
-    return observe(recipe, widest)
+    largest: dict[str, tuple[float, ...]] = dict.fromkeys(layers, (0.0,))
+    if recipe.method == "mse":  # the only method that needs the largest magnitude
+        largest = observe(replace(recipe, method="max", activations="per_layer"), largest)
+    return observe(recipe, largest)
 
 
 def insert_quantizers(
@@ -81,14 +96,17 @@ def insert_quantizers(
     """Put ModelOpt's quantizers around the matrices of the network, in place.
 
     Args:
-        ranges: of the layers' inputs, where ``activations`` wants them.
+        model: the model to change.
+        qtype: the quantized type.
+        activations: rounding of inputs.
+        ranges: of :func:`input_ranges`, for layers that need them.
 
     Raises:
         MissingExtraError: nvidia-modelopt is not installed.
     """
     config = {"quant_cfg": _quantizers(qtype, activations), "algorithm": None}
     quantization = _modelopt()
-    # It counts aloud what it inserts.
+    # It prints a count of the quantizers that it inserts.
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         quantization.quantize(model.L_level, config)
@@ -101,22 +119,25 @@ def insert_quantizers(
 
 def _quantizers(qtype: QType, activations: Activations) -> list[dict[str, Any]]:
     """ModelOpt's ``quant_cfg``; compare its FP8_PER_CHANNEL_PER_TOKEN_CFG."""
-    # "dynamic" takes the scale anew each time; a narrow range is -127..127, the same both ways.
+    # "dynamic" computes the scale in each call; a narrow range is -127..127, symmetric.
     common: dict[str, Any] = {"num_bits": _BITS[qtype], "narrow_range": True}
-    shared_scale = {"block_sizes": {-1: BLOCK}} if qtype == "int4" else {"axis": 0}
+    dynamic = common | {"type": "dynamic"}
+    weight = dynamic | {"axis": 0}
+    if qtype == "int4":
+        weight = dynamic | {"block_sizes": {-1: BLOCK}}
+    per_token = dynamic | {"block_sizes": {-1: None}}
     entries: list[dict[str, Any]] = [
         {"quantizer_name": "*", "enable": False},
-        {
-            "quantizer_name": "*weight_quantizer",
-            "cfg": common | {"type": "dynamic"} | shared_scale,
-        },
+        {"quantizer_name": "*weight_quantizer", "cfg": weight},
     ]
-    by_row = common | {"type": "dynamic", "block_sizes": {-1: None}}
-    for kind_of_layer in ("gate_up_proj", "qkv_proj", "down_proj", "o_proj"):
-        rounding = activations_of(kind_of_layer, activations)
-        if rounding != "float":
-            cfg = by_row if rounding == "per_token" else common
-            entries.append({"quantizer_name": f"*{kind_of_layer}.input_quantizer", "cfg": cfg})
+    for matrix in _MATRICES:
+        rounding = activations_of(matrix, activations)
+        if rounding == "float":
+            continue
+        cfg = common
+        if rounding == "per_token":
+            cfg = per_token
+        entries.append({"quantizer_name": f"*{matrix}.input_quantizer", "cfg": cfg})
     return entries
 
 

@@ -1,34 +1,32 @@
-"""Fine-tune a model with its quantization in place, so that it learns to live with it.
+"""Fine-tuning with quantization in place, so that the weights adapt to it.
 
-The network computes on fake-quantized weights and inputs and is trained as it was in the first
-place, by deep supervision (see ``deep_supervision.py``), in float32 on the CPU. What comes back are
-float weights again, for ``calibrate`` to quantize.
+The network computes on fake-quantized weights and inputs and is trained as it was originally, by
+deep supervision (see ``deep_supervision.py``), in float32 on the CPU. The result has float weights
+again, for ``calibrate`` to quantize.
 """
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from trm_edge.calibration.qat.interrupts import interrupts_deferred
 from trm_edge.calibration.qat.loop import Finetuning
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
-from trm_edge.calibration.qat.state import identity, read_state, write_state
+from trm_edge.calibration.qat.state import StateFile, identify
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.errors import CalibrationError, CalibrationWarning
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.progress import Track, silent
 from trm_edge.tasks.base import Entry
 
-FEW_PUZZLES = 256  # fewer can be learned by heart
+FEW_PUZZLES = 256  # fewer can be memorised
 SAVE_SECONDS = 60.0
 
 
@@ -38,23 +36,31 @@ def finetune(
     entries: Sequence[Entry],
     qtype: QType,
     recipe: CalibrationRecipe,
-    how: FinetuneRecipe,
+    finetune_recipe: FinetuneRecipe,
     state: Path | None = None,
     track: Track = silent,
 ) -> TinyRecursiveModel:
-    """A float32 model with the same layers, fine-tuned; the model that is given stays as it is.
+    """Fine-tune a model with quantization in place.
 
-    With the same arguments the result is the same, whether or not the work was interrupted, on the
-    same machine and number of threads.
+    The same arguments give the same result, whether or not the work was interrupted, on the same
+    machine with the same number of threads.
 
     Args:
-        model: equalised, where it is to be (``Calibration.model``).
-        puzzle_embeddings: (N, E) float32, where the model has a table; it is not trained.
-        entries: what to learn from. Where an answer is not known, the model's own after all steps
-            takes its place.
-        recipe: how inputs are quantized, and how their ranges are taken where that is in advance.
-        state: where the work is kept once a minute, at an interrupt and at the end. If it is there
-            already, it is gone on with.
+        model: the float32 model, equalised if it is to be (``Calibration.model``); it is not
+            changed.
+        puzzle_embeddings: table (N, E) float32, which is not trained; None where the model has
+            none.
+        entries: puzzles to learn from. Where the answer is not known, the model's own answer after
+            all steps takes its place.
+        qtype: the quantized type.
+        recipe: rounding of inputs, and the method of their ranges.
+        finetune_recipe: settings of the fine-tuning.
+        state: file in which the work is saved once a minute, on an interrupt and at the end. If it
+            exists, the work continues from it.
+        track: reports progress.
+
+    Returns:
+        A float32 model with the same layers.
 
     Raises:
         CalibrationError: there are no puzzles, the training diverges, or the state is unreadable or
@@ -65,75 +71,65 @@ def finetune(
     Warns:
         CalibrationWarning: there are few puzzles.
     """
-    _check(entries)
-    settings = {"kind": qtype, "recipe": recipe.to_dict(), "how": how.to_dict()}
-    mine = identity(model, puzzle_embeddings, entries, settings) if state is not None else {}
-    saved = read_state(state, mine) if state is not None and state.exists() else None
+    _check_entries(entries)
+    state_file = None
+    saved = None
+    if state is not None:
+        identity = identify(model, puzzle_embeddings, entries, qtype, recipe, finetune_recipe)
+        state_file = StateFile(state, identity)
+        if state.exists():
+            saved = state_file.read()
     run = Finetuning(
-        model, puzzle_embeddings, entries, qtype, recipe, how, saved=saved, track=track
+        model,
+        puzzle_embeddings,
+        entries,
+        qtype,
+        recipe,
+        finetune_recipe,
+        saved=saved,
+        track=track,
     )
-
-    def keep() -> None:
-        if state is not None:
-            write_state(state, mine, run.content())
-
-    kept = time.monotonic()
-    what = f"fine-tuning from step {run.step}" if run.step else "fine-tuning"
-    with _interrupts_wait(state is not None) as interrupted:
-        try:
-            for _ in track(range(run.step, how.steps), what, how.steps - run.step):
-                run.advance()
-                if interrupted():
-                    raise KeyboardInterrupt
-                if time.monotonic() - kept > SAVE_SECONDS:
-                    keep()
-                    kept = time.monotonic()
-        except KeyboardInterrupt:
-            if run.between_steps:
-                keep()
-            raise
-        keep()
+    _run_to_end(run, finetune_recipe.steps, state_file, track)
     return run.model_in_float()
 
 
-def _check(entries: Sequence[Entry]) -> None:
+def _run_to_end(run: Finetuning, steps: int, state_file: StateFile | None, track: Track) -> None:
+    def save() -> None:
+        if state_file is not None:
+            state_file.write(run.content())
+
+    saved_at = time.monotonic()
+    description = "fine-tuning"
+    if run.step:
+        description = f"fine-tuning from step {run.step}"
+    deferred: AbstractContextManager[Callable[[], bool]] = nullcontext(lambda: False)
+    if state_file is not None:
+        deferred = interrupts_deferred()
+    with deferred as interrupted:
+        try:
+            for _ in track(range(run.step, steps), description, steps - run.step):
+                run.advance()
+                if interrupted():
+                    raise KeyboardInterrupt
+                if time.monotonic() - saved_at > SAVE_SECONDS:
+                    save()
+                    saved_at = time.monotonic()
+        except KeyboardInterrupt:
+            if run.between_steps:
+                save()
+            raise
+        save()
+
+
+def _check_entries(entries: Sequence[Entry]) -> None:
     if not entries:
         raise CalibrationError(
             "there are no puzzles to fine-tune on; pass some with --calibration."
         )
     if len(entries) < FEW_PUZZLES:
         warnings.warn(
-            f"fine-tuning on {len(entries)} puzzles: fewer than {FEW_PUZZLES} can be learned by "
-            "heart, at the cost of others. Pass more with --calibration.",
+            f"fine-tuning on {len(entries)} puzzles: fewer than {FEW_PUZZLES} can be memorised, "
+            "at the cost of all others. Pass more with --calibration.",
             CalibrationWarning,
             stacklevel=3,
         )
-
-
-@contextmanager
-def _interrupts_wait(wanted: bool) -> Iterator[Callable[[], bool]]:
-    """Ctrl-C waits for the end of a step, so that what is kept is whole; a second one does not.
-
-    Yields:
-        Whether there was one.
-    """
-    asked = False
-
-    def remember(number: int, frame: Any) -> None:
-        nonlocal asked
-        asked = True
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-
-    # Where Ctrl-C already means something else, or never reaches this thread, it is left alone.
-    if (
-        not wanted
-        or threading.current_thread() is not threading.main_thread()
-        or signal.getsignal(signal.SIGINT) is not signal.default_int_handler
-    ):
-        yield lambda: False
-        return
-    signal.signal(signal.SIGINT, remember)
-    try:
-        yield lambda: asked
-    finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)

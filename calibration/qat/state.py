@@ -1,4 +1,8 @@
-"""The state of an unfinished fine-tuning on disk: whose it is, whole or not at all."""
+"""State of an unfinished fine-tuning on disk, written completely or not at all.
+
+The file is one that ``torch.save`` writes: a format line, the identity of the fine-tuning, and the
+content that continues it.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +12,7 @@ import os
 import pickle
 import tempfile
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,101 +20,191 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from trm_edge import records
+from trm_edge.calibration.qat.recipe import FinetuneRecipe
+from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.errors import CalibrationError
 from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.records import Format, RecordKind
 from trm_edge.tasks.base import Entry
 
-FORMAT = "trm-edge.finetune/1"
+FORMAT = Format("trm-edge.finetune", 2)
+KIND = RecordKind(FORMAT, "a fine-tuning state", CalibrationError, "Delete it to start again.")
 
-_DIGESTS = {"checkpoint": "weights", "puzzles": "puzzles"}  # and what they are of
+_DIGESTS = {"checkpoint": "weights", "puzzles": "puzzles"}  # and what they are digests of
+_FORMER_KEYS = {"kind": "qtype", "how": "finetune"}  # of version 1
 
 
-def identity(
+@dataclass(frozen=True)
+class FinetuneIdentity:
+    """Everything that determines the result of a fine-tuning.
+
+    Args:
+        checkpoint: sha256 of the model's configuration and weights.
+        puzzles: sha256 of the puzzles, their answers and their puzzle-embedding rows.
+        qtype: the quantized type.
+        recipe: rounding of inputs, and the method of their ranges.
+        finetune: settings of the fine-tuning.
+    """
+
+    checkpoint: str
+    puzzles: str
+    qtype: QType
+    recipe: CalibrationRecipe
+    finetune: FinetuneRecipe
+
+
+def identify(
     model: TinyRecursiveModel,
     puzzle_embeddings: NDArray[np.float32] | None,
     entries: Sequence[Entry],
-    settings: Mapping[str, Any],
-) -> dict[str, Any]:
-    """What decides a fine-tuning: digests of the weights and of the puzzles, and the settings."""
-    weights, puzzles = hashlib.sha256(), hashlib.sha256()
-    weights.update(json.dumps(model.config.to_dict()).encode())
-    for name, value in model.state_dict().items():
-        weights.update(name.encode())
-        weights.update(value.float().contiguous().numpy().tobytes())
-    for entry in entries:
-        row = entry.puzzle.identifier
-        puzzles.update(f"{row} {entry.answer is not None} ".encode())
-        puzzles.update(np.asarray(entry.puzzle.tokens, np.int32).tobytes())
-        if entry.answer is not None:
-            puzzles.update(np.asarray(entry.answer, np.int32).tobytes())
-        if puzzle_embeddings is not None:
-            puzzles.update(np.asarray(puzzle_embeddings[row], np.float32).tobytes())
-    digests = {"checkpoint": weights.hexdigest(), "puzzles": puzzles.hexdigest()}
-    content: dict[str, Any] = json.loads(json.dumps({**digests, **settings}))
-    return content
+    qtype: QType,
+    recipe: CalibrationRecipe,
+    finetune_recipe: FinetuneRecipe,
+) -> FinetuneIdentity:
+    """Identify a fine-tuning by everything that determines its result.
 
-
-def write_state(path: Path, mine: Mapping[str, Any], content: Mapping[str, Any]) -> None:
-    """Write a state, whole or not at all; folders above it are made.
-
-    Raises:
-        CalibrationError: it cannot be written.
+    Args:
+        model: the model to fine-tune.
+        puzzle_embeddings: table (N, E) float32; None where the model has none.
+        entries: puzzles to learn from.
+        qtype: the quantized type.
+        recipe: rounding of inputs, and the method of their ranges.
+        finetune_recipe: settings of the fine-tuning.
     """
-    state = {"format": FORMAT, "identity": json.dumps(mine), "content": dict(content)}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    return FinetuneIdentity(
+        checkpoint=_digest_of_model(model),
+        puzzles=_digest_of_puzzles(entries, puzzle_embeddings),
+        qtype=qtype,
+        recipe=recipe,
+        finetune=finetune_recipe,
+    )
+
+
+class StateFile:
+    """The state file of one fine-tuning.
+
+    Args:
+        path: of the file.
+        identity: of the fine-tuning.
+    """
+
+    def __init__(self, path: Path, identity: FinetuneIdentity) -> None:
+        self.path = path
+        self.identity = identity
+
+    def write(self, content: Mapping[str, Any]) -> None:
+        """Write a state completely or not at all; folders above it are created.
+
+        Args:
+            content: tensors and plain values, as ``torch.load`` reads them with ``weights_only``.
+
+        Raises:
+            CalibrationError: it cannot be written.
+        """
+        state = {
+            "format": str(FORMAT),
+            "identity": records.to_builtins(self.identity),
+            "content": dict(content),
+        }
         try:
-            with os.fdopen(handle, "wb") as file:
-                torch.save(state, file)
-            Path(temporary).replace(path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-    except (OSError, RuntimeError) as error:
-        raise CalibrationError(
-            f"the state of fine-tuning cannot be kept in {path}: {error}. Make room there, or "
-            "name another place."
-        ) from error
+            _save(state, self.path)
+        except (OSError, RuntimeError) as error:
+            raise CalibrationError(
+                f"the state of fine-tuning cannot be saved in {self.path}: {error}. Free some "
+                "space there, or choose another file."
+            ) from error
+
+    def read(self) -> dict[str, Any]:
+        """Read the content that was written for the same fine-tuning.
+
+        Raises:
+            CalibrationError: the file cannot be read, or is of another fine-tuning; names the
+                differences.
+        """
+        try:
+            state = torch.load(self.path, weights_only=True)
+        except (OSError, EOFError, RuntimeError, ValueError, pickle.PickleError) as error:
+            reason = str(error).partition("\n")[0].rstrip(".") or "it ends too early"
+            raise CalibrationError(
+                f"{self.path} is not a fine-tuning state that can be read: {reason}. It may be "
+                f"incomplete. {KIND.remedy}"
+            ) from error
+        records.check_format(state, KIND, str(self.path))
+        try:
+            identity = _identity_from(state["identity"])
+            content: dict[str, Any] = state["content"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise CalibrationError(
+                f"{self.path} is not a fine-tuning state that can be read: {error}. {KIND.remedy}"
+            ) from error
+        differences = _differences(identity, records.to_builtins(self.identity))
+        if differences:
+            raise CalibrationError(
+                f"{self.path} is the state of another fine-tuning: {', '.join(differences)}. "
+                "Continue with the same settings, or delete it to start again."
+            )
+        return content
 
 
-def read_state(path: Path, mine: Mapping[str, Any]) -> dict[str, Any]:
-    """The content that was written for the same fine-tuning.
+def _digest_of_model(model: TinyRecursiveModel) -> str:
+    digest = hashlib.sha256()
+    digest.update(json.dumps(model.config.to_dict()).encode())
+    for name, value in model.state_dict().items():
+        digest.update(name.encode())
+        digest.update(value.float().contiguous().numpy().tobytes())
+    return digest.hexdigest()
 
-    Raises:
-        CalibrationError: it cannot be read, or is of another fine-tuning; says what differs.
-    """
+
+def _digest_of_puzzles(
+    entries: Sequence[Entry], puzzle_embeddings: NDArray[np.float32] | None
+) -> str:
+    digest = hashlib.sha256()
+    for entry in entries:
+        identifier = entry.puzzle.identifier
+        digest.update(f"{identifier} {entry.answer is not None} ".encode())
+        digest.update(np.asarray(entry.puzzle.tokens, np.int32).tobytes())
+        if entry.answer is not None:
+            digest.update(np.asarray(entry.answer, np.int32).tobytes())
+        if puzzle_embeddings is not None:
+            digest.update(np.asarray(puzzle_embeddings[identifier], np.float32).tobytes())
+    return digest.hexdigest()
+
+
+def _save(state: Mapping[str, Any], path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = Path(name)
     try:
-        state = torch.load(path, weights_only=True)
-        if not isinstance(state, dict) or state.get("format") != FORMAT:
-            raise ValueError(f"its format is not {FORMAT}")
-        found = json.loads(state["identity"])
-        content: dict[str, Any] = state["content"]
-    except (OSError, EOFError, RuntimeError, ValueError, KeyError, pickle.PickleError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".") or "it ends too early"
-        raise CalibrationError(
-            f"{path} is no state of fine-tuning that can be read: {reason}. It may have been cut "
-            "short. Delete it to begin anew."
-        ) from error
-    different = _differences(found, mine)
-    if different:
-        raise CalibrationError(
-            f"{path} is the state of another fine-tuning: {', '.join(different)}. Go on with what "
-            "it was begun with, or delete it to begin anew."
-        )
-    return content
+        with os.fdopen(handle, "wb") as file:
+            torch.save(state, file)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
 
 
-def _differences(found: Mapping[str, Any], mine: Mapping[str, Any]) -> list[str]:
-    texts = []
-    for name in sorted({*found, *mine}):
-        one, other = found.get(name), mine.get(name)
-        if one == other:
+def _identity_from(stored: Any) -> dict[str, Any]:
+    """The identity as a dict; version 1 stored JSON text and other keys."""
+    if not isinstance(stored, str):
+        return dict(stored)
+    identity: dict[str, Any] = json.loads(stored)
+    for former, current in _FORMER_KEYS.items():
+        identity[current] = identity.pop(former)
+    return identity
+
+
+def _differences(saved: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
+    differences = []
+    for name in sorted({*saved, *expected}):
+        saved_value = saved.get(name)
+        expected_value = expected.get(name)
+        if saved_value == expected_value:
             continue
         if name in _DIGESTS:
-            texts.append(f"other {_DIGESTS[name]}")
-        elif isinstance(one, dict) and isinstance(other, dict):
-            texts.extend(_differences(one, other))
+            differences.append(f"other {_DIGESTS[name]}")
+        elif isinstance(saved_value, dict) and isinstance(expected_value, dict):
+            differences.extend(_differences(saved_value, expected_value))
         else:
-            texts.append(f"{name} {one!r}, not {other!r}")
-    return texts
+            differences.append(f"{name} {saved_value!r}, not {expected_value!r}")
+    return differences

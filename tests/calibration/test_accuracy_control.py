@@ -9,7 +9,7 @@ import pytest
 
 from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
 from trm_edge.calibration.accuracy_control import control_accuracy
-from trm_edge.calibration.sensitivity import QuantizedRunner, rank_layers
+from trm_edge.calibration.sensitivity import QuantizedRunner
 from trm_edge.errors import CalibrationError
 from trm_edge.evaluation.vectors import ParityVectors, labels_of, record_vectors
 from trm_edge.puzzle import Puzzle
@@ -25,17 +25,17 @@ def entries(count: int, seed: int) -> list[Entry]:
 
 
 class HarmfulRunner:
-    """Stands for a runner: every quantized layer spoils so many answers and some carries."""
+    """Fake runner: every quantized layer spoils a number of answers and moves the carries."""
 
     def __init__(self, harm: Mapping[str, int]) -> None:
         self.harm = harm
         self.calibration = SimpleNamespace(layers=dict.fromkeys(harm))
-        self.asked: list[tuple[int, tuple[str, ...]]] = []
+        self.calls: list[tuple[int, tuple[str, ...]]] = []
 
     def answers(
         self, puzzles: Sequence[Entry], layers: Mapping[str, object], **options: Any
     ) -> ParityVectors:
-        self.asked.append((len(puzzles), tuple(layers)))
+        self.calls.append((len(puzzles), tuple(layers)))
         vectors = record_vectors(
             FakeBackend(),
             None,
@@ -57,36 +57,36 @@ class HarmfulRunner:
 def control(runner: HarmfulRunner, max_drop: float, held_out: int = N) -> Any:
     puzzles = entries(held_out, 0)
     reference = runner.answers(puzzles, {})
-    runner.asked.clear()
+    runner.calls.clear()
     return control_accuracy(
         cast(QuantizedRunner, runner), reference, puzzles, entries(8, 1), max_drop
     )
 
 
-def test_nothing_is_returned_where_the_limit_holds() -> None:
-    settled = control(HarmfulRunner({"good": 0, "fine": 0}), 1.0)
-    assert settled.returned == ()
-    assert settled.report.worst_drop == 0
+def test_no_layer_is_returned_if_the_limit_holds() -> None:
+    outcome = control(HarmfulRunner({"good": 0, "fine": 0}), 1.0)
+    assert outcome.returned == ()
+    assert outcome.report.worst_drop == 0
 
 
-def test_the_worst_go_back_until_the_bound_holds() -> None:
+def test_the_most_sensitive_layers_return_until_the_bound_holds() -> None:
     runner = HarmfulRunner(HARM)
-    settled = control(runner, 1.0)
-    assert [layer.layer for layer in settled.returned] == ["worst", "bad"]
-    assert settled.report.drop_bound <= 1.0
-    ranked_on = {layers for count, layers in runner.asked if count == 8}
-    assert ranked_on == {(), ("good",), ("bad",), ("worst",)}  # not on what is held out
-    judged = [layers for count, layers in runner.asked if count == N]
+    outcome = control(runner, 1.0)
+    assert [layer.layer for layer in outcome.returned] == ["worst", "bad"]
+    assert outcome.report.drop_bound <= 1.0
+    ranked = {layers for count, layers in runner.calls if count == 8}
+    assert ranked == {(), ("good",), ("bad",), ("worst",)}  # not on held-out puzzles
+    judged = [layers for count, layers in runner.calls if count == N]
     assert judged == [("good", "bad", "worst"), ("good", "bad"), ("good",)]
 
 
-def test_the_bound_counts_and_not_the_drop() -> None:
-    """No more lost than allowed, but too few puzzles to be sure of it."""
-    settled = control(HarmfulRunner({"good": 0, "bad": 2}), 1.0)
-    assert [layer.layer for layer in settled.returned] == ["bad"]
+def test_the_bound_decides_and_not_the_drop() -> None:
+    """The drop is within the limit, but there are too few puzzles to show it."""
+    outcome = control(HarmfulRunner({"good": 0, "bad": 2}), 1.0)
+    assert [layer.layer for layer in outcome.returned] == ["bad"]
 
 
-def test_a_limit_that_cannot_be_met_says_what_can() -> None:
+def test_a_limit_that_cannot_be_met_names_the_best_choice() -> None:
     with pytest.raises(
         CalibrationError,
         match=r"no choice of layers .* 300 held-out .* best is a drop of 6\.67, bound 9\..*: worst",
@@ -94,15 +94,8 @@ def test_a_limit_that_cannot_be_met_says_what_can() -> None:
         control(HarmfulRunner({"bad": 20, "worst": 60}), 1.0)
 
 
-def test_too_few_puzzles_to_show_a_small_drop() -> None:
+def test_too_few_puzzles_to_show_a_small_drop_are_refused() -> None:
     runner = HarmfulRunner(HARM)
     with pytest.raises(CalibrationError, match=r"20 held-out puzzles cannot show .* 0\.5 points"):
         control(runner, 0.5, held_out=20)
-    assert runner.asked == []
-
-
-def test_layers_are_ranked_by_what_they_do_to_the_carry() -> None:
-    ranking = rank_layers(cast(QuantizedRunner, HarmfulRunner(HARM)), entries(80, 2))
-    assert [one.layer for one in ranking] == ["worst", "bad", "good"]
-    assert ranking[0].last_step > ranking[1].last_step > ranking[2].last_step == 0
-    assert (ranking[0].lost, ranking[0].gained) == (60, 0)
+    assert runner.calls == []

@@ -23,9 +23,9 @@ SHA = "a" * 64
 
 def saved(folder: Path, recipe: CalibrationRecipe = RECIPE, qtype: QType = "int8") -> Path:
     puzzles = [Puzzle(tokens) for tokens in toy_tokens(BASE, 4)]
-    ready = calibrate(toy_model(BASE), toy_table(BASE), puzzles, qtype, recipe)
+    calibration = calibrate(toy_model(BASE), toy_table(BASE), puzzles, qtype, recipe)
     path = folder / "calibration.json"
-    path.write_text(SavedCalibration(ready, SHA, "toys").to_json())
+    path.write_text(SavedCalibration(calibration, SHA, "toys").to_json())
     return path
 
 
@@ -34,32 +34,31 @@ def saved(folder: Path, recipe: CalibrationRecipe = RECIPE, qtype: QType = "int8
     ("qtype", "activations"),
     [("int8", "per_token"), ("fp8", "per_layer"), ("int8", "per_call_site"), ("int4", "float")],
 )
-def test_gives_the_same_graph_without_running_anything(
+def test_a_restored_calibration_gives_the_same_graph(
     qtype: QType, activations: Activations, compensated: bool, tmp_path: Path
 ) -> None:
     recipe = replace(
         RECIPE, activations=activations, compensated_rounding=compensated, bias_correction=True
     )
     puzzles = [Puzzle(tokens) for tokens in toy_tokens(BASE, 4)]
-    ready = calibrate(toy_model(BASE), toy_table(BASE), puzzles, qtype, recipe)
+    calibration = calibrate(toy_model(BASE), toy_table(BASE), puzzles, qtype, recipe)
     path = tmp_path / "calibration.json"
-    path.write_text(SavedCalibration(ready, SHA, "toys").to_json())
-    again = read_calibration(path, toy_model(BASE), SHA, qtype, recipe)
-    assert again.source == "toys"
-    assert again.calibration.coverage == ready.coverage
-    graphs = [
-        quantize_graph(step_graph(one.model), one.layers, qtype).SerializeToString()
-        for one in (ready, again.calibration)
-    ]
-    assert graphs[0] == graphs[1]
+    path.write_text(SavedCalibration(calibration, SHA, "toys").to_json())
+    restored = read_calibration(path, toy_model(BASE), SHA, qtype, recipe)
+    assert restored.source == "toys"
+    assert restored.calibration.coverage == calibration.coverage
+    expected = quantize_graph(step_graph(calibration.model), calibration.layers, qtype)
+    calibration = restored.calibration
+    actual = quantize_graph(step_graph(calibration.model), calibration.layers, qtype)
+    assert actual.SerializeToString() == expected.SerializeToString()
 
 
-def test_other_weights_another_type_or_recipe(tmp_path: Path) -> None:
+def test_other_weights_types_and_recipes_are_refused(tmp_path: Path) -> None:
     path = saved(tmp_path)
     model = toy_model(BASE)
     with pytest.raises(CalibrationError, match=r"made for other weights: .* aaaaaaaaaaaa…"):
         read_calibration(path, model, "b" * 64, "int8")
-    with pytest.raises(CalibrationError, match="is for int8, but fp8 is asked for"):
+    with pytest.raises(CalibrationError, match="is for int8, but fp8 was requested"):
         read_calibration(path, model, SHA, "fp8")
     with pytest.raises(CalibrationError, match="another recipe: puzzles 4, not 64"):
         read_calibration(path, model, SHA, "int8", replace(RECIPE, puzzles=64))
@@ -67,7 +66,7 @@ def test_other_weights_another_type_or_recipe(tmp_path: Path) -> None:
         read_calibration(path, toy_model(VARIANTS["attention-rope"]), SHA, "int8")
 
 
-def test_another_shape_under_the_same_names(tmp_path: Path) -> None:
+def test_another_shape_with_the_same_names_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path)
     wider = replace(BASE, hidden_size=2 * BASE.hidden_size)
     with pytest.raises(CalibrationError, match="does not fit the model"):
@@ -81,24 +80,24 @@ def test_another_shape_under_the_same_names(tmp_path: Path) -> None:
         lambda content: {},
         lambda content: [],
         lambda content: content | {"recipe": {"puzzles": 4}},
-        lambda content: {k: v for k, v in content.items() if k != "coverage"},
+        lambda content: {key: content[key] for key in content if key != "coverage"},
     ],
 )
-def test_what_is_no_calibration(damage: Any, tmp_path: Path) -> None:
+def test_other_content_is_refused(damage: Any, tmp_path: Path) -> None:
     path = saved(tmp_path)
     path.write_text(json.dumps(damage(json.loads(path.read_text()))))
     with pytest.raises(CalibrationError, match="is not a saved calibration"):
         read_calibration(path, toy_model(BASE), SHA, "int8")
 
 
-def test_half_a_file(tmp_path: Path) -> None:
+def test_an_incomplete_file_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path)
     path.write_bytes(path.read_bytes()[:1000])
     with pytest.raises(CalibrationError, match="is not a saved calibration"):
         read_calibration(path, toy_model(BASE), SHA, "int8")
 
 
-def test_codes_that_are_damaged(tmp_path: Path) -> None:
+def test_damaged_codes_are_refused(tmp_path: Path) -> None:
     path = saved(tmp_path)
     content = json.loads(path.read_text())
     content["layers"]["layers.0.mlp.down_proj"]["codes"] = "AAAA"
@@ -107,8 +106,37 @@ def test_codes_that_are_damaged(tmp_path: Path) -> None:
         read_calibration(path, toy_model(BASE), SHA, "int8")
 
 
-def test_the_model_given_stays_as_it_is(tmp_path: Path) -> None:
+def test_the_model_is_not_changed(tmp_path: Path) -> None:
     model = toy_model(BASE)
-    before = [p.clone() for p in model.parameters()]
+    before = [parameter.clone() for parameter in model.parameters()]
     read_calibration(saved(tmp_path), model, SHA, "int8")
-    assert all(torch.equal(a, b) for a, b in zip(before, model.parameters(), strict=True))
+    for expected, actual in zip(before, model.parameters(), strict=True):
+        assert torch.equal(actual, expected)
+
+
+def test_a_file_of_the_first_releases_is_still_read(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    content = json.loads(path.read_text())
+    content["kind"] = content.pop("qtype")
+    content["seen"] = content.pop("coverage")
+    path.write_text(json.dumps(content))
+    restored = read_calibration(path, toy_model(BASE), SHA, "int8", RECIPE)
+    assert restored.calibration.coverage.puzzles == 4
+
+
+def test_missing_codes_are_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    content = json.loads(path.read_text())
+    content["layers"]["layers.0.mlp.down_proj"]["codes"] = None
+    path.write_text(json.dumps(content))
+    with pytest.raises(CalibrationError, match=r"the codes of weights .* are missing"):
+        read_calibration(path, toy_model(BASE), SHA, "int8")
+
+
+def test_an_unknown_key_of_a_layer_is_refused(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    content = json.loads(path.read_text())
+    content["layers"]["layers.0.mlp.down_proj"]["scale"] = 1.0
+    path.write_text(json.dumps(content))
+    with pytest.raises(CalibrationError, match="unknown scale in layers"):
+        read_calibration(path, toy_model(BASE), SHA, "int8")

@@ -1,4 +1,4 @@
-"""Rounding to E4M3 by arithmetic: the same bits as ONNX's own pair of nodes."""
+"""E4M3 rounding in float32 arithmetic has the same bits as ONNX's own pair of nodes."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-from tests.calibration.test_qdq import ready
+from tests.calibration.toy_calibration import toy_calibration
 from tests.toys import VARIANTS, toy_tokens
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
 from trm_edge.calibration.qdq import quantize_graph
 from trm_edge.export.step_graph import step_graph
 
 
-def one_pair(scale: float) -> onnx.ModelProto:
+def qdq_pair(scale: float) -> onnx.ModelProto:
     nodes = [
         helper.make_node("QuantizeLinear", ["x", "scale", "zero"], ["q"]),
         helper.make_node("DequantizeLinear", ["q", "scale", "zero"], ["y"]),
@@ -44,22 +44,25 @@ def run(model: onnx.ModelProto, **feeds: NDArray[np.generic]) -> list[NDArray[np
 
 
 @pytest.mark.parametrize("scale", [1.0, 0.0073, 31.7, 2.0**-20])
-def test_every_value_ends_at_the_same_bits(scale: float) -> None:
+def test_every_value_rounds_to_the_same_bits(scale: float) -> None:
     codes = np.arange(127, dtype=np.uint8).view(ml_dtypes.float8_e4m3fn).astype(np.float32)
     ties = (codes[1:] + codes[:-1]) / 2
     edges = np.concatenate([codes, ties, [448.0, 464.0, 465.0, 1e9]]).astype(np.float32)
-    near = np.concatenate([np.nextafter(edges, np.float32(s)) for s in (-1e38, 1e38)])
+    below = np.nextafter(edges, np.float32(-1e38))
+    above = np.nextafter(edges, np.float32(1e38))
     rng = np.random.default_rng(0)
     spread = rng.normal(size=200_000) * np.exp(rng.normal(size=200_000) * 4)
-    values = np.concatenate([edges, near, spread]).astype(np.float32)
+    values = np.concatenate([edges, below, above, spread]).astype(np.float32)
     x = np.concatenate([values, -values]) * np.float32(scale)
-    pair = one_pair(scale)
-    expected, found = run(pair, x=x)[0], run(fp8_in_float32(pair), x=x)[0]
-    np.testing.assert_array_equal(found, expected)
+    pair = qdq_pair(scale)
+    expected = run(pair, x=x)[0]
+    actual = run(fp8_in_float32(pair), x=x)[0]
+    np.testing.assert_array_equal(actual, expected)
 
 
-def test_what_is_no_number_stays_none() -> None:
-    assert np.isnan(run(fp8_in_float32(one_pair(1.0)), x=np.array([np.nan], np.float32))[0]).all()
+def test_nan_stays_nan() -> None:
+    graph = fp8_in_float32(qdq_pair(1.0))
+    assert np.isnan(run(graph, x=np.array([np.nan], np.float32))[0]).all()
 
 
 def cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
@@ -68,9 +71,9 @@ def cosine(left: NDArray[np.float32], right: NDArray[np.float32]) -> float:
 
 
 @pytest.mark.parametrize("name", ["attention-rope", "mlp"])
-def test_a_step_is_the_same_and_stays_small(name: str, tmp_path: Path) -> None:
+def test_a_step_computes_the_same_and_stays_small(name: str, tmp_path: Path) -> None:
     config = VARIANTS[name]
-    calibration = ready(config, "fp8")
+    calibration = toy_calibration(config, "fp8")
     slow = quantize_graph(step_graph(calibration.model), calibration.layers, "fp8")
     fast = fp8_in_float32(slow)
     assert not any(node.op_type == "QuantizeLinear" for node in fast.graph.node)
@@ -85,11 +88,11 @@ def test_a_step_is_the_same_and_stays_small(name: str, tmp_path: Path) -> None:
     if config.puzzle_emb_ndim:
         feeds["puzzle_embedding"] = np.ones((3, config.puzzle_emb_ndim), np.float32)
     # Products round differently by 1e-6, which moves single inputs across an edge of E4M3, and
-    # untrained weights carry that on: which ones differs from CPU to CPU.
-    for expected, found in zip(run(slow, **feeds), run(fast, **feeds), strict=True):
-        assert cosine(found, expected) > 0.999
+    # untrained weights amplify that. Which inputs move differs from CPU to CPU.
+    for expected, actual in zip(run(slow, **feeds), run(fast, **feeds), strict=True):
+        assert cosine(actual, expected) > 0.999
 
 
 def test_a_graph_without_fp8_is_left_alone() -> None:
-    graph = step_graph(ready(VARIANTS["mlp"], "int8").model)
+    graph = step_graph(toy_calibration(VARIANTS["mlp"], "int8").model)
     assert fp8_in_float32(graph) is graph
