@@ -157,7 +157,7 @@ def solve_with_null_engine(bundle: Path, batch: int) -> None:
     def backend(self: Bundle, *_: Any, **__: Any) -> FakeBackend:
         return FakeBackend(self.config)
 
-    Bundle.backend = backend  # type: ignore[assignment]
+    Bundle.backend = backend  # type: ignore[method-assign]
     trm_edge(["solve", str(bundle), "-", "--format", "json", "--batch", str(batch)])
 
 

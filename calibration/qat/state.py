@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import pickle
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,8 +21,9 @@ from numpy.typing import NDArray
 from trm_edge import records
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
-from trm_edge.errors import CalibrationError
+from trm_edge.errors import CalibrationError, OutputError
 from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.files import error_reason, replace_file
 from trm_edge.records import Format, RecordKind
 from trm_edge.tasks.base import Entry
 
@@ -108,11 +107,14 @@ class StateFile:
             "content": dict(content),
         }
         try:
-            _save(state, self.path)
-        except (OSError, RuntimeError) as error:
+            with replace_file(self.path) as file:
+                torch.save(state, file)
+        except (OutputError, RuntimeError) as error:
+            cause = error.__cause__
+            reason = error_reason(cause) if isinstance(cause, OSError) else str(error)
             raise CalibrationError(
-                f"the state of fine-tuning cannot be saved in {self.path}: {error}. Free some "
-                "space there, or choose another file."
+                f"the state of fine-tuning cannot be saved in {self.path}: {reason}. Free some "
+                "space there, or choose another -o."
             ) from error
 
     def read(self) -> dict[str, Any]:
@@ -169,19 +171,6 @@ def _digest_of_puzzles(
         if puzzle_embeddings is not None:
             digest.update(np.asarray(puzzle_embeddings[identifier], np.float32).tobytes())
     return digest.hexdigest()
-
-
-def _save(state: Mapping[str, Any], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(state, file)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _identity_from(stored: Any) -> dict[str, Any]:

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 def test_a_short_soak(old_bundles: Path) -> None:
     options = ("--bundle", old_bundles / "toy-fp32", "--puzzles", "200", "--bad-every", "20")
-    command = [sys.executable, FOLDER / "soak.py", *map(str, options)]
+    command = [sys.executable, str(FOLDER / "soak.py"), *map(str, options)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
     result = json.loads(done.stdout)
