@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 RESULTS := benchmarks/results
 
-.PHONY: demo test test-slow gate regress baselines bench lint types check clean
+.PHONY: demo test test-slow soak fuzz gate regress baselines bench lint types check clean
 .DEFAULT_GOAL := check
 
 # Two stamps: a demo needs less than a test does.
@@ -43,6 +43,17 @@ test: $(VENV)/.dev
 
 test-slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -m slow
+
+# A million puzzles through `trm-edge solve`: about a quarter of an hour.
+SOAK_PUZZLES ?= 1000000
+soak: $(VENV)/.export
+	$(BIN)/trm-edge export --fp32 --force -o build/soak
+	$(BIN)/python benchmarks/soak.py --bundle build/soak --puzzles $(SOAK_PUZZLES)
+
+# The tests of tests/fuzz with many cases each, for hours; `make test` runs a minute of them.
+FUZZ_CASES ?= 100000
+fuzz: $(VENV)/.dev
+	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q tests/fuzz
 
 gate: $(VENV)/.rtx
 	$(BIN)/python -m pytest -q -m gate

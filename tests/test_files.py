@@ -47,6 +47,16 @@ def test_an_existing_file_is_replaced(tmp_path: Path) -> None:
     assert path.read_bytes() == b"new"
 
 
+def test_a_link_stays_a_link(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "folder" / "file")
+    for text in ("of a link to nothing", "replaced"):
+        write_text(link, text)
+        assert link.is_symlink()
+        assert (tmp_path / "folder" / "file").read_text() == text
+
+
 def test_a_failed_write_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

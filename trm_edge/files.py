@@ -61,7 +61,8 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
     file, which the next write to the same path removes.
 
     Args:
-        path: the file; one that exists is replaced, missing folders above it are created.
+        path: the file; one that exists is replaced, missing folders above it are created. A link
+            stays a link, and the file that it names is replaced.
 
     Raises:
         OutputError: the file cannot be written; says why.
@@ -69,15 +70,16 @@ def replace_file(path: Path) -> Iterator[BinaryIO]:
     staged: Staged | None = None
     try:
         _check_regular(path)
-        path.parent.mkdir(parents=True, exist_ok=True)
+        place = Path(os.path.realpath(path))
+        place.parent.mkdir(parents=True, exist_ok=True)
         with DeferredSignals():
-            staged = stage_file(path)
+            staged = stage_file(place)
         with staged.path.open("wb") as file:
             yield file
             file.flush()
             os.fsync(file.fileno())
         staged.path.chmod(0o644)
-        staged.path.replace(path)
+        staged.path.replace(place)
     except OSError as error:
         raise _cannot_write(path, error_reason(error)) from error
     finally:

@@ -9,20 +9,19 @@ from __future__ import annotations
 
 import time
 import warnings
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.calibration.qat.interrupts import interrupts_deferred
 from trm_edge.calibration.qat.loop import Finetuning
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
 from trm_edge.calibration.qat.state import StateFile, identify
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.errors import CalibrationError, CalibrationWarning
 from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.interrupts import DeferredSignals
 from trm_edge.progress import Track, silent
 from trm_edge.tasks.base import Entry
 
@@ -94,26 +93,29 @@ def finetune(
 
 
 def _run_to_end(run: Finetuning, steps: int, state_file: StateFile | None, track: Track) -> None:
-    def save() -> None:
-        if state_file is not None:
-            state_file.write(run.content())
-
+    """Do all steps. Ctrl-C and SIGTERM wait for the end of a step, so that it can be saved."""
+    saved_step = run.step
     saved_at = time.monotonic()
+
+    def save() -> None:
+        nonlocal saved_step, saved_at
+        if state_file is not None and run.step != saved_step:
+            state_file.write(run.content())
+        saved_step = run.step
+        saved_at = time.monotonic()
+
     description = "fine-tuning"
     if run.step:
         description = f"fine-tuning from step {run.step}"
-    deferred: AbstractContextManager[Callable[[], bool]] = nullcontext(lambda: False)
-    if state_file is not None:
-        deferred = interrupts_deferred()
-    with deferred as interrupted:
+    with DeferredSignals() as signals:
         try:
             for _ in track(range(run.step, steps), description, steps - run.step):
                 run.advance()
-                if interrupted():
-                    raise KeyboardInterrupt
+                if signals.pending:
+                    save()
+                    signals.deliver()
                 if time.monotonic() - saved_at > SAVE_SECONDS:
                     save()
-                    saved_at = time.monotonic()
         except KeyboardInterrupt:
             if run.between_steps:
                 save()

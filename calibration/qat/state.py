@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,10 +20,11 @@ from numpy.typing import NDArray
 from trm_edge import records
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
-from trm_edge.errors import CalibrationError, CheckpointError
+from trm_edge.errors import CalibrationError, CheckpointError, OutputError
 from trm_edge.export.bounded_text import printable
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.weight_file import read_weights
+from trm_edge.files import error_reason, replace_file
 from trm_edge.records import Format, RecordKind
 from trm_edge.tasks.base import Entry
 
@@ -109,11 +108,14 @@ class StateFile:
             "content": dict(content),
         }
         try:
-            _save(state, self.path)
-        except (OSError, RuntimeError) as error:
+            with replace_file(self.path) as file:
+                torch.save(state, file)
+        except (OutputError, RuntimeError) as error:
+            cause = error.__cause__
+            reason = error_reason(cause) if isinstance(cause, OSError) else str(error)
             raise CalibrationError(
-                f"the state of fine-tuning cannot be saved in {self.path}: {error}. Free some "
-                "space there, or choose another file."
+                f"the state of fine-tuning cannot be saved in {self.path}: {reason}. Free some "
+                "space there, or choose another -o."
             ) from error
 
     def read(self) -> dict[str, Any]:
@@ -176,19 +178,6 @@ def _digest_of_puzzles(
     return digest.hexdigest()
 
 
-def _save(state: Mapping[str, Any], path: Path) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    temporary = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            torch.save(state, file)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-
-
 def _identity_from(stored: Any) -> dict[str, Any]:
     """The identity as a dict; version 1 stored JSON text and other keys."""
     if not isinstance(stored, str):
@@ -199,11 +188,16 @@ def _identity_from(stored: Any) -> dict[str, Any]:
     return identity
 
 
+def _without_tuples(value: Any) -> Any:
+    """A tuple as a list, which is what JSON makes of it."""
+    return list(value) if isinstance(value, tuple) else value
+
+
 def _differences(saved: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
     differences = []
     for name in sorted({*saved, *expected}):
-        saved_value = saved.get(name)
-        expected_value = expected.get(name)
+        saved_value = _without_tuples(saved.get(name))
+        expected_value = _without_tuples(expected.get(name))
         if saved_value == expected_value:
             continue
         if name in _DIGESTS:

@@ -1,8 +1,9 @@
-"""Access to the helpers in benchmarks/lib/."""
+"""Access to the benchmarks and to their helpers in benchmarks/lib/."""
 
 from __future__ import annotations
 
 import importlib.util
+import sys
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -25,13 +26,19 @@ def extras() -> Any:
     return _load("extras")
 
 
+def soak() -> Any:
+    """Return the soak."""
+    return _load("soak", FOLDER)
+
+
 @cache
-def _load(name: str) -> Any:
+def _load(name: str, folder: Path = FOLDER / "lib") -> Any:
     """Load a helper by path; it must not import other helpers."""
-    path = FOLDER / "lib" / f"{name}.py"
+    path = folder / f"{name}.py"
     spec = importlib.util.spec_from_file_location(f"benchmark_{name}", path)
     if spec is None or spec.loader is None:
         raise ImportError(path)
     module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look it up
     spec.loader.exec_module(module)
     return module

@@ -39,7 +39,8 @@ NO_VERDICT = 3
 _EPILOG = """\b
 Exit codes:
   0  nothing regressed, or the baseline was written
-  1  something regressed; with --update: the baseline was not written
+  1  something regressed, or an output cannot be written; with --update: the
+     baseline was not written
   2  misused
   3  no verdict: a missing or damaged baseline, a damaged bundle, a failed
      engine"""
@@ -137,6 +138,7 @@ def command(**parameters: Any) -> None:
     trm-edge regress my-bundle --baseline baseline.json --json | jq .verdict
     """
     options = RegressOptions(**parameters)
+    _check_outputs(options)
     if options.update:
         try:
             _update(options)
@@ -162,7 +164,6 @@ def command(**parameters: Any) -> None:
 
 def _compare(options: RegressOptions) -> RegressionResult:
     """Compare with the baseline and write every output."""
-    _check_outputs(options)
     opened = Bundle.open(options.bundle)
     budgets = Budgets.read(options.config)
     older = Measurement.read(options.baseline)
@@ -191,7 +192,6 @@ def _compare(options: RegressOptions) -> RegressionResult:
 
 def _update(options: RegressOptions) -> None:
     """Write the baseline, and print what changes with it."""
-    _check_outputs(options)
     older = _replaced_baseline(options.baseline, force=options.force)
     opened = Bundle.open(options.bundle)
     budgets = Budgets.read(options.config)

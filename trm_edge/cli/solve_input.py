@@ -155,7 +155,7 @@ class Reader(Feed[Puzzle]):
                 return item
             self.bad += 1
             if self.bad <= MAX_COMPLAINTS:
-                click.echo(f"{item}; skipped", err=True)
+                echo(f"{item}; skipped", err=True)
             self._unsolved.append(item)
             self.report()
         return None

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import os
+import signal
 import sys
 import warnings
 from collections.abc import Iterable, Iterator
@@ -14,6 +16,8 @@ from tests.calibration.qat.toys import FINETUNE, RECIPE, same_weights, toy_entri
 from tests.toys import BASE, toy_model, toy_table
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.qat import finetune as module
+from trm_edge.calibration.qat import loop as finetune_loop
+from trm_edge.calibration.qat.deep_supervision import training_step
 from trm_edge.calibration.qat.finetune import finetune
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
 from trm_edge.calibration.recipe import Activations
@@ -24,6 +28,7 @@ from trm_edge.errors import (
     ConfigError,
     MissingExtraError,
 )
+from trm_edge.interrupts import signals_raise
 from trm_edge.progress import T, Track
 
 pytestmark = pytest.mark.filterwarnings("ignore:fine-tuning on:trm_edge.errors.CalibrationWarning")
@@ -133,3 +138,33 @@ def test_a_missing_modelopt_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "modelopt.torch.quantization", None)
     with pytest.raises(MissingExtraError, match="Fine-tuning needs the package nvidia-modelopt"):
         tuned()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs POSIX signals")
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_waits_for_the_step(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = tmp_path / "state.pt"
+    ordinary = training_step
+    calls = 0
+
+    def interrupted(*arguments: object) -> object:
+        nonlocal calls
+        calls += 1
+        if calls == 3:
+            os.kill(os.getpid(), number)
+        return ordinary(*arguments)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(finetune_loop, "training_step", interrupted)
+    # A shell starts background jobs with Ctrl-C switched off.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt), signals_raise():
+            tuned(state=state)
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert torch.load(state, weights_only=True)["content"]["step"] == 3
+    monkeypatch.undo()
+    assert same_weights(tuned(state=state), tuned())
