@@ -208,9 +208,7 @@ class Task(ABC):
             puzzle: (L,) token ids of the puzzle; cells that differ from it stand out.
         """
 
-    def draw_step(
-        self, tokens: NDArray[Any], puzzle: NDArray[Any], previous: NDArray[Any]
-    ) -> str:
+    def draw_step(self, tokens: NDArray[Any], puzzle: NDArray[Any], previous: NDArray[Any]) -> str:
         """Draw the prediction of a step; a task may mark the cells that the step changed.
 
         Args:

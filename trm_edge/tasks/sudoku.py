@@ -106,9 +106,7 @@ class SudokuTask(Task):
         """
         return self._drawn(tokens, puzzle, None)
 
-    def draw_step(
-        self, tokens: NDArray[Any], puzzle: NDArray[Any], previous: NDArray[Any]
-    ) -> str:
+    def draw_step(self, tokens: NDArray[Any], puzzle: NDArray[Any], previous: NDArray[Any]) -> str:
         """Draw a step's prediction; cells that changed since the previous one are reversed.
 
         Args:
