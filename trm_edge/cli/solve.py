@@ -14,7 +14,7 @@ from trm_edge.bundle import Bundle
 from trm_edge.cli.console import echo
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
 from trm_edge.cli.solve_input import Reader, open_puzzles
-from trm_edge.cli.solve_output import FORMATS, Answer, SolutionRecord, Writer, answers_to_stdout
+from trm_edge.cli.solve_output import FORMATS, Answer, SolutionRecord, Writer, standard_output
 from trm_edge.errors import PuzzleError
 from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.loop.halting import HaltingMode, HaltingRule
@@ -145,20 +145,18 @@ def command(
         batch = 1
     solver = opened.solver(target, batch=batch, halting=halting, threads=threads, trace=watch)
     name, entries = open_puzzles(task, puzzles)
-    with answers_to_stdout():
-        writer = FORMATS[output_format](task, sys.stdout)
-        reader = Reader(entries, writer)
-        with solver:
-            if rollouts > 1:
-                attempts = Rollouts(solver, augmentations, min_confidence=min_confidence)
-                solutions = attempts.solve(reader, ordered=True)
-            else:
-                solutions = solver.solve(reader, ordered=True)
-            tally = _write(task, reader, solutions, writer, watch=watch)
-        writer.finish()
-        if reader.count and output_format == "text":
-            writer.summary(tally.valid, reader.count)
-            writer.finish()
+    writer = FORMATS[output_format](task, standard_output())
+    reader = Reader(entries, writer)
+    with solver:
+        if rollouts > 1:
+            attempts = Rollouts(solver, augmentations, min_confidence=min_confidence)
+            solutions = attempts.solve(reader, ordered=True)
+        else:
+            solutions = solver.solve(reader, ordered=True)
+        tally = _write(task, reader, solutions, writer, watch=watch)
+    writer.finish()
+    if reader.count and output_format == "text":
+        writer.summary(tally.valid, reader.count)
     tally.show()
     reader.finish()
     if not reader.count and not reader.bad:

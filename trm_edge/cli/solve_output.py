@@ -127,22 +127,31 @@ class Answer:
         return "valid" if self.record.valid else f"not valid: {self.problem}"
 
 
-@contextmanager
-def answers_to_stdout() -> Iterator[None]:
-    """Turn a standard output that is closed, or cannot be written to, into an error.
+def standard_output() -> TextIO:
+    """Return standard output.
 
     Raises:
-        OutputError: says why.
+        OutputError: it is closed.
     """
     if sys.stdout is None:
         raise OutputError(
             "standard output is closed: there is nowhere to write answers to. Redirect it to a "
             "file or to /dev/null."
         )
+    return sys.stdout
+
+
+@contextmanager
+def _written() -> Iterator[None]:
+    """Turn a failure to write into an error; a reader that leaves is left to the caller.
+
+    Raises:
+        OutputError: says why.
+    """
     try:
         yield
     except BrokenPipeError:
-        raise  # the reader left, as `| head` does
+        raise
     except OSError as error:
         _discard_stdout()
         raise OutputError(
@@ -180,12 +189,16 @@ class Writer(ABC):
 
         Args:
             answer: the next one.
-        """
-        self._write(answer)
-        if not self._buffers:
-            self.out.flush()
 
-    def write_bad_line(self, bad_line: BadLine) -> None:
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with _written():
+            self._write(answer)
+            if not self._buffers:
+                self.out.flush()
+
+    def write_bad_line(self, bad_line: BadLine) -> None:  # noqa: B027 - optional
         """Write a line that is not a puzzle, where the format has a place for it.
 
         Args:
@@ -197,8 +210,13 @@ class Writer(ABC):
         """Write one answer without flushing it."""
 
     def finish(self) -> None:
-        """Flush the output after the last answer."""
-        self.out.flush()
+        """Flush the output after the last answer.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        with _written():
+            self.out.flush()
 
     def summary(self, valid: int, count: int) -> None:
         """Write a last line for people.
@@ -208,7 +226,8 @@ class Writer(ABC):
             count: all answers.
         """
         if self.task.judges:
-            print(f"{valid} of {count} solved", file=self.out)
+            with _written():
+                print(f"{valid} of {count} solved", file=self.out, flush=True)
 
 
 def _is_file(out: TextIO) -> bool:
@@ -292,9 +311,10 @@ class JsonWriter(Writer):
         encoding = getattr(self.out, "encoding", None) or "utf-8"
         reason = bad_line.reason.encode(encoding, "backslashreplace").decode(encoding)
         record = BadLineRecord(bad_line.line, reason)
-        self.out.write(records.encode(record, BAD_LINE_FORMAT, indent=0))
-        if not self._buffers:
-            self.out.flush()
+        with _written():
+            self.out.write(records.encode(record, BAD_LINE_FORMAT, indent=0))
+            if not self._buffers:
+                self.out.flush()
 
 
 class CsvWriter(Writer):

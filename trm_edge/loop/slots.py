@@ -57,7 +57,7 @@ class SlotGroup:
             PuzzleError: a puzzle does not fit the model.
             BackendError: the backend cannot run that many slots.
         """
-        puzzles = []
+        puzzles: list[tuple[int, Puzzle]] = []
         while len(puzzles) < self._capacity:
             item = self._intake.take()
             if item is None:

@@ -147,7 +147,8 @@ def _identifiers(inputs_path: Path, prefix: str, count: int) -> NDArray[np.integ
             f"has {len(starts)}{begins} and ends at {end}{falls}."
         )
     # They lie in 0..count now, so that the rows are as many as the inputs.
-    return np.repeat(by_puzzle, np.diff(starts.astype(np.int64)))
+    offsets = starts.astype(np.int64)
+    return np.repeat(by_puzzle, offsets[1:] - offsets[:-1])
 
 
 def _optional(path: Path, axes: int) -> NDArray[np.integer] | None:

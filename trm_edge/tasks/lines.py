@@ -151,6 +151,18 @@ def too_long(line: str) -> str | None:
     return f"longer than {MAX_LINE:,} characters"
 
 
+def printable(text: str) -> str:
+    """Escape the characters that would move the cursor of a terminal, or that cannot be written.
+
+    Args:
+        text: a name that somebody else chose.
+
+    >>> printable("a\\x1b[31m")
+    'a\\\\x1b[31m'
+    """
+    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
 def open_lines(path: Path) -> Lines:
     """Open a text file, compressed or not, or a named pipe.
 
@@ -161,12 +173,12 @@ def open_lines(path: Path) -> Lines:
         PuzzleError: it cannot be opened, or does not hold lines of text.
     """
     try:
-        return Lines(path.open("rb"), str(path))
+        return Lines(path.open("rb"), printable(str(path)))
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise PuzzleError(
-            f"cannot read puzzles from {path}: {reason}. Pass a file, a dataset folder, or - for "
-            "standard input."
+            f"cannot read puzzles from {printable(str(path))}: {reason}. Pass a file, a dataset "
+            "folder, or - for standard input."
         ) from error
 
 
@@ -188,7 +200,7 @@ def open_standard_input(stdin: TextIO | None) -> Lines:
     except (OSError, ValueError):  # not a file of the system, as in a notebook
         buffer = getattr(stdin, "buffer", None)
         content = stdin.read().encode("utf-8", "replace") if buffer is None else buffer.read()
-        file = io.BufferedReader(io.BytesIO(content))  # type: ignore[arg-type]
+        file = io.BufferedReader(io.BytesIO(content))
     return Lines(file, "standard input")
 
 

@@ -92,7 +92,7 @@ class MazeTask(Task):
             puzzle: one that fits the model.
         """
         counts = np.bincount(np.asarray(puzzle.tokens), minlength=len(CHARACTERS))
-        return counts[[PAD, START, GOAL, WAY]].tolist() == [0, 1, 1, 0]
+        return [int(counts[token]) for token in (PAD, START, GOAL, WAY)] == [0, 1, 1, 0]
 
     def text(self, tokens: NDArray[Any]) -> str:
         """Write a maze as one line, one character a cell.
