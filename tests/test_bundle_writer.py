@@ -62,7 +62,7 @@ def test_an_error_leaves_nothing(tmp_path: Path) -> None:
 
 
 SCRIPT = """
-import resource, sys, time
+import resource, signal, sys, time
 from pathlib import Path
 from trm_edge.bundle_writer import BundleWriter
 from trm_edge.cli.main import cli, main
@@ -75,6 +75,7 @@ def write():
         time.sleep(600)
 
 cli.get_command = lambda context, name: write
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 main(["write"])
 """
 

@@ -57,5 +57,5 @@ def _shown(character: str, *, lines: bool) -> str:
 
 
 def _broken_up(command: re.Match[str]) -> str:
-    first, second = command.group()
-    return f"{first}\\{second}"
+    text = command.group()
+    return f"{text[0]}\\{text[1:]}"

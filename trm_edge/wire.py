@@ -146,8 +146,10 @@ def signed(value: Any) -> int:
     """
     if not isinstance(value, int):
         raise WireError("it has text where a number is expected")
-    value &= (1 << 64) - 1
-    return value - (1 << 64) if value >> 63 else value
+    number = value & ((1 << 64) - 1)
+    if number >> 63:
+        number -= 1 << 64
+    return number
 
 
 def _size(message: memoryview, position: int, wire: int) -> tuple[int, int]:

@@ -11,6 +11,7 @@ from typing import Any
 import onnx
 import pytest
 
+from tests.fuzz.test_bundles import forge
 from tests.toys import BASE, write_run
 from trm_edge.bundle import Bundle
 from trm_edge.errors import (
@@ -140,8 +141,9 @@ def test_a_fine_tuned_bundle_is_refused(export: Export, checkpoint: Checkpoint) 
     content = json.loads(path.read_text())
     content["finetune"] = {"steps": 3}
     path.write_text(json.dumps(content))
+    forge(bundle.path, "calibration.json")
     with pytest.raises(CalibrationError, match="does not hold the fine-tuned weights"):
-        add_targets(bundle, checkpoint, [CPU])
+        add_targets(Bundle.open(bundle.path), checkpoint, [CPU])
 
 
 def test_targets_of_several_precisions_are_refused(export: Export, checkpoint: Checkpoint) -> None:

@@ -7,7 +7,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import onnx
 import pytest
 
@@ -85,21 +84,9 @@ def test_a_calibration_of_another_recipe_or_type_is_refused(
     assert not (tmp_path / "b").exists()
 
 
-def test_few_puzzles_and_puzzles_that_are_alike_are_warned_about(
-    request_of: Any, toy_dataset: Path, tmp_path: Path
-) -> None:
+def test_few_puzzles_are_warned_about(request_of: Any, tmp_path: Path) -> None:
     _, lines = export(request_of(), tmp_path / "few")
     assert any("warning: 4 different puzzles are few to calibrate on" in line for line in lines)
-    data = tmp_path / "data"
-    (data / "train").mkdir(parents=True)
-    (data / "test").symlink_to(toy_dataset / "test")
-    rng = np.random.default_rng(0)
-    alike = np.stack([rng.permutation([1, 1, 1, 2, 3, 4, 5, 6, 2]) for _ in range(40)])
-    np.save(data / "train" / "all__inputs.npy", alike.astype(np.int32))
-    np.save(data / "train" / "all__labels.npy", alike.astype(np.int32))
-    recipe = CalibrationRecipe(puzzles=32)
-    _, lines = export(request_of(dataset=data, recipe=recipe), tmp_path / "alike")
-    assert any("each holds its most common token 3 times" in line for line in lines)
 
 
 def test_fine_tuning_is_saved_and_recorded_in_the_bundle(request_of: Any, tmp_path: Path) -> None:
@@ -137,7 +124,7 @@ def test_layers_returned_to_float_are_float_in_graph_and_manifest(
         return ControlledAccuracy((layer,), compare(reference, reference))
 
     monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", return_one_layer)
-    bundle, lines = export(request_of(max_drop=0.5), tmp_path / "b")
+    bundle, lines = export(request_of(max_drop=50), tmp_path / "b")
     first = bundle.manifest.targets["cpu"].float_layers[0]
     assert first.layer == name
     assert "0.0123 at the first step and 0.0456 at the last" in first.reason

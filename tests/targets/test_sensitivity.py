@@ -83,7 +83,7 @@ def test_the_ranking_of_accuracy_control_is_reused(
 
     monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", return_one_layer)
     monkeypatch.setattr("trm_edge.targets.quantization.rank_layers", refuse)
-    bundle = export(max_drop=0.5, sensitivity=True)
+    bundle = export(max_drop=50, sensitivity=True)
     assert bundle.sensitivity() == LayerRanking(4, (layer,))
 
 
@@ -105,8 +105,8 @@ def test_a_limit_that_holds_at_once_ranks_only_on_request(
         return ControlledAccuracy((), compare(reference, reference))
 
     monkeypatch.setattr("trm_edge.targets.quantization.control_accuracy", return_no_layer)
-    assert export(max_drop=0.5).sensitivity() is None
-    bundle = export(max_drop=0.5, sensitivity=True)
+    assert export(max_drop=50).sensitivity() is None
+    bundle = export(max_drop=50, sensitivity=True)
     assert len(ranked(bundle)) == 8
 
 

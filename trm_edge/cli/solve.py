@@ -11,7 +11,6 @@ from typing import cast
 import click
 
 from trm_edge.bundle import Bundle
-from trm_edge.cli.console import echo
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
 from trm_edge.cli.solve_input import Reader, open_puzzles
 from trm_edge.cli.solve_output import FORMATS, Answer, SolutionRecord, Writer, standard_output

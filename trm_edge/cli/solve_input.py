@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from trm_edge.cli.console import echo
 from trm_edge.cli.solve_output import Writer
 from trm_edge.errors import TrmEdgeError
 from trm_edge.loop.feed import Feed, LiveFeed, as_feed

@@ -47,7 +47,7 @@ def test_training_that_diverges_stops() -> None:
     model.lm_head.weight[0, 0] = float("nan")
     with pytest.raises(
         CalibrationError,
-        match=r"loss became nan in step 1 of fine-tuning\. Check .* lr, which is 0\.001",
+        match=r"loss became nan in step 1 of fine-tuning\. Check .*lr, which is 0\.001",
     ):
         finetune(model, toy_table(BASE), toy_entries(), "int8", RECIPE, FINETUNE)
 
