@@ -57,5 +57,5 @@ def _shown(character: str, *, lines: bool) -> str:
 
 
 def _broken_up(command: re.Match[str]) -> str:
-    first, second = command.group()
-    return f"{first}\\{second}"
+    mark: str = command.group()[0]
+    return f"{mark}\\{mark}"

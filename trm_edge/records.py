@@ -273,11 +273,12 @@ def decode_toml(text: str, source: str) -> dict[str, Any]:
                 f"{_MAX_DOTS} are expected."
             )
     try:
-        return tomllib.loads(text.removeprefix("\ufeff"))
+        content: dict[str, Any] = tomllib.loads(text.removeprefix("\ufeff"))
     except RecursionError as error:
         raise ConfigError(f"{source} is not valid TOML: it is nested too deeply.") from error
     except ValueError as error:  # of a number with thousands of digits too
         raise ConfigError(f"{source} is not valid TOML: {error}.") from error
+    return content
 
 
 def check_format(raw: Any, kind: RecordKind, source: str) -> None:

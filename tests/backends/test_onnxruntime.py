@@ -57,7 +57,7 @@ def test_describes_its_provider_and_is_loaded_once(graph: Path) -> None:
 
 def test_a_graph_of_another_model(graph: Path) -> None:
     longer = replace(BASE, seq_len=10)
-    with pytest.raises(BackendError, match=r"in its inputs: expected tokens \(B, 10\) int32"):
+    with pytest.raises(BackendError, match=r"in its inputs: expected tokens \(B, 10\)"):
         OnnxRuntimeBackend(graph, longer).activate()
     with pytest.raises(BackendError, match="breaks the step contract"):
         OnnxRuntimeBackend(graph, BASE, carry="float16").activate()
@@ -66,7 +66,7 @@ def test_a_graph_of_another_model(graph: Path) -> None:
 def test_a_file_that_is_not_a_graph(tmp_path: Path) -> None:
     path = tmp_path / "step.onnx"
     path.write_bytes(b"not a graph")
-    with pytest.raises(BackendError, match=r"cannot load .*step\.onnx"):
+    with pytest.raises(BackendError, match=r"step\.onnx is not a step graph that is safe to load"):
         OnnxRuntimeBackend(path, BASE).activate()
 
 

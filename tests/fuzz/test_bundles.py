@@ -10,6 +10,7 @@ import random
 import shutil
 import zipfile
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +164,7 @@ def test_it_works_or_is_refused_in_a_sentence(damage: Damage, bundle: Path, tmp_
         folder = tmp_path / str(seed)
         shutil.copytree(bundle, folder)
         damage(folder, random.Random(seed))
-        refused += refusal(lambda folder=folder: use(folder)) is not None
+        refused += refusal(partial(use, folder)) is not None
         shutil.rmtree(folder)
     assert refused > CASES // 4
 
@@ -259,7 +260,7 @@ def test_external_data_is_never_read(bundle: Path, tmp_path: Path) -> None:
         tensor.external_data.add(key="location", value=location)
         path.write_bytes(model.SerializeToString())
         forge(folder, "cpu/step.onnx")
-        text = refusal(lambda folder=folder: use(folder))
+        text = refusal(partial(use, folder))
         assert text is not None
         assert "lies in another file" in text
 
