@@ -130,8 +130,8 @@ def check_shapes(
             expected = tuple(slots if axis is None else axis for axis in spec.shape)
             if spec.name not in outputs or shapes.get(spec.name) != expected:
                 raise ShapeError(
-                    f"it breaks the step contract: its result {spec.name} must be {expected} for {slots} slots, but is "
-                    f"{shapes.get(spec.name, 'missing')}"
+                    f"it breaks the step contract: its result {spec.name} must be {expected} for "
+                    f"{slots} slots, but is {shapes.get(spec.name, 'missing')}"
                 )
     for name, size in sizes[1].items():
         if size > 2 * sizes[0][name]:
