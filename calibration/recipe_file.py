@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 from trm_edge import records
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 
 def read_recipe(path: Path, qtype: QType, base: CalibrationRecipe) -> CalibrationRecipe:
@@ -36,12 +30,7 @@ def read_recipe(path: Path, qtype: QType, base: CalibrationRecipe) -> Calibratio
         ConfigError: the file cannot be read, is not TOML, has an unknown key, or a value has the
             wrong type, is out of range or contradicts another.
     """
-    try:
-        overrides = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"{path} cannot be read: {error.strerror or error}.") from error
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise ConfigError(f"{path} is not a TOML file: {error}.") from error
+    overrides = records.read_toml(path)
     try:
         recipe = records.build(CalibrationRecipe, {**base.to_dict(), **overrides})
         recipe.require_qtype(qtype)

@@ -57,5 +57,5 @@ def _load_file(path: Path) -> TargetProfile:
     try:
         values = records.read_toml(path)
     except ConfigError as error:
-        raise ConfigError(f"this is not a target profile: {error}") from error
+        raise ConfigError(f"{path} is not a target profile: {error}") from error
     return profile_from_dict(name, values)

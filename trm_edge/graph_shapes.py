@@ -116,7 +116,10 @@ def check_shapes(
     """
     expected_inputs = {spec.name: spec.shape for spec in step_inputs(config, carry)}
     if dict(inputs) != expected_inputs:
-        raise ShapeError(f"its inputs are {_listed(inputs)}, not {_listed(expected_inputs)}")
+        raise ShapeError(
+            f"it breaks the step contract in its inputs: expected {_listed(expected_inputs)}, but "
+            f"found {_listed(inputs)}"
+        )
     sizes = []
     for slots in (1, 2):
         shapes, operations = _infer(nodes, constants, inputs, slots)
@@ -127,8 +130,8 @@ def check_shapes(
             expected = tuple(slots if axis is None else axis for axis in spec.shape)
             if spec.name not in outputs or shapes.get(spec.name) != expected:
                 raise ShapeError(
-                    f"its result {spec.name} must be {expected} for {slots} slots, but is "
-                    f"{shapes.get(spec.name, 'missing')}"
+                    f"it breaks the step contract: its result {spec.name} must be {expected} for "
+                    f"{slots} slots, but is {shapes.get(spec.name, 'missing')}"
                 )
     for name, size in sizes[1].items():
         if size > 2 * sizes[0][name]:

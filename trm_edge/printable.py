@@ -57,5 +57,5 @@ def _shown(character: str, *, lines: bool) -> str:
 
 
 def _broken_up(command: re.Match[str]) -> str:
-    text = command.group()
-    return f"{text[0]}\\{text[1:]}"
+    mark: str = command.group()[0]
+    return f"{mark}\\{mark}"

@@ -146,10 +146,10 @@ def signed(value: Any) -> int:
     """
     if not isinstance(value, int):
         raise WireError("it has text where a number is expected")
-    number = value & ((1 << 64) - 1)
-    if number >> 63:
-        number -= 1 << 64
-    return number
+    integer: int = value & ((1 << 64) - 1)
+    if integer >> 63:
+        integer -= 1 << 64
+    return integer
 
 
 def _size(message: memoryview, position: int, wire: int) -> tuple[int, int]:

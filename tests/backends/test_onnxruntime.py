@@ -57,7 +57,7 @@ def test_describes_its_provider_and_is_loaded_once(graph: Path) -> None:
 
 def test_a_graph_of_another_model(graph: Path) -> None:
     longer = replace(BASE, seq_len=10)
-    with pytest.raises(BackendError, match=r"its inputs are tokens \(B, 9\)"):
+    with pytest.raises(BackendError, match=r"in its inputs: expected tokens \(B, 10\)"):
         OnnxRuntimeBackend(graph, longer).activate()
     with pytest.raises(BackendError, match="breaks the step contract"):
         OnnxRuntimeBackend(graph, BASE, carry="float16").activate()

@@ -28,6 +28,7 @@ from trm_edge.progress import Track, silent
 ROUNDS = 7
 SLOTS = (1, 32)
 TURN_SECONDS = 0.3
+_LARGEST = 1e15  # of any figure
 _STREAM_SECONDS = 2.0  # shortest stream that throughput and energy are measured on
 
 
@@ -42,6 +43,9 @@ class Latency:
         p99_ms: 99th percentile in milliseconds.
         times_float32: how many times as fast as the float32 step, timed side by side; None where
             the bundle has no float32 graph.
+
+    Raises:
+        ConfigError: a value is out of range.
     """
 
     slots: int
@@ -49,6 +53,11 @@ class Latency:
     p90_ms: float
     p99_ms: float
     times_float32: Ratio | None
+
+    def __post_init__(self) -> None:
+        times = (self.p50_ms, self.p90_ms, self.p99_ms)
+        if self.slots < 1 or not all(0 < ms < _LARGEST for ms in times):
+            raise ConfigError(f"latencies must be of 1 slot or more and positive, but got {self}")
 
 
 @dataclass(frozen=True)
@@ -89,6 +98,15 @@ class BenchRow:
     def __post_init__(self) -> None:
         if not self.latencies:
             raise ConfigError("latencies must have at least one entry, but it is empty")
+        figures = (
+            self.size_bytes,
+            self.puzzles_per_second,
+            self.peak_memory_bytes,
+            self.startup_seconds,
+            self.joules_per_puzzle or 0.0,
+        )
+        if not all(0 <= figure < _LARGEST for figure in figures):
+            raise ConfigError(f"the figures of {self.bundle} must not be negative or huge")
 
     @property
     def exact(self) -> float:
