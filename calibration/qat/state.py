@@ -142,10 +142,11 @@ class StateFile:
             content: dict[str, Any] = dict(state["content"])
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise CalibrationError(
-                f"{self.path} is not a fine-tuning state that can be read: its identity or "
-                f"content is missing or malformed. {KIND.remedy}"
+                f"{self.path} is not a fine-tuning state that can be read: "
+                f"{printable(error, 80)}. {KIND.remedy}"
             ) from error
-        differences = _differences(identity, records.to_builtins(self.identity))
+        expected = json.loads(json.dumps(records.to_builtins(self.identity)))
+        differences = _differences(identity, expected)
         if differences:
             raise CalibrationError(
                 f"{self.path} is the state of another fine-tuning: {', '.join(differences)}. "
@@ -181,7 +182,7 @@ def _digest_of_puzzles(
 def _identity_from(stored: Any) -> dict[str, Any]:
     """The identity as a dict; version 1 stored JSON text and other keys."""
     if not isinstance(stored, str):
-        return {str(key): value for key, value in dict(stored).items()}
+        return dict(json.loads(json.dumps(stored)))  # tuples become lists
     identity: dict[str, Any] = json.loads(stored)
     for former, current in _FORMER_KEYS.items():
         identity[current] = identity.pop(former)
