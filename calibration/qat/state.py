@@ -140,7 +140,7 @@ class StateFile:
             raise CalibrationError(
                 f"{self.path} is not a fine-tuning state that can be read: {error}. {KIND.remedy}"
             ) from error
-        differences = _differences(identity, records.to_builtins(self.identity))
+        differences = _differences(_as_json(identity), _as_json(self.identity))
         if differences:
             raise CalibrationError(
                 f"{self.path} is the state of another fine-tuning: {', '.join(differences)}. "
@@ -171,6 +171,12 @@ def _digest_of_puzzles(
         if puzzle_embeddings is not None:
             digest.update(np.asarray(puzzle_embeddings[identifier], np.float32).tobytes())
     return digest.hexdigest()
+
+
+def _as_json(identity: Any) -> dict[str, Any]:
+    """Turn tuples into lists: a state of version 1 was JSON."""
+    values: dict[str, Any] = json.loads(json.dumps(records.to_builtins(identity)))
+    return values
 
 
 def _identity_from(stored: Any) -> dict[str, Any]:
