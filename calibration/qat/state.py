@@ -145,8 +145,7 @@ class StateFile:
                 f"{self.path} is not a fine-tuning state that can be read: "
                 f"{printable(error, 80)}. {KIND.remedy}"
             ) from error
-        expected = json.loads(json.dumps(records.to_builtins(self.identity)))
-        differences = _differences(identity, expected)
+        differences = _differences(_as_json(identity), _as_json(self.identity))
         if differences:
             raise CalibrationError(
                 f"{self.path} is the state of another fine-tuning: {', '.join(differences)}. "
@@ -179,6 +178,12 @@ def _digest_of_puzzles(
     return digest.hexdigest()
 
 
+def _as_json(identity: Any) -> dict[str, Any]:
+    """Turn tuples into lists: a state of version 1 was JSON."""
+    values: dict[str, Any] = json.loads(json.dumps(records.to_builtins(identity)))
+    return values
+
+
 def _identity_from(stored: Any) -> dict[str, Any]:
     """The identity as a dict; version 1 stored JSON text and other keys."""
     if not isinstance(stored, str):
@@ -189,16 +194,11 @@ def _identity_from(stored: Any) -> dict[str, Any]:
     return identity
 
 
-def _without_tuples(value: Any) -> Any:
-    """A tuple as a list, which is what JSON makes of it."""
-    return list(value) if isinstance(value, tuple) else value
-
-
 def _differences(saved: Mapping[str, Any], expected: Mapping[str, Any]) -> list[str]:
     differences = []
     for name in sorted({*saved, *expected}):
-        saved_value = _without_tuples(saved.get(name))
-        expected_value = _without_tuples(expected.get(name))
+        saved_value = saved.get(name)
+        expected_value = expected.get(name)
         if saved_value == expected_value:
             continue
         if name in _DIGESTS:

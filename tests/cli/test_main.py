@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 
@@ -9,7 +10,9 @@ import click
 import pytest
 
 from tests.cli.commands import failed, run
-from trm_edge.cli.main import COMMANDS, cli, short_help
+from trm_edge.cli.main import COMMANDS, cli, main, short_help
+from trm_edge.errors import BackendError
+from trm_edge.interrupts import Terminated
 
 
 def command_of(name: str) -> click.Command:
@@ -69,3 +72,40 @@ def test_help_imports_no_command() -> None:
     )
     loaded = {name for name in done.stderr.split() if name.startswith("trm_edge.cli.")}
     assert loaded == {"trm_edge.cli.main", "trm_edge.cli.console"}
+
+
+def test_exit_codes_stand_in_the_help() -> None:
+    text = run("--help").stdout
+    for line in (
+        "  1    failed",
+        "  2    misused",
+        "  3    regress: no verdict",
+        "  130  interrupted",
+    ):
+        assert line in text
+    assert "  3  no verdict: a missing or damaged baseline" in run("regress", "--help").stdout
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (KeyboardInterrupt(), 130),
+        (Terminated(signal.SIGTERM), 143),
+        (BackendError("failed"), 1),
+        (click.UsageError("misused"), 2),
+    ],
+)
+def test_exit_codes(
+    error: BaseException,
+    code: int,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("trm_edge.cli.doctor.examine", fail)
+    with pytest.raises(SystemExit) as caught:
+        main(["doctor"])
+    assert caught.value.code == code
+    assert ("Aborted!" in capsys.readouterr().err) == (code > 2)
