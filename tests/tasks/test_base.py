@@ -11,8 +11,9 @@ import pytest
 from tests.toys import BASE
 from trm_edge.backends.fake import FAKE_CONFIG
 from trm_edge.errors import ConfigError, PuzzleError
+from trm_edge.puzzle import Puzzle
 from trm_edge.tasks import TASKS, task_for, task_named
-from trm_edge.tasks.base import BadLine, Task
+from trm_edge.tasks.base import BadLine, Entry, Task
 from trm_edge.tasks.maze import MazeTask
 from trm_edge.tasks.sudoku import SudokuTask
 from trm_edge.tasks.tokens import TokenTask
@@ -89,3 +90,44 @@ def test_tasks_by_name_and_by_shape() -> None:
     ]
     with pytest.raises(ConfigError, match="there is no task 'chess'; the tasks are maze, sudoku"):
         task_named("chess", BASE)
+
+
+def test_puzzles_tell_a_task_where_the_shape_does_not() -> None:
+    """4x4 Sudoku, 4x4 mazes and anything else with 6 ids on 16 cells look alike."""
+    config = replace(BASE, seq_len=16, vocab_size=6)
+    sudoku = [2, 1, 1, 3, 1, 3, 2, 1, 1, 1, 3, 1, 3, 1, 1, 2]
+    maze = [3, 2, 2, 1, 1, 1, 2, 2, 2, 2, 1, 2, 1, 2, 2, 4]
+    other = [2, 2, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1]
+
+    def name(*puzzles: list[int]) -> str:
+        sample = [Puzzle(np.array(tokens, np.int32)) for tokens in puzzles]
+        return task_for(config, iter(sample)).name
+
+    assert name() == "sudoku"
+    assert name(sudoku, sudoku) == "sudoku"
+    assert name(maze, maze) == "maze"
+    assert name(other) == name(sudoku, other) == name(maze, sudoku) == "tokens"
+    square = replace(BASE, seq_len=25, vocab_size=6)
+    assert task_for(square).name == "maze"
+    assert task_for(square, [Puzzle(np.ones(25, np.int32))]).name == "tokens"
+    nine = [Puzzle(np.zeros(81, np.int32))]  # padding is not in a Sudoku
+    assert task_for(FAKE_CONFIG, nine).name == "tokens"
+
+
+def test_mazes_of_the_published_size_as_csv(tmp_path: Path) -> None:
+    """30 x 30 cells, spaces for open ones, answers with o."""
+    task = MazeTask(replace(BASE, seq_len=900, vocab_size=6))
+    rows = ["S" + " " * 29, *["#" * 29 + " "] * 28, "#" * 29 + "G"]
+    puzzle = "".join(rows)
+    answer = puzzle.replace(" ", "o")
+    path = tmp_path / "test.csv"
+    path.write_text(f"source,question,answer,rating\nx,{puzzle},{answer},110\n")
+    (entry,) = task.read(path)
+    assert isinstance(entry, Entry)
+    assert entry.answer is not None
+    assert task.problem(entry.puzzle.tokens, entry.answer) is None
+    path.write_text(f"{puzzle}\n{answer}\n{puzzle}\n".replace(" ", "."))
+    first, second = task.read(path)
+    assert isinstance(first, Entry)
+    assert isinstance(second, Entry)
+    assert (first.answer is None, second.answer is None) == (False, True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import stat
+import tokenize
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -29,6 +30,7 @@ _UNREADABLE = (
     OverflowError,
     MemoryError,
     RecursionError,
+    tokenize.TokenError,
 )
 
 

@@ -18,6 +18,7 @@ _OTHER_BLANKS = "_*-?xX"
 _FRAME = frozenset("+-=|:*┌┬┐├┼┤└┴┘─│╔╦╗╠╬╣╚╩╝═║╟╢╤╧╪╫╥╨┏┳┓┣╋┫┗┻┛━┃┠┨┯┷┿ \t")
 _RULES = frozenset("+-=─═━┌└├╔╚╠┏┗┣╟")  # a line of frame characters with one of these is a rule
 _SIDES = re.compile(r"[|│║┃\s:,;]+")  # between the cells of a row
+_BETWEEN_FIELDS = re.compile(r"[,;:\t]")
 _TITLE = re.compile(
     r"\[\w+\]|(grid|puzzle|sudoku|game|no\.?)\s*#?\s*\d+\s*:?|\d+ of \d+ solved", re.IGNORECASE
 )
@@ -103,7 +104,7 @@ class SudokuText:
                 if not block and _is_rule(line) and not self._is_row(line):
                     continue  # the frame above a grid, or the one below
                 top = top if block else number
-                block.append(line)
+                block.append(_BETWEEN_FIELDS.sub(" ", line))  # they are no fields of a table
                 if self._is_complete(block):
                     yield top, "\n".join(block)
                     block = []
