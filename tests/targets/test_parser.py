@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from onnx import ModelProto, TensorProto, helper
 
-from tests.calibration.test_qdq import ready
+from tests.calibration.toy_calibration import toy_calibration
 from tests.toys import VARIANTS, toy_model
 from trm_edge.calibration.qdq import quantize_graph
 from trm_edge.calibration.recipe import QType
@@ -24,7 +24,7 @@ def test_every_graph_is_read_by_every_version(name: str) -> None:
     model = toy_model(VARIANTS[name])
     graphs = [step_graph(model), step_graph(model, "float16")]
     for qtype in qtypes:
-        calibration = ready(VARIANTS[name], qtype)
+        calibration = toy_calibration(VARIANTS[name], qtype)
         graphs.append(quantize_graph(step_graph(calibration.model), calibration.layers, qtype))
     for graph in graphs:
         for version in VERSIONS:
