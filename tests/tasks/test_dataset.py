@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -68,7 +69,7 @@ def test_ids_of_every_type(dtype: str, tmp_path: Path) -> None:
 def test_ids_outside_the_vocabulary_are_never_read_as_others(
     name: str, dtype: type, value: int, tmp_path: Path
 ) -> None:
-    wide = INPUTS.astype(dtype)
+    wide: NDArray[Any] = INPUTS.astype(dtype)
     wide[2, 3] = value
     folder = folder_of(tmp_path, **{"inputs": INPUTS, "labels": INPUTS, name: wide})
     with pytest.raises(PuzzleError, match=rf"{name}\.npy, row 3: token ids .* 0\.\.6, .*{value}"):

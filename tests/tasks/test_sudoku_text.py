@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,7 +89,7 @@ def test_grids_follow_each_other_with_and_without_an_empty_line() -> None:
 
 
 def test_a_grid_is_handed_out_with_its_last_row() -> None:
-    def lines():  # type: ignore[no-untyped-def]
+    def lines() -> Iterator[str]:
         yield from ROWS
         raise AssertionError("a line after the grid was asked for")
 
