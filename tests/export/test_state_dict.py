@@ -65,11 +65,7 @@ def test_torch_s_averaged_model(tmp_path: Path) -> None:
         ({"a": raw_state(), "b": raw_state()}, r"holds several models: a, b\. Save the one"),
         ([raw_state()], "holds a list"),
         ({**raw_state(), "stray": torch.zeros(1)}, "these do not: stray"),
-<<<<<<< HEAD
         (dict[Any, Any](raw_state()) | {3: torch.zeros(1)}, "these do not: 3"),
-=======
-        (dict([*raw_state().items(), (3, torch.zeros(1))]), "these do not: 3"),
->>>>>>> round2-checkpoints
         ({**raw_state(), "model.inner.x": 3}, "model.inner.x holds a int"),
         ({**raw_state(), "model.inner.\x1b[31m": torch.zeros(1)}, r"  \(1,\) has no place"),
         ({**raw_state(), "model.inner.H_init": torch.zeros(1).expand(10**12)}, "Expanded tensors"),
