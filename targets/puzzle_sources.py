@@ -17,7 +17,7 @@ from trm_edge.evaluation.random_tokens import RANDOM_PUZZLES as RANDOM_PUZZLES
 from trm_edge.evaluation.random_tokens import random_entries as random_entries
 from trm_edge.puzzle import Puzzle
 from trm_edge.reference import Split, reference_puzzles
-from trm_edge.tasks.base import BadLine, Entry, Task
+from trm_edge.tasks.base import BadLine, Entry, SolvedLine, Task
 from trm_edge.tasks.dataset import read_dataset
 
 logger = logging.getLogger(__name__)
@@ -212,6 +212,10 @@ class _Unsolved:
             PuzzleError: a line is malformed: figures would not be what they seem.
         """
         for item in self._task.read(self._path):
+            if isinstance(item, SolvedLine):
+                self._read += 1
+                self._solved += 1
+                continue
             if isinstance(item, BadLine):
                 raise PuzzleError(f"{self._path}, {item}.")
             self._read += 1

@@ -50,7 +50,8 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         np.save(dataset / split / "all__labels.npy", np.maximum(tokens, 2))
     for name in ("puzzles.txt", "recipe.toml"):
         (folder / name).touch()
-    (folder / "puzzles.txt").write_text(f"{PUZZLE}\n{PUZZLE[::-1]}\n")
+    for name in ("puzzles.txt", "train.csv", "test.csv", "all.csv"):
+        (folder / name).write_text(f"{PUZZLE}\n{PUZZLE[::-1]}\n")
     checkpoint = load_checkpoint(weights)
     request = ExportRequest(
         checkpoint=checkpoint,
@@ -157,7 +158,7 @@ def test_documented_exports_are_accepted(
     shutil.copy(workspace / "runs/sudoku/dataset.json", tmp_path / "data/sudoku-extreme")
     for name in ("step_50000", "runs/sudoku/step_50000"):
         shutil.copy(workspace / "runs/sudoku/step_10", tmp_path / name)
-    for name in ("puzzles.txt", "recipe.toml"):
+    for name in ("puzzles.txt", "train.csv", "test.csv", "all.csv", "recipe.toml"):
         shutil.copy(workspace / name, tmp_path)
     monkeypatch.chdir(tmp_path)
 

@@ -79,12 +79,12 @@ def test_content_that_is_not_a_recipe_is_refused(
 @pytest.mark.parametrize("content", [b"puzzles = ", b"\xff\xfe", b"[" * 5000])
 def test_a_file_that_is_not_toml_is_refused(content: bytes, recipe_file: Path) -> None:
     recipe_file.write_bytes(content)
-    with pytest.raises(ConfigError, match=r"recipe\.toml is not a TOML file: "):
+    with pytest.raises(ConfigError, match=r"recipe\.toml is not valid TOML: "):
         read_recipe(recipe_file, "int8", INT8)
 
 
 def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"absent\.toml cannot be read: No such file"):
+    with pytest.raises(ConfigError, match=r"cannot read .*absent\.toml: No such file"):
         read_recipe(tmp_path / "absent.toml", "int8", INT8)
-    with pytest.raises(ConfigError, match=r"cannot be read: Is a directory\."):
+    with pytest.raises(ConfigError, match=r"cannot read .*: "):
         read_recipe(tmp_path, "int8", INT8)

@@ -13,7 +13,7 @@ from rich.text import Text
 from trm_edge.backends.fake import FAKE_CONFIG
 from trm_edge.errors import PuzzleError
 from trm_edge.tasks import task_for
-from trm_edge.tasks.base import AnswerLine, BadLine, Entry
+from trm_edge.tasks.base import AnswerLine, BadLine, Entry, SolvedLine
 from trm_edge.tasks.sudoku import SudokuTask
 from trm_edge.tasks.sudoku_grid import SudokuGrid
 
@@ -120,7 +120,7 @@ def test_answers_on_the_lines_after_their_puzzles(tmp_path: Path) -> None:
         Entry,
         Entry,
         AnswerLine,
-        BadLine,
+        SolvedLine,
     ]
     assert str(items[1]) == "line 2: is the answer to the puzzle of line 1"
     assert str(items[5]) == "line 6: is a solved grid, not a puzzle: nothing is left to solve"

@@ -52,6 +52,16 @@ class BadLine:
 
 
 @dataclass(frozen=True)
+class SolvedLine(BadLine):
+    """A line with a puzzle that is solved already, such as the answer to another one.
+
+    Args:
+        line: in the source, from 1.
+        reason: why it is not a puzzle.
+    """
+
+
+@dataclass(frozen=True)
 class AnswerLine(BadLine):
     """A line with the known answer to the puzzle on the line before it.
 

@@ -15,7 +15,7 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.augmentation import Augmentation
-from trm_edge.tasks.base import AnswerLine, BadLine, Entry, Task
+from trm_edge.tasks.base import AnswerLine, BadLine, Entry, SolvedLine, Task
 from trm_edge.tasks.sudoku_grid import BLANK, SudokuGrid
 from trm_edge.tasks.sudoku_text import SudokuText
 from trm_edge.tasks.text_formats import RawRow, numbered, place, read_fields
@@ -174,7 +174,7 @@ class SudokuTask(Task):
                 return AnswerLine(
                     row.line, f"is the answer to the puzzle of line {previous.line}", tokens
                 )
-        return BadLine(row.line, "is a solved grid, not a puzzle: nothing is left to solve")
+        return SolvedLine(row.line, "is a solved grid, not a puzzle: nothing is left to solve")
 
     def _tokens(self, text: str) -> NDArray[np.int32]:
         tokens = self._text.tokens(text)
