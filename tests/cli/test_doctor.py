@@ -18,6 +18,8 @@ def test_the_text_says_what_is_possible() -> None:
     assert result.exit_code == 0, result.output
     assert "yes  solve on the CPU" in result.stdout
     assert "run engines" in result.stdout
+    assert "[export]" in result.stdout
+    assert "\\" not in result.stdout  # no markup that was escaped for nothing
 
 
 def test_the_json_is_a_record() -> None:

@@ -66,7 +66,7 @@ def _print(report: DoctorReport) -> None:
     table = Table("package", "version", "purpose", "extra")
     for name, version in report.packages.items():
         purpose, extra = PACKAGES[name]
-        source = rf"\[{extra}]" if extra else ""
+        source = f"[{extra}]" if extra else ""
         table.add_row(name, version or "not installed", purpose, source)
     console.print(table)
     for ability in report.abilities:
