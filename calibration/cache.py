@@ -6,29 +6,29 @@ of weights that were rounded with compensation; everything else follows from the
 
 from __future__ import annotations
 
-import base64
 import copy
-import math
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from trm_edge import calibration_record, records
 from trm_edge.calibration.calibrate import Calibration
 from trm_edge.calibration.equalise import equalise
-from trm_edge.calibration.grid import round_weight, spread_scales, weight_scales
 from trm_edge.calibration.layers import LayerQuantization
+from trm_edge.calibration.packed_weight import (
+    decode_weight,
+    encode_codes,
+    encode_scales,
+    round_again,
+)
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.calibration.trajectories import linear_layers
-from trm_edge.calibration.weight_codes import STORED, encode_weight
 from trm_edge.calibration_record import CalibrationCoverage, CalibrationRecord, LayerRecord
 from trm_edge.errors import CalibrationError, ConfigError
 from trm_edge.export.model import TinyRecursiveModel
@@ -176,14 +176,18 @@ def _restore(
     layers = {}
     for name, module in modules.items():
         record = layer_records[name]
-        scales = weight_scales(module.weight, qtype)
         bias = None
         if record.bias is not None:
             bias = np.array(record.bias, np.float32)
+        activations = recipe.activations_of(name)
+        if recipe.compensated_rounding:
+            weight, scales = decode_weight(module.weight, record, qtype, activations)
+        else:
+            weight, scales = round_again(module.weight, qtype, activations)
         layers[name] = LayerQuantization(
-            activations=recipe.activations_of(name),
+            activations=activations,
             amax=record.amax,
-            weight=_restore_weight(module.weight, scales, record, recipe, qtype),
+            weight=weight,
             weight_scales=scales.numpy(),
             equalisation=record.equalisation,
             channel_amax=channel_amax[name],
@@ -213,17 +217,6 @@ def _check_layer(name: str, record: LayerRecord, weight: Tensor, passes: int) ->
         raise ValueError(f"a bias of {name} is not a finite number")
 
 
-def _restore_weight(
-    weight: Tensor, scales: Tensor, record: LayerRecord, recipe: CalibrationRecipe, qtype: QType
-) -> Tensor:
-    if not recipe.compensated_rounding:
-        return round_weight(weight, scales, qtype)
-    if record.codes is None:
-        raise ValueError("the codes of weights rounded with compensation are missing")
-    codes = _decode(record.codes, weight.shape, qtype)
-    return codes * spread_scales(scales, weight.shape[1], qtype)
-
-
 def _layer_record(
     quantization: LayerQuantization, qtype: QType, *, with_codes: bool
 ) -> LayerRecord:
@@ -231,35 +224,15 @@ def _layer_record(
     if quantization.bias is not None:
         bias = tuple(float(value) for value in quantization.bias)
     codes = None
+    scales = None
     if with_codes:
-        codes = _encode(quantization, qtype)
+        codes = encode_codes(quantization, qtype)
+        scales = encode_scales(quantization)
     return LayerRecord(
         amax=quantization.amax,
         equalisation=quantization.equalisation,
         channel_amax=tuple(float(value) for value in quantization.channel_amax),
         bias=bias,
         codes=codes,
+        weight_scales=scales,
     )
-
-
-def _encode(quantization: LayerQuantization, qtype: QType) -> str:
-    codes = encode_weight(quantization, qtype)
-    if qtype == "int4":
-        codes = codes.astype(np.int8)
-    return base64.b64encode(zlib.compress(codes.tobytes(), 9)).decode("ascii")
-
-
-def _decode(text: str, shape: tuple[int, ...], qtype: QType) -> Tensor:
-    size = math.prod(shape)  # a byte each; nothing larger is unpacked
-    unpacker = zlib.decompressobj()
-    raw = unpacker.decompress(base64.b64decode(text, validate=True), size + 1)
-    if len(raw) != size:
-        raise ValueError(f"its codes are not the {size} of a weight")
-    stored = STORED[qtype]
-    if qtype == "int4":
-        stored = np.int8
-    codes: NDArray[Any] = np.frombuffer(raw, stored).reshape(shape)
-    values = codes.astype(np.float32)
-    if not np.isfinite(values).all():
-        raise ValueError("its codes hold values that are not finite")
-    return torch.from_numpy(values)

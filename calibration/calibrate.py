@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trm_edge.calibration.equalise import best_power, channel_factors, equalise, swiglus
-from trm_edge.calibration.grid import round_inputs, round_weight, weight_scales
+from trm_edge.calibration.grid import round_inputs, round_weight
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.ranges import RangeObserver
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
-from trm_edge.calibration.rounding import round_compensated
+from trm_edge.calibration.rounding import CompensatedRounding
+from trm_edge.calibration.saturation import round_layer
 from trm_edge.calibration.statistics import InputStatistics
 from trm_edge.calibration.trajectories import linear_layers, run_trajectories
 from trm_edge.calibration_record import CalibrationCoverage
@@ -112,14 +113,19 @@ def _quantize_layer(
 ) -> LayerQuantization:
     """Round an equalised weight (out, in); the statistics are from before equalisation."""
     factors = channel_factors(statistics.amax, power)
-    scales = weight_scales(weight, qtype)
+    activations = recipe.activations_of(name)
+    compensation = None
     if recipe.compensated_rounding:
-        gram = statistics.gram / torch.outer(factors, factors).double()
-        rounded = round_compensated(weight, scales, gram, qtype)
-    else:
-        rounded = round_weight(weight, scales, qtype)
+        compensation = CompensatedRounding(statistics.gram / torch.outer(factors, factors).double())
+
+    def round_rows(rows: Tensor, scales: Tensor) -> Tensor:
+        if compensation is None:
+            return round_weight(rows, scales, qtype)
+        return compensation.round(rows, scales, qtype)
+
+    rounded, scales = round_layer(weight, qtype, activations, round_rows)
     quantization = LayerQuantization(
-        activations=recipe.activations_of(name),
+        activations=activations,
         amax=amax,
         weight=rounded,
         weight_scales=scales.numpy(),

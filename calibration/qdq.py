@@ -32,6 +32,7 @@ from trm_edge.calibration.quantized_products import (
     input_scale_name,
 )
 from trm_edge.calibration.recipe import QType
+from trm_edge.calibration.saturation import require_no_saturation
 from trm_edge.calibration.weight_codes import STORED, encode_weight
 from trm_edge.errors import CalibrationError
 from trm_edge.export.onnxruntime_graph import PARTS
@@ -55,13 +56,15 @@ def quantize_graph(
         A copy with the layers quantized.
 
     Raises:
-        CalibrationError: a layer is not in the graph, has a range that gives no scale, or a scale
-            does not fit into the graph's type.
+        CalibrationError: a layer is not in the graph, has a range that gives no scale, a scale
+            does not fit into the graph's type, or an integer product could saturate on some CPU.
     """
     model = copy.deepcopy(graph)
     constants = {tensor.name: tensor for tensor in model.graph.initializer}
     element = _element_type(constants)
     matrices = _matrices(constants, layers)
+    if qtype == "int8":
+        _require_exact_products(matrices)
     for tensor in _layer_constants(layers, matrices, qtype, element):
         constants[tensor.name] = tensor
     shifted = qtype == "int8" and any(opset.domain for opset in model.opset_import)
@@ -178,6 +181,17 @@ def _matrix_constants(matrix: QuantizedMatrix, qtype: QType, element: Any) -> li
         bias = quantization.bias.astype(element)
         tensors.append(numpy_helper.from_array(bias, f"{matrix.name}.b"))
     return tensors
+
+
+def _require_exact_products(matrices: Mapping[str, QuantizedMatrix]) -> None:
+    """Hold every matrix with integer inputs to sums that no kernel saturates.
+
+    Raises:
+        CalibrationError: names the matrix.
+    """
+    for matrix in matrices.values():
+        if matrix.quantization.activations != "float":
+            require_no_saturation(encode_weight(matrix.quantization, "int8"), matrix.name)
 
 
 def _shared_constants(qtype: QType, element: Any, *, shifted: bool) -> list[TensorProto]:

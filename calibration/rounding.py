@@ -17,32 +17,44 @@ from trm_edge.calibration.recipe import QType
 _DAMPING = 0.01  # of the mean input power, so that unused inputs do not blow up
 
 
-def round_compensated(weight: Tensor, scales: Tensor, gram: Tensor, qtype: QType) -> Tensor:
-    """Round a matrix to its grid with compensation.
+class CompensatedRounding:
+    """Compensated rounding for one layer's inputs; output channels are independent of each other.
 
     Args:
-        weight: (out, in) float32.
-        scales: of :func:`~trm_edge.calibration.grid.weight_scales`.
         gram: (in, in) float64, mean outer product of the inputs.
-        qtype: the quantized type.
-
-    Returns:
-        (out, in) float32.
     """
-    power = gram.diagonal()
-    mean = float(power.mean())
-    if not mean > 0:
-        return round_weight(weight, scales, qtype)
-    order = torch.argsort(power, descending=True, stable=True)
-    damped = gram[order][:, order] + _DAMPING * mean * torch.eye(len(gram), dtype=gram.dtype)
-    # Row k of this factor holds how the error of column k spreads over the columns after it.
-    inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
-    spread = torch.linalg.cholesky(inverse, upper=True)
-    remaining = weight[:, order].double()
-    steps = spread_scales(scales, weight.shape[1], qtype)[:, order].double()
-    rounded = torch.zeros_like(remaining)
-    for k in range(remaining.shape[1]):
-        rounded[:, k] = round_to_grid(remaining[:, k], steps[:, k], qtype)
-        error = (remaining[:, k] - rounded[:, k]) / spread[k, k]
-        remaining[:, k:] -= error[:, None] * spread[k, k:]
-    return rounded[:, torch.argsort(order)].float()
+
+    def __init__(self, gram: Tensor) -> None:
+        power = gram.diagonal()
+        mean = float(power.mean())
+        self._inputs_are_zero = not mean > 0
+        if self._inputs_are_zero:
+            return
+        self._order = torch.argsort(power, descending=True, stable=True)
+        ordered = gram[self._order][:, self._order]
+        damped = ordered + _DAMPING * mean * torch.eye(len(gram), dtype=gram.dtype)
+        # Row k of this factor holds how the error of column k spreads over the columns after it.
+        inverse = torch.cholesky_inverse(torch.linalg.cholesky(damped))
+        self._spread = torch.linalg.cholesky(inverse, upper=True)
+
+    def round(self, weight: Tensor, scales: Tensor, qtype: QType) -> Tensor:
+        """Round output channels to their grid.
+
+        Args:
+            weight: (out, in) float32.
+            scales: of :func:`~trm_edge.calibration.grid.weight_scales`, or larger.
+            qtype: the quantized type.
+
+        Returns:
+            (out, in) float32.
+        """
+        if self._inputs_are_zero:
+            return round_weight(weight, scales, qtype)
+        remaining = weight[:, self._order].double()
+        steps = spread_scales(scales, weight.shape[1], qtype)[:, self._order].double()
+        rounded = torch.zeros_like(remaining)
+        for k in range(remaining.shape[1]):
+            rounded[:, k] = round_to_grid(remaining[:, k], steps[:, k], qtype)
+            error = (remaining[:, k] - rounded[:, k]) / self._spread[k, k]
+            remaining[:, k:] -= error[:, None] * self._spread[k, k:]
+        return rounded[:, torch.argsort(self._order)].float()

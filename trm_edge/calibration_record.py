@@ -44,6 +44,8 @@ class LayerRecord:
         bias: added to each output channel of the product, or None.
         codes: codes of the weight, (out, in) bytes, compressed with zlib, in base64; None where
             they follow from the checkpoint.
+        weight_scales: scales of the weight, (out, 1) or (out, blocks) float32 of little endian,
+            compressed and encoded like ``codes``; None where they follow from the checkpoint.
     """
 
     amax: tuple[float, ...]
@@ -51,6 +53,7 @@ class LayerRecord:
     channel_amax: tuple[float, ...]
     bias: tuple[float, ...] | None
     codes: str | None
+    weight_scales: str | None = None
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,9 @@
 """Fake quantization by ModelOpt: a network that computes as its quantized self and can be trained.
 
 The quantizers match the pairs that ``qdq.py`` writes into the graph: weights by output channel or
-block, inputs as the recipe says, nothing else. ModelOpt computes the scales of weights and tokens
-from their current values, so they follow the weights in training. The gradient passes straight
-through.
+block, inputs as the recipe says, nothing else. The scales of weights and tokens are computed from
+their current values, so they follow the weights in training; those of INT8 weights keep integer
+products from saturating, as in calibration. The gradient passes straight through.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from trm_edge.calibration.grid import BLOCK
+from trm_edge.calibration.grid import BLOCK, LARGEST
 from trm_edge.calibration.ranges import RangeObserver
 from trm_edge.calibration.recipe import (
     Activations,
@@ -28,6 +28,7 @@ from trm_edge.calibration.recipe import (
     QType,
     activations_of,
 )
+from trm_edge.calibration.saturation import exact_scales, has_integer_products
 from trm_edge.calibration.trajectories import linear_layers, run_trajectories
 from trm_edge.errors import MissingExtraError
 from trm_edge.export.model import TinyRecursiveModel
@@ -111,6 +112,8 @@ def insert_quantizers(
         warnings.simplefilter("ignore")
         quantization.quantize(model.L_level, config)
     for name, layer in linear_layers(model).items():
+        if has_integer_products(qtype, activations_of(name, activations)):
+            layer.register_forward_pre_hook(_set_weight_scales)
         if name in ranges:
             _set_range(layer, ranges[name][0])
             if len(ranges[name]) > 1:
@@ -134,11 +137,20 @@ def _quantizers(qtype: QType, activations: Activations) -> list[dict[str, Any]]:
         rounding = activations_of(matrix, activations)
         if rounding == "float":
             continue
+        if has_integer_products(qtype, rounding):
+            static = common | {"axis": 0}  # set before each call
+            entries.append({"quantizer_name": f"*{matrix}.weight_quantizer", "cfg": static})
         cfg = common
         if rounding == "per_token":
             cfg = per_token
         entries.append({"quantizer_name": f"*{matrix}.input_quantizer", "cfg": cfg})
     return entries
+
+
+def _set_weight_scales(layer: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+    weight = layer.get_parameter("weight").detach().float()
+    amax = exact_scales(weight) * LARGEST["int8"]
+    layer.get_submodule("weight_quantizer").amax = amax
 
 
 def _set_range(layer: nn.Module, amax: float) -> None:

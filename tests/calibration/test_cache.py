@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import base64
 import json
+import zlib
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -13,6 +16,7 @@ from trm_edge.calibration.cache import SavedCalibration, read_calibration
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.qdq import quantize_graph
 from trm_edge.calibration.recipe import Activations, CalibrationRecipe, QType
+from trm_edge.calibration.trajectories import linear_layers
 from trm_edge.errors import CalibrationError
 from trm_edge.export.step_graph import step_graph
 from trm_edge.puzzle import Puzzle
@@ -103,6 +107,30 @@ def test_damaged_codes_are_refused(tmp_path: Path) -> None:
     content["layers"]["layers.0.mlp.down_proj"]["codes"] = "AAAA"
     path.write_text(json.dumps(content))
     with pytest.raises(CalibrationError, match="does not fit the model"):
+        read_calibration(path, toy_model(BASE), SHA, "int8")
+
+
+@pytest.mark.parametrize("scales", ["AAAA", "eJxjYGBgAAAABAAB"])
+def test_damaged_weight_scales_are_refused(scales: str, tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    content = json.loads(path.read_text())
+    content["layers"]["layers.0.mlp.down_proj"]["weight_scales"] = scales
+    path.write_text(json.dumps(content))
+    with pytest.raises(CalibrationError, match="does not fit the model"):
+        read_calibration(path, toy_model(BASE), SHA, "int8")
+
+
+def test_codes_of_earlier_releases_that_saturate_are_refused(tmp_path: Path) -> None:
+    """They had no scales of their own, and codes up to 127 beside each other."""
+    path = saved(tmp_path)
+    content = json.loads(path.read_text())
+    layer = content["layers"]["layers.0.mlp.down_proj"]
+    layer["weight_scales"] = None
+    shape = linear_layers(toy_model(BASE))["layers.0.mlp.down_proj"].weight.shape
+    codes = np.full(tuple(shape), 100, np.int8)
+    layer["codes"] = base64.b64encode(zlib.compress(codes.tobytes())).decode()
+    path.write_text(json.dumps(content))
+    with pytest.raises(CalibrationError, match=r"saturate on CPUs without VNNI.*Calibrate again"):
         read_calibration(path, toy_model(BASE), SHA, "int8")
 
 

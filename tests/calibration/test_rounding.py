@@ -3,7 +3,7 @@ from __future__ import annotations
 import torch
 
 from trm_edge.calibration.grid import round_to_grid, weight_scales
-from trm_edge.calibration.rounding import round_compensated
+from trm_edge.calibration.rounding import CompensatedRounding
 
 
 def test_compensated_rounding_preserves_the_output_better() -> None:
@@ -17,7 +17,7 @@ def test_compensated_rounding_preserves_the_output_better() -> None:
     def error(rounded: torch.Tensor) -> float:
         return float((inputs @ (rounded - weight).T).square().mean())
 
-    compensated = round_compensated(weight, scales, gram, "int8")
+    compensated = CompensatedRounding(gram).round(weight, scales, "int8")
     torch.testing.assert_close(round_to_grid(compensated, scales, "int8"), compensated)
     assert error(compensated) < 0.5 * error(round_to_grid(weight, scales, "int8"))
 
@@ -26,6 +26,6 @@ def test_compensated_rounding_without_inputs_is_plain_rounding() -> None:
     weight = torch.randn(4, 6, generator=torch.Generator().manual_seed(0))
     scales = weight_scales(weight, "int8")
     torch.testing.assert_close(
-        round_compensated(weight, scales, torch.zeros(6, 6, dtype=torch.float64), "int8"),
+        CompensatedRounding(torch.zeros(6, 6, dtype=torch.float64)).round(weight, scales, "int8"),
         round_to_grid(weight, scales, "int8"),
     )

@@ -6,8 +6,8 @@ import torch
 
 from tests.toys import toy_model, toy_table, toy_tokens
 from trm_edge.calibration.calibrate import Calibration, calibrate
-from trm_edge.calibration.grid import round_weight, weight_scales
 from trm_edge.calibration.layers import LayerQuantization
+from trm_edge.calibration.packed_weight import round_again
 from trm_edge.calibration.recipe import Activations, CalibrationRecipe, QType
 from trm_edge.calibration.trajectories import linear_layers
 from trm_edge.config import ModelConfig
@@ -33,7 +33,6 @@ def toy_layer(
 ) -> LayerQuantization:
     """The quantization of one layer with plain rounding and a range of choice."""
     weight = linear_layers(model)[layer].weight.detach()
-    scales = weight_scales(weight, qtype)
-    rounded = round_weight(weight, scales, qtype)
+    rounded, scales = round_again(weight, qtype, activations)
     channels = torch.ones(weight.shape[1])
     return LayerQuantization(activations, (amax,), rounded, scales.numpy(), 0.0, channels)

@@ -12,6 +12,7 @@ from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.grid import round_inputs, round_weight, weight_scales
 from trm_edge.calibration.qat.fake_quantization import input_ranges, insert_quantizers
 from trm_edge.calibration.recipe import Activations, QType, RangeMethod
+from trm_edge.calibration.saturation import exact_scales, has_integer_products
 from trm_edge.calibration.trajectories import linear_layers
 
 
@@ -32,7 +33,10 @@ def test_the_network_computes_as_its_quantized_self(
         inputs = torch.randn(2, 3, layer.in_features, generator=generator)
         weight = layer.weight.detach()
         rounded_inputs = round_inputs(inputs, 2.0, qtype, activations)
-        rounded_weight = round_weight(weight, weight_scales(weight, qtype), qtype)
+        scales = weight_scales(weight, qtype)
+        if has_integer_products(qtype, activations):
+            scales = exact_scales(weight)
+        rounded_weight = round_weight(weight, scales, qtype)
         torch.testing.assert_close(
             layer(inputs), rounded_inputs @ rounded_weight.T, atol=1e-5, rtol=1e-5
         )
@@ -49,7 +53,7 @@ def test_each_call_site_has_its_own_range() -> None:
     name, layer = next(iter(linear_layers(model).items()))
     inputs = torch.randn(2, 3, layer.in_features, generator=torch.Generator().manual_seed(0)) * 9
     weight = layer.weight.detach()
-    rounded_weight = round_weight(weight, weight_scales(weight, "int8"), "int8")
+    rounded_weight = round_weight(weight, exact_scales(weight), "int8")
     for amax in ranges[name] + ranges[name][:2]:
         rounded_inputs = round_inputs(inputs, amax, "int8", "per_call_site")
         torch.testing.assert_close(
@@ -67,3 +71,14 @@ def test_ranges_are_the_ones_of_calibration(method: RangeMethod) -> None:
     ranges = input_ranges(model, table, puzzles, "int8", recipe)
     for name, quantization in calibration.layers.items():
         assert ranges[name] == pytest.approx(quantization.amax)
+
+
+def test_weight_scales_follow_the_weights_in_training() -> None:
+    model = toy_model(BASE)
+    insert_quantizers(model, "int8", "per_token", {})
+    layer = next(iter(linear_layers(model).values()))
+    inputs = torch.randn(2, 3, layer.in_features, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        before = layer(inputs)
+        layer.weight *= 2.0
+        torch.testing.assert_close(layer(inputs), before * 2.0)

@@ -1,0 +1,153 @@
+"""INT8 weights whose integer products are exact on every CPU that ONNX Runtime has kernels for.
+
+On x64 without VNNI, ONNX Runtime multiplies UINT8 inputs by INT8 weights with ``vpmaddubsw``: two
+neighbouring products along K are added in 16 bits, and the sum saturates. The largest input is 255,
+so no sum leaves 16 bits if no two neighbouring codes of an output channel add up to more than 128
+in magnitude: 255 * 128 = 32,640. A scale for each output channel just large enough for that makes
+the integers the same on AVX2, AVX-512, VNNI, AMX and Arm kernels, and costs no time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from trm_edge.calibration.grid import LARGEST, weight_scales
+from trm_edge.calibration.recipe import Activations, QType
+from trm_edge.errors import CalibrationError
+
+PAIR_LIMIT = 128  # largest magnitude of the sum of two neighbouring codes
+_GROWTH = 1.005  # a scale that is still too small grows by this at least
+_LARGEST_GROWTH = 8.0  # more than this costs three bits: something is wrong with the inputs
+
+
+def largest_pair_sum(codes: Tensor) -> Tensor:
+    """Find the largest magnitude of the sum of two neighbouring codes along K.
+
+    Every pair counts, whatever the alignment at which a kernel takes them.
+
+    Args:
+        codes: (out, in), weights or whole numbers.
+
+    Returns:
+        (out,) in the type of ``codes``.
+    """
+    if codes.shape[1] < 2:
+        return codes.abs().amax(1)
+    return (codes[:, 1:] + codes[:, :-1]).abs().amax(1)
+
+
+def has_integer_products(qtype: QType, activations: Activations) -> bool:
+    """Tell whether a layer is multiplied in integers, and so could saturate.
+
+    Args:
+        qtype: the quantized type.
+        activations: rounding of the layer's inputs.
+    """
+    return qtype == "int8" and activations != "float"
+
+
+def exact_scales(weight: Tensor) -> Tensor:
+    """Choose the smallest INT8 scales at which the weights themselves do not saturate.
+
+    Args:
+        weight: (out, in) float32.
+
+    Returns:
+        (out, 1) float32. Rounding can still push a pair of codes over the limit; see
+        :func:`round_without_saturation`.
+    """
+    pairs = largest_pair_sum(weight)[:, None]
+    return torch.maximum(weight_scales(weight, "int8"), pairs / PAIR_LIMIT)
+
+
+def round_layer(
+    weight: Tensor,
+    qtype: QType,
+    activations: Activations,
+    round_rows: Callable[[Tensor, Tensor], Tensor],
+) -> tuple[Tensor, Tensor]:
+    """Choose the scales of a layer's weight and round it.
+
+    Args:
+        weight: (out, in) float32.
+        qtype: the quantized type.
+        activations: rounding of the layer's inputs.
+        round_rows: rounds rows (n, in) with their scales to values (n, in) on their grid.
+
+    Returns:
+        The rounded weight (out, in), and its scales (out, 1), or (out, blocks) for INT4.
+
+    Raises:
+        CalibrationError: no scale keeps the products from saturating.
+    """
+    if has_integer_products(qtype, activations):
+        return round_without_saturation(weight, round_rows)
+    scales = weight_scales(weight, qtype)
+    return round_rows(weight, scales), scales
+
+
+def round_without_saturation(
+    weight: Tensor, round_rows: Callable[[Tensor, Tensor], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Round a matrix to INT8 with scales just large enough that no kernel saturates.
+
+    Args:
+        weight: (out, in) float32.
+        round_rows: rounds rows (n, in) with their scales (n, 1) to values (n, in) on their grid.
+
+    Returns:
+        The rounded weight (out, in) and its scales (out, 1).
+
+    Raises:
+        CalibrationError: no scale is found, because compensation pushes the codes up without bound.
+    """
+    smallest = exact_scales(weight)
+    scales = smallest.clone()
+    rounded = round_rows(weight, scales)
+    while (scales <= _LARGEST_GROWTH * smallest).all():
+        sums = largest_pair_sum(torch.round(rounded / scales))
+        rows = torch.nonzero(sums > PAIR_LIMIT).flatten()
+        if not len(rows):
+            return rounded, scales
+        growth = (sums[rows] / PAIR_LIMIT).clamp(min=_GROWTH)
+        scales[rows] *= growth[:, None]
+        rounded[rows] = round_rows(weight[rows], scales[rows])
+    raise CalibrationError(
+        f"{len(rows)} of {len(weight)} output channels keep saturating INT8 products on CPUs without VNNI. "
+        "Calibrate on more varied puzzles."
+    )
+
+
+def saturates(codes: NDArray[np.int8]) -> bool:
+    """Tell whether products with these codes can saturate on some CPU.
+
+    Args:
+        codes: (out, in) int8.
+    """
+    whole = torch.from_numpy(codes.astype(np.int32))
+    return int(largest_pair_sum(whole).max()) > PAIR_LIMIT
+
+
+def require_no_saturation(codes: NDArray[np.int8], name: str) -> None:
+    """Refuse a matrix whose products could saturate on some CPU.
+
+    Args:
+        codes: (out, in) int8.
+        name: of the matrix, for the message.
+
+    Raises:
+        CalibrationError: two neighbouring codes add up to too much, or a code is -128.
+    """
+    if saturates(codes):
+        largest = int(largest_pair_sum(torch.from_numpy(codes.astype(np.int32))).max())
+        raise CalibrationError(
+            f"{name}: two neighbouring INT8 weights add up to {largest}, and more than "
+            f"{PAIR_LIMIT} saturates on x64 CPUs without VNNI. Calibrate again."
+        )
+    if int(codes.min(initial=0)) < -LARGEST["int8"]:
+        raise CalibrationError(f"{name}: INT8 weights must lie in -127..127, but one is -128.")
