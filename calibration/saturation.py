@@ -118,8 +118,8 @@ def round_without_saturation(
         scales[rows] *= growth[:, None]
         rounded[rows] = round_rows(weight[rows], scales[rows])
     raise CalibrationError(
-        f"{len(rows)} of {len(weight)} output channels keep saturating INT8 products on CPUs without VNNI. "
-        "Calibrate on more varied puzzles."
+        f"{len(rows)} of {len(weight)} output channels keep saturating INT8 products on CPUs "
+        "without VNNI. Calibrate on more varied puzzles."
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from trm_edge import __version__, records
 from trm_edge.backends.environment import Environment
+from trm_edge.backends.integer_kernels import kernels_are_exact
 from trm_edge.backends.onnxruntime import CPU_PROVIDER, CUDA_PROVIDER, available_cores
 from trm_edge.engines.driver import DriverState
 
@@ -133,6 +134,7 @@ def examine(environment: Environment | None = None) -> DoctorReport:
         gpus=tuple(gpus),
         abilities=(
             _solve_cpu(providers),
+            _exact_int8(providers),
             _export(packages),
             _build_tensorrt(state, packages),
             _build_tensorrt_rtx(packages),
@@ -148,6 +150,23 @@ def _solve_cpu(providers: tuple[str, ...]) -> Ability:
         return Ability(name, True)
     reason = f"ONNX Runtime is not installed, or has no {CPU_PROVIDER}"
     return Ability(name, False, reason, "Install it with: pip install onnxruntime")
+
+
+def _exact_int8(providers: tuple[str, ...]) -> Ability:
+    """Multiply the largest INT8 values; kernels for x64 without VNNI saturate."""
+    name = "exact_int8"
+    if CPU_PROVIDER not in providers:
+        reason = f"ONNX Runtime is not installed, or has no {CPU_PROVIDER}"
+        return Ability(name, False, reason, "Install it with: pip install onnxruntime")
+    if kernels_are_exact():
+        return Ability(name, True)
+    return Ability(
+        name,
+        False,
+        "this CPU has no VNNI, and its kernels saturate at the largest values",
+        "Bundles that this release exports stay below them and are exact here too; export those "
+        "of earlier releases again.",
+    )
 
 
 def _export(packages: Mapping[str, str | None]) -> Ability:

@@ -14,6 +14,7 @@ from math import prod
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
@@ -28,12 +29,13 @@ _MAX_AXES = 8
 _MAX_SHAPE_VALUES = 64  # elements of a constant that is an operator's axes, sizes or shape
 _OPSETS = {"": range(13, 31), "ai.onnx": range(13, 31), ONNXRUNTIME_DOMAIN: range(1, 2)}
 _EXTERNAL = 1  # TensorProto.DataLocation
+_INT8 = 3
 _INT64 = 7
 # Bits of an element of each TensorProto.DataType that a step graph holds.
 _BITS = {
     1: 32,  # FLOAT
     2: 8,  # UINT8
-    3: 8,  # INT8
+    _INT8: 8,
     6: 32,  # INT32
     _INT64: 64,
     9: 8,  # BOOL
@@ -127,6 +129,33 @@ def check_graph(content: bytes, config: ModelConfig, carry: CarryType, source: s
         ) from error
 
 
+def integer_weights(content: bytes) -> dict[str, NDArray[np.int8]]:
+    """Read the INT8 matrices of a graph that are multiplied by quantized inputs.
+
+    Args:
+        content: an ONNX file that passed :func:`check_graph`.
+
+    Returns:
+        Matrices (K, N) by name.
+
+    Raises:
+        WireError: the file cannot be read.
+    """
+    graph = _GraphReader().read(memoryview(content))
+    dequantized = {}  # source of each value that a DequantizeLinear computes
+    for node in graph.nodes:
+        if node.operator == "DequantizeLinear":
+            dequantized[node.outputs[0]] = node.inputs[0]
+    weights = {}
+    for node in graph.nodes:
+        if node.operator != "MatMul" or node.inputs[0] not in dequantized:
+            continue
+        name = dequantized.get(node.inputs[1], "")
+        if name in graph.constants.int8:
+            weights[name] = graph.constants.int8[name]
+    return weights
+
+
 class _GraphReader:
     """Decodes the parts of an ONNX file that decide what it asks for."""
 
@@ -190,6 +219,8 @@ class _GraphReader:
         constants.shapes[name] = shape
         if data_type == _INT64 and prod(shape) <= _MAX_SHAPE_VALUES:
             constants.integers[name] = np.frombuffer(raw, "<i8").tolist()
+        if data_type == _INT8 and len(shape) == 2:
+            constants.int8[name] = np.frombuffer(raw, np.int8).reshape(shape)
 
     def _value(self, content: memoryview) -> tuple[str, tuple[int | None, ...]]:
         """Name and shape of an input or output; None is a named axis, the batch."""

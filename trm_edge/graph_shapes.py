@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import Any, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from trm_edge.config import ModelConfig
 from trm_edge.step import CarryType, step_inputs, step_outputs
 
@@ -53,10 +56,12 @@ class Constants:
     Args:
         shapes: shape of each, by name.
         integers: the values of small ones of type int64.
+        int8: the values of matrices of type int8, not copied.
     """
 
     shapes: dict[str, Shape] = field(default_factory=dict)
     integers: dict[str, list[int]] = field(default_factory=dict)
+    int8: dict[str, NDArray[np.int8]] = field(default_factory=dict)
 
 
 class _Result(NamedTuple):

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.backends.base import NOT_LOADED, Backend, HaltingLogits
+from trm_edge.backends.integer_kernels import warn_of_saturation
 from trm_edge.backends.shares import share_elements, shares
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
@@ -259,6 +260,8 @@ class OnnxRuntimeBackend(Backend):
             )
         if not self.trusted:
             check_graph(content, self.config, self._carry, str(self.graph))
+            if self.provider == CPU_PROVIDER and self._session is None:
+                warn_of_saturation(content, self.graph)
         self._graph_bytes = len(content)
         return content
 

@@ -28,6 +28,7 @@ PACKAGES = {
 }
 ABILITIES = {
     "solve_cpu": "solve on the CPU",
+    "exact_int8": "multiply any INT8 values exactly on the CPU",
     "export": "export bundles",
     "build_tensorrt": "build TensorRT engines for this machine's GPU",
     "build_tensorrt_rtx": "build TensorRT-RTX engines, with or without a GPU",
