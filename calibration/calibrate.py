@@ -15,6 +15,7 @@ from torch import Tensor
 from trm_edge.calibration.equalise import best_power, channel_factors, equalise, swiglus
 from trm_edge.calibration.grid import round_inputs, round_weight
 from trm_edge.calibration.layers import LayerQuantization
+from trm_edge.calibration.observation import InputObservation, observe_inputs
 from trm_edge.calibration.ranges import RangeObserver
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.calibration.rounding import CompensatedRounding
@@ -55,6 +56,7 @@ def calibrate(
     qtype: QType,
     recipe: CalibrationRecipe,
     track: Track = silent,
+    observed: InputObservation | None = None,
 ) -> Calibration:
     """Calibrate a model on the carries of puzzles.
 
@@ -65,10 +67,12 @@ def calibrate(
         qtype: the quantized type.
         recipe: settings of the calibration.
         track: reports progress.
+        observed: of :func:`~trm_edge.calibration.observation.observe_inputs` for the same model,
+            puzzles and settings; by default the inputs are observed here.
 
     Raises:
-        CalibrationError: there are no puzzles, an input is always zero or not finite, or the type
-            does not support the recipe's method.
+        CalibrationError: there are no puzzles, an input is always zero or not finite, the type
+            does not support the recipe's method, or ``observed`` has other settings.
         ConfigError: the recipe observes only steps or passes that the model does not have, or the
             table does not fit the model.
         MissingExtraError: nvidia-modelopt is not installed.
@@ -77,19 +81,21 @@ def calibrate(
         CalibrationWarning: an input never changes.
     """
     model = copy.deepcopy(model)
-    selected = list(puzzles)[: recipe.puzzles]
-    generator = torch.Generator().manual_seed(recipe.seed)
-    statistics = {name: InputStatistics(generator) for name in linear_layers(model)}
-    coverage = run_trajectories(model, puzzle_embeddings, selected, statistics, recipe, track=track)
+    if observed is None:
+        observed = observe_inputs(model, puzzle_embeddings, puzzles, recipe, track)
+    observed.require_same_inputs(recipe)
+    statistics = observed.statistics
     _check_inputs(statistics)
     powers = _powers(model, statistics, qtype, recipe)
-    equalise(model, {name: observed.amax for name, observed in statistics.items()}, powers)
+    channel_amax = {name: inputs.amax for name, inputs in statistics.items()}
+    equalise(model, channel_amax, powers)
     amax: dict[str, tuple[float, ...]] = {}
-    for name, observed in statistics.items():
-        factors = channel_factors(observed.amax, powers[name])
-        amax[name] = (float((observed.amax / factors).max()),)
+    for name, largest in channel_amax.items():
+        factors = channel_factors(largest, powers[name])
+        amax[name] = (float((largest / factors).max()),)
     if recipe.needs_observers:
         observers = {name: RangeObserver(recipe, qtype, amax[name][0]) for name in amax}
+        selected = list(puzzles)[: recipe.puzzles]
         run_trajectories(
             model, puzzle_embeddings, selected, observers, recipe, track=track, description="ranges"
         )
@@ -99,7 +105,7 @@ def calibrate(
         layers[name] = _quantize_layer(
             name, module.weight, statistics[name], powers[name], amax[name], qtype, recipe
         )
-    return Calibration(model, qtype, layers, recipe, coverage)
+    return Calibration(model, qtype, layers, recipe, observed.coverage)
 
 
 def _quantize_layer(

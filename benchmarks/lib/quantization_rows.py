@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lib.modelopt_route import modelopt_graph
 from trm_edge.calibration.calibrate import calibrate
+from trm_edge.calibration.observation import InputObservation, observe_inputs
 from trm_edge.calibration.qdq import quantize_graph
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.export.model import TinyRecursiveModel
@@ -21,15 +22,37 @@ from trm_edge.progress import Track
 from trm_edge.puzzle import Puzzle
 
 
-@dataclass(frozen=True)
+@dataclass
 class Subject:
-    """What is quantized, on which puzzles, and where files may be put meanwhile."""
+    """A model to quantize.
+
+    Args:
+        model: the float32 model.
+        table: puzzle embeddings (N, E) float32, or None.
+        puzzles: to calibrate on.
+        folder: for temporary files.
+        track: reports progress.
+    """
 
     model: TinyRecursiveModel
     table: NDArray[float32] | None
     puzzles: list[Puzzle]
     folder: Path
     track: Track
+    _observed: list[InputObservation] = field(default_factory=list)
+
+    def observed(self, recipe: CalibrationRecipe) -> InputObservation:
+        """Observe the inputs of the layers, once for all recipes that see the same.
+
+        Args:
+            recipe: settings of a calibration.
+        """
+        for observation in self._observed:
+            if not observation.differences(recipe):
+                return observation
+        observation = observe_inputs(self.model, self.table, self.puzzles, recipe, self.track)
+        self._observed.append(observation)
+        return observation
 
 
 Row = Callable[[Subject], onnx.ModelProto]
@@ -40,7 +63,13 @@ def ours(qtype: QType, recipe: CalibrationRecipe, *, in_float: tuple[str, ...] =
 
     def graph(subject: Subject) -> onnx.ModelProto:
         ready = calibrate(
-            subject.model, subject.table, subject.puzzles, qtype, recipe, subject.track
+            subject.model,
+            subject.table,
+            subject.puzzles,
+            qtype,
+            recipe,
+            subject.track,
+            subject.observed(recipe),
         )
         layers = {
             name: how
