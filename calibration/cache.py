@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from trm_edge import calibration_record, records
+from trm_edge.architecture import network_of
 from trm_edge.calibration.calibrate import Calibration
 from trm_edge.calibration.equalise import equalise
 from trm_edge.calibration.layers import LayerQuantization
@@ -166,7 +167,8 @@ def _restore(
     powers = {}
     modules = linear_layers(model)
     for name, record in layer_records.items():
-        _check_layer(name, record, modules[name].weight, model.config.network_passes)
+        passes = model.config.passes_of(network_of(name))
+        _check_layer(name, record, modules[name].weight, passes)
         channel_amax[name] = torch.tensor(record.channel_amax)
         powers[name] = record.equalisation
     equalise(model, channel_amax, powers)

@@ -15,6 +15,7 @@ from collections.abc import Mapping, Sequence
 import torch
 from torch import Tensor
 
+from trm_edge.architecture import layer_prefix
 from trm_edge.calibration.grid import round_inputs, round_weight
 from trm_edge.calibration.recipe import Activations, QType
 from trm_edge.calibration.saturation import round_layer
@@ -29,9 +30,10 @@ def swiglus(model: TinyRecursiveModel) -> dict[str, SwiGLU]:
         model: the model.
     """
     modules = {}
-    for name, module in model.L_level.named_modules():
-        if isinstance(module, SwiGLU):
-            modules[name] = module
+    for network, blocks in model.networks.items():
+        for name, module in blocks.named_modules():
+            if isinstance(module, SwiGLU):
+                modules[f"{layer_prefix(network)}{name}"] = module
     return modules
 
 

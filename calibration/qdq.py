@@ -113,7 +113,7 @@ def _matrices(
         parts = PARTS.get(layer.rpartition(".")[2], ())
         names = [f"{layer}.{part}" for part in parts]
         if not names or not all(name in constants for name in names):
-            available = [name for name in constants if name.startswith("layers.")]
+            available = [name for name in constants if _is_layer(name)]
             raise CalibrationError(
                 f"the step graph has no layer {layer}; its matrices are {', '.join(available)}."
             )
@@ -126,11 +126,16 @@ def _element_type(constants: Mapping[str, TensorProto]) -> Any:
     """The NumPy type that the network computes in."""
     types = set()
     for name, tensor in constants.items():
-        if name.startswith("layers."):
+        if _is_layer(name):
             types.add(tensor.data_type)
     if types == {TensorProto.FLOAT16}:
         return np.float16
     return np.float32
+
+
+def _is_layer(name: str) -> bool:
+    """Tell whether a constant is a matrix of a network."""
+    return name.startswith("layers.") or ".layers." in name
 
 
 def _layer_constants(

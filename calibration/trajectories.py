@@ -15,6 +15,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from trm_edge.architecture import layer_prefix, network_of
 from trm_edge.backends.base import HaltingLogits
 from trm_edge.calibration.recipe import CalibrationRecipe
 from trm_edge.calibration_record import CalibrationCoverage
@@ -27,21 +28,22 @@ from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, silent
 from trm_edge.puzzle import Puzzle
 
-# Called with a layer's input (B, ..., K) and the pass of the network within the step, from 0: the
+# Called with a layer's input (B, ..., K) and the pass of its network within the step, from 0: the
 # call site of the layer in the step graph.
 Observer = Callable[[Tensor, int], None]
 
 
 def linear_layers(model: TinyRecursiveModel) -> dict[str, nn.Linear]:
-    """The matrices of the network by their names in the step graph, in order of use.
+    """The matrices of the networks by their names in the step graph.
 
     Args:
         model: the model.
     """
     layers = {}
-    for name, module in model.L_level.named_modules():
-        if isinstance(module, nn.Linear):
-            layers[name] = module
+    for network, blocks in model.networks.items():
+        for name, module in blocks.named_modules():
+            if isinstance(module, nn.Linear):
+                layers[f"{layer_prefix(network)}{name}"] = module
     return layers
 
 
@@ -132,28 +134,33 @@ class _ObservedBackend(TorchBackend):
 
     def _random_carry(self, slots: int) -> Carry:
         shape = (slots, self.config.carry_len, self.config.hidden_size)
-        z_H = torch.randn(shape, generator=self._generator)
-        z_L = torch.randn(shape, generator=self._generator)
-        return Carry(z_H, z_L)
+        carry = {}
+        for state in self.config.recursion.states:
+            carry[state] = torch.randn(shape, generator=self._generator)
+        return carry
 
     @contextmanager
     def observed_by(self, observers: Mapping[str, Observer]) -> Iterator[None]:
         layers = linear_layers(self.model)
         handles = []
         for name, observer in observers.items():
-            handles.append(layers[name].register_forward_pre_hook(self._hook(observer)))
+            passes = self.config.passes_of(network_of(name))
+            handles.append(layers[name].register_forward_pre_hook(self._hook(observer, passes)))
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
 
-    def _hook(self, observer: Observer) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+    def _hook(
+        self, observer: Observer, passes: int
+    ) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+        """Count the passes of the layer's network and hand its inputs on."""
         calls = 0
 
         def hook(module: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             nonlocal calls
-            site = calls % self.config.network_passes
+            site = calls % passes
             calls += 1
             if self.recipe.observes(self.step_number, site):
                 observer(inputs[0], site)

@@ -1,27 +1,26 @@
-"""The Tiny Recursive Model in plain PyTorch, read from top to bottom.
+"""The recursive models in plain PyTorch, read from top to bottom.
 
-Mirrors ``models/recursive_reasoning/trm.py`` of the published code (arXiv 2510.04871, section 4).
-Module names are those of its ``state_dict``, so weights load by name. Shapes in comments: B batch,
+Mirrors ``models/recursive_reasoning/trm.py`` of the published code (arXiv 2510.04871, section 4)
+and its relatives, whose networks, states and updates are in :mod:`trm_edge.architecture`. Module
+names are those of its ``state_dict``, so weights load by name. Shapes in comments: B batch,
 L tokens, P prefix, S = P + L, D hidden, E puzzle embedding, V vocabulary.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trm_edge.architecture import INPUT, Terms, Update
 from trm_edge.config import ModelConfig, swiglu_width
 
-
-class Carry(NamedTuple):
-    """State that one ACT (adaptive computation time) step hands to the next: two of (B, S, D)."""
-
-    z_H: Tensor
-    z_L: Tensor
+# States that one ACT (adaptive computation time) step hands to the next: (B, S, D) by name.
+Carry = dict[str, Tensor]
 
 
 class StepOutput(NamedTuple):
@@ -105,8 +104,8 @@ class Attention(nn.Module):
         super().__init__()
         self.heads = config.num_heads
         self.head_dim = config.head_dim
-        self.qkv_proj = nn.Linear(config.hidden_size, 3 * config.hidden_size, bias=False)
-        self.o_proj = nn.Linear(config.hidden_size, config.hidden_size, bias=False)
+        self.qkv_proj = nn.Linear(config.hidden_size, 3 * config.attention_width, bias=False)
+        self.o_proj = nn.Linear(config.attention_width, config.hidden_size, bias=False)
 
     def forward(self, h: Tensor, rope: tuple[Tensor, Tensor] | None) -> Tensor:
         """Mix positions.
@@ -115,14 +114,14 @@ class Attention(nn.Module):
             h: (B, S, D).
             rope: tables of cos and sin, or None for no rotary embedding.
         """
-        batch, length, width = h.shape
+        batch, length, _ = h.shape
         qkv = self.qkv_proj(h).view(batch, length, 3 * self.heads, self.head_dim)
         query, key, value = qkv.chunk(3, dim=2)  # (B, S, heads, head_dim) each
         if rope is not None:
             query = rotate(query, *rope)
             key = rotate(key, *rope)
         mixed = self.attend(query.transpose(1, 2), key.transpose(1, 2), value.transpose(1, 2))
-        return self.o_proj(mixed.transpose(1, 2).reshape(batch, length, width))
+        return self.o_proj(mixed.transpose(1, 2).flatten(2))
 
     def attend(self, query: Tensor, key: Tensor, value: Tensor) -> Tensor:
         """softmax(q k^T / sqrt(head_dim)) v.
@@ -168,15 +167,16 @@ class Block(nn.Module):
 
 
 class Network(nn.Module):
-    """The one network, applied to both states.
+    """A network that updates states.
 
     Args:
         config: the model's configuration.
+        blocks: number of its blocks.
     """
 
-    def __init__(self, config: ModelConfig) -> None:
+    def __init__(self, config: ModelConfig, blocks: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(Block(config) for _ in range(config.L_layers))
+        self.layers = nn.ModuleList(Block(config) for _ in range(blocks))
 
     def forward(self, h: Tensor, rope: tuple[Tensor, Tensor] | None) -> Tensor:
         """Apply all blocks: one pass of the network.
@@ -204,29 +204,53 @@ class Embedding(nn.Module):
 
 
 class TinyRecursiveModel(nn.Module):
-    """One ACT step as a module; the loop over steps belongs to the caller.
+    """One ACT step of any architecture as a module; the loop over steps belongs to the caller.
 
     Args:
         config: the model's configuration. Weights are zero or random until they are loaded.
     """
 
-    H_init: Tensor
-    L_init: Tensor
-
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.config = config
+        self.recursion = config.recursion
+        self.updates = tuple(self.recursion.updates(config))
         self.embed_tokens = Embedding(config.vocab_size, config.hidden_size)
         if config.pos_encodings == "learned":
             self.embed_pos = Embedding(config.carry_len, config.hidden_size)
         self.lm_head = nn.Linear(config.hidden_size, config.vocab_size, bias=False)
         self.q_head = nn.Linear(config.hidden_size, 2, bias=True)
-        self.L_level = Network(config)
-        self.register_buffer("H_init", torch.zeros(config.hidden_size))
-        self.register_buffer("L_init", torch.zeros(config.hidden_size))
+        for network, blocks in self.recursion.layers.items():
+            self.add_module(network, Network(config, getattr(config, blocks)))
+        for initial in self.recursion.initial.values():
+            self.register_buffer(initial, torch.zeros(config.hidden_size))
         self.rope: tuple[Tensor, Tensor] | None = None
         if config.pos_encodings == "rope" and not config.mlp_t:
             self.rope = rope_tables(config)
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type that the model computes in."""
+        return self.embed_tokens.embedding_weight.dtype
+
+    @property
+    def networks(self) -> dict[str, Network]:
+        """The networks by their names in the checkpoint."""
+        networks = {}
+        for name in self.recursion.layers:
+            network = self.get_submodule(name)
+            if not isinstance(network, Network):
+                raise TypeError(f"{name} is a {type(network).__name__}, expected a Network")
+            networks[name] = network
+        return networks
+
+    def initial_state(self, name: str) -> Tensor:
+        """The vector (D,) that a state starts from at every position.
+
+        Args:
+            name: of the state.
+        """
+        return self.get_buffer(self.recursion.initial[name])
 
     def embed(self, tokens: Tensor, puzzle_embedding: Tensor | None) -> Tensor:
         """The injected input x, (B, S, D).
@@ -253,40 +277,48 @@ class TinyRecursiveModel(nn.Module):
             batch: B, the number of slots.
         """
         shape = (batch, self.config.carry_len, self.config.hidden_size)
-        return Carry(self.H_init.expand(shape), self.L_init.expand(shape))
+        carry = {}
+        for state in self.recursion.states:
+            carry[state] = self.initial_state(state).expand(shape)
+        return carry
 
     def reset(self, carry: Carry, reset: Tensor) -> Carry:
-        """Put the initial state into the slots that start a puzzle.
+        """Put the initial states into the slots that start a puzzle.
 
         Args:
-            carry: two (B, S, D) states.
+            carry: (B, S, D) by state.
             reset: (B,) bool, slots that start a puzzle.
         """
         mask = reset[:, None, None]
-        z_H = torch.where(mask, self.H_init, carry.z_H)
-        z_L = torch.where(mask, self.L_init, carry.z_L)
-        return Carry(z_H, z_L)
+        states = {}
+        for state, value in carry.items():
+            states[state] = torch.where(mask, self.initial_state(state), value)
+        return states
 
-    def cycle(self, carry: Carry, x: Tensor) -> Carry:
-        """One H cycle: L_cycles updates of z_L, then one of z_H.
+    def advance(self, carry: Carry, x: Tensor, updates: Sequence[Update]) -> Carry:
+        """Apply updates in order.
 
         Args:
-            carry: two (B, S, D) states.
+            carry: (B, S, D) by state; it is not changed.
             x: (B, S, D), the injected input.
+            updates: some of this model's ``updates``.
         """
-        z_H, z_L = carry
-        for _ in range(self.config.L_cycles):
-            z_L = self.L_level(z_L + (z_H + x), self.rope)
-        return Carry(self.L_level(z_H + z_L, self.rope), z_L)
+        values = {**carry, INPUT: x}
+        networks = self.networks
+        for update in updates:
+            h = _sum(update.terms, values)
+            values[update.state] = networks[update.network](h, self.rope)
+        return {state: values[state] for state in carry}
 
     def heads(self, carry: Carry) -> StepOutput:
         """Logits of the answer and of halting, in float32.
 
         Args:
-            carry: two (B, S, D) states.
+            carry: (B, S, D) by state.
         """
-        logits = self.lm_head(carry.z_H)[:, self.config.prefix_len :].float()
-        q = self.q_head(carry.z_H[:, 0]).float()  # the first position carries the decision
+        answer = carry[self.recursion.answer]
+        logits = self.lm_head(answer)[:, self.config.prefix_len :].float()
+        q = self.q_head(answer[:, 0]).float()  # the first position carries the decision
         return StepOutput(carry, logits, q[:, 0], q[:, 1])
 
     def forward(
@@ -298,10 +330,18 @@ class TinyRecursiveModel(nn.Module):
             tokens: (B, L) integer ids.
             puzzle_embedding: (B, E), or None where the model has no table.
             reset: (B,) bool, slots that start a puzzle.
-            carry: two (B, S, D) states; what reset slots hold is ignored.
+            carry: (B, S, D) by state; what reset slots hold is ignored.
         """
         x = self.embed(tokens, puzzle_embedding)
-        carry = self.reset(carry, reset)
-        for _ in range(self.config.H_cycles):
-            carry = self.cycle(carry, x)
-        return self.heads(carry)
+        return self.heads(self.advance(self.reset(carry, reset), x, self.updates))
+
+
+def _sum(terms: Terms, values: Mapping[str, Tensor]) -> Tensor:
+    """Add terms from left to right."""
+    total: Tensor | None = None
+    for term in terms:
+        value = values[term] if isinstance(term, str) else _sum(term, values)
+        total = value if total is None else total + value
+    if total is None:
+        raise ValueError("a sum has no terms")
+    return total

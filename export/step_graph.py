@@ -10,6 +10,7 @@ D hidden, V vocabulary.
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 from onnx import TensorProto
 from torch import Tensor
 
+from trm_edge.architecture import INPUT, Terms, Update, layer_prefix
 from trm_edge.errors import ExportError
 from trm_edge.export.graph_builder import GraphBuilder
 from trm_edge.export.model import Attention, Block, SwiGLU, TinyRecursiveModel
@@ -72,6 +74,7 @@ class StepEmitter:
         self.carry = carry
         self.half = carry == "float16"
         self.graph = GraphBuilder()
+        self._sums: dict[tuple[str, ...], str] = {}  # by the values that were added
 
     def emit(self) -> onnx.ModelProto:
         """Emit all nodes; call it once.
@@ -81,19 +84,20 @@ class StepEmitter:
         """
         config = self.config
         graph = self.graph
-        x = self._embed()
-        z_H = self._start("H", self.model.H_init)
-        z_L = self._start("L", self.model.L_init)
-        for cycle in range(config.H_cycles):
-            last_cycle = cycle == config.H_cycles - 1
-            injected = graph.node("Add", [z_H, x], f"H{cycle}.inject")  # the same in every update
-            for update in range(config.L_cycles):
-                last_update = last_cycle and update == config.L_cycles - 1
-                output = "z_L_next" if last_update else None
-                z_L = self._network(z_L, injected, f"H{cycle}.L{update}", output)
-            output = "z_H_next" if last_cycle else None
-            z_H = self._network(z_H, z_L, f"H{cycle}.H", output)
-        self._heads(z_H)
+        recursion = self.model.recursion
+        values = {INPUT: self._embed()}
+        for state in recursion.states:
+            values[state] = self._start(state)
+        updates = self.model.updates
+        last = {update.state: update for update in updates}
+        for update in updates:
+            output = f"{update.state}_next" if last[update.state] is update else None
+            h = self._sum(update.terms, values, update)
+            values[update.state] = self._network(h, update, output)
+        for state in recursion.states:
+            if state not in last:  # fewer cycles than states: it stays as it started
+                graph.node("Identity", [values[state]], f"{state}_next")
+        self._heads(values[recursion.answer])
         return graph.model(
             "trm_step",
             step_inputs(config, self.carry),
@@ -127,32 +131,62 @@ class StepEmitter:
             x = graph.node("Add", [x, self._typed("embed_pos", positions)], "embed.positions")
         return x
 
-    def _start(self, state: str, initial: Tensor) -> str:
+    def _start(self, state: str) -> str:
         """The carry, or the initial state (D,) in the slots whose ``reset`` is set."""
         graph = self.graph
         axes = graph.constant("reset_axes", np.array([1, 2], np.int64))
-        scope = f"reset.{state}"
+        scope = f"reset.{state.removeprefix('z_')}"
         mask = graph.node("Unsqueeze", ["reset", axes], f"{scope}.mask")  # (B, 1, 1)
-        start = self._typed(f"{state}_init", array_of(initial))
-        return graph.node("Where", [mask, start, f"z_{state}"], scope)
+        initial = self.model.recursion.initial[state]
+        start = self._typed(initial, array_of(self.model.initial_state(state)))
+        return graph.node("Where", [mask, start, state], scope)
 
-    # --- the network -----------------------------------------------------------------------
+    # --- the networks ----------------------------------------------------------------------
 
-    def _network(self, state: str, added: str, scope: str, output: str | None) -> str:
-        h = self.graph.node("Add", [state, added], f"{scope}.in")  # (B, S, D)
-        blocks = list(self.model.L_level.layers)
+    def _sum(self, terms: Terms, values: Mapping[str, str], update: Update) -> str:
+        """The input of a network (B, S, D); sums that several updates share are computed once."""
+        names = []
+        for term in terms:
+            if isinstance(term, str):
+                names.append(values[term])
+            else:
+                names.append(self._inner_sum(term, values, update))
+        return self._added(names, f"{update.address}.in")
+
+    def _inner_sum(self, terms: Terms, values: Mapping[str, str], update: Update) -> str:
+        names = tuple(values[term] for term in terms if isinstance(term, str))
+        if len(names) != len(terms):
+            raise ExportError(f"the sum {terms} of {update.address} is nested too deeply.")
+        if names not in self._sums:
+            scope = f"{update.address}.sum"
+            if INPUT in terms:
+                scope = f"H{update.cycle}.inject"  # the same in every update of the cycle
+            self._sums[names] = self._added(names, scope)
+        return self._sums[names]
+
+    def _added(self, names: Sequence[str], scope: str) -> str:
+        """Add values from left to right; the last node has the name ``scope``."""
+        total = names[0]
+        for index, name in enumerate(names[1:], 2):
+            node = scope if index == len(names) else f"{scope}.{index}"
+            total = self.graph.node("Add", [total, name], node)
+        return total
+
+    def _network(self, h: str, update: Update, output: str | None) -> str:
+        blocks = list(self.model.networks[update.network].layers)
+        prefix = layer_prefix(update.network)
         for index, block in enumerate(blocks):
             block_output = output if index == len(blocks) - 1 else None
-            h = self._block(h, index, block, f"{scope}.{index}", block_output)
+            scope = f"{update.address}.{index}"
+            h = self._block(h, f"{prefix}layers.{index}", block, scope, block_output)
         return h
 
-    def _block(self, h: str, index: int, block: Any, scope: str, output: str | None) -> str:
+    def _block(self, h: str, layer: str, block: Any, scope: str, output: str | None) -> str:
         graph = self.graph
         config = self.config
         width = config.hidden_size
         if not isinstance(block, Block):
-            raise ExportError(f"block {index} is a {type(block).__name__}, expected a Block.")
-        layer = f"layers.{index}"
+            raise ExportError(f"{layer} is a {type(block).__name__}, expected a Block.")
         if config.mlp_t:
             h = graph.node("Transpose", [h], f"{scope}.across", perm=[0, 2, 1])  # (B, D, S)
             mixed = self._swiglu(h, block.mlp_t, f"{layer}.mlp_t", f"{scope}.mlp_t")
@@ -198,7 +232,7 @@ class StepEmitter:
         weights = graph.node("Softmax", [scores], f"{scope}.softmax", axis=-1)
         mixed = graph.node("MatMul", [weights, value], f"{scope}.context")
         mixed = graph.node("Transpose", [mixed], f"{scope}.merge", perm=[0, 2, 1, 3])
-        flat = self._shape("merged", [0, length, config.hidden_size])
+        flat = self._shape("merged", [0, length, config.attention_width])
         mixed = graph.node("Reshape", [mixed, flat], f"{scope}.merged")
         return self._linear(mixed, module.o_proj.weight, f"{layer}.o_proj", f"{scope}.out")
 
@@ -241,21 +275,21 @@ class StepEmitter:
 
     # --- heads and helpers -----------------------------------------------------------------
 
-    def _heads(self, z_H: str) -> None:
+    def _heads(self, answer: str) -> None:
         graph = self.graph
         model = self.model
         if self.half:
-            z_H = graph.node("Cast", [z_H], "head.f32", to=TensorProto.FLOAT)
-        cells = z_H
+            answer = graph.node("Cast", [answer], "head.f32", to=TensorProto.FLOAT)
+        cells = answer
         if self.config.prefix_len:
             start = graph.constant("cells_from", np.array([self.config.prefix_len], np.int64))
             end = graph.constant("cells_to", np.array([_LARGEST_INDEX], np.int64))
             axis = graph.constant("cells_axis", np.array([1], np.int64))
-            cells = graph.node("Slice", [z_H, start, end, axis], "head.cells")  # (B, L, D)
+            cells = graph.node("Slice", [answer, start, end, axis], "head.cells")  # (B, L, D)
         lm_head = graph.constant("lm_head", array_of(model.lm_head.weight).T)
         graph.node("MatMul", [cells, lm_head], "logits")
         first = graph.constant("first", np.array(0, np.int64))
-        position = graph.node("Gather", [z_H, first], "head.first", axis=1)  # (B, D)
+        position = graph.node("Gather", [answer, first], "head.first", axis=1)  # (B, D)
         q_weight = graph.constant("q_head.weight", array_of(model.q_head.weight))
         q_bias = graph.constant("q_head.bias", array_of(model.q_head.bias))
         q = graph.node("Gemm", [position, q_weight, q_bias], "head.q", transB=1)  # (B, 2)

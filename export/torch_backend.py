@@ -63,7 +63,7 @@ class TorchBackend(Backend):
         """
         embedding = None
         if puzzle_embedding is not None:
-            embedding = torch.from_numpy(puzzle_embedding).to(self.model.H_init.dtype)
+            embedding = torch.from_numpy(puzzle_embedding).to(self.model.dtype)
         output = self.model(
             torch.from_numpy(tokens), embedding, torch.from_numpy(reset), self._carry
         )
@@ -85,9 +85,9 @@ class TorchBackend(Backend):
         logits: NDArray[np.float32] = self._output.logits[torch.from_numpy(slots)].numpy()
         return logits
 
-    def carry(self) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Return z_H and z_L, each (B, P+L, D) float32."""
-        return self._carry.z_H.float().numpy(), self._carry.z_L.float().numpy()
+    def carry(self) -> tuple[NDArray[np.float32], ...]:
+        """Return the carries in the contract's order, each (B, P+L, D) float32."""
+        return tuple(state.float().numpy() for state in self._carry.values())
 
     def compact(self, slots: NDArray[np.int64]) -> None:
         """Keep only some of the slots.
@@ -96,10 +96,10 @@ class TorchBackend(Backend):
             slots: (n,) indices of the slots to keep, in their new order.
         """
         indices = torch.from_numpy(slots)
-        self._carry = type(self._carry)(self._carry.z_H[indices], self._carry.z_L[indices])
+        self._carry = {name: state[indices] for name, state in self._carry.items()}
         if self._output is not None:
             self._output = self._output._replace(logits=self._output.logits[indices])
 
     def describe(self) -> str:
         """Name the library, its version and the element type."""
-        return f"PyTorch {torch.__version__}, {self.model.H_init.dtype}"
+        return f"PyTorch {torch.__version__}, {self.model.dtype}"

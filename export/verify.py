@@ -64,14 +64,15 @@ def verify_step_graph(
             expected = model(
                 torch.from_numpy(tokens), torch_embedding, torch.from_numpy(reset), carry
             )
-            actual = backend.run(tokens, embedding, reset, carry.z_H.numpy(), carry.z_L.numpy())
+            states = [state.numpy() for state in carry.values()]
+            actual = backend.run(tokens, embedding, reset, states)
             outputs = {
-                "z_H_next": actual.z_H,
-                "z_L_next": actual.z_L,
                 "logits": actual.logits,
                 "q_halt": actual.q_halt,
                 "q_continue": actual.q_continue,
             }
+            for name, state in zip(carry, actual.carry, strict=True):
+                outputs[f"{name}_next"] = state
             largest = max(largest, _largest_difference(expected, outputs, step))
             carry = expected.carry
     return largest
@@ -81,12 +82,12 @@ def _largest_difference(
     expected: StepOutput, outputs: Mapping[str, NDArray[np.float32]], step: int
 ) -> float:
     tensors: dict[str, Tensor] = {
-        "z_H_next": expected.carry.z_H,
-        "z_L_next": expected.carry.z_L,
         "logits": expected.logits,
         "q_halt": expected.q_halt,
         "q_continue": expected.q_continue,
     }
+    for name, state in expected.carry.items():
+        tensors[f"{name}_next"] = state
     largest = 0.0
     for name, tensor in tensors.items():
         scale = max(1.0, float(tensor.abs().max()))

@@ -67,13 +67,13 @@ def toy_model(config: ModelConfig, seed: int = 0, scale: float = 0.6) -> TinyRec
         for name, parameter in model.named_parameters():
             fan_in = parameter.shape[-1]
             noise = torch.randn(parameter.shape, generator=generator)
-            factor = scale if name.startswith("L_level") else 1.0
+            factor = scale if "_level" in name else 1.0
             parameter.copy_(noise * factor * fan_in**-0.5)
         # Decisions that differ from puzzle to puzzle and from step to step.
         model.q_head.weight *= 4
         model.q_head.bias.zero_()
-        model.H_init.copy_(torch.randn(config.hidden_size, generator=generator).bfloat16())
-        model.L_init.copy_(torch.randn(config.hidden_size, generator=generator).bfloat16())
+        for initial in model.buffers():
+            initial.copy_(torch.randn(config.hidden_size, generator=generator).bfloat16())
     return model.eval().requires_grad_(False)
 
 

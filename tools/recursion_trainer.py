@@ -26,7 +26,7 @@ from trm_edge.calibration.qat.deep_supervision import (
     supervise,
     training_step,
 )
-from trm_edge.export.model import Attention, Carry, TinyRecursiveModel
+from trm_edge.export.model import Attention, TinyRecursiveModel
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # tokens, labels: (n, L), 0 is padding
 
@@ -58,7 +58,8 @@ class Trainer:
         self.master.to(self.device)
         self.worker = TinyRecursiveModel(config).to(self.device, torch.bfloat16)
         if self.device.type == "cuda":
-            self.worker.L_level.compile()
+            for network in self.worker.networks.values():
+                network.compile()
             if self.worker.rope is not None:
                 cos, sin = self.worker.rope
                 self.worker.rope = (cos.to(self.device), sin.to(self.device))
@@ -84,11 +85,14 @@ class Trainer:
         self.slots = Slots(recipe.batch, config)
         self.curriculum = Curriculum(lesson, config.halt_max_steps) if lesson is not None else None
         self._sync_worker()
-        self.carry = Carry(*(z.clone() for z in self.worker.initial_carry(recipe.batch)))
+        initial = self.worker.initial_carry(recipe.batch)
+        self.carry = {name: state.clone() for name, state in initial.items()}
         self.log: list[dict[str, float]] = []
 
     def _optimizer(self) -> torch.optim.Optimizer:
-        matrices = list(self.master.L_level.parameters())
+        matrices: list[nn.Parameter] = []
+        for network in self.master.networks.values():
+            matrices += network.parameters()
         decayed = {id(parameter) for parameter in matrices}
         others = [master for master, _ in self.pairs if id(master) not in decayed]
         groups = [
@@ -101,8 +105,10 @@ class Trainer:
     def _sync_worker(self) -> None:
         for master, worker in self.pairs:
             worker.copy_(master)
-        self.worker.H_init.copy_(self.master.H_init)
-        self.worker.L_init.copy_(self.master.L_init)
+        for worker_state, master_state in zip(
+            self.worker.buffers(), self.master.buffers(), strict=True
+        ):
+            worker_state.copy_(master_state)
 
     def _rate(self) -> float:
         """Factor of the learning rate: linear warm-up and linear decay."""
@@ -158,7 +164,7 @@ class Trainer:
         result = supervise(out, slots.labels.to(device), lesson)
         result.loss.backward()  # type: ignore[no-untyped-call]
         self._update()
-        self.carry = Carry(out.carry.z_H.detach(), out.carry.z_L.detach())
+        self.carry = {name: state.detach() for name, state in out.carry.items()}
         slots.advance(out.q_halt.detach().cpu() > 0, self.explore, recipe.exploration)
         self.step += 1
         return {
@@ -196,8 +202,8 @@ class Trainer:
         with torch.no_grad():
             for parameter, value in zip(model.parameters(), self.average, strict=False):
                 parameter.copy_(value)
-            model.H_init.copy_(self.worker.H_init.float())
-            model.L_init.copy_(self.worker.L_init.float())
+            for state, worker_state in zip(model.buffers(), self.worker.buffers(), strict=True):
+                state.copy_(worker_state.float())
         return model, self.average[-1].clone()
 
     @torch.no_grad()
@@ -230,8 +236,7 @@ class Trainer:
             right_steps = []
             stop_steps = []
             for _ in range(config.halt_max_steps):
-                for _ in range(config.H_cycles):
-                    carry = model.cycle(carry, x)
+                carry = model.advance(carry, x, model.updates)
                 out = model.heads(carry)
                 right_steps.append((out.logits.argmax(-1) == truth).all(-1))
                 stop_steps.append(out.q_halt > 0)
@@ -259,10 +264,10 @@ class Trainer:
             "step": self.step,
             "master": [master.detach() for master, _ in self.pairs],
             "average": self.average,
-            "initial": [self.master.H_init, self.master.L_init],
+            "initial": list(self.master.buffers()),
             "optimizer": self.optimizer.state_dict(),
             "slots": [slots.tokens, slots.labels, slots.steps, slots.halted],
-            "carry": list(self.carry),
+            "carry": list(self.carry.values()),
             "explore": self.explore.get_state(),
             "rng": _plain(self.rng.bit_generator.state),
             "log": self.log,
@@ -288,12 +293,12 @@ class Trainer:
         for (master, _), value in zip(self.pairs, state["master"], strict=True):
             master.copy_(value)
         self.average = list(state["average"])
-        self.master.H_init.copy_(state["initial"][0])
-        self.master.L_init.copy_(state["initial"][1])
+        for initial, value in zip(self.master.buffers(), state["initial"], strict=True):
+            initial.copy_(value)
         self.optimizer.load_state_dict(state["optimizer"])
         slots = self.slots
         slots.tokens, slots.labels, slots.steps, slots.halted = (t.cpu() for t in state["slots"])
-        self.carry = Carry(*state["carry"])
+        self.carry = dict(zip(self.carry, state["carry"], strict=True))
         self.explore.set_state(state["explore"].cpu())
         self.rng.bit_generator.state = _from_plain(state["rng"])
         if "waiting" in state:

@@ -64,8 +64,8 @@ def initialise(model: TinyRecursiveModel, generator: torch.Generator) -> None:
             fill(model.embed_pos.embedding_weight, width**-0.5)
         model.q_head.weight.zero_()
         model.q_head.bias.fill_(-5.0)
-        fill(model.H_init, 1.0)
-        fill(model.L_init, 1.0)
+        for initial in model.buffers():
+            fill(initial, 1.0)
 
 
 class PlainAttention(Attention):

@@ -1,4 +1,4 @@
-"""The configuration of a Tiny Recursive Model: the numbers that fix its graph."""
+"""The configuration of a recursive model: its architecture and the numbers that fix its graph."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass, fields
 from math import inf
 from typing import Any, Literal, get_args
 
+from trm_edge.architecture import Architecture, architecture_named
 from trm_edge.errors import ConfigError
 
 PositionEncoding = Literal["rope", "learned", "none"]
@@ -33,14 +34,15 @@ class ModelConfig:
     """Every number that fixes the computation of one ACT step (adaptive computation time).
 
     Field names are those of the published trainer (``all_config.yaml`` and ``dataset.json``),
-    arXiv 2510.04871. No field has a default: a weight file loads just as well under a wrong
-    position encoding or number of cycles, so each value has to come from the run that made it.
+    arXiv 2510.04871. What a Tiny Recursive Model needs has no default: a weight file loads just
+    as well under a wrong position encoding or number of cycles, so each value has to come from the
+    run that made it.
 
     Args:
         hidden_size: D, width of the network.
         num_heads: attention heads; ignored where ``mlp_t`` is set.
         expansion: width of each SwiGLU relative to D, before rounding (:func:`swiglu_width`).
-        L_layers: blocks in the one network.
+        L_layers: blocks in the network ``L_level``; 0 where the architecture has none.
         H_cycles: updates of z_H in one ACT step.
         L_cycles: updates of z_L before each update of z_H.
         halt_max_steps: ACT steps after which training stops a puzzle.
@@ -54,6 +56,8 @@ class ModelConfig:
         num_puzzle_identifiers: N, rows of the puzzle-embedding table.
         rms_norm_eps: epsilon of the RMS norms.
         rope_theta: base of the rotary position encoding.
+        architecture: id of the architecture (:mod:`trm_edge.architecture`).
+        H_layers: blocks in the network ``H_level``; 0 where the architecture has none.
 
     Raises:
         ConfigError: a value is out of range, or two values contradict each other.
@@ -76,9 +80,18 @@ class ModelConfig:
     num_puzzle_identifiers: int
     rms_norm_eps: float
     rope_theta: float
+    architecture: str = "trm"
+    H_layers: int = 0
 
     def __post_init__(self) -> None:
-        for name in _POSITIVE:
+        layers = self.recursion.layers.values()
+        for name in ("L_layers", "H_layers"):
+            if name not in layers and getattr(self, name) != 0:
+                raise ConfigError(
+                    f"{name} must be 0 in the architecture {self.architecture}, which has no "
+                    f"such network, but got {getattr(self, name)!r}."
+                )
+        for name in (*_POSITIVE, *layers):
             value = getattr(self, name)
             if not value > 0:
                 raise ConfigError(f"{name} must be positive, but got {value!r}.")
@@ -102,11 +115,13 @@ class ModelConfig:
         if not self.mlp_t:
             self._check_heads()
         self._check_puzzle_embedding()
+        self.recursion.passes(self)  # raises where there are more cycles than states
 
     def _check_heads(self) -> None:
-        if self.hidden_size % self.num_heads:
+        if self.num_heads > self.hidden_size:
             raise ConfigError(
-                f"hidden_size {self.hidden_size} must be a multiple of num_heads {self.num_heads}."
+                f"num_heads must be at most hidden_size {self.hidden_size}, but got "
+                f"{self.num_heads}."
             )
         if self.pos_encodings == "rope" and self.head_dim % 2:
             raise ConfigError(
@@ -129,7 +144,7 @@ class ModelConfig:
 
     @property
     def head_dim(self) -> int:
-        """Features of one attention head."""
+        """Features of one attention head; upstream drops what does not divide."""
         return self.hidden_size // self.num_heads
 
     @property
@@ -145,13 +160,39 @@ class ModelConfig:
         return self.prefix_len + self.seq_len
 
     @property
+    def attention_width(self) -> int:
+        """Features of all attention heads together."""
+        return self.num_heads * self.head_dim
+
+    @property
+    def recursion(self) -> Architecture:
+        """Networks, states and updates of the architecture.
+
+        Raises:
+            ConfigError: there is no such architecture.
+        """
+        return architecture_named(self.architecture)
+
+    @property
     def network_passes(self) -> int:
-        """Applications of the network in one ACT step."""
-        return self.H_cycles * (self.L_cycles + 1)
+        """Applications of a network in one ACT step."""
+        return self.recursion.passes(self)
+
+    def passes_of(self, network: str) -> int:
+        """Count the applications of one network in one ACT step.
+
+        Args:
+            network: its name in the checkpoint.
+        """
+        return sum(update.network == network for update in self.recursion.updates(self))
 
     def to_dict(self) -> dict[str, Any]:
-        """Return every field by name."""
-        return asdict(self)
+        """Return every field by name, without those that a Tiny Recursive Model does not have."""
+        values = asdict(self)
+        for name, default in _DEFAULTS.items():
+            if values[name] == default:
+                del values[name]
+        return values
 
     @classmethod
     def from_dict(cls, values: Mapping[str, Any]) -> ModelConfig:
@@ -164,7 +205,7 @@ class ModelConfig:
             ConfigError: keys are missing or unknown, or values are of the wrong type or range.
         """
         names = [field.name for field in fields(cls)]
-        missing = sorted(set(names) - set(values))
+        missing = sorted(set(names) - set(values) - set(_DEFAULTS))
         unknown = sorted(set(values) - set(names))
         problems = []
         if missing:
@@ -177,15 +218,16 @@ class ModelConfig:
             )
         arguments = {}
         for field in fields(cls):
-            arguments[field.name] = _typed(field.name, str(field.type), values[field.name])
+            if field.name in values:
+                arguments[field.name] = _typed(field.name, str(field.type), values[field.name])
         return cls(**arguments)
 
 
+_DEFAULTS: dict[str, Any] = {"architecture": "trm", "H_layers": 0}
 _POSITIVE = (
     "hidden_size",
     "num_heads",
     "expansion",
-    "L_layers",
     "H_cycles",
     "L_cycles",
     "halt_max_steps",
@@ -210,7 +252,7 @@ def _typed(name: str, type_name: str, value: Any) -> Any:
         return value
     if type_name == "float" and is_int and abs(value) <= _EXACT:
         return float(value)
-    if type_name == "PositionEncoding":
+    if type_name in ("PositionEncoding", "str"):
         if isinstance(value, str):
             return value
         type_name = "str"

@@ -38,15 +38,15 @@ def step_inputs(config: ModelConfig, carry: CarryType = "float32") -> tuple[Tens
 
     Args:
         config: the model.
-        carry: type of z_H, z_L and the puzzle embedding.
+        carry: type of the carries and the puzzle embedding.
     """
     state = (None, config.carry_len, config.hidden_size)
     specs = [TensorSpec("tokens", (None, config.seq_len), "int32")]
     if config.puzzle_emb_ndim:
         specs.append(TensorSpec("puzzle_embedding", (None, config.puzzle_emb_ndim), carry))
     specs.append(TensorSpec("reset", (None,), "bool"))
-    specs.append(TensorSpec("z_H", state, carry))
-    specs.append(TensorSpec("z_L", state, carry))
+    for name in config.recursion.states:
+        specs.append(TensorSpec(name, state, carry))
     return tuple(specs)
 
 
@@ -55,12 +55,12 @@ def step_outputs(config: ModelConfig, carry: CarryType = "float32") -> tuple[Ten
 
     Args:
         config: the model.
-        carry: type of z_H_next and z_L_next.
+        carry: type of the carries.
     """
     state = (None, config.carry_len, config.hidden_size)
+    carries = [TensorSpec(f"{name}_next", state, carry) for name in config.recursion.states]
     return (
-        TensorSpec("z_H_next", state, carry),
-        TensorSpec("z_L_next", state, carry),
+        *carries,
         TensorSpec("logits", (None, config.seq_len, config.vocab_size), "float32"),
         TensorSpec("q_halt", (None,), "float32"),
         TensorSpec("q_continue", (None,), "float32"),

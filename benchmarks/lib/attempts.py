@@ -158,8 +158,8 @@ def attempt_with_noise(
     q_halt = np.zeros(shape, np.float32)
     q_continue = np.zeros(shape, np.float32)
     initial = []
-    for state in (model.H_init, model.L_init):
-        initial.append(state.numpy(force=True).astype(np.float32))
+    for state in config.recursion.states:
+        initial.append(model.initial_state(state).numpy(force=True).astype(np.float32))
 
     def with_noise(state: Array, deviation: float) -> Array:
         if deviation:
@@ -179,15 +179,14 @@ def attempt_with_noise(
             carry_shape = (len(tokens), config.carry_len, config.hidden_size)
             reset = np.zeros(len(tokens), np.bool_)
             first_noise, step_noise = noise if index else (0.0, 0.0)
-            z_H = with_noise(np.broadcast_to(initial[0], carry_shape), first_noise)
-            z_L = with_noise(np.broadcast_to(initial[1], carry_shape), first_noise)
+            carry = []
+            for vector in initial:
+                carry.append(with_noise(np.broadcast_to(vector, carry_shape), first_noise))
             for step in range(config.halt_max_steps):
                 if step:
-                    z_H = with_noise(z_H, step_noise)
-                    z_L = with_noise(z_L, step_noise)
-                arrays = backend.run(tokens, rows, reset, z_H, z_L)
-                z_H = arrays.z_H
-                z_L = arrays.z_L
+                    carry = [with_noise(values, step_noise) for values in carry]
+                arrays = backend.run(tokens, rows, reset, carry)
+                carry = list(arrays.carry)
                 predictions[index, batch, step] = arrays.logits.argmax(-1)
                 q_halt[index, batch, step] = arrays.q_halt
                 q_continue[index, batch, step] = arrays.q_continue

@@ -209,7 +209,7 @@ class TorchDeviceBackend(Backend):
             slots: size of the batch.
         """
         carry = self._model.initial_carry(slots)
-        self._carry = type(carry)(*(state.contiguous() for state in carry))
+        self._carry = {name: state.contiguous() for name, state in carry.items()}
 
     @torch.inference_mode()
     def step(
@@ -236,7 +236,7 @@ class TorchDeviceBackend(Backend):
         with precision:
             output = self._forward(device_tokens, rows, device_reset, self._carry)
         # The next run of a CUDA graph overwrites these outputs.
-        self._carry = type(output.carry)(*(state.clone() for state in output.carry))
+        self._carry = {name: state.clone() for name, state in output.carry.items()}
         self._output = output.logits.clone()
         return HaltingLogits(
             output.q_halt.float().cpu().numpy(), output.q_continue.float().cpu().numpy()
@@ -252,9 +252,8 @@ class TorchDeviceBackend(Backend):
         return chosen
 
     def carry(self) -> tuple[NDArray[np.float32], ...]:
-        """Return z_H and z_L, (B, P+L, D) float32 each."""
-        z_H, z_L = (state.float().cpu().numpy() for state in self._carry)
-        return z_H, z_L
+        """Return the carries, (B, P+L, D) float32 each."""
+        return tuple(state.float().cpu().numpy() for state in self._carry.values())
 
     def compact(self, slots: NDArray[np.int64]) -> None:
         """Shrink the batch.
@@ -263,5 +262,5 @@ class TorchDeviceBackend(Backend):
             slots: (n,) indices of the slots to keep, in order.
         """
         index = torch.from_numpy(slots)
-        self._carry = type(self._carry)(*(state[index] for state in self._carry))
+        self._carry = {name: state[index] for name, state in self._carry.items()}
         self._output = self._output[index]

@@ -158,14 +158,14 @@ class _RecordingBackend(OnnxRuntimeBackend):
         tokens: NDArray[np.int32],
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
-        z_H: NDArray[Any],
-        z_L: NDArray[Any],
+        carry: Sequence[NDArray[Any]],
     ) -> StepArrays:
-        feeds = {"tokens": tokens.copy(), "reset": reset.copy(), "z_H": z_H, "z_L": z_L}
+        feeds = {"tokens": tokens.copy(), "reset": reset.copy()}
+        feeds.update(zip(self.config.recursion.states, carry, strict=True))
         if puzzle_embedding is not None:
             feeds["puzzle_embedding"] = puzzle_embedding.copy()
         self.feeds.append(feeds)
-        return super().run(tokens, puzzle_embedding, reset, z_H, z_L)
+        return super().run(tokens, puzzle_embedding, reset, carry)
 
 
 class _Reader:

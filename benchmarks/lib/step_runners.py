@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
-from trm_edge.export.model import Carry, TinyRecursiveModel
+from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.profile import Int8Ranges, Precision, TargetProfile
 from trm_edge.puzzle import Puzzle
 from trm_edge.targets.profiles import load_profile
@@ -122,7 +122,8 @@ def _backend_step(
     backend.activate()
 
     def step(slots: int) -> None:
-        backend.run(*arguments.first(slots))
+        tokens, rows, reset, *carry = arguments.first(slots)
+        backend.run(tokens, rows, reset, carry)
 
     return step
 
@@ -152,7 +153,7 @@ def _torch_step(call: Any, arguments: StepArguments, dtype: torch.dtype) -> Step
     @torch.inference_mode()
     def step(slots: int) -> None:
         tokens, rows, reset, z_H, z_L = map(torch.from_numpy, arguments.first(slots))
-        call(tokens, rows.to(dtype), reset, Carry(z_H.to(dtype), z_L.to(dtype)))
+        call(tokens, rows.to(dtype), reset, {"z_H": z_H.to(dtype), "z_L": z_L.to(dtype)})
 
     return step
 
@@ -165,8 +166,8 @@ class _Unrolled(torch.nn.Module):
         self.model = model
 
     def forward(self, tokens: Any, rows: Any, reset: Any, z_H: Any, z_L: Any) -> tuple[Any, ...]:
-        output = self.model(tokens, rows, reset, Carry(z_H, z_L))
-        return (*output.carry, output.logits, output.q_halt, output.q_continue)
+        output = self.model(tokens, rows, reset, {"z_H": z_H, "z_L": z_L})
+        return (*output.carry.values(), output.logits, output.q_halt, output.q_continue)
 
 
 def naive_steps(

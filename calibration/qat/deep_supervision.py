@@ -1,7 +1,7 @@
 """Deep supervision: training of a Tiny Recursive Model, from scratch or with quantization.
 
 A training step is one ACT (adaptive computation time) step of every slot of the batch, with a
-gradient through the last H cycle alone; slots that halt take the next puzzle and the others
+gradient through its last updates alone; slots that halt take the next puzzle and the others
 continue from their carry (arXiv 2510.04871, section 4, and upstream ``models/losses.py``). Shapes:
 B slots, L tokens, V vocabulary.
 """
@@ -112,7 +112,9 @@ def training_step(
     reset: Tensor,
     carry: Carry,
 ) -> StepOutput:
-    """Run one ACT step as the model itself does, with a gradient through the last H cycle alone.
+    """Run one ACT step as the model itself does, with a gradient through its last updates alone.
+
+    These are the last H cycle of a Tiny Recursive Model, and the last update of each state of HRM.
 
     Args:
         model: the model.
@@ -123,10 +125,10 @@ def training_step(
     """
     x = model.embed(tokens, puzzle_embedding)
     carry = model.reset(carry, reset)
+    trained = model.recursion.trained_updates(model.config)
     with torch.no_grad():
-        for _ in range(model.config.H_cycles - 1):
-            carry = model.cycle(carry, x)
-    return model.heads(model.cycle(carry, x))
+        carry = model.advance(carry, x, model.updates[:-trained])
+    return model.heads(model.advance(carry, x, model.updates[-trained:]))
 
 
 class Slots:

@@ -110,7 +110,8 @@ def insert_quantizers(
     # It prints a count of the quantizers that it inserts.
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        quantization.quantize(model.L_level, config)
+        for network in model.networks.values():
+            quantization.quantize(network, config)
     for name, layer in linear_layers(model).items():
         if has_integer_products(qtype, activations_of(name, activations)):
             layer.register_forward_pre_hook(_set_weight_scales)

@@ -21,7 +21,7 @@ from trm_edge.calibration.qat.saved_content import check_inputs, check_progress
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.calibration.trajectories import linear_layers
 from trm_edge.errors import CalibrationError
-from trm_edge.export.model import Carry, StepOutput, TinyRecursiveModel
+from trm_edge.export.model import StepOutput, TinyRecursiveModel
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.progress import Track, silent
 from trm_edge.tasks.base import Entry
@@ -125,7 +125,7 @@ class Finetuning:
         return torch.from_numpy(np.asarray(rows, np.float32))
 
     def _finish_step(self, output: StepOutput) -> None:
-        self._carry = Carry(output.carry.z_H.detach(), output.carry.z_L.detach())
+        self._carry = {name: state.detach() for name, state in output.carry.items()}
         stop = self._rule.wants_to_stop(
             output.q_halt.detach().numpy(), output.q_continue.detach().numpy()
         )
@@ -169,7 +169,7 @@ class Finetuning:
             "generator": self._generator.get_state(),
             "order": self._order,
             "slots": [slots.tokens, slots.labels, slots.identifiers, slots.steps, slots.halted],
-            "carry": [state.contiguous() for state in self._carry],
+            "carry": [state.contiguous() for state in self._carry.values()],
         }
 
     def _restore(self, saved: Mapping[str, Any]) -> None:
@@ -180,7 +180,7 @@ class Finetuning:
         self._order = saved["order"]
         slots = self._slots
         slots.tokens, slots.labels, slots.identifiers, slots.steps, slots.halted = saved["slots"]
-        self._carry = Carry(*saved["carry"])
+        self._carry = dict(zip(self._carry, saved["carry"], strict=True))
 
 
 def _ranged_layers(model: TinyRecursiveModel, recipe: CalibrationRecipe) -> frozenset[str]:

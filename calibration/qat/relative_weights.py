@@ -35,7 +35,9 @@ class RelativeOptimizer:
         self._optimizer = self._new_optimizer(model)
 
     def _new_optimizer(self, model: TinyRecursiveModel) -> torch.optim.Optimizer:
-        network = {id(weight) for weight in model.L_level.parameters()}
+        network: set[int] = set()
+        for blocks in model.networks.values():
+            network.update(id(weight) for weight in blocks.parameters())
         matrices: list[nn.Parameter] = []
         others: list[nn.Parameter] = []
         for weight, relative in zip(self._weights, self._relative, strict=True):

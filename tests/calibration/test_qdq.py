@@ -87,8 +87,8 @@ def test_the_graph_equals_fake_quantization_in_pytorch(
     )
     # A value between two levels may round to either of them, which moves later values by a level;
     # that is far less than the effect of quantization itself.
-    effect = np.abs(exact.carry.z_H.numpy() - expected.carry.z_H.numpy()).mean()
-    difference = np.abs(z_H - expected.carry.z_H.numpy()).mean()
+    effect = np.abs(exact.carry["z_H"].numpy() - expected.carry["z_H"].numpy()).mean()
+    difference = np.abs(z_H - expected.carry["z_H"].numpy()).mean()
     assert effect > 1e-3
     assert difference < 0.2 * effect
     assert np.isfinite(logits.q_halt).all()

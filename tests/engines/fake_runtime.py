@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from tests.engines.fake_cuda import FakeCuda
+from trm_edge.backends.base import carry_specs
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.config import ModelConfig
 from trm_edge.engines.shapes import batch_shape
@@ -106,12 +107,14 @@ def fake_runtime(
                     feeds[spec.name] = memory.view(spec.dtype).reshape(batch_shape(spec, count))
                 # The buffers of a slot that starts hold no carry, perhaps NaN.
                 starts = feeds["reset"][:, None, None]
-                z_H = np.where(starts, 0, feeds["z_H"]).astype(carry)
-                z_L = np.where(starts, 0, feeds["z_L"]).astype(carry)
+                states = []
+                for spec in carry_specs(inputs):
+                    states.append(np.where(starts, 0, feeds[spec.name]).astype(carry))
                 embedding = feeds.get("puzzle_embedding")
                 tokens = feeds["tokens"].copy()
                 with session:
-                    results = session.run(tokens, embedding, feeds["reset"].copy(), z_H, z_L)
+                    arrays = session.run(tokens, embedding, feeds["reset"].copy(), states)
+                results = (*arrays.carry, arrays.logits, arrays.q_halt, arrays.q_continue)
                 for spec, result in zip(outputs, results, strict=True):
                     target = cuda.memory(bound[spec.name], result.nbytes)
                     target[:] = np.ascontiguousarray(result).view(np.uint8).ravel()

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.backends.base import NOT_LOADED, Backend, HaltingLogits
+from trm_edge.backends.base import NOT_LOADED, Backend, HaltingLogits, carry_specs
 from trm_edge.backends.integer_kernels import warn_of_saturation
 from trm_edge.backends.shares import share_elements, shares
 from trm_edge.config import ModelConfig
@@ -36,18 +37,16 @@ _TYPES = {
 
 
 class StepArrays(NamedTuple):
-    """The outputs of a step graph, in the contract's order.
+    """The outputs of a step graph.
 
     Args:
-        z_H: (B, P + L, D) in the carry's type.
-        z_L: (B, P + L, D) in the carry's type.
+        carry: (B, P + L, D) each, in the carry's type and the contract's order.
         logits: (B, L, V) float32.
         q_halt: (B,) float32.
         q_continue: (B,) float32.
     """
 
-    z_H: NDArray[Any]
-    z_L: NDArray[Any]
+    carry: tuple[NDArray[Any], ...]
     logits: NDArray[np.float32]
     q_halt: NDArray[np.float32]
     q_continue: NDArray[np.float32]
@@ -93,8 +92,8 @@ class OnnxRuntimeBackend(Backend):
         self._session: Any = None  # every thread in each operator
         self._single: Any = None  # one thread, run by several at once
         self._pool: ThreadPoolExecutor | None = None
-        self._z_H: NDArray[Any] = np.zeros((0,), self.carry_type)
-        self._z_L: NDArray[Any] = self._z_H
+        self._states = tuple(spec.name for spec in carry_specs(self._inputs))
+        self._carries: tuple[NDArray[Any], ...] = ()
         self._logits: NDArray[np.float32] = np.zeros((0, 0, 0), np.float32)
 
     def activate(self) -> None:
@@ -131,8 +130,7 @@ class OnnxRuntimeBackend(Backend):
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
-        self._z_H = np.zeros((0,), self.carry_type)
-        self._z_L = self._z_H
+        self._carries = ()
         self._logits = np.zeros((0, 0, 0), np.float32)
 
     def start(self, slots: int) -> None:
@@ -142,8 +140,8 @@ class OnnxRuntimeBackend(Backend):
             slots: B, the number of puzzles worked on at once.
         """
         shape = (slots, self.config.carry_len, self.config.hidden_size)
-        self._z_H = np.zeros(shape, self.carry_type)
-        self._z_L = self._z_H
+        zeros = np.zeros(shape, self.carry_type)
+        self._carries = (zeros,) * len(self._states)
 
     def step(
         self,
@@ -161,9 +159,8 @@ class OnnxRuntimeBackend(Backend):
         Raises:
             BackendError: the backend is not active, or ONNX Runtime failed.
         """
-        result = self.run(tokens, puzzle_embedding, reset, self._z_H, self._z_L)
-        self._z_H = result.z_H
-        self._z_L = result.z_L
+        result = self.run(tokens, puzzle_embedding, reset, self._carries)
+        self._carries = result.carry
         self._logits = result.logits
         return HaltingLogits(result.q_halt, result.q_continue)
 
@@ -172,8 +169,7 @@ class OnnxRuntimeBackend(Backend):
         tokens: NDArray[np.int32],
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
-        z_H: NDArray[Any],
-        z_L: NDArray[Any],
+        carry: Sequence[NDArray[Any]],
     ) -> StepArrays:
         """Run the graph once on explicit carries; the backend's own carries do not change.
 
@@ -181,21 +177,21 @@ class OnnxRuntimeBackend(Backend):
             tokens: (B, L) int32.
             puzzle_embedding: (B, E) float32; None where the model has no table.
             reset: (B,) bool; True where a slot starts from the initial state.
-            z_H: (B, P + L, D) in the carry's type.
-            z_L: (B, P + L, D) in the carry's type.
+            carry: (B, P + L, D) each, in the carry's type and the contract's order.
 
         Raises:
             BackendError: the backend is not active, or ONNX Runtime failed.
         """
         if self._session is None:
             raise BackendError(NOT_LOADED)
-        feeds: dict[str, NDArray[Any]] = {"tokens": tokens, "reset": reset, "z_H": z_H, "z_L": z_L}
+        feeds: dict[str, NDArray[Any]] = {"tokens": tokens, "reset": reset}
+        feeds.update(zip(self._states, carry, strict=True))
         if puzzle_embedding is not None:
             feeds["puzzle_embedding"] = puzzle_embedding.astype(self.carry_type, copy=False)
         try:
             if self.threads > 1 and len(tokens) >= 2 * self.threads:
                 return self._run_shares(feeds, len(tokens))
-            return StepArrays(*self._session.run(None, feeds))
+            return self._step_arrays(self._session.run(None, feeds))
         except Exception as error:
             raise BackendError(f"ONNX Runtime failed in {self.graph}: {error}") from error
 
@@ -211,12 +207,12 @@ class OnnxRuntimeBackend(Backend):
         return self._logits[slots]
 
     def carry(self) -> tuple[NDArray[np.float32], ...]:
-        """Return ``z_H`` and ``z_L`` after the last step.
+        """Return the carries after the last step, in the contract's order.
 
         Returns:
             (B, P + L, D) float32 each; copies or views.
         """
-        return self._z_H.astype(np.float32, copy=False), self._z_L.astype(np.float32, copy=False)
+        return tuple(state.astype(np.float32, copy=False) for state in self._carries)
 
     def compact(self, slots: NDArray[np.int64]) -> None:
         """Continue with some of the slots.
@@ -224,8 +220,7 @@ class OnnxRuntimeBackend(Backend):
         Args:
             slots: (n,) int64, indices of the slots that remain, in their new order.
         """
-        self._z_H = self._z_H[slots]
-        self._z_L = self._z_L[slots]
+        self._carries = tuple(state[slots] for state in self._carries)
         self._logits = self._logits[slots]
 
     def describe(self) -> str:
@@ -295,7 +290,13 @@ class OnnxRuntimeBackend(Backend):
 
         elements = share_elements(self._graph_bytes)
         list(self._pool.map(run, shares(slots, self.threads, self.config, elements)))
-        return StepArrays(*outputs)
+        return self._step_arrays(outputs)
+
+    def _step_arrays(self, outputs: Sequence[NDArray[Any]]) -> StepArrays:
+        """Group the outputs of the graph, which come in the contract's order."""
+        count = len(self._states)
+        logits, q_halt, q_continue = outputs[count:]
+        return StepArrays(tuple(outputs[:count]), logits, q_halt, q_continue)
 
 
 def available_cores() -> int:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:fine-tuning on:trm_edge.errors.C
 def test_equalised_rows_are_learned_as_fast_as_others() -> None:
     """A product channel scaled down and its column up is the same function, and remains so."""
     models = [toy_model(BASE), toy_model(BASE)]
-    swiglu = models[1].L_level.get_submodule("layers.0.mlp")
+    swiglu = models[1].networks["L_level"].get_submodule("layers.0.mlp")
     up = swiglu.get_submodule("gate_up_proj").weight
     down = swiglu.get_submodule("down_proj").weight
     assert isinstance(up, torch.Tensor)
