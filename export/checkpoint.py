@@ -118,12 +118,13 @@ def _visible_settings(state: Mapping[str, Tensor]) -> dict[str, int | bool]:
     if head.ndim == 2:
         settings["vocab_size"] = head.shape[0]
         settings["hidden_size"] = head.shape[1]
-    layers = set()
-    for name in state:
-        if name.startswith("L_level.layers."):
-            layers.add(name.split(".")[2])
-    if layers:
-        settings["L_layers"] = len(layers)
+    for network, key in (("L_level", "L_layers"), ("H_level", "H_layers")):
+        layers = set()
+        for name in state:
+            if name.startswith(f"{network}.layers."):
+                layers.add(name.split(".")[2])
+        if layers:
+            settings[key] = len(layers)
     settings["mlp_t"] = any(".mlp_t." in name for name in state)
     table = state.get(_TABLE)
     if table is not None and table.ndim == 2:
@@ -144,6 +145,7 @@ def _check_bounds(config: ModelConfig, state: Mapping[str, Tensor], files: RunFi
         ("vocab_size", config.vocab_size, values),
         ("expansion", swiglu_width(config.hidden_size, config.expansion), values),
         ("L_layers", config.L_layers, len(state)),
+        ("H_layers", config.H_layers, len(state)),
         ("num_heads", config.num_heads, values),
         ("puzzle_emb_ndim", config.puzzle_emb_ndim, values),
         ("num_puzzle_identifiers", config.num_puzzle_identifiers, _LARGEST_TABLE),
@@ -230,6 +232,9 @@ def _hint(name: str, config: ModelConfig) -> str:
         return f" (puzzle_emb_ndim is {config.puzzle_emb_ndim})"
     if name.startswith("embed_pos"):
         return f" (pos_encodings is {config.pos_encodings})"
-    if name.startswith("L_level.layers."):
-        return f" (L_layers is {config.L_layers})"
+    for network, key in (("L_level", "L_layers"), ("H_level", "H_layers")):
+        if name.startswith(f"{network}.layers."):
+            return f" ({key} is {getattr(config, key)})"
+    if name.endswith("_init"):
+        return f" (the architecture is {config.architecture})"
     return ""

@@ -10,6 +10,7 @@ from typing import Any
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import CheckpointError, ConfigError
+from trm_edge.export.arch_settings import DEFAULT_NAME, ArchSettings, arch_settings
 from trm_edge.export.bounded_text import printable
 from trm_edge.export.config_file import Settings, read_json, read_yaml, resolved, unwrapped
 
@@ -18,40 +19,16 @@ logger = logging.getLogger(__name__)
 CONFIG_NAME = "all_config.yaml"
 METADATA_NAME = "dataset.json"
 FROM_METADATA = ("seq_len", "vocab_size", "num_puzzle_identifiers")
-FROM_ARCH = (
-    "hidden_size",
-    "num_heads",
-    "expansion",
-    "L_layers",
-    "H_cycles",
-    "L_cycles",
-    "halt_max_steps",
-    "pos_encodings",
+# Keys that show that a file is the trainer's arch file, without a mapping arch around it.
+_TELLING = frozenset(
+    {"hidden_size", "num_heads", "expansion", "L_layers", "H_layers", "halt_max_steps"}
+)
+# Keys that an architecture ignores where it has no use for them, as the published code does.
+_ANY_ARCHITECTURE = frozenset(
+    {"H_layers", "L_layers", "H_cycles", "L_cycles", "mlp_t", "no_ACT_continue", "puzzle_emb_len"}
 )
 _ASKED_FOR = ("mlp_t", "puzzle_emb_ndim", "puzzle_emb_len")
-ARCHITECTURE = "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1"
 UNKNOWN = "???"  # a value still to be filled in, as Hydra writes it
-# The published code's own defaults; runs from before a setting existed do not write it down.
-_UPSTREAM_DEFAULTS: dict[str, Any] = {
-    "mlp_t": False,
-    "no_ACT_continue": True,
-    "puzzle_emb_len": 16,
-    "puzzle_emb_ndim": 0,
-    "rms_norm_eps": 1e-5,
-    "rope_theta": 10000.0,
-}
-# Settings of training that leave one step's graph as it is.
-_IRRELEVANT = frozenset(
-    {"name", "loss", "H_layers", "halt_exploration_prob", "forward_dtype", "causal"}
-)
-# Architectures of the same family, by the module of arch.name.
-_RELATIVES = {
-    "recursive_reasoning.trm_singlez": "the variant with one state (singlez)",
-    "recursive_reasoning.trm_hier6": "the variant with six low states (hier6)",
-    "recursive_reasoning.transformers_baseline": "the baseline without recursion",
-    "recursive_reasoning.hrm": "the Hierarchical Reasoning Model (HRM), with two networks",
-    "hrm.hrm_act_v1": "the Hierarchical Reasoning Model (HRM), with two networks",
-}
 _LARGEST = 2**53
 _TEMPLATE_HINT = (
     "trm-edge config writes a commented template, and with --arch the published models' settings."
@@ -64,12 +41,14 @@ class RunFiles:
 
     Args:
         settings: ``all_config.yaml`` with the mapping ``arch``, or None.
+        arch: the keys of ``arch`` that its architecture knows; those of TRM without a file.
         metadata: ``dataset.json``, or None.
         config_path: place where ``all_config.yaml`` is, or was looked for.
         metadata_paths: places where ``dataset.json`` was looked for.
     """
 
     settings: Settings | None
+    arch: ArchSettings
     metadata: Settings | None
     config_path: Path
     metadata_paths: tuple[Path, ...]
@@ -85,15 +64,16 @@ def find_run_files(weights: Path, config_path: Path | None, dataset_path: Path |
 
     Raises:
         CheckpointError: a file cannot be read or is not what it should be.
-        ConfigError: the architecture is another one.
+        ConfigError: the architecture is unknown.
     """
     path = config_path or weights.parent
     if path.is_dir():
         path = path / CONFIG_NAME
     settings = None
+    name: object = DEFAULT_NAME
     if path.exists() or path.is_symlink():
         settings = _with_arch(read_yaml(path, "a mapping with the key arch"))
-        _check_name(settings)
+        name = settings.values["arch"].get("name", DEFAULT_NAME)
     candidates = _metadata_candidates(weights, dataset_path)
     metadata = None
     for candidate in candidates:
@@ -101,7 +81,7 @@ def find_run_files(weights: Path, config_path: Path | None, dataset_path: Path |
             keys = ", ".join(FROM_METADATA)
             metadata = read_json(candidate, f"an object with the keys {keys}")
             break
-    return RunFiles(settings, metadata, path, candidates)
+    return RunFiles(settings, arch_settings(name, str(path)), metadata, path, candidates)
 
 
 def _metadata_candidates(weights: Path, dataset_path: Path | None) -> tuple[Path, ...]:
@@ -122,7 +102,7 @@ def _metadata_candidates(weights: Path, dataset_path: Path | None) -> tuple[Path
 def _with_arch(settings: Settings) -> Settings:
     """The settings with their ``arch``: from a run, a run logger, or the trainer's arch file."""
     values = unwrapped(settings.values)
-    if "arch" not in values and sum(key in values for key in FROM_ARCH) >= 3:
+    if "arch" not in values and sum(key in values for key in _TELLING) >= 3:
         logger.info("%s is an arch file of the trainer; its keys are taken as arch", settings.path)
         values = {"arch": values}
     arch = values.get("arch")
@@ -132,28 +112,6 @@ def _with_arch(settings: Settings) -> Settings:
             f"{settings.path} has no mapping under arch; its keys are {keys}. {_TEMPLATE_HINT}"
         )
     return Settings(settings.path, values)
-
-
-def _check_name(settings: Settings) -> None:
-    """Compare the whole name: two relatives carry the same class name after the @."""
-    name = settings.values["arch"].get("name", ARCHITECTURE)
-    if not isinstance(name, str) or name.removeprefix("models.") == ARCHITECTURE:
-        if isinstance(name, str):
-            return
-        raise ConfigError(f"{settings.path}: arch.name must be of type str.")
-    module = name.removeprefix("models.").partition("@")[0]
-    shown = printable(name, 120)
-    relative = _RELATIVES.get(module)
-    if relative is not None:
-        raise ConfigError(
-            f"{settings.path}: arch.name is {shown}, {relative}. It is another architecture than "
-            f"{ARCHITECTURE}, and only the Tiny Recursive Model itself can be exported."
-        )
-    raise ConfigError(
-        f"{settings.path}: arch.name is {shown}, but only the Tiny Recursive Model as published "
-        f"({ARCHITECTURE}) can be exported. If that module computes exactly the same, write the "
-        "published name into a copy of the file and pass it with --config."
-    )
 
 
 def model_config(files: RunFiles, visible: Mapping[str, int | bool]) -> ModelConfig:
@@ -169,9 +127,9 @@ def model_config(files: RunFiles, visible: Mapping[str, int | bool]) -> ModelCon
         ConfigError: a key is missing, unknown or out of range; names the file.
     """
     settings = files.settings or Settings(files.config_path, {"arch": {}})
-    arch = _resolved_arch(settings)
+    arch = _resolved_arch(settings, files.arch)
     metadata = _given(files.metadata.values if files.metadata is not None else {})
-    _check_keys(arch, settings)
+    _check_keys(arch, settings, files.arch)
     dataset_values = {}
     for key in FROM_METADATA:
         if key in metadata:
@@ -185,10 +143,12 @@ def model_config(files: RunFiles, visible: Mapping[str, int | bool]) -> ModelCon
     _require_all(arch, dataset_values, files, visible)
     if files.metadata is not None:
         _check_agreement(arch, metadata, settings, files.metadata)
-    values: dict[str, Any] = {key: arch[key] for key in FROM_ARCH}
-    for key, default in _UPSTREAM_DEFAULTS.items():
+    values: dict[str, Any] = {key: arch[key] for key in files.arch.required}
+    for key, default in files.arch.defaults.items():
         values[key] = arch.get(key, default)
     values.update(dataset_values)
+    values.update(files.arch.fixed)
+    values["architecture"] = files.arch.architecture
     for key, value in values.items():
         _check_scalar(key, value, files)
     try:
@@ -206,19 +166,20 @@ def _given(values: Mapping[Any, Any]) -> dict[str, Any]:
     return given
 
 
-def _resolved_arch(settings: Settings) -> dict[str, Any]:
+def _resolved_arch(settings: Settings, known: ArchSettings) -> dict[str, Any]:
     arch = _given(settings.values["arch"])
-    for key in (*FROM_ARCH, *_UPSTREAM_DEFAULTS, *FROM_METADATA):
+    for key in (*known.required, *known.defaults, *FROM_METADATA):
         if key in arch:
             arch[key] = resolved(arch[key], ("arch", key), settings.values, settings.path)
     return arch
 
 
-def _check_keys(arch: Mapping[str, Any], settings: Settings) -> None:
-    known = {*FROM_ARCH, *_UPSTREAM_DEFAULTS, *_IRRELEVANT, *FROM_METADATA}
+def _check_keys(arch: Mapping[str, Any], settings: Settings, keys: ArchSettings) -> None:
+    known = {*keys.required, *keys.defaults, *FROM_METADATA}
+    ignored = {*keys.ignored, *keys.fixed, *_ANY_ARCHITECTURE}
     unknown = []
     for key in sorted(arch):
-        if key in known:
+        if key in known or key in ignored:
             continue
         if "dropout" in key and arch[key] in (0, None):
             logger.info("ignored arch.%s, which is 0", printable(key, 60))
@@ -239,12 +200,12 @@ def _require_all(
 ) -> None:
     """Ask for everything that is missing in one message."""
     # What has a default in the trainer is asked for too where there is no configuration at all.
-    needed = [*FROM_ARCH]
+    needed = [*files.arch.required]
     if files.settings is None:
         needed += _ASKED_FOR
     else:
         raw = files.settings.values["arch"]
-        needed += [key for key in _UPSTREAM_DEFAULTS if raw.get(key) == UNKNOWN]
+        needed += [key for key in files.arch.defaults if raw.get(key) == UNKNOWN]
     missing_arch = [_described(key, visible) for key in needed if key not in arch]
     missing_data = [_described(key, visible) for key in FROM_METADATA if key not in dataset_values]
     if not missing_arch and not missing_data:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from trm_edge.errors import ConfigError
-from trm_edge.export.checkpoint_config import ARCHITECTURE, UNKNOWN
+from trm_edge.export.arch_settings import DEFAULT_NAME
+from trm_edge.export.checkpoint_config import UNKNOWN
 
 
 class _Line(NamedTuple):
@@ -73,7 +74,7 @@ def config_template(arch: str | None = None) -> str:
     if arch is not None and arch not in PRESETS:
         raise ConfigError(f"there is no published model {arch!r}; there are {', '.join(PRESETS)}.")
     values = _DEFAULTS if arch is None else PRESETS[arch]
-    lines = [_heading(arch), "arch:", f"  name: {ARCHITECTURE}"]
+    lines = [_heading(arch), "arch:", f"  name: {DEFAULT_NAME}"]
     lines += [_written(line, values) for line in _ARCH_LINES]
     lines.append("  # Of the dataset; leave these out if its dataset.json is at hand (--dataset).")
     for line in _DATASET_LINES:

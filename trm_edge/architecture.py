@@ -47,8 +47,6 @@ class Architecture:
 
     Args:
         id: its name in trm-edge.
-        upstream: ``arch.name`` of the published trainers' configurations. Several architectures
-            share a class name, so the whole name counts.
         layers: by network, the field of :class:`~trm_edge.config.ModelConfig` that holds its
             number of blocks.
         initial: by state, the checkpoint's name of its initial vector (D,). In the order of the
@@ -62,7 +60,6 @@ class Architecture:
     """
 
     id: str
-    upstream: tuple[str, ...]
     layers: Mapping[str, str]
     initial: Mapping[str, str]
     answer: str
@@ -145,7 +142,6 @@ ARCHITECTURES = {
     for architecture in (
         Architecture(  # arXiv 2510.04871, models/recursive_reasoning/trm.py
             id="trm",
-            upstream=("recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1",),
             layers={"L_level": "L_layers"},
             initial={"z_H": "H_init", "z_L": "L_init"},
             answer="z_H",
@@ -155,10 +151,6 @@ ARCHITECTURES = {
         ),
         Architecture(  # arXiv 2506.21734, models/hrm/hrm_act_v1.py
             id="hrm",
-            upstream=(
-                "hrm.hrm_act_v1@HierarchicalReasoningModel_ACTV1",
-                "recursive_reasoning.hrm@HierarchicalReasoningModel_ACTV1",
-            ),
             layers={"H_level": "H_layers", "L_level": "L_layers"},
             initial={"z_H": "H_init", "z_L": "L_init"},
             answer="z_H",
@@ -168,7 +160,6 @@ ARCHITECTURES = {
         ),
         Architecture(  # models/recursive_reasoning/trm_singlez.py
             id="trm-singlez",
-            upstream=("recursive_reasoning.trm_singlez@TinyRecursiveReasoningModel_ACTV1",),
             layers={"L_level": "L_layers"},
             initial={"z_L": "L_init"},
             answer="z_L",
@@ -178,7 +169,6 @@ ARCHITECTURES = {
         ),
         Architecture(  # models/recursive_reasoning/trm_hier6.py
             id="trm-hier6",
-            upstream=("recursive_reasoning.trm_hier6@TinyRecursiveReasoningModel_ACTV1",),
             layers={"L_level": "L_layers"},
             initial={
                 "z_H": "H_init",
@@ -196,7 +186,6 @@ ARCHITECTURES = {
         ),
         Architecture(  # models/recursive_reasoning/transformers_baseline.py
             id="transformer",
-            upstream=("recursive_reasoning.transformers_baseline@Model_ACTV2",),
             layers={"H_level": "H_layers"},
             initial={"z_H": "H_init"},
             answer="z_H",
