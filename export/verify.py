@@ -81,13 +81,12 @@ def verify_step_graph(
 def _largest_difference(
     expected: StepOutput, outputs: Mapping[str, NDArray[np.float32]], step: int
 ) -> float:
-    tensors: dict[str, Tensor] = {
-        "logits": expected.logits,
-        "q_halt": expected.q_halt,
-        "q_continue": expected.q_continue,
-    }
+    tensors: dict[str, Tensor] = {}
     for name, state in expected.carry.items():
         tensors[f"{name}_next"] = state
+    tensors["logits"] = expected.logits
+    tensors["q_halt"] = expected.q_halt
+    tensors["q_continue"] = expected.q_continue
     largest = 0.0
     for name, tensor in tensors.items():
         scale = max(1.0, float(tensor.abs().max()))

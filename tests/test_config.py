@@ -57,7 +57,7 @@ def test_rope_needs_an_even_head() -> None:
         ({"expansion": float("inf")}, "expansion must be finite, but got inf"),
         ({"puzzle_emb_len": -1}, "puzzle_emb_len must be 0 or more, but got -1"),
         ({"pos_encodings": "sine"}, "must be one of rope, learned, none, but got 'sine'"),
-        ({"mlp_t": False, "num_heads": 5}, "hidden_size 32 must be a multiple of num_heads 5"),
+        ({"mlp_t": False, "num_heads": 33}, "num_heads must be at most hidden_size 32, but got 33"),
         ({"puzzle_emb_ndim": 0}, "puzzle_emb_len is 2 but puzzle_emb_ndim is 0"),
         ({"puzzle_emb_ndim": 65}, "puzzle_emb_ndim 65 does not fit into .* = 2 x 32"),
         ({"vocab_size": 2**31}, "vocab_size must be at most 2147483647"),

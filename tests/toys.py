@@ -34,7 +34,43 @@ BASE = ModelConfig(
     rope_theta=10000.0,
 )
 
+FAMILY: dict[str, ModelConfig] = {
+    "hrm": replace(
+        BASE,
+        architecture="hrm",
+        H_layers=1,
+        mlp_t=False,
+        pos_encodings="rope",
+        no_ACT_continue=False,
+        puzzle_emb_len=0,
+    ),
+    "hrm-mlp": replace(
+        BASE,
+        architecture="hrm",
+        H_layers=2,
+        L_layers=1,
+        no_ACT_continue=False,
+        puzzle_emb_len=0,
+    ),
+    "trm-singlez": replace(BASE, architecture="trm-singlez"),
+    "trm-hier6": replace(BASE, architecture="trm-hier6", L_cycles=3),
+    "transformer": replace(
+        BASE,
+        architecture="transformer",
+        H_layers=2,
+        L_layers=0,
+        H_cycles=1,
+        L_cycles=1,
+        num_heads=3,  # does not divide the width, as in the published settings
+        mlp_t=False,
+        pos_encodings="learned",
+        no_ACT_continue=False,
+        puzzle_emb_len=0,
+    ),
+}
+
 VARIANTS: dict[str, ModelConfig] = {
+    **FAMILY,
     "mlp": BASE,
     "mlp-learned": replace(BASE, pos_encodings="learned"),
     "mlp-no-embedding": replace(BASE, puzzle_emb_ndim=0, puzzle_emb_len=0),
@@ -103,7 +139,15 @@ def toy_tokens(config: ModelConfig, count: int, seed: int = 0) -> NDArray[np.int
     return rng.integers(0, config.vocab_size, (count, config.seq_len), dtype=np.int32)
 
 
+_ARCH_NAMES = {
+    "trm": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1",
+    "hrm": "recursive_reasoning.hrm@HierarchicalReasoningModel_ACTV1",
+    "trm-singlez": "recursive_reasoning.trm_singlez@TinyRecursiveReasoningModel_ACTV1",
+    "trm-hier6": "recursive_reasoning.trm_hier6@TinyRecursiveReasoningModel_ACTV1",
+    "transformer": "recursive_reasoning.transformers_baseline@Model_ACTV2",
+}
 _ARCH_KEYS = (
+    "H_layers",
     "H_cycles",
     "L_cycles",
     "L_layers",
@@ -126,9 +170,8 @@ def arch_settings(config: ModelConfig) -> dict[str, object]:
         config: the model's configuration.
     """
     settings: dict[str, object] = {
-        "name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1",
+        "name": _ARCH_NAMES[config.architecture],
         "loss": {"loss_type": "stablemax_cross_entropy", "name": "losses@ACTLossHead"},
-        "H_layers": 0,
         "halt_exploration_prob": 0.1,
         "forward_dtype": "float32",
     }
@@ -163,7 +206,7 @@ def write_run(
     model = toy_model(config, seed)
     table = toy_table(config, seed)
     state = {prefix + name: value.to(dtype) for name, value in model.state_dict().items()}
-    for name in ("H_init", "L_init"):
+    for name, _ in model.named_buffers():
         state[prefix + name] = state[prefix + name].bfloat16()
     if table is not None:
         state[prefix + "puzzle_emb.weights"] = torch.from_numpy(table).to(dtype)

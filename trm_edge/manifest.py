@@ -87,7 +87,7 @@ class TargetRecord:
 
     Args:
         precision: as asked for: fp32, fp16, int8, fp8 or int4.
-        carry: type of z_H, z_L and the puzzle embedding.
+        carry: type of the carries and the puzzle embedding.
         opset: ONNX opset of the step graph.
         step: path of the step graph inside the bundle.
         float_layers: layers that were left in float.

@@ -43,14 +43,15 @@ class HarmfulRunner:
             labels_of(puzzles, FAKE_CONFIG),
             carry_puzzles=4,
         )
-        vectors.z_H[:] = 0
-        vectors.z_H[..., 0] = 1
+        carry = vectors.carries["z_H"]
+        carry[:] = 0
+        carry[..., 0] = 1
         first = 0
         for layer in layers:
             spoiled = self.harm[layer]
             vectors.predictions[first : first + spoiled, :, 0] += 1
             first += spoiled
-            vectors.z_H[..., 1] += spoiled / 100
+            carry[..., 1] += spoiled / 100
         return vectors
 
 

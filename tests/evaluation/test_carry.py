@@ -17,13 +17,14 @@ def test_cosines_along_the_last_axis() -> None:
 
 def test_carries_are_compared_step_by_step() -> None:
     vectors = fake_vectors()
-    states = np.random.default_rng(1).standard_normal(vectors.z_H.shape).astype(np.float16)
+    shape = vectors.carries["z_H"].shape
+    states = np.random.default_rng(1).standard_normal(shape).astype(np.float16)
     flipped = states.copy()
     flipped[:, 3] *= -1  # the fourth step points the other way
-    reference = replace(vectors, z_H=states, z_L=states)
-    carry = carry_parity(reference, replace(reference, z_H=flipped))
+    reference = replace(vectors, carries={"z_H": states, "z_L": states})
+    carry = carry_parity(reference, replace(reference, carries={"z_H": flipped, "z_L": states}))
     assert carry.puzzles == len(states)
-    assert carry.z_L == pytest.approx([1.0] * states.shape[1])
-    assert carry.z_H[3] == pytest.approx(-1.0)
+    assert carry.states["z_L"] == pytest.approx([1.0] * states.shape[1])
+    assert carry.states["z_H"][3] == pytest.approx(-1.0)
     assert carry.by_step[3] == pytest.approx(0.0)
     assert carry.by_step[0] == pytest.approx(1.0)

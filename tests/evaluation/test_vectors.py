@@ -29,9 +29,9 @@ def test_recorded_carries_belong_to_their_puzzle_and_step() -> None:
     labels = np.stack([puzzle.tokens for puzzle in puzzles]).astype(np.uint8)
     four_slots = record_vectors(FakeBackend(), None, puzzles, labels, batch=4, carry_puzzles=7)
     single_slot = record_vectors(FakeBackend(), None, puzzles, labels, batch=1, carry_puzzles=7)
-    assert four_slots.z_H.shape == (7, 16, FAKE_CONFIG.hidden_size)
-    np.testing.assert_array_equal(four_slots.z_H, single_slot.z_H)
-    np.testing.assert_array_equal(four_slots.z_L, single_slot.z_L)
+    assert four_slots.carries["z_H"].shape == (7, 16, FAKE_CONFIG.hidden_size)
+    np.testing.assert_array_equal(four_slots.carries["z_H"], single_slot.carries["z_H"])
+    np.testing.assert_array_equal(four_slots.carries["z_L"], single_slot.carries["z_L"])
 
 
 def test_round_trip(tmp_path: Path) -> None:

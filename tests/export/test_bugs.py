@@ -9,7 +9,7 @@ import torch
 
 from tests.bugs import bug_run
 from tests.logs import logged
-from trm_edge.errors import CheckpointError, ConfigError, TrmEdgeError
+from trm_edge.errors import CheckpointError, TrmEdgeError
 from trm_edge.export.checkpoint import load_checkpoint
 
 
@@ -51,11 +51,6 @@ def test_of_averaged_and_raw_the_averaged_is_taken(tmp_path: Path) -> None:
     [
         ("lfs_pointer", CheckpointError, "Git LFS pointer.*Run git lfs pull"),
         ("empty_file", CheckpointError, "step_1000 is empty"),
-        (
-            "arch_singlez",
-            ConfigError,
-            r"recursive_reasoning\.trm_singlez@.* the variant with one state.*another architecture",
-        ),
         (
             "more_identifiers_in_dataset",
             CheckpointError,

@@ -200,7 +200,7 @@ def test_no_metadata(tmp_path: Path) -> None:
     [
         ({"num_heads": None}, "lacks arch.num_heads"),
         ({"halting": "sometimes"}, "unknown keys, which might change the computation: halting"),
-        ({"name": "hrm@HierarchicalReasoningModel"}, "only the Tiny Recursive Model"),
+        ({"name": "hrm@HierarchicalReasoningModel"}, "only these architectures can be exported"),
         ({"seq_len": 10}, "seq_len is 10 in .* but 9 in"),
         ({"H_cycles": "3"}, "H_cycles must be of type int, but got '3'"),
         ({"L_cycles": 0}, "L_cycles must be positive, but got 0"),
@@ -208,7 +208,7 @@ def test_no_metadata(tmp_path: Path) -> None:
         ({"pos_encodings": "alibi"}, "must be one of rope, learned, none, but got 'alibi'"),
         ({"puzzle_emb_ndim": 65}, "puzzle_emb_ndim 65 does not fit"),
         ({"puzzle_emb_ndim": 0}, "without an embedding there is nothing to fill the prefix"),
-        ({"mlp_t": False, "num_heads": 5}, "hidden_size 32 must be a multiple of num_heads 5"),
+        ({"mlp_t": False, "num_heads": 33}, "num_heads must be at most hidden_size 32, but got 33"),
     ],
 )
 def test_invalid_configurations(arch: dict[str, object], message: str, tmp_path: Path) -> None:

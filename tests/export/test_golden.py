@@ -17,6 +17,17 @@ from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.loop.halting import HaltingRule
 
 GOLDEN = Path(__file__).parents[1] / "data" / "golden"
+CASES = (
+    "sudoku_mlp",
+    "sudoku_att",
+    "arc_att",
+    "hrm_sudoku",
+    "hrm_learned",  # learned positions, eight L cycles
+    "hrm_trm_repo",  # HRM as the TRM repository carries it, with mlp_t
+    "singlez",
+    "hier6",
+    "baseline",
+)
 
 
 def backend_of(name: str, checkpoint: Checkpoint, folder: Path) -> Backend:
@@ -28,7 +39,7 @@ def backend_of(name: str, checkpoint: Checkpoint, folder: Path) -> Backend:
 
 
 @pytest.mark.parametrize("backend_name", ["torch", "onnxruntime"])
-@pytest.mark.parametrize("name", ["sudoku_mlp", "sudoku_att", "arc_att"])
+@pytest.mark.parametrize("name", CASES)
 def test_reproduces_the_published_code(name: str, backend_name: str, tmp_path: Path) -> None:
     checkpoint = load_checkpoint(GOLDEN / name)
     expected = np.load(GOLDEN / name / "expected.npz")
@@ -49,6 +60,13 @@ def test_reproduces_the_published_code(name: str, backend_name: str, tmp_path: P
             q_continue.append(halting_logits.q_continue)
             predictions.append(backend.predictions(slots))
             logits.append(backend.logits(slots))
+            if step == 0:
+                first_carry = dict(
+                    zip(checkpoint.config.recursion.states, backend.carry(), strict=True)
+                )
+    for state, value in first_carry.items():
+        if f"{state}_step1" in expected:
+            np.testing.assert_allclose(value[:1], expected[f"{state}_step1"], atol=1e-3)
     np.testing.assert_allclose(logits[0], expected["logits_step1"], atol=1e-4)
     np.testing.assert_allclose(q_halt[0], expected["q_halt"][0], atol=1e-4)
     np.testing.assert_allclose(q_halt, expected["q_halt"], atol=2e-3)

@@ -127,7 +127,7 @@ def test_charts_show_the_figures_of_the_rows(full: Report, page: Page) -> None:
     histogram = drawn[2]["data"][1]
     assert histogram["customdata"] == list(row.parity.halting.histogram_candidate)
     carry = drawn[4]["data"][0]
-    errors = [max(1 - cosine, 1e-7) for cosine in row.parity.carry.z_H]
+    errors = [max(1 - cosine, 1e-7) for cosine in row.parity.carry.states["z_H"]]
     assert carry["y"] == pytest.approx(errors)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,30 +19,29 @@ class CarryParity:
 
     Args:
         puzzles: number of puzzles whose carries were recorded.
-        z_H: mean cosine of the z_H states by step, (T,).
-        z_L: the same for the z_L states.
+        states: mean cosine of each state by step, (T,) by name.
 
     Raises:
-        ConfigError: the two differ in length.
+        ConfigError: there is no state, or they differ in length.
     """
 
     puzzles: int
-    z_H: tuple[float, ...]
-    z_L: tuple[float, ...]
+    states: Mapping[str, tuple[float, ...]]
 
     def __post_init__(self) -> None:
-        if len(self.z_H) != len(self.z_L):
+        lengths = {len(cosines) for cosines in self.states.values()}
+        if len(lengths) != 1:
             raise ConfigError(
-                f"the cosines of z_H and z_L must be of as many steps, but are of {len(self.z_H)} "
-                f"and {len(self.z_L)}"
+                "the cosines of all states must be of as many steps, but are of "
+                f"{sorted(lengths)} steps"
             )
 
     @property
     def by_step(self) -> tuple[float, ...]:
-        """Mean cosine of both states together, by step."""
+        """Mean cosine of all states together, by step."""
         means = []
-        for high, low in zip(self.z_H, self.z_L, strict=True):
-            means.append((high + low) / 2)
+        for cosines in zip(*self.states.values(), strict=True):
+            means.append(sum(cosines) / len(cosines))
         return tuple(means)
 
 
@@ -52,11 +52,10 @@ def carry_parity(reference: ParityVectors, candidate: ParityVectors) -> CarryPar
         reference: the float32 model's run.
         candidate: the run to judge.
     """
-    return CarryParity(
-        puzzles=len(reference.carry_positions),
-        z_H=_mean_by_step(cosine_similarity(reference.z_H, candidate.z_H)),
-        z_L=_mean_by_step(cosine_similarity(reference.z_L, candidate.z_L)),
-    )
+    states = {}
+    for name, carries in reference.carries.items():
+        states[name] = _mean_by_step(cosine_similarity(carries, candidate.carries[name]))
+    return CarryParity(len(reference.carry_positions), states)
 
 
 def cosine_similarity(left: NDArray[Any], right: NDArray[Any]) -> NDArray[np.float64]:

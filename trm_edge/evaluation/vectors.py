@@ -6,8 +6,8 @@ run: its answer is the prediction of the first step at which the rule holds.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,15 +38,16 @@ _TYPES: dict[str, tuple[str, ...]] = {
     "q_continue": ("float32",),
     "halting_steps": ("int32",),
     "carry_positions": ("int32",),
-    "z_H": ("float16",),
-    "z_L": ("float16",),
 }
-_AXES = {"tokens": 2, "q_halt": 2, "carry_positions": 1, "z_H": 3}
+_CARRY_TYPES = ("float16",)
+_AXES = {"tokens": 2, "q_halt": 2, "carry_positions": 1}
 
 
 @dataclass(frozen=True)
 class ParityVectors:
     """Answers of one engine to n puzzles over T steps; the arrays of ``parity.npz``.
+
+    In the file the carries lie beside the other arrays, each under the name of its state.
 
     For the first m puzzles the carry is recorded too, at one position each: every position of a
     state has the same norm, so the mean of their cosines is that of whole states.
@@ -61,8 +62,7 @@ class ParityVectors:
         q_continue: logits against halting, (n, T).
         halting_steps: step at which the halting rule stops, from 1, (n,).
         carry_positions: recorded positions within prefix and cells, (m,).
-        z_H: recorded carries, (m, T, D).
-        z_L: recorded carries, (m, T, D).
+        carries: recorded carries by state, (m, T, D) each.
 
     Raises:
         BundleError: an array has the wrong shape.
@@ -76,8 +76,7 @@ class ParityVectors:
     q_continue: NDArray[np.float32]
     halting_steps: NDArray[np.int32]
     carry_positions: NDArray[np.int32]
-    z_H: NDArray[np.float16]
-    z_L: NDArray[np.float16]
+    carries: Mapping[str, NDArray[np.float16]]
 
     def __post_init__(self) -> None:
         for name, axes in _AXES.items():
@@ -88,8 +87,6 @@ class ParityVectors:
                 )
         count, steps = self.q_halt.shape
         length = self.tokens.shape[-1]
-        width = self.z_H.shape[-1]
-        carries = len(self.carry_positions)
         expected_shapes = {
             "tokens": (count, length),
             "identifiers": (count,),
@@ -97,13 +94,23 @@ class ParityVectors:
             "predictions": (count, steps, length),
             "q_continue": (count, steps),
             "halting_steps": (count,),
-            "z_H": (carries, steps, width),
-            "z_L": (carries, steps, width),
         }
         for name, expected in expected_shapes.items():
             actual = getattr(self, name).shape
             if actual != expected:
                 raise BundleError(f"parity vectors: {name} must be {expected}, but is {actual}.")
+        self._check_carries(steps)
+
+    def _check_carries(self, steps: int) -> None:
+        if not self.carries:
+            raise BundleError("parity vectors: there is no carry.")
+        width = next(iter(self.carries.values())).shape[-1:]
+        expected = (len(self.carry_positions), steps, *width)
+        for name, array in self.carries.items():
+            if array.shape != expected:
+                raise BundleError(
+                    f"parity vectors: {name} must be {expected}, but is {array.shape}."
+                )
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -131,7 +138,8 @@ class ParityVectors:
             count: number of puzzles.
         """
         arrays = {name: array[:count] for name, array in self._arrays().items()}
-        return ParityVectors(**arrays)
+        carries = {name: array[:count] for name, array in self.carries.items()}
+        return ParityVectors(**arrays, carries=carries)
 
     def puzzles(self) -> list[Puzzle]:
         """Return the puzzles, in order."""
@@ -146,7 +154,8 @@ class ParityVectors:
         Args:
             path: the file.
         """
-        np.savez_compressed(path, **self._arrays())
+        arrays: dict[str, Any] = {**self._arrays(), **self.carries}
+        np.savez_compressed(path, **arrays)
 
     @classmethod
     def decode(cls, content: bytes, config: ModelConfig, source: str) -> ParityVectors:
@@ -161,7 +170,10 @@ class ParityVectors:
             BundleError: an array is missing, or its type, shape or values do not fit the model.
         """
         try:
-            vectors = cls(**read_npz(content, _TYPES))
+            states = config.recursion.states
+            arrays = read_npz(content, _TYPES | dict.fromkeys(states, _CARRY_TYPES))
+            carries = {state: arrays.pop(state) for state in states}
+            vectors = cls(**arrays, carries=carries)
             vectors.require_fit(config)
         except (ArrayError, BundleError) as error:
             reason = str(error).removesuffix(".")
@@ -185,9 +197,10 @@ class ParityVectors:
             ("puzzles", max(count, 1), count),
             ("steps", config.halt_max_steps, steps),
             ("cells", config.seq_len, self.tokens.shape[1]),
-            ("width of z_H", config.hidden_size, self.z_H.shape[2]),
             ("recorded carries", min(count, len(self.carry_positions)), len(self.carry_positions)),
         ]
+        for name, array in self.carries.items():
+            sizes.append((f"features of {name}", config.hidden_size, array.shape[2]))
         for name, expected, actual in sizes:
             if expected != actual:
                 raise BundleError(f"the number of {name} must be {expected}, but is {actual}")
@@ -206,12 +219,18 @@ class ParityVectors:
                 raise BundleError(
                     f"{name} must lie in {low}..{high}, but holds {values.min()}..{values.max()}"
                 )
-        for name in ("q_halt", "q_continue", "z_H", "z_L"):
-            if not np.isfinite(getattr(self, name)).all():
+        numbers: dict[str, NDArray[Any]] = {
+            "q_halt": self.q_halt,
+            "q_continue": self.q_continue,
+            **self.carries,
+        }
+        for name, array in numbers.items():
+            if not np.isfinite(array).all():
                 raise BundleError(f"{name} holds values that are not finite numbers")
 
     def _arrays(self) -> dict[str, Any]:
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """The arrays besides the carries, by name."""
+        return {name: getattr(self, name) for name in _TYPES}
 
 
 def record_vectors(
@@ -279,8 +298,7 @@ def record_vectors(
         q_continue=q_continue,
         halting_steps=halting_steps(HaltingRule.from_config(config), q_halt, q_continue),
         carry_positions=carries.positions,
-        z_H=carries.states[0],
-        z_L=carries.states[1],
+        carries=carries.states,
     )
 
 
@@ -338,8 +356,8 @@ class _CarryRecorder:
         self._count = count
         rng = np.random.default_rng(0)
         self.positions = rng.integers(config.carry_len, size=count, dtype=np.int32)
-        shape = (2, count, config.halt_max_steps, config.hidden_size)
-        self.states = np.zeros(shape, np.float16)  # z_H, z_L
+        shape = (count, config.halt_max_steps, config.hidden_size)
+        self.states = {name: np.zeros(shape, np.float16) for name in config.recursion.states}
 
     def record(self, indices: NDArray[np.int64], steps: NDArray[np.int32]) -> None:
         """Copy the carries of the recorded puzzles that are at work; called after every step.
@@ -352,5 +370,5 @@ class _CarryRecorder:
         if not len(slots):
             return
         puzzles = indices[slots]
-        for state, carry in zip(self.states, self._backend.carry(), strict=True):
+        for state, carry in zip(self.states.values(), self._backend.carry(), strict=True):
             state[puzzles, steps[slots] - 1] = carry[slots, self.positions[puzzles]]

@@ -69,11 +69,11 @@ def _truth(reference: ParityVectors, *, adaptive: bool) -> Tokens:
 
 
 def _first_step_error(reference: ParityVectors, candidate: ParityVectors) -> NDArray[np.float64]:
-    """1 - cosine after the first step, mean of both states, by puzzle (m,)."""
-    cosine_H = cosine_similarity(reference.z_H[:, 0], candidate.z_H[:, 0])
-    cosine_L = cosine_similarity(reference.z_L[:, 0], candidate.z_L[:, 0])
-    error: NDArray[np.float64] = np.maximum(1 - (cosine_H + cosine_L) / 2, 0.0)
-    return error
+    """1 - cosine after the first step, mean of all states, by puzzle (m,)."""
+    cosines = np.zeros(len(reference.carry_positions))
+    for name, carries in reference.carries.items():
+        cosines += cosine_similarity(carries[:, 0], candidate.carries[name][:, 0])
+    return np.maximum(1 - cosines / len(reference.carries), 0.0)
 
 
 def _digest(*arrays: NDArray[Any]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -121,8 +122,10 @@ def has_carry_error(row: ReportRow) -> bool:
     Args:
         row: the row.
     """
-    carry = row.parity.carry
-    return any(1 - cosine > MIN_CARRY_ERROR for cosine in (*carry.z_H, *carry.z_L))
+    for cosines in row.parity.carry.states.values():
+        if any(1 - cosine > MIN_CARRY_ERROR for cosine in cosines):
+            return True
+    return False
 
 
 def carry_figure(rows: Sequence[ReportRow], marks: Marks) -> go.Figure:
@@ -135,9 +138,9 @@ def carry_figure(rows: Sequence[ReportRow], marks: Marks) -> go.Figure:
     traces = []
     for row in rows:
         mark = marks[row.label]
-        carry = row.parity.carry
-        traces.append(_carry_trace(f"{row.label}, z_H", carry.z_H, mark, "solid"))
-        traces.append(_carry_trace(f"{row.label}, z_L", carry.z_L, mark, "dot"))
+        states = row.parity.carry.states
+        for (state, cosines), dash in zip(states.items(), itertools.cycle(_DASHES)):
+            traces.append(_carry_trace(f"{row.label}, {state}", cosines, mark, dash))
     figure = make_figure(traces, x="step", y="1 - cosine", height=380)
     figure.update_xaxes(_step_axis_of(traces))
     return figure.update_yaxes(log_axis(_values(traces, "y")))

@@ -132,7 +132,7 @@ def _carry_section(builder: PageBuilder) -> Markup:
             parts.append(element("p", note, class_="small"))
         parts.append(_carry_data(group))
     lead = (
-        "Distance of the two recursion states from those of float32 after each step. A rising line "
+        "Distance of the recursion states from those of float32 after each step. A rising line "
         "is an error that grows with depth; 1e-7 is rounding."
     )
     return section("Carry error by step", lead, *parts)
@@ -141,7 +141,7 @@ def _carry_section(builder: PageBuilder) -> Markup:
 def _carry_data(group: RowGroup) -> Markup:
     rows = []
     for row in group.rows:
-        for state, cosines in (("z_H", row.parity.carry.z_H), ("z_L", row.parity.carry.z_L)):
+        for state, cosines in row.parity.carry.states.items():
             errors = [f"{1 - cosine:.1e}" for cosine in cosines]
             rows.append([f"{row.label}, {state}", *errors])
     steps = max(len(row) for row in rows)
