@@ -28,6 +28,7 @@ from trm_edge.step import CarryType, TensorSpec, describe_mismatch, step_inputs,
 
 CPU_PROVIDER = "CPUExecutionProvider"
 CUDA_PROVIDER = "CUDAExecutionProvider"
+_NBITS_ACCURACY = "session.qdq_matmulnbits_accuracy_level"
 _TYPES = {
     "tensor(int32)": "int32",
     "tensor(bool)": "bool",
@@ -234,6 +235,9 @@ class OnnxRuntimeBackend(Backend):
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
+        # A quantized weight that is used once is fused into MatMulNBits, which by default rounds its
+        # float inputs to 8 bits, too.
+        options.add_session_config_entry(_NBITS_ACCURACY, "1")  # 1: computed in float32
         try:
             return ort.InferenceSession(content, options, providers=[self.provider])
         except Exception as error:
