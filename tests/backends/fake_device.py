@@ -13,6 +13,7 @@ from tests.engines.fake_runtime import fake_runtime
 from tests.toys import VARIANTS, toy_model, toy_table, toy_tokens
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.backends.tensorrt import TensorRTBackend
+from trm_edge.config import ModelConfig
 from trm_edge.engines.cuda import Cuda
 from trm_edge.engines.loaded import LoadedEngine
 from trm_edge.export.step_graph import step_graph
@@ -33,25 +34,33 @@ class FakeDevice:
     Args:
         folder: where the engine's files are written.
         graph: the step graph that the engine computes.
+        config: the model that it computes.
         overlap_slots: as of the backend; the default is never reached.
         options: as of :func:`~tests.engines.fake_runtime.fake_runtime`.
     """
 
     def __init__(
-        self, folder: Path, graph: Path, *, overlap_slots: int = 100, **options: Any
+        self,
+        folder: Path,
+        graph: Path,
+        config: ModelConfig = CONFIG,
+        *,
+        overlap_slots: int = 100,
+        **options: Any,
     ) -> None:
+        self.config = config
         self.cuda = FakeCuda()
-        self.trt = fake_runtime(self.cuda, graph, CONFIG, **options)
+        self.trt = fake_runtime(self.cuda, graph, config, **options)
         self.engine = folder / "step.engine"
         self.cache = folder / "runtime.cache"
         self.engine.write_bytes(b"engine")
         self.backend = TensorRTBackend(
-            self.load, CONFIG, cuda=lambda: Cuda(self.cuda), overlap_slots=overlap_slots
+            self.load, config, cuda=lambda: Cuda(self.cuda), overlap_slots=overlap_slots
         )
 
     def load(self) -> LoadedEngine:
         """Load the engine as the backend does."""
-        return LoadedEngine(self.engine, CONFIG, "float32", self.trt, None, list, self.cache)
+        return LoadedEngine(self.engine, self.config, "float32", self.trt, None, list, self.cache)
 
     def solve(self, batch: int = 8) -> Solutions:
         """Solve the puzzles.
@@ -78,22 +87,24 @@ class FakeDevice:
         assert not self.cuda.leaks()
 
 
-def write_graph(folder: Path) -> Path:
-    """Write the toy's step graph.
+def write_graph(folder: Path, config: ModelConfig = CONFIG) -> Path:
+    """Write a toy's step graph.
 
     Args:
         folder: where it is written.
+        config: of the toy.
     """
     path = folder / "step.onnx"
-    onnx.save(step_graph(toy_model(CONFIG)), path)
+    onnx.save(step_graph(toy_model(config)), path)
     return path
 
 
-def expected_solutions(graph: Path) -> Solutions:
+def expected_solutions(graph: Path, config: ModelConfig = CONFIG) -> Solutions:
     """Solve the puzzles one by one in ONNX Runtime.
 
     Args:
         graph: the step graph.
+        config: the model that it computes.
     """
-    with Solver(OnnxRuntimeBackend(graph, CONFIG, threads=1), TABLE, batch=1) as solver:
+    with Solver(OnnxRuntimeBackend(graph, config, threads=1), TABLE, batch=1) as solver:
         return {solution.index: solution for solution in solver.solve(PUZZLES)}

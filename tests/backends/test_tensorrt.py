@@ -10,8 +10,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.backends.fake_device import CONFIG, PUZZLES, TABLE, FakeDevice, Solutions
-from tests.toys import toy_tokens
+from tests.backends.fake_device import (
+    CONFIG,
+    PUZZLES,
+    TABLE,
+    FakeDevice,
+    Solutions,
+    expected_solutions,
+    write_graph,
+)
+from tests.toys import FAMILY, toy_tokens
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.backends.tensorrt import TensorRTBackend
 from trm_edge.backends.tensorrt_buffers import StepBuffers
@@ -33,6 +41,15 @@ def test_solves_as_onnx_runtime_does(
     batch: int, version: str, tmp_path: Path, device_graph: Path, expected: Solutions
 ) -> None:
     FakeDevice(tmp_path, device_graph, version=version).check(expected, batch)
+
+
+@pytest.mark.parametrize("name", ["hrm", "trm-singlez", "trm-hier6", "transformer"])
+def test_any_number_of_carries_stays_on_the_device(name: str, tmp_path: Path) -> None:
+    """One carry, two or seven: every one of them changes buffers after each step."""
+    config = FAMILY[name]
+    graph = write_graph(tmp_path, config)
+    device = FakeDevice(tmp_path, graph, config)
+    device.check(expected_solutions(graph, config), 3)
 
 
 def test_two_slot_groups_share_the_engine_and_nothing_else(

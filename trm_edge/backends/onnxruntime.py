@@ -235,8 +235,8 @@ class OnnxRuntimeBackend(Backend):
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
-        # A quantized weight that is used once is fused into MatMulNBits, which by default rounds its
-        # float inputs to 8 bits, too.
+        # A quantized weight that is used once is fused into MatMulNBits, which rounds its float
+        # inputs to 8 bits, too, unless it is told not to.
         options.add_session_config_entry(_NBITS_ACCURACY, "1")  # 1: computed in float32
         try:
             return ort.InferenceSession(content, options, providers=[self.provider])
