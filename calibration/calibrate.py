@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trm_edge.calibration.equalise import best_power, channel_factors, equalise, swiglus
-from trm_edge.calibration.grid import round_inputs, round_weight
+from trm_edge.calibration.grid import round_inputs
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.observation import InputObservation, observe_inputs
 from trm_edge.calibration.ranges import RangeObserver
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
-from trm_edge.calibration.rounding import CompensatedRounding
+from trm_edge.calibration.rounding import CompensatedRounding, NearestRounding
 from trm_edge.calibration.saturation import round_layer
 from trm_edge.calibration.statistics import InputStatistics
 from trm_edge.calibration.trajectories import linear_layers, run_trajectories
@@ -120,16 +120,10 @@ def _quantize_layer(
     """Round an equalised weight (out, in); the statistics are from before equalisation."""
     factors = channel_factors(statistics.amax, power)
     activations = recipe.activations_of(name)
-    compensation = None
+    rounding = NearestRounding()
     if recipe.compensated_rounding:
-        compensation = CompensatedRounding(statistics.gram / torch.outer(factors, factors).double())
-
-    def round_rows(rows: Tensor, scales: Tensor) -> Tensor:
-        if compensation is None:
-            return round_weight(rows, scales, qtype)
-        return compensation.round(rows, scales, qtype)
-
-    rounded, scales = round_layer(weight, qtype, activations, round_rows)
+        rounding = CompensatedRounding(statistics.gram / torch.outer(factors, factors).double())
+    rounded, scales = round_layer(weight, qtype, activations, rounding)
     quantization = LayerQuantization(
         activations=activations,
         amax=amax,

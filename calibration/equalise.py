@@ -16,8 +16,9 @@ import torch
 from torch import Tensor
 
 from trm_edge.architecture import layer_prefix
-from trm_edge.calibration.grid import round_inputs, round_weight
+from trm_edge.calibration.grid import round_inputs
 from trm_edge.calibration.recipe import Activations, QType
+from trm_edge.calibration.rounding import NearestRounding
 from trm_edge.calibration.saturation import round_layer
 from trm_edge.calibration.statistics import InputStatistics
 from trm_edge.export.model import SwiGLU, TinyRecursiveModel
@@ -65,16 +66,13 @@ def best_power(
         activations: rounding of the inputs; never ``per_token_products``.
     """
 
-    def round_rows(rows: Tensor, scales: Tensor) -> Tensor:
-        return round_weight(rows, scales, qtype)
-
     def error(power: float) -> float:
         factors = channel_factors(statistics.amax, power)
         scaled_inputs = statistics.sample / factors
         scaled_weight = weight * factors
         amax = max(float((statistics.amax / factors).max()), 1e-30)
         inputs = round_inputs(scaled_inputs, amax, qtype, activations)
-        rounded, _ = round_layer(scaled_weight, qtype, activations, round_rows)
+        rounded, _ = round_layer(scaled_weight, qtype, activations, NearestRounding())
         return float((inputs @ rounded.T - statistics.sample @ weight.T).square().mean())
 
     return min(powers, key=error)

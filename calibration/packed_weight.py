@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trm_edge.calibration.grid import round_weight, spread_scales, weight_scales
+from trm_edge.calibration.grid import spread_scales, weight_scales
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.recipe import Activations, QType
+from trm_edge.calibration.rounding import NearestRounding
 from trm_edge.calibration.saturation import has_integer_products, round_layer, saturates
 from trm_edge.calibration.weight_codes import STORED, encode_weight
 from trm_edge.calibration_record import LayerRecord
@@ -91,11 +92,7 @@ def round_again(weight: Tensor, qtype: QType, activations: Activations) -> tuple
     Returns:
         The rounded weight (out, in) float32 and its scales.
     """
-
-    def round_rows(rows: Tensor, scales: Tensor) -> Tensor:
-        return round_weight(rows, scales, qtype)
-
-    return round_layer(weight, qtype, activations, round_rows)
+    return round_layer(weight, qtype, activations, NearestRounding())
 
 
 def _pack(content: bytes) -> str:

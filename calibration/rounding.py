@@ -1,9 +1,9 @@
-"""Compensated rounding: weights rounded so that the output is preserved on recorded inputs.
+"""Rounding of weights: to the nearest value, or so that the output is preserved on recorded inputs.
 
-Columns are rounded one after the other, and the columns still to come make up for the error of
-each, weighted by the correlation of the inputs (GPTQ, arXiv 2210.17323; the order is by the power
-of the inputs). A recursion applies every layer hundreds of times, so the gain counts in every pass,
-at no cost at run time.
+Compensated rounding takes columns one after the other, and the columns still to come make up for
+the error of each, weighted by the correlation of the inputs (GPTQ, arXiv 2210.17323; the order is
+by the power of the inputs). A recursion applies every layer hundreds of times, so the gain counts
+in every pass, at no cost at run time.
 """
 
 from __future__ import annotations
@@ -17,14 +17,44 @@ from trm_edge.calibration.recipe import QType
 _DAMPING = 0.01  # of the mean input power, so that unused inputs do not blow up
 
 
-class CompensatedRounding:
-    """Compensated rounding for one layer's inputs; output channels are independent of each other.
+class NearestRounding:
+    """Rounding of every weight to the nearest value of its grid."""
+
+    def round(self, weight: Tensor, scales: Tensor, qtype: QType) -> Tensor:
+        """Round output channels to their grid.
+
+        Args:
+            weight: (out, in) float32.
+            scales: of :func:`~trm_edge.calibration.grid.weight_scales`, or larger.
+            qtype: the quantized type.
+
+        Returns:
+            (out, in) float32.
+        """
+        return round_weight(weight, scales, qtype)
+
+    def errors(self, weight: Tensor, rounded: Tensor) -> Tensor:
+        """Measure what rounding changes in each output channel.
+
+        Args:
+            weight: (out, in) float32.
+            rounded: (out, in) float32.
+
+        Returns:
+            Squared errors (out,) float64.
+        """
+        return (rounded - weight).double().square().sum(1)
+
+
+class CompensatedRounding(NearestRounding):
+    """Rounding that preserves one layer's output; output channels are independent of each other.
 
     Args:
         gram: (in, in) float64, mean outer product of the inputs.
     """
 
     def __init__(self, gram: Tensor) -> None:
+        self._gram = gram
         power = gram.diagonal()
         mean = float(power.mean())
         self._inputs_are_zero = not mean > 0
@@ -58,3 +88,16 @@ class CompensatedRounding:
             error = (remaining[:, k] - rounded[:, k]) / self._spread[k, k]
             remaining[:, k:] -= error[:, None] * self._spread[k, k:]
         return rounded[:, torch.argsort(self._order)].float()
+
+    def errors(self, weight: Tensor, rounded: Tensor) -> Tensor:
+        """Measure what rounding changes in the output of each channel, on the recorded inputs.
+
+        Args:
+            weight: (out, in) float32.
+            rounded: (out, in) float32.
+
+        Returns:
+            Mean squared errors (out,) float64.
+        """
+        difference = (rounded - weight).double()
+        return ((difference @ self._gram) * difference).sum(1)

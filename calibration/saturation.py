@@ -9,8 +9,6 @@ the integers the same on AVX2, AVX-512, VNNI, AMX and Arm kernels, and costs no 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -18,10 +16,12 @@ from torch import Tensor
 
 from trm_edge.calibration.grid import LARGEST, weight_scales
 from trm_edge.calibration.recipe import Activations, QType
+from trm_edge.calibration.rounding import NearestRounding
 from trm_edge.errors import CalibrationError
 
 PAIR_LIMIT = 128  # largest magnitude of the sum of two neighbouring codes
 _GROWTH = 1.005  # a scale that is still too small grows by this at least
+_NEARBY = (0.96, 0.98, 0.99, 1.01, 1.02, 1.04)  # other scales that are tried for each channel
 _LARGEST_GROWTH = 8.0  # more than this costs three bits: something is wrong with the inputs
 
 
@@ -66,10 +66,7 @@ def exact_scales(weight: Tensor) -> Tensor:
 
 
 def round_layer(
-    weight: Tensor,
-    qtype: QType,
-    activations: Activations,
-    round_rows: Callable[[Tensor, Tensor], Tensor],
+    weight: Tensor, qtype: QType, activations: Activations, rounding: NearestRounding
 ) -> tuple[Tensor, Tensor]:
     """Choose the scales of a layer's weight and round it.
 
@@ -77,7 +74,7 @@ def round_layer(
         weight: (out, in) float32.
         qtype: the quantized type.
         activations: rounding of the layer's inputs.
-        round_rows: rounds rows (n, in) with their scales to values (n, in) on their grid.
+        rounding: rounds output channels.
 
     Returns:
         The rounded weight (out, in), and its scales (out, 1), or (out, blocks) for INT4.
@@ -86,41 +83,61 @@ def round_layer(
         CalibrationError: no scale keeps the products from saturating.
     """
     if has_integer_products(qtype, activations):
-        return round_without_saturation(weight, round_rows)
+        return round_without_saturation(weight, rounding)
     scales = weight_scales(weight, qtype)
-    return round_rows(weight, scales), scales
+    return rounding.round(weight, scales, qtype), scales
 
 
-def round_without_saturation(
-    weight: Tensor, round_rows: Callable[[Tensor, Tensor], Tensor]
-) -> tuple[Tensor, Tensor]:
-    """Round a matrix to INT8 with scales just large enough that no kernel saturates.
+def round_without_saturation(weight: Tensor, rounding: NearestRounding) -> tuple[Tensor, Tensor]:
+    """Round a matrix to INT8 so that no kernel saturates, with scales as small as that allows.
 
     Args:
         weight: (out, in) float32.
-        round_rows: rounds rows (n, in) with their scales (n, 1) to values (n, in) on their grid.
+        rounding: rounds output channels.
 
     Returns:
-        The rounded weight (out, in) and its scales (out, 1).
+        The rounded weight (out, in) and its scales (out, 1). Of a few scales near the smallest,
+        each channel has the one that changes its output least.
 
     Raises:
         CalibrationError: no scale is found, because compensation pushes the codes up without bound.
     """
     smallest = exact_scales(weight)
     scales = smallest.clone()
-    rounded = round_rows(weight, scales)
-    while (scales <= _LARGEST_GROWTH * smallest).all():
+    rounded = rounding.round(weight, scales, "int8")
+    while True:
         sums = largest_pair_sum(torch.round(rounded / scales))
         rows = torch.nonzero(sums > PAIR_LIMIT).flatten()
         if not len(rows):
-            return rounded, scales
+            break
         growth = (sums[rows] / PAIR_LIMIT).clamp(min=_GROWTH)
         scales[rows] *= growth[:, None]
-        rounded[rows] = round_rows(weight[rows], scales[rows])
-    raise CalibrationError(
-        f"{len(rows)} of {len(weight)} output channels keep saturating INT8 products on CPUs "
-        "without VNNI. Calibrate on more varied puzzles."
-    )
+        if not (scales <= _LARGEST_GROWTH * smallest).all():
+            raise CalibrationError(
+                f"{len(rows)} of {len(weight)} output channels keep saturating INT8 products on "
+                "CPUs without VNNI. Calibrate on more varied puzzles."
+            )
+        rounded[rows] = rounding.round(weight[rows], scales[rows], "int8")
+    return _best_nearby(weight, rounding, rounded, scales)
+
+
+def _best_nearby(
+    weight: Tensor, rounding: NearestRounding, rounded: Tensor, scales: Tensor
+) -> tuple[Tensor, Tensor]:
+    """Try scales near those found, and keep for each channel the one with the smallest error."""
+    errors = rounding.errors(weight, rounded)
+    best_rounded = rounded
+    best_scales = scales
+    for factor in _NEARBY:
+        candidate_scales = scales * factor
+        candidate = rounding.round(weight, candidate_scales, "int8")
+        sums = largest_pair_sum(torch.round(candidate / candidate_scales))
+        candidate_errors = rounding.errors(weight, candidate)
+        better = (sums <= PAIR_LIMIT) & (candidate_errors < errors)
+        errors = torch.where(better, candidate_errors, errors)
+        best_rounded = torch.where(better[:, None], candidate, best_rounded)
+        best_scales = torch.where(better[:, None], candidate_scales, best_scales)
+    return best_rounded, best_scales
 
 
 def saturates(codes: NDArray[np.int8]) -> bool:
