@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
 from trm_edge.export.bounded_text import printable
 
@@ -108,6 +109,23 @@ _BY_NAME = {
     ),
     "recursive_reasoning.transformers_baseline@Model_ACTV2": _TRANSFORMER,
 }
+
+
+def published_name(config: ModelConfig) -> str:
+    """Name an architecture as the published trainer does in ``arch.name``.
+
+    Args:
+        config: the model's configuration.
+
+    Raises:
+        ConfigError: no published module computes this configuration.
+    """
+    for name, settings in _BY_NAME.items():
+        values = vars(config)
+        agrees = all(values[key] == value for key, value in settings.fixed.items())
+        if settings.architecture == config.architecture and agrees:
+            return name
+    raise ConfigError(f"no published module is a {config.architecture} with these settings.")
 
 
 def arch_settings(name: object, source: str) -> ArchSettings:

@@ -12,6 +12,7 @@ import yaml
 from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
+from trm_edge.export.arch_settings import published_name
 from trm_edge.export.model import TinyRecursiveModel
 
 BASE = ModelConfig(
@@ -139,13 +140,6 @@ def toy_tokens(config: ModelConfig, count: int, seed: int = 0) -> NDArray[np.int
     return rng.integers(0, config.vocab_size, (count, config.seq_len), dtype=np.int32)
 
 
-_ARCH_NAMES = {
-    "trm": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1",
-    "hrm": "recursive_reasoning.hrm@HierarchicalReasoningModel_ACTV1",
-    "trm-singlez": "recursive_reasoning.trm_singlez@TinyRecursiveReasoningModel_ACTV1",
-    "trm-hier6": "recursive_reasoning.trm_hier6@TinyRecursiveReasoningModel_ACTV1",
-    "transformer": "recursive_reasoning.transformers_baseline@Model_ACTV2",
-}
 _ARCH_KEYS = (
     "H_layers",
     "H_cycles",
@@ -170,7 +164,7 @@ def arch_settings(config: ModelConfig) -> dict[str, object]:
         config: the model's configuration.
     """
     settings: dict[str, object] = {
-        "name": _ARCH_NAMES[config.architecture],
+        "name": published_name(config),
         "loss": {"loss_type": "stablemax_cross_entropy", "name": "losses@ACTLossHead"},
         "halt_exploration_prob": 0.1,
         "forward_dtype": "float32",

@@ -11,6 +11,7 @@ import yaml
 from torch import Tensor
 
 from trm_edge.config import ModelConfig
+from trm_edge.export.arch_settings import published_name
 from trm_edge.export.model import TinyRecursiveModel
 
 PREFIX = "_orig_mod.model.inner."  # a compiled run's state_dict
@@ -41,9 +42,10 @@ def write_checkpoint(
     weights = dict(model.state_dict())
     if puzzle_embeddings is not None:
         weights["puzzle_emb.weights"] = puzzle_embeddings
+    initial = {name for name, _ in model.named_buffers()}
     state = {}
     for name, value in weights.items():
-        stored_dtype = torch.bfloat16 if name in ("H_init", "L_init") else dtype
+        stored_dtype = torch.bfloat16 if name in initial else dtype
         state[PREFIX + name] = value.detach().cpu().to(stored_dtype).clone()
     path = folder / f"step_{step}"
     torch.save(state, path)
@@ -66,11 +68,11 @@ def write_checkpoint(
 
 def _arch(config: ModelConfig) -> dict[str, object]:
     return {
-        "name": "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1",
+        "name": published_name(config),
         "loss": {"loss_type": "stablemax_cross_entropy", "name": "losses@ACTLossHead"},
         "H_cycles": config.H_cycles,
         "L_cycles": config.L_cycles,
-        "H_layers": 0,
+        "H_layers": config.H_layers,
         "L_layers": config.L_layers,
         "hidden_size": config.hidden_size,
         "num_heads": config.num_heads,

@@ -14,19 +14,23 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from curriculum import Curriculum, Lesson
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from training_recipe import PlainAttention, TrainingRecipe, initialise
 
 from trm_edge.calibration.qat.deep_supervision import (
+    HALTING_WEIGHT,
     PuzzleRows,
     Slots,
+    continue_target,
     is_exact,
     supervise,
     training_step,
 )
-from trm_edge.export.model import Attention, TinyRecursiveModel
+from trm_edge.export.model import Attention, StepOutput, TinyRecursiveModel
+from trm_edge.loop.halting import HaltingRule
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # tokens, labels: (n, L), 0 is padding
 
@@ -83,6 +87,7 @@ class Trainer:
         self.batches = data(self.rng)
         self.waiting: Batch | None = None
         self.slots = Slots(recipe.batch, config)
+        self._rule = HaltingRule.from_config(config)
         self.curriculum = Curriculum(lesson, config.halt_max_steps) if lesson is not None else None
         self._sync_worker()
         initial = self.worker.initial_carry(recipe.batch)
@@ -162,10 +167,17 @@ class Trainer:
             learned = {"learned": share, "depth": float(self.curriculum.depth)}
             self.curriculum.observe(share)
         result = supervise(out, slots.labels.to(device), lesson)
-        result.loss.backward()  # type: ignore[no-untyped-call]
+        loss = result.loss
+        if not recipe.model.no_ACT_continue:
+            loss = loss + self._continue_loss(out, embedding)
+        loss.backward()  # type: ignore[no-untyped-call]
         self._update()
         self.carry = {name: state.detach() for name, state in out.carry.items()}
-        slots.advance(out.q_halt.detach().cpu() > 0, self.explore, recipe.exploration)
+        stop = self._rule.wants_to_stop(
+            out.q_halt.detach().float().cpu().numpy(),
+            out.q_continue.detach().float().cpu().numpy(),
+        )
+        slots.advance(torch.from_numpy(stop), self.explore, recipe.exploration)
         self.step += 1
         return {
             "loss": result.answer_loss.item(),
@@ -173,6 +185,14 @@ class Trainer:
             "exact": result.exact.float().mean().item(),
             **learned,
         }
+
+    def _continue_loss(self, out: StepOutput, embedding: Tensor | None) -> Tensor:
+        """Loss of q_continue, which only a rule that compares both logits trains."""
+        slots = self.slots
+        last = (slots.steps + 1 >= slots.max_steps).to(self.device)
+        carry = {name: state.detach() for name, state in out.carry.items()}
+        target = continue_target(self.worker, slots.tokens.to(self.device), embedding, carry, last)
+        return HALTING_WEIGHT * F.binary_cross_entropy_with_logits(out.q_continue, target)
 
     def _lesson(self, curriculum: Curriculum) -> Tensor:
         slots = self.slots
@@ -239,7 +259,7 @@ class Trainer:
                 carry = model.advance(carry, x, model.updates)
                 out = model.heads(carry)
                 right_steps.append((out.logits.argmax(-1) == truth).all(-1))
-                stop_steps.append(out.q_halt > 0)
+                stop_steps.append(out.q_halt > self._threshold(out))
             right_parts.append(torch.stack(right_steps))
             stop_parts.append(torch.stack(stop_steps))
         right = torch.cat(right_parts, 1).cpu()
@@ -252,6 +272,12 @@ class Trainer:
             "exact_adaptive": right.gather(0, step[None]).float().mean().item(),
             "steps": step.float().mean().item() + 1,
         }
+
+    def _threshold(self, out: StepOutput) -> Tensor:
+        """What q_halt must exceed (B,): 0, or q_continue by the rule of HRM."""
+        if self.recipe.model.no_ACT_continue:
+            return torch.zeros_like(out.q_halt)
+        return out.q_continue
 
     def save(self, path: Path) -> None:
         """Write the whole state, whole or not at all.

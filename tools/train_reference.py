@@ -2,6 +2,8 @@
 
     python tools/train_reference.py sudoku --folder build/train/sudoku --minutes 120
     python tools/train_reference.py maze --folder build/train/maze --minutes 120
+    python tools/train_reference.py sudoku-hrm --folder build/train/hrm --minutes 120
+    python tools/train_reference.py sudoku-wide --folder build/train/wide
     python tools/train_reference.py sudoku-published --folder build/train/published
 
 It can be stopped at any time: the next call continues from the last saved state. `--minutes` ends
@@ -139,13 +141,34 @@ def _published(model: ModelConfig, L_cycles: int) -> TrainingRecipe:
     return TrainingRecipe(model, steps=30_000, batch=768, lr=5e-4)
 
 
+# HRM as the TRM repository carries it, small: two networks of two blocks that mix by MLPs.
+HRM = dataclasses.replace(
+    SUDOKU,
+    architecture="hrm",
+    H_layers=2,
+    L_cycles=2,
+    no_ACT_continue=False,
+    puzzle_emb_len=0,
+)
+# The published width with the small model's cycles: what two cores can train.
+WIDE = dataclasses.replace(
+    SUDOKU, hidden_size=512, num_heads=8, puzzle_emb_ndim=512, puzzle_emb_len=16
+)
 RUNS = {
     "sudoku": ReferenceRun(TrainingRecipe(SUDOKU), sudoku_batches, held_out_sudokus),
+    "sudoku-hrm": ReferenceRun(
+        TrainingRecipe(HRM, steps=6_000, decay_steps=2_000), sudoku_batches, held_out_sudokus
+    ),
     "maze": ReferenceRun(
         TrainingRecipe(MAZE, batch=32, lr=6e-4),
         maze_batches,
         held_out_mazes,
         maze_generator.fill_dead_ends,
+    ),
+    "sudoku-wide": ReferenceRun(
+        TrainingRecipe(WIDE, steps=4_000, decay_steps=1_500, lr=7e-4),
+        sudoku_batches,
+        held_out_sudokus,
     ),
     "sudoku-published": ReferenceRun(_published(SUDOKU, 6), sudoku_batches, held_out_sudokus),
     "maze-published": ReferenceRun(_published(MAZE, 4), maze_batches, held_out_mazes),

@@ -131,6 +131,38 @@ def training_step(
     return model.heads(model.advance(carry, x, model.updates[-trained:]))
 
 
+@torch.no_grad()
+def continue_target(
+    model: TinyRecursiveModel,
+    tokens: Tensor,
+    puzzle_embedding: Tensor | None,
+    carry: Carry,
+    last: Tensor,
+) -> Tensor:
+    """Compute what q_continue should be: the larger halting probability after one more step.
+
+    HRM trains both logits of its halting head, as a Q function (arXiv 2506.21734; upstream
+    ``models/hrm/hrm_act_v1.py``).
+
+    Args:
+        model: the model.
+        tokens: (B, L) integer token ids.
+        puzzle_embedding: (B, E); None where the model has no table.
+        carry: after the step whose q_continue is trained.
+        last: (B,) bool, True for slots that have no further step but the next: there only halting
+            is left.
+
+    Returns:
+        (B,) probabilities.
+    """
+    reset = torch.zeros_like(last)
+    following = model(tokens, puzzle_embedding, reset, carry)
+    best = torch.where(
+        last, following.q_halt, torch.maximum(following.q_halt, following.q_continue)
+    )
+    return best.sigmoid()
+
+
 class Slots:
     """The puzzles of a batch, each at its own depth; all begin as halted.
 

@@ -1,9 +1,15 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
-from tests.toys import BASE
-from trm_edge.calibration.qat.deep_supervision import Slots, stablemax_cross_entropy
+from tests.toys import BASE, FAMILY, toy_model, toy_table, toy_tokens
+from trm_edge.calibration.qat.deep_supervision import (
+    Slots,
+    continue_target,
+    stablemax_cross_entropy,
+    training_step,
+)
 
 
 def test_cells_without_an_answer_do_not_count() -> None:
@@ -25,3 +31,34 @@ def test_exploring_slots_continue_until_the_last_step() -> None:
     slots.steps.fill_(BASE.halt_max_steps - 1)
     slots.advance(~stop, generator, exploration=1.0)
     assert slots.halted.all()
+
+
+def test_the_target_of_continuing_is_the_best_of_the_next_step() -> None:
+    config = FAMILY["hrm"]
+    model = toy_model(config)
+    tokens = torch.from_numpy(toy_tokens(config, 3))
+    table = toy_table(config)
+    assert table is not None
+    rows = torch.from_numpy(table[:3])
+    carry = model(tokens, rows, torch.ones(3, dtype=torch.bool), model.initial_carry(3)).carry
+    following = model(tokens, rows, torch.zeros(3, dtype=torch.bool), carry)
+    last = torch.tensor([False, False, True])
+    target = continue_target(model, tokens, rows, carry, last)
+    best = torch.maximum(following.q_halt, following.q_continue)
+    torch.testing.assert_close(target[:2], best[:2].sigmoid())
+    torch.testing.assert_close(target[2], following.q_halt[2].sigmoid())
+
+
+@pytest.mark.parametrize("name", FAMILY)
+def test_a_training_step_computes_what_the_model_does(name: str) -> None:
+    config = FAMILY[name]
+    model = toy_model(config)
+    tokens = torch.from_numpy(toy_tokens(config, 2))
+    table = toy_table(config)
+    assert table is not None
+    rows = torch.from_numpy(table[:2])
+    reset = torch.ones(2, dtype=torch.bool)
+    expected = model(tokens, rows, reset, model.initial_carry(2))
+    actual = training_step(model, tokens, rows, reset, model.initial_carry(2))
+    torch.testing.assert_close(actual.logits, expected.logits)
+    assert list(actual.carry) == list(config.recursion.states)
