@@ -23,6 +23,11 @@ $(VENV)/.rtx: $(VENV)/.dev
 	-$(BIN)/pip install --quiet --constraint constraints.txt tensorrt-rtx
 	touch $@
 
+# ONNX Runtime's C++ headers for the tests of examples/cpp; where there are none, those are skipped.
+$(VENV)/.cpp: $(VENV)/.dev
+	-tools/onnxruntime_for_cpp.sh $(VENV)/onnxruntime $(BIN)/python
+	touch $@
+
 # What ONNX Runtime's own tools, torch.onnx and pictures need, to be compared with and drawn.
 $(VENV)/.bench: $(VENV)/.export
 	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
@@ -38,7 +43,7 @@ demo: $(VENV)/.export
 	@echo "  $(BIN)/trm-edge inspect $(DEMO)              what is in the bundle"
 	@echo "  $(BIN)/trm-edge export CHECKPOINT --int8          your own model"
 
-test: $(VENV)/.dev
+test: $(VENV)/.dev $(VENV)/.cpp
 	$(BIN)/python -m pytest -q
 
 test-slow: $(VENV)/.dev
