@@ -170,7 +170,9 @@ def test_prefix_is_computed_as_the_page_says() -> None:
 
 
 def test_token_ids_are_those_of_the_tasks() -> None:
-    rows = re.findall(r"^\| `sudoku` (\d+)x\d+[^|]*\| (\d+) \| (\d+) \| [^|]*: 2 to (\d+) \|", PAGE, re.M)
+    rows = re.findall(
+        r"^\| `sudoku` (\d+)x\d+[^|]*\| (\d+) \| (\d+) \| [^|]*: 2 to (\d+) \|", PAGE, re.M
+    )
     assert [int(row[0]) for row in rows] == [4, 6, 9, 16, 25]
     for side, length, vocabulary, last in rows:
         grid = SudokuGrid(int(side))

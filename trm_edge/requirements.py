@@ -9,7 +9,13 @@ from importlib import metadata
 from importlib.util import find_spec
 
 # The oldest versions that work, those of pyproject.toml.
-_OLDEST = {"click": "8.1", "msgspec": "0.19", "numpy": "1.21.5", "onnxruntime": "1.20", "rich": "13"}
+_OLDEST = {
+    "click": "8.1",
+    "msgspec": "0.19",
+    "numpy": "1.21.5",
+    "onnxruntime": "1.20",
+    "rich": "13",
+}
 if sys.version_info < (3, 11):
     _OLDEST["tomli"] = "2"
 OLDEST: Mapping[str, str] = _OLDEST
