@@ -22,19 +22,19 @@ float_type = np.float16 if inputs[carries[0]].type == "tensor(float16)" else np.
 
 for line in sys.stdin:
     tokens = [1 if character == "." else int(character) + 1 for character in line.strip()]
-    feeds = {"tokens": np.array([tokens], np.int32), "reset": np.array([True])}
+    feeds = {"tokens": np.array([tokens], np.int32)}
     if "puzzle_embedding" in inputs:
         table = np.load(bundle / "puzzle_embeddings.npy", mmap_mode="r")
         feeds["puzzle_embedding"] = table[:1].astype(float_type)
-    for name in carries:  # ignored in this step, because reset is set
+    for name in carries:  # ignored in the first step, because reset is set
         feeds[name] = np.zeros((1, *inputs[name].shape[1:]), float_type)
-    for step in range(1, model["halt_max_steps"] + 1):
+    for step in range(model["halt_max_steps"]):
+        feeds["reset"] = np.array([step == 0])
         results = dict(zip(outputs, session.run(outputs, feeds), strict=True))
-        feeds["reset"] = np.array([False])
         for name in carries:
             feeds[name] = results[f"{name}_next"]
         limit = 0 if model["no_ACT_continue"] else results["q_continue"][0]
         if results["q_halt"][0] > limit:
             break
     answer = results["logits"][0].argmax(-1) - 1
-    print("".join(map(str, answer)), step, flush=True)
+    print("".join(map(str, answer)), step + 1, flush=True)

@@ -64,7 +64,7 @@ class Step:
         return np.full(self.shape, value, self.carry)
 
 
-@pytest.fixture(scope="module", params=GRAPHS.values(), ids=GRAPHS)
+@pytest.fixture(scope="module", params=list(GRAPHS.values()), ids=list(GRAPHS))
 def step(
     request: pytest.FixtureRequest, toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> Step:

@@ -83,9 +83,10 @@ def capability_of(
         capability = requested or actual
         is_installed = bool(environment.module_folders(_RTX_MODULE))
         if not is_installed and capability not in RTX_CAPABILITIES:
+            there = _build_there(bundle, profile, state, environment)
             raise EngineError(
                 f"TensorRT-RTX does not compile for compute capability {capability}; it supports "
-                f"{', '.join(RTX_CAPABILITIES)}. {_build_there(bundle, profile, state, environment)}"
+                f"{', '.join(RTX_CAPABILITIES)}. {there}"
             )
         return capability
     if requested is not None:

@@ -26,8 +26,11 @@ ONNXRUNTIMES = (
 )
 # Distributions whose `tensorrt` comes from pip, and those that are built for one CUDA.
 _PIP_TENSORRT = ("tensorrt", "tensorrt-cu12", "tensorrt-cu13")
-_PIP_TENSORRT_PARTS = tuple(
-    f"{name}-{part}" for name in _PIP_TENSORRT[1:] for part in ("bindings", "libs")
+_PIP_TENSORRT_PARTS = (
+    "tensorrt-cu12-bindings",
+    "tensorrt-cu12-libs",
+    "tensorrt-cu13-bindings",
+    "tensorrt-cu13-libs",
 )
 _CUDA_PACKAGES = {"tensorrt-cu12": 12, "tensorrt-cu13": 13}
 _OLDEST_DRIVER = {12: "525", 13: "580"}  # NVIDIA's driver on Linux by CUDA's major version

@@ -51,7 +51,7 @@ def sudoku(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     return sudoku_bundle(tmp_path_factory.mktemp(target), precision, target)
 
 
-@pytest.fixture(scope="module", params=TOYS.values(), ids=TOYS)
+@pytest.fixture(scope="module", params=list(TOYS.values()), ids=list(TOYS))
 def toy(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     return toy_bundle(tmp_path_factory.mktemp("toy"), request.param, "l4")
 

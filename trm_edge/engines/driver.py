@@ -35,7 +35,7 @@ _ERRORS = {
     ),
     804: (
         "forward compatibility is not supported on this GPU",
-        "Remove the package cuda-compat, or its folder from LD_LIBRARY_PATH, and update the driver.",
+        "Remove cuda-compat, or its folder from LD_LIBRARY_PATH, and update the driver.",
     ),
     999: ("the driver failed", "Reboot, or load its module: sudo modprobe nvidia_uvm."),
 }
