@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-# A Python whose venv has a pip that writes down its arguments, and reaches no index but the default one.
+# A Python whose venv has a pip that writes down its arguments and reaches the default index alone.
 PIP = """#!/bin/sh
 echo "$@" >> pip.log
 case "$*" in *unreachable*) exit 1;; esac
