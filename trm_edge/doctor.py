@@ -147,7 +147,7 @@ def examine(environment: Environment | None = None) -> DoctorReport:
             _build_tensorrt(state, packages, advice),
             _build_tensorrt_rtx(packages),
             _run_engines(state, packages, advice),
-            _solve_onnxruntime_cuda(state, providers, packages),
+            _solve_onnxruntime_cuda(state, providers, packages, environment.board()),
         ),
         board=environment.board(),
         problems=find_problems(environment, state),
@@ -207,7 +207,10 @@ def _run_engines(state: DriverState, packages: Mapping[str, str | None], advice:
 
 
 def _solve_onnxruntime_cuda(
-    state: DriverState, providers: tuple[str, ...], packages: Mapping[str, str | None]
+    state: DriverState,
+    providers: tuple[str, ...],
+    packages: Mapping[str, str | None],
+    board: str | None,
 ) -> Ability:
     name = "solve_onnxruntime_cuda"
     if not state.gpus:
@@ -215,12 +218,17 @@ def _solve_onnxruntime_cuda(
         return Ability(name, False, state.problem, remedy)
     if CUDA_PROVIDER not in providers:
         reason = f"ONNX Runtime has no {CUDA_PROVIDER}"
-        return Ability(name, False, reason, _install_onnxruntime_gpu(packages))
+        return Ability(name, False, reason, _install_onnxruntime_gpu(packages, board))
     return Ability(name, True)
 
 
-def _install_onnxruntime_gpu(packages: Mapping[str, str | None]) -> str:
+def _install_onnxruntime_gpu(packages: Mapping[str, str | None], board: str | None) -> str:
     """Install it in place of the plain package: both write into one folder."""
+    if board is not None:
+        return (
+            "The package index has none for this board. Install the wheel that is built for this "
+            "JetPack: pip uninstall -y onnxruntime && pip install --no-deps onnxruntime_gpu-*.whl"
+        )
     uninstall = "pip uninstall -y onnxruntime onnxruntime-gpu && "
     if packages["onnxruntime"] is None and packages["onnxruntime-gpu"] is None:
         uninstall = ""
