@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import sysconfig
@@ -192,14 +193,27 @@ def test_a_copied_wheel_installs_without_dependencies(
     install = [*pip, "install", "--quiet", "--no-deps", "--no-index", "--ignore-installed"]
     subprocess.run([*install, str(wheel)], check=True)
     program = str(environment / "bin" / "trm-edge")
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     for arguments in (["--help"], ["inspect", str(toy_bundle)]):
         run = subprocess.run(
-            [program, *arguments], capture_output=True, text=True, cwd=tmp_path, check=False
+            [program, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=variables,
+            check=False,
         )
         assert run.returncode == 0, run.stderr
     python = str(environment / "bin" / "python")
     where = "import trm_edge; print(trm_edge.__file__)"
-    run = subprocess.run([python, "-c", where], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [python, "-c", where],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=variables,
+        check=True,
+    )
     assert run.stdout.startswith(str(site))
 
 
