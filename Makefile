@@ -5,40 +5,67 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 RESULTS := benchmarks/results
 
-.PHONY: demo test test-slow soak fuzz gate regress baselines bench lint types check clean
+.PHONY: demo shell wheel test test-slow soak fuzz gate regress baselines bench lint types check clean
 .DEFAULT_GOAL := check
 
-# Two stamps: a demo needs less than a test does.
-$(VENV)/.export: pyproject.toml constraints.txt
+# PyTorch for CPUs alone: on Linux x86-64 the package index has it with CUDA's packages. `make TORCH_INDEX=` takes
+# that one, and so does a machine that cannot reach this index.
+TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
+PIP_INSTALL := $(BIN)/pip install --constraint constraints.txt
+
+$(BIN)/pip:
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[export]'
+
+# Two stamps: a demo needs less than a test does.
+$(VENV)/.export: pyproject.toml constraints.txt | $(BIN)/pip
+	@if [ "$$(uname -sm)" = "Linux x86_64" ] && [ -n "$(TORCH_INDEX)" ]; then \
+	  echo "PyTorch for CPUs from $(TORCH_INDEX)"; \
+	  $(PIP_INSTALL) --retries 0 --timeout 10 --index-url $(TORCH_INDEX) torch || \
+	    echo "Not there; taking PyTorch from the package index."; \
+	fi
+	$(PIP_INSTALL) --editable '.[export]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.export
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(PIP_INSTALL) --editable '.[dev]'
 	touch $@
 
 # NVIDIA's compiler that needs no GPU; where there is no wheel of it, what it would build is skipped.
 $(VENV)/.rtx: $(VENV)/.dev
-	-$(BIN)/pip install --quiet --constraint constraints.txt tensorrt-rtx
+	-$(PIP_INSTALL) tensorrt-rtx
+	touch $@
+
+# ONNX Runtime's C++ headers for the tests of examples/cpp; where there are none, those are skipped.
+$(VENV)/.cpp: $(VENV)/.dev
+	-tools/onnxruntime_for_cpp.sh $(VENV)/onnxruntime $(BIN)/python
 	touch $@
 
 # What ONNX Runtime's own tools, torch.onnx and pictures need, to be compared with and drawn.
 $(VENV)/.bench: $(VENV)/.export
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[bench]'
+	$(PIP_INSTALL) --editable '.[bench]'
 	touch $@
 
 demo: $(VENV)/.export
 	$(BIN)/trm-edge export --int8 --force -o $(DEMO)
 	$(BIN)/trm-edge solve $(DEMO)
 	@echo
-	@echo "Try next:"
+	@echo "Try next, in \`make shell\` or after \`. $(BIN)/activate\`:"
 	@echo "  $(BIN)/trm-edge solve $(DEMO) --watch        every puzzle, refined step by step"
 	@echo "  $(BIN)/trm-edge parity $(DEMO)               is it still the same model?"
 	@echo "  $(BIN)/trm-edge inspect $(DEMO)              what is in the bundle"
 	@echo "  $(BIN)/trm-edge export CHECKPOINT --int8          your own model"
 
-test: $(VENV)/.dev
+# A shell in which `trm-edge` is found.
+shell: $(VENV)/.export
+	@echo "trm-edge is on the path of this shell; leave it with: exit"
+	@VIRTUAL_ENV="$(CURDIR)/$(VENV)" PATH="$(CURDIR)/$(BIN):$$PATH" $${SHELL:-/bin/sh}
+
+# What is copied to a board: dist/trm_edge-VERSION-py3-none-any.whl.
+wheel: | $(BIN)/pip
+	rm -rf build/lib build/bdist.* dist/trm_edge-*.whl
+	$(BIN)/pip wheel --no-deps --wheel-dir dist .
+
+test: $(VENV)/.dev $(VENV)/.cpp
 	$(BIN)/python -m pytest -q
 
 test-slow: $(VENV)/.dev

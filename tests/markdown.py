@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *ROOT.glob("trm_edge/**/*.md")])
+_FOLDERS = ("*.md", "docs/*.md", "examples/**/*.md", "trm_edge/**/*.md")
+PAGES = sorted(page for pattern in _FOLDERS for page in ROOT.glob(pattern))
 
 _BLOCK = re.compile(
     r"(?:^<!-- needs: (?P<needs>\w+) -->\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$",

@@ -15,7 +15,7 @@ from trm_edge.step import step_inputs, step_outputs
 
 OPTION = re.compile(r"(?<![\w-])--[a-z][a-z0-9-]*")
 # Options of other programs that the pages name.
-FOREIGN_OPTIONS = {"--interval", "--schemafile", "--junitxml", "--upgrade"}
+FOREIGN_OPTIONS = {"--extra-index-url", "--interval", "--schemafile", "--junitxml", "--upgrade"}
 
 
 def options_of(name: str) -> set[str]:

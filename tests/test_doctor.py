@@ -100,6 +100,29 @@ def test_building_needs_the_compiler_and_for_tensorrt_the_gpu() -> None:
     assert without_compiler["build_tensorrt_rtx"].reason == "tensorrt-rtx is not installed"
 
 
+def test_a_jetson_gets_its_onnxruntime_from_its_own_wheel() -> None:
+    environment = Environment(
+        probe_driver=lambda: ORIN,
+        providers=lambda: (CPU,),
+        package_version=lambda name: "99" if name == "onnxruntime" else None,
+        board=lambda: "NVIDIA Jetson Orin Nano Developer Kit",
+    )
+    report = examine(environment)
+    assert report.board == "NVIDIA Jetson Orin Nano Developer Kit"
+    remedy = abilities(report)["solve_onnxruntime_cuda"].remedy or ""
+    assert "pip install --no-deps onnxruntime_gpu-*.whl" in remedy
+    build = abilities(report)["build_tensorrt"].remedy or ""
+    assert "sudo apt install nvidia-jetpack" in build
+    assert "trm-edge[tensorrt]" not in build
+
+
+def test_a_driver_that_does_not_start_says_what_to_do() -> None:
+    state = DriverState(problem="cuInit returned 803", remedy="Reboot: the driver was updated.")
+    report = report_of(state, (CPU,), "tensorrt")
+    for name in ("build_tensorrt", "run_engines", "solve_onnxruntime_cuda"):
+        assert abilities(report)[name].remedy == "Reboot: the driver was updated."
+
+
 def test_exporting_needs_every_package_of_the_extra() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extra = project["optional-dependencies"]["export"]

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -176,6 +178,43 @@ def test_a_device_needs_no_extra(wheel: Path, toy_bundle: Path, tmp_path: Path) 
     done = run("export", "--int8", "-o", "out")
     assert done.returncode == 1
     assert "pip install 'trm-edge[export]'" in done.stderr
+
+
+def test_a_copied_wheel_installs_without_dependencies(
+    wheel: Path, toy_bundle: Path, tmp_path: Path
+) -> None:
+    """As on a board whose packages must stay as they are: --no-deps, beside what is there."""
+    environment = tmp_path / "trm"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+    (site,) = environment.glob("lib/python3*/site-packages")
+    own = sysconfig.get_paths()["purelib"]
+    (site / "board.pth").write_text(f"{own}\n")  # the packages that the board has
+    pip = [sys.executable, "-m", "pip", "--python", str(environment)]
+    install = [*pip, "install", "--quiet", "--no-deps", "--no-index", "--ignore-installed"]
+    subprocess.run([*install, str(wheel)], check=True)
+    program = str(environment / "bin" / "trm-edge")
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    for arguments in (["--help"], ["inspect", str(toy_bundle)]):
+        run = subprocess.run(
+            [program, *arguments],
+            capture_output=True,
+            text=True,
+            cwd=tmp_path,
+            env=variables,
+            check=False,
+        )
+        assert run.returncode == 0, run.stderr
+    python = str(environment / "bin" / "python")
+    where = "import trm_edge; print(trm_edge.__file__)"
+    run = subprocess.run(
+        [python, "-c", where],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env=variables,
+        check=True,
+    )
+    assert run.stdout.startswith(str(site))
 
 
 @pytest.mark.parametrize(

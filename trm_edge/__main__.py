@@ -1,5 +1,5 @@
 """The command line as a module: ``python -m trm_edge``."""
 
-from trm_edge.cli.main import main
+from trm_edge.cli.start import main
 
 main()

@@ -74,10 +74,7 @@ def read_header(file: BinaryIO) -> ArrayHeader:
     """
     try:
         version = npy_format.read_magic(file)
-        read = npy_format.read_array_header_1_0
-        if version != (1, 0):
-            read = npy_format.read_array_header_2_0
-        shape, fortran_order, dtype = read(file, max_header_size=_MAX_HEADER)
+        shape, fortran_order, dtype = _parse_header(file, version)
         offset = file.tell()
     except Exception as error:  # numpy parses Python's syntax, which fails in many ways
         raise ArrayError("it is not an array as numpy stores one") from error
@@ -90,6 +87,23 @@ def read_header(file: BinaryIO) -> ArrayHeader:
     if fortran_order and len(shape) > 1:
         raise ArrayError("it is stored in Fortran order")
     return ArrayHeader(shape, dtype, offset)
+
+
+def _parse_header(
+    file: BinaryIO, version: tuple[int, int]
+) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """Parse a header of bounded length; numpy's own limit is newer than numpy 1.21."""
+    length_format = "<H"
+    read = npy_format.read_array_header_1_0
+    if version != (1, 0):
+        length_format = "<I"
+        read = npy_format.read_array_header_2_0
+    encoded_length = file.read(struct.calcsize(length_format))
+    (length,) = struct.unpack(length_format, encoded_length)
+    if length > _MAX_HEADER:
+        raise ValueError(f"a header of {length} characters")
+    shape, fortran_order, dtype = read(io.BytesIO(encoded_length + file.read(length)))
+    return shape, fortran_order, dtype
 
 
 def map_array(

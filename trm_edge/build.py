@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import logging
-import re
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from trm_edge.backends.environment import Environment
 from trm_edge.bundle import Bundle
+from trm_edge.compiler_choice import capability_of, choose_compiler
 from trm_edge.engines.builder import BuildOptions, BuiltEngine, build_engine, layer_information
 from trm_edge.engines.compiler import Compiler, CompilerName
 from trm_edge.engines.driver import DriverState
@@ -32,7 +32,7 @@ OLDEST_FP8 = (8, 9)  # compute capability
 def build_target(
     bundle: Bundle,
     name: str,
-    compiler_name: CompilerName,
+    compiler_name: CompilerName | None = None,
     *,
     compute_capability: str | None = None,
     batch: tuple[int, int, int] | None = None,
@@ -44,7 +44,8 @@ def build_target(
     Args:
         bundle: the bundle, which is written to.
         name: name of the target.
-        compiler_name: the compiler to use.
+        compiler_name: the compiler to use; None for TensorRT where it is installed, else
+            TensorRT-RTX if it compiles for the target.
         compute_capability: TensorRT-RTX only: what to compile for; by default that of this
             machine's GPU, or the target's where there is no GPU.
         batch: minimum, optimum and maximum number of slots; the profile's by default.
@@ -68,7 +69,11 @@ def build_target(
     if profile.engine != "tensorrt":
         raise EngineError(f"{name} needs no engine: ONNX Runtime runs its step graph.")
     state = environment.probe_driver()
-    capability = _capability(profile, compiler_name, state, compute_capability)
+    if compiler_name is None:
+        compiler_name = choose_compiler(bundle, profile, state, environment, compute_capability)
+    capability = capability_of(
+        bundle, profile, compiler_name, state, environment, compute_capability
+    )
     _check_precision(name, target, capability)
     graph = bundle.path / target.step
     check_writable(graph.parent / ENGINE)
@@ -250,35 +255,3 @@ def _check_precision(name: str, target: TargetRecord, capability: str) -> None:
             f"FP8, which needs {'.'.join(map(str, OLDEST_FP8))} or newer. Export with --int8 or "
             "--fp16 for it."
         )
-
-
-def _capability(
-    profile: TargetProfile,
-    compiler: CompilerName,
-    state: DriverState,
-    requested: str | None,
-) -> str:
-    """Find the compute capability to compile for."""
-    if requested is not None and not re.fullmatch(r"\d+\.\d", requested):
-        raise EngineError(f"a compute capability is written like 8.7, but got {requested!r}.")
-    if compiler == "tensorrt-rtx":
-        actual = state.gpus[0].compute_capability if state.gpus else profile.compute_capability
-        return requested or actual
-    if requested is not None:
-        raise EngineError(
-            "TensorRT compiles only for this machine's GPU; --compute-capability needs "
-            "--compiler tensorrt-rtx."
-        )
-    if not state.gpus:
-        raise EngineError(
-            "TensorRT builds an engine on the device that runs it, but this machine has no GPU "
-            f"({state.problem}). Copy the bundle to the {profile.name} and run trm-edge build "
-            "there, or check that it compiles with: --compiler tensorrt-rtx"
-        )
-    gpu = state.gpus[0]
-    if gpu.compute_capability != profile.compute_capability:
-        raise EngineError(
-            f"{profile.name} has compute capability {profile.compute_capability}, but this machine "
-            f"has {gpu}. Build on the {profile.name}, or export for this GPU."
-        )
-    return gpu.compute_capability

@@ -10,7 +10,9 @@ from trm_edge import __version__, records
 from trm_edge.backends.environment import Environment
 from trm_edge.backends.integer_kernels import kernels_are_exact
 from trm_edge.backends.onnxruntime import CPU_PROVIDER, CUDA_PROVIDER, available_cores
+from trm_edge.diagnosis import Problem, find_problems, tensorrt_problem
 from trm_edge.engines.driver import DriverState
+from trm_edge.requirements import OLDEST
 
 FORMAT = records.Format("trm-edge.doctor", 1)
 
@@ -25,7 +27,8 @@ EXPORT_PACKAGES = (  # those of the extra `export`
 )
 COMPILERS = ("tensorrt", "tensorrt-rtx")
 CUDA_PACKAGES = ("cuda-python", "cuda-bindings")  # either gives the CUDA runtime
-PACKAGES = ("onnxruntime", "onnxruntime-gpu", *EXPORT_PACKAGES, *COMPILERS, *CUDA_PACKAGES)
+OWN_PACKAGES = tuple(OLDEST)  # what trm-edge itself needs
+PACKAGES = (*OWN_PACKAGES, "onnxruntime-gpu", *EXPORT_PACKAGES, *COMPILERS, *CUDA_PACKAGES)
 
 _INSTALL_TENSORRT = (
     "Install it with: pip install 'trm-edge[tensorrt]'. On a Jetson, JetPack installs TensorRT: "
@@ -97,6 +100,8 @@ class DoctorReport:
         driver: NVIDIA's driver.
         gpus: the GPUs that it sees.
         abilities: what can be done, in the order of the workflow.
+        board: name of the Jetson that this is; None on another machine.
+        problems: what is installed wrongly, and what mends it.
     """
 
     trm_edge: str
@@ -108,6 +113,8 @@ class DoctorReport:
     driver: DriverReport
     gpus: tuple[GpuReport, ...]
     abilities: tuple[Ability, ...]
+    board: str | None = None
+    problems: tuple[Problem, ...] = ()
 
 
 def examine(environment: Environment | None = None) -> DoctorReport:
@@ -119,6 +126,9 @@ def examine(environment: Environment | None = None) -> DoctorReport:
     environment = environment or Environment()
     state = environment.probe_driver()
     packages = {name: environment.package_version(name) for name in PACKAGES}
+    if packages["tensorrt"] is None and environment.module_folders("tensorrt"):
+        packages["tensorrt"] = "of the system"  # a module without a distribution
+    advice = _tensorrt_advice(environment)
     providers = environment.providers()
     gpus = []
     for gpu in state.gpus:
@@ -136,12 +146,19 @@ def examine(environment: Environment | None = None) -> DoctorReport:
             _solve_cpu(providers),
             _exact_int8(providers),
             _export(packages),
-            _build_tensorrt(state, packages),
+            _build_tensorrt(state, packages, advice),
             _build_tensorrt_rtx(packages),
-            _run_engines(state, packages),
-            _solve_onnxruntime_cuda(state, providers),
+            _run_engines(state, packages, advice),
+            _solve_onnxruntime_cuda(state, providers, packages, environment.board()),
         ),
+        board=environment.board(),
+        problems=find_problems(environment, state),
     )
+
+
+def _tensorrt_advice(environment: Environment) -> str:
+    problem = tensorrt_problem(environment)
+    return _INSTALL_TENSORRT if problem is None else problem.remedy
 
 
 def _solve_cpu(providers: tuple[str, ...]) -> Ability:
@@ -177,13 +194,13 @@ def _export(packages: Mapping[str, str | None]) -> Ability:
     return Ability("export", False, reason, "Install with: pip install 'trm-edge[export]'")
 
 
-def _build_tensorrt(state: DriverState, packages: Mapping[str, str | None]) -> Ability:
+def _build_tensorrt(state: DriverState, packages: Mapping[str, str | None], advice: str) -> Ability:
     name = "build_tensorrt"
     if not state.gpus:
-        remedy = "Run trm-edge build on the device that will run the engine."
+        remedy = state.remedy or "Run trm-edge build on the device that will run the engine."
         return Ability(name, False, state.problem, remedy)
     if packages["tensorrt"] is None:
-        return Ability(name, False, "tensorrt is not installed", _INSTALL_TENSORRT)
+        return Ability(name, False, "tensorrt is not installed", advice)
     return Ability(name, True)
 
 
@@ -195,28 +212,46 @@ def _build_tensorrt_rtx(packages: Mapping[str, str | None]) -> Ability:
     return Ability(name, True)
 
 
-def _run_engines(state: DriverState, packages: Mapping[str, str | None]) -> Ability:
+def _run_engines(state: DriverState, packages: Mapping[str, str | None], advice: str) -> Ability:
     name = "run_engines"
     if not state.gpus:
-        remedy = "Run trm-edge on a machine with an NVIDIA GPU and its driver."
+        remedy = state.remedy or "Run trm-edge on a machine with an NVIDIA GPU and its driver."
         return Ability(name, False, state.problem, remedy)
     if all(packages[compiler] is None for compiler in COMPILERS):
         reason = "neither tensorrt nor tensorrt-rtx is installed"
-        return Ability(name, False, reason, _INSTALL_TENSORRT)
+        return Ability(name, False, reason, advice)
     if all(packages[package] is None for package in CUDA_PACKAGES):
         return Ability(name, False, "cuda-python is not installed", _INSTALL_CUDA)
     return Ability(name, True)
 
 
-def _solve_onnxruntime_cuda(state: DriverState, providers: tuple[str, ...]) -> Ability:
+def _solve_onnxruntime_cuda(
+    state: DriverState,
+    providers: tuple[str, ...],
+    packages: Mapping[str, str | None],
+    board: str | None,
+) -> Ability:
     name = "solve_onnxruntime_cuda"
     if not state.gpus:
-        remedy = "Run trm-edge on a machine with an NVIDIA GPU and its driver."
+        remedy = state.remedy or "Run trm-edge on a machine with an NVIDIA GPU and its driver."
         return Ability(name, False, state.problem, remedy)
     if CUDA_PROVIDER not in providers:
         reason = f"ONNX Runtime has no {CUDA_PROVIDER}"
-        return Ability(name, False, reason, "Install it with: pip install onnxruntime-gpu")
+        return Ability(name, False, reason, _install_onnxruntime_gpu(packages, board))
     return Ability(name, True)
+
+
+def _install_onnxruntime_gpu(packages: Mapping[str, str | None], board: str | None) -> str:
+    """Install it in place of the plain package: both write into one folder."""
+    if board is not None:
+        return (
+            "The package index has none for this board. Install the wheel that is built for this "
+            "JetPack: pip uninstall -y onnxruntime && pip install --no-deps onnxruntime_gpu-*.whl"
+        )
+    uninstall = "pip uninstall -y onnxruntime onnxruntime-gpu && "
+    if packages["onnxruntime"] is None and packages["onnxruntime-gpu"] is None:
+        uninstall = ""
+    return f"Install it with: {uninstall}pip install onnxruntime-gpu"
 
 
 def _cpu() -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +11,11 @@ from numpy.typing import NDArray
 from trm_edge.config import ModelConfig
 from trm_edge.errors import PuzzleError
 
-Tokens = NDArray[np.unsignedinteger[Any]]  # ids in the type of token_dtype()
+# Ids in the type of token_dtype().
+if TYPE_CHECKING:
+    Tokens = NDArray[np.unsignedinteger[Any]]
+else:
+    Tokens = NDArray[Any]  # numpy 1.21, that of Ubuntu 22.04 and JetPack 6, has no generic types
 
 
 def token_dtype(vocab_size: int) -> np.dtype[np.unsignedinteger[Any]]:

@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from trm_edge.backends.environment import Environment, package_version
+from trm_edge.backends.environment import Environment
+from trm_edge.requirements import package_version
 
 
 def test_versions_of_packages() -> None:

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from click.testing import CliRunner
 
 from trm_edge import __version__
+from trm_edge.backends.environment import Environment
 from trm_edge.cli.doctor import ABILITIES, PACKAGES
 from trm_edge.cli.main import cli
 from trm_edge.doctor import PACKAGES as EXAMINED
 from trm_edge.doctor import examine
+from trm_edge.requirements import package_version
 
 
 def test_the_text_says_what_is_possible() -> None:
@@ -38,6 +41,26 @@ def test_the_json_is_a_record() -> None:
     }
 
 
+def test_problems_come_last_with_what_mends_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    def version(name: str) -> str | None:
+        return {"rich": "11.2.0", "onnxruntime-gpu": "1.31.1"}.get(name, package_version(name))
+
+    environment = Environment(package_version=version)
+    monkeypatch.setattr("trm_edge.cli.doctor.examine", lambda: examine(environment))
+    result = CliRunner().invoke(cli, ["doctor"])
+    assert result.exit_code == 0, result.output
+    problems = result.stdout[result.stdout.index("Problem: ") :]
+    assert "Problem: rich 11.2.0 is too old; 13 or newer is needed.\n" in problems
+    assert "Install it with: pip install 'rich>=13'" in problems
+    assert "are both installed into one folder" in problems
+    assert "pip uninstall -y onnxruntime onnxruntime-gpu && pip install" in problems
+    report = json.loads(CliRunner().invoke(cli, ["doctor", "--json"]).stdout)
+    assert [problem["id"] for problem in report["problems"]] == [
+        "package_too_old",
+        "onnxruntime_twice",
+    ]
+
+
 def test_every_package_and_ability_has_words() -> None:
-    assert set(PACKAGES) == set(EXAMINED)
+    assert set(PACKAGES) == {*EXAMINED, "tomli"}  # needed before Python 3.11 alone
     assert set(ABILITIES) == {ability.id for ability in examine().abilities}

@@ -3,6 +3,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import pytest
+
 from trm_edge.engines.driver import Gpu, probe
 
 
@@ -54,6 +56,24 @@ def test_a_driver_that_fails_and_one_without_gpus() -> None:
     state = probe(FakeDriver([]))
     assert state.version == "12.6"
     assert str(state) == "none: the NVIDIA driver sees no GPU"
+
+
+@pytest.mark.parametrize(
+    ("status", "problem", "remedy"),
+    [
+        (35, "older than CUDA needs", "Update NVIDIA's driver"),
+        (100, "there is no GPU", "--gpus all"),
+        (803, "kernel module are of different versions", "Reboot"),
+        (804, "forward compatibility", "cuda-compat"),
+        (12345, "cuInit returned 12345", ""),
+    ],
+)
+def test_a_driver_that_does_not_start_is_explained(status: int, problem: str, remedy: str) -> None:
+    state = probe(FakeDriver([], status=status))
+    assert f"cuInit returned {status}" in state.problem
+    assert problem in state.problem
+    assert remedy in state.remedy
+    assert bool(state.remedy) == bool(remedy)
 
 
 def test_a_missing_driver_is_not_an_error() -> None:

@@ -35,7 +35,20 @@ def test_every_file_is_a_profile(name: str) -> None:
         assert ("fp8" in profile.precisions) == capable
         assert profile.carry == "float16"
         assert profile.opset <= 19 or profile.tensorrt[0] != "10.3"
-        assert bool(profile.power_modes) == profile.unified_memory
+        assert bool(profile.power_modes) == name.startswith("jetson-")
+        is_soc = name.startswith("jetson-") or name in {"gb10", "igx-thor"}
+        assert profile.unified_memory == is_soc
+
+
+def test_tensorrt_11_is_for_the_boards_that_nvidia_names() -> None:
+    newest = {}
+    for name in profile_names():
+        profile = load_profile(name)
+        if "JetPack" in profile.software:
+            newest[name] = profile.tensorrt[1]
+    boards = {name for name, version in newest.items() if version == "11.4"}
+    assert boards == {"jetson-agx-orin-32gb", "jetson-agx-orin-64gb", "jetson-agx-thor"}
+    assert {version for name, version in newest.items() if name not in boards} == {"10.16"}
 
 
 def test_the_cpu_has_every_precision() -> None:

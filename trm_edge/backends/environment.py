@@ -4,23 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from importlib import metadata
+from pathlib import Path
 
 from trm_edge.backends.onnxruntime import available_providers
 from trm_edge.engines.compiler import Compiler, CompilerName
 from trm_edge.engines.driver import DriverState, probe
-
-
-def package_version(name: str) -> str | None:
-    """Return the version of an installed distribution, or None where it is not installed.
-
-    Args:
-        name: as on the package index, such as ``nvidia-modelopt``.
-    """
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return None
+from trm_edge.installation import jetson_board, module_folders, system_folders
+from trm_edge.requirements import package_version
 
 
 @dataclass(frozen=True)
@@ -32,9 +22,15 @@ class Environment:
         providers: lists ONNX Runtime's execution providers.
         make_compiler: imports a compiler.
         package_version: looks up the version of a distribution; None where it is not installed.
+        board: names the Jetson that this is; None on another machine.
+        module_folders: lists the folders that a module can be imported from, the one in use first.
+        system_folders: lists the folders of the system's own Python that hold a module.
     """
 
     probe_driver: Callable[[], DriverState] = probe
     providers: Callable[[], tuple[str, ...]] = available_providers
     make_compiler: Callable[[CompilerName], Compiler] = Compiler
     package_version: Callable[[str], str | None] = package_version
+    board: Callable[[], str | None] = jetson_board
+    module_folders: Callable[[str], tuple[Path, ...]] = module_folders
+    system_folders: Callable[[str], tuple[Path, ...]] = system_folders

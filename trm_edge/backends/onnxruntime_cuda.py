@@ -31,8 +31,9 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
     name = "onnxruntime-cuda"
     provider = CUDA_PROVIDER
     _provider_advice = (
-        "CUDA or cuDNN cannot be loaded. Install onnxruntime-gpu with its CUDA libraries, or "
-        "choose --target cpu."
+        "CUDA or cuDNN cannot be loaded, or another package has overwritten onnxruntime-gpu: "
+        "trm-edge doctor tells. Install onnxruntime-gpu with its CUDA libraries, or choose "
+        "--target cpu."
     )
 
     def __init__(

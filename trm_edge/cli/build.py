@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
 from pathlib import Path
 
 import click
@@ -73,8 +72,6 @@ def command(
     if trtexec:
         click.echo(trtexec_line(opened, name))
         return
-    if compiler is None:
-        compiler = "tensorrt" if find_spec("tensorrt") else "tensorrt-rtx"
     record = build_target(
         opened,
         name,

@@ -12,7 +12,12 @@ from trm_edge.doctor import FORMAT, Ability, DoctorReport, examine
 
 # Purpose of each package, and the extra that installs it.
 PACKAGES = {
-    "onnxruntime": ("solving on a CPU, installed with trm-edge", ""),
+    "click": ("the command line", ""),
+    "msgspec": ("reading and writing JSON", ""),
+    "numpy": ("arrays", ""),
+    "onnxruntime": ("solving on a CPU", ""),
+    "rich": ("tables and progress bars", ""),
+    "tomli": ("reading TOML", ""),
     "onnxruntime-gpu": ("step graphs on a GPU, instead of onnxruntime", ""),
     "torch": ("exporting, the reference backend", "export"),
     "onnx": ("exporting", "export"),
@@ -72,6 +77,10 @@ def _print(report: DoctorReport) -> None:
     console.print(table)
     for ability in report.abilities:
         console.print(_sentence(ability), markup=False)
+    for problem in report.problems:
+        console.print("")
+        console.print(f"Problem: {problem.problem}.", style="bold")
+        console.print(problem.remedy)
 
 
 def _gpus(report: DoctorReport) -> str:

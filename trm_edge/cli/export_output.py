@@ -7,6 +7,7 @@ from rich.table import Table
 
 from trm_edge.bundle import Bundle
 from trm_edge.cli.console import plain_console
+from trm_edge.compiler_choice import device_commands
 
 _HEADS = ("lm_head", "q_head")
 
@@ -27,11 +28,21 @@ def print_summary(bundle: Bundle) -> None:
             f"  {name}: {target.precision}, {target.step}, {size / 1e3:.0f} kB "
             f"({bytes_per_parameter:.2f} bytes per parameter)"
         )
+    _print_next(bundle)
+
+
+def _print_next(bundle: Bundle) -> None:
+    """Print the commands to go on with, and those of each device that builds an engine."""
     target_option = _target_option(bundle)
     click.echo(
         f"Next: trm-edge solve {bundle.path}{target_option}   or   "
         f"trm-edge parity {bundle.path}{target_option}"
     )
+    for name, target in bundle.manifest.targets.items():
+        if target.profile is not None and target.profile.engine == "tensorrt":
+            click.echo(f"On the {name}, where its engine is built:")
+            for command in device_commands(bundle, name):
+                click.echo(command)
 
 
 def _target_option(bundle: Bundle) -> str:

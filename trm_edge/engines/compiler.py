@@ -15,6 +15,10 @@ from typing import Any, Literal
 from trm_edge.errors import EngineError, MissingExtraError
 
 CompilerName = Literal["tensorrt", "tensorrt-rtx"]
+# What TensorRT-RTX 1.7 compiles for. Where it is installed, it is asked itself.
+RTX_CAPABILITIES = ("7.5", "8.0", "8.6", "8.9", "12.0", "12.1")
+# The one of them to check a graph with that is meant for another compute capability.
+_RTX_STAND_INS = {"8.7": "8.0", "9.0": "8.9", "10.0": "12.0", "10.3": "12.0", "11.0": "12.0"}
 OLDEST = (10, 3)  # TensorRT's oldest supported version
 _MODULES: dict[CompilerName, tuple[str, str]] = {  # module, extra
     "tensorrt": ("tensorrt", "tensorrt"),
@@ -120,7 +124,8 @@ class Compiler:
         if member not in known:
             raise EngineError(
                 f"{self.name} {self.version} does not compile for compute capability {text}; it "
-                f"supports {', '.join(sorted(known, key=len))}."
+                f"supports {', '.join(sorted(known, key=len))}. TensorRT does, on the device. To "
+                f"check here that the graph compiles: {rtx_check(text)}"
             )
         return getattr(self.trt.ComputeCapability, member)
 
@@ -137,6 +142,18 @@ class Compiler:
             if hasattr(enum, name):
                 mask |= 1 << int(getattr(enum, name))
         return mask
+
+
+def rtx_check(capability: str) -> str:
+    """Write the options of ``trm-edge build`` that check a graph where TensorRT is not.
+
+    Args:
+        capability: the compute capability that the graph is meant for, such as ``"8.7"``.
+    """
+    stand_in = capability
+    if capability not in RTX_CAPABILITIES:
+        stand_in = _RTX_STAND_INS.get(capability, "8.0")
+    return f"--compiler tensorrt-rtx --compute-capability {stand_in}"
 
 
 def _load(name: CompilerName) -> ModuleType:
