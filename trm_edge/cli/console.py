@@ -7,6 +7,7 @@ markup, and what a terminal or GitHub Actions would obey is escaped, whatever is
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -17,6 +18,9 @@ from trm_edge.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+PIPE_WIDTH = 80  # columns where standard output is no terminal
+MIN_WIDTH = 40  # columns below which lines are left to the terminal
 
 
 def echo(text: str, *, err: bool = False) -> None:
@@ -79,14 +83,15 @@ def logs_on_stderr() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def table_console(min_width: int = 100) -> Console:
-    """Create a console for tables on standard output.
+def stdout_console() -> Console:
+    """Create the console for what commands print on standard output.
 
-    Args:
-        min_width: columns where standard output is not a terminal, so that a pipe or file gets
-            whole cells; a terminal has its own width.
+    A terminal has its own width. A pipe, a file and a CI log have ``PIPE_WIDTH`` columns, the same
+    on every machine; the environment variable ``COLUMNS`` overrides both.
     """
     console = plain_console()
-    if not console.is_terminal:
-        console.width = max(min_width, console.width)
+    columns = os.environ.get("COLUMNS", "")
+    if not columns.isdigit() and not console.is_terminal:
+        console.width = PIPE_WIDTH
+    console.width = max(console.width, MIN_WIDTH)
     return console

@@ -20,6 +20,9 @@ threads_option = click.option(
     show_default="every core",
     help="CPU threads.",
 )
+wide_option = click.option(
+    "--wide", is_flag=True, help="Print every column, a line a row, however long the lines are."
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")
 json_output_option = click.option(
     "-o",

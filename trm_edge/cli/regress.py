@@ -17,7 +17,7 @@ from trm_edge import records
 from trm_edge.bundle import Bundle
 from trm_edge.cli import regress_output
 from trm_edge.cli.console import echo
-from trm_edge.cli.options import bundle_argument, json_option, json_output_option
+from trm_edge.cli.options import bundle_argument, json_option, json_output_option, wide_option
 from trm_edge.cli.outputs import check_junit_output, check_record_output
 from trm_edge.errors import OutputExistsError, RecordError, TrmEdgeError
 from trm_edge.evaluation.machine import Machine
@@ -59,6 +59,7 @@ class RegressOptions:
         speed: time steps and start processes, too.
         repeats: maximum number of timing repeats.
         junit: JUnit XML to write.
+        wide: print a line for each check, however long.
         as_json: print JSON.
         output: JSON file to write.
         force: overwrite any file.
@@ -72,6 +73,7 @@ class RegressOptions:
     speed: bool
     repeats: int
     junit: Path | None
+    wide: bool
     as_json: bool
     output: Path | None
     force: bool
@@ -119,6 +121,7 @@ class RegressOptions:
     metavar="FILE",
     help="Write JUnit XML to FILE.",
 )
+@wide_option
 @json_option
 @json_output_option
 @click.option(
@@ -181,7 +184,8 @@ def _compare(options: RegressOptions) -> RegressionResult:
     if options.as_json:
         click.echo(text, nl=False)
     else:
-        regress_output.print_table(checks, f"{title}, compared with {options.baseline}")
+        heading = f"{title}, compared with {options.baseline}"
+        regress_output.print_table(checks, heading, wide=options.wide)
         click.echo(regress_output.summary(checks))
     if options.junit is not None:
         regress_output.write_junit(options.junit, checks, f"trm-edge.{options.bundle.name}.{name}")
@@ -204,7 +208,7 @@ def _update(options: RegressOptions) -> None:
     checks = baseline_changes(older, newer, budgets)
     newer.write(options.baseline)
     title = f"{options.baseline}: {name}, {newer.precision}, before and after this update"
-    regress_output.print_table(checks, title)
+    regress_output.print_table(checks, title, wide=options.wide)
     click.echo(regress_output.update_summary(checks))
     echo(_summary(options.baseline, newer))
     _add_to_job_summary(
