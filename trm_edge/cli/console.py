@@ -10,10 +10,11 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from trm_edge.console import error_console, plain_console
 from trm_edge.printable import printable
 
 if TYPE_CHECKING:
@@ -33,30 +34,11 @@ def echo(text: str, *, err: bool = False) -> None:
     click.echo(printable(text, lines=True), err=err)
 
 
-def plain_console(**options: Any) -> Console:
-    """Create a console that prints every string as it is: no markup, no emoji, no escapes.
-
-    What is to be styled is passed as ``rich.text.Text`` or with ``style``.
-
-    Args:
-        options: of ``rich.console.Console``.
-    """
-    from rich.console import Console
-    from rich.text import Text
-
-    class PlainConsole(Console):
-        def render_str(self, text: str, **arguments: Any) -> Text:
-            arguments |= {"markup": False, "emoji": False, "highlight": False}
-            return super().render_str(printable(text, lines=True), **arguments)
-
-    return PlainConsole(highlight=False, **options)
-
-
 class ConsoleHandler(logging.Handler):
-    """Prints log records as plain lines; those of warnings begin with "Warning:"."""
+    """Prints log records as plain lines, above the bars where there are some.
 
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
+    Those of warnings begin with "Warning:", those for debugging with the module's name.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record.
@@ -64,13 +46,17 @@ class ConsoleHandler(logging.Handler):
         Args:
             record: of any logger below ``trm_edge``.
         """
-        prefix = "Warning: " if record.levelno >= logging.WARNING else ""
-        plain_console(stderr=True, soft_wrap=True).print(f"{prefix}{self.format(record)}")
+        prefix = ""
+        if record.levelno >= logging.WARNING:
+            prefix = "Warning: "
+        elif record.levelno < logging.INFO:
+            prefix = f"{record.name}: "
+        error_console().print(f"{prefix}{self.format(record)}", soft_wrap=True)
 
 
 @contextmanager
 def logs_on_stderr() -> Iterator[None]:
-    """Show the library's log on stderr, INFO and above, until the block ends."""
+    """Show the library's log on stderr until the block ends: INFO and above, if nothing is set."""
     logger = logging.getLogger("trm_edge")
     handler = ConsoleHandler()
     level = logger.level

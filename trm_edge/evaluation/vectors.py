@@ -20,7 +20,7 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError, BundleError
 from trm_edge.loop.halting import HaltingRule, steps_unchanged
 from trm_edge.loop.solver import Solver
-from trm_edge.progress import Track, silent
+from trm_edge.progress import Metered, Track, silent
 from trm_edge.puzzle import Puzzle, Tokens, token_dtype, unknown_label
 from trm_edge.tasks.base import Entry
 
@@ -260,7 +260,8 @@ def record_vectors(
         watch=carries.record,
     )
     with solver:
-        for solution in track(solver.solve(puzzles), description, count):
+        solutions = Metered(solver.solve(puzzles), "puzzles", lambda: solver.slot_steps / steps)
+        for solution in track(solutions, description, count):
             if solution.trajectory is not None:
                 predictions[solution.index] = solution.trajectory
             q_halt[solution.index] = solution.q_halt
