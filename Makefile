@@ -11,7 +11,7 @@ RESULTS := benchmarks/results
 # Two stamps: a demo needs less than a test does.
 $(VENV)/.export: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[export]'
+	$(BIN)/pip install --quiet --constraint constraints.txt --editable '.[export,report]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.export
@@ -33,10 +33,11 @@ demo: $(VENV)/.export
 	$(BIN)/trm-edge solve $(DEMO)
 	@echo
 	@echo "Try next:"
-	@echo "  $(BIN)/trm-edge solve $(DEMO) --watch        every puzzle, refined step by step"
-	@echo "  $(BIN)/trm-edge parity $(DEMO)               is it still the same model?"
-	@echo "  $(BIN)/trm-edge inspect $(DEMO)              what is in the bundle"
-	@echo "  $(BIN)/trm-edge export CHECKPOINT --int8          your own model"
+	@echo "  $(BIN)/trm-edge solve $(DEMO) --watch      every puzzle, refined step by step"
+	@echo "  $(BIN)/trm-edge parity $(DEMO)             is it still the same model?"
+	@echo "  $(BIN)/trm-edge inspect $(DEMO)            what is in the bundle"
+	@echo "  $(BIN)/trm-edge report $(DEMO)             a page with figures and a player"
+	@echo "  $(BIN)/trm-edge export CHECKPOINT --int8        your own model"
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -q

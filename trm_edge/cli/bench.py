@@ -8,11 +8,19 @@ from pathlib import Path
 import click
 
 from trm_edge.bundle import Bundle
+from trm_edge.cli.command import Command
+from trm_edge.cli.completion import complete_bundle_target
 from trm_edge.cli.console import stdout_console
-from trm_edge.cli.options import json_option, json_output_option, threads_option, wide_option
+from trm_edge.cli.options import (
+    bundles_argument,
+    json_option,
+    json_output_option,
+    threads_option,
+    wide_option,
+)
 from trm_edge.cli.outputs import check_record_output
 from trm_edge.cli.tables import Column, DataTable, print_terms, print_text
-from trm_edge.evaluation.bench import ROUNDS, SLOTS, BenchRow, bench, mark_pareto
+from trm_edge.evaluation.bench import ROUNDS, SLOTS, BenchRow, bench, mark_pareto, same_puzzles
 from trm_edge.evaluation.bench_file import FORMAT, BenchRecord, write_bench
 from trm_edge.evaluation.machine import Machine
 from trm_edge.evaluation.selection import select_targets
@@ -23,16 +31,22 @@ _OVERVIEW_TERMS = (
     "times float32: of the fewest slots. Peak MB and start-up: of a process that solves one "
     "puzzle. A star: no other row beats this one in both accuracy and latency."
 )
+_DIFFERENT_PUZZLES = (
+    "These rows solved different puzzles, which the letters name. Compare exact match, mean steps, "
+    "puzzles/s and stars only where the letter is the same. Bundles of one checkpoint share their "
+    "puzzles where they were exported with the same --held-out or --dataset."
+)
 _STEP_TERMS = "Times float32: how many times as fast as the float32 step beside it, 95 % interval."
 
 
-@click.command("bench")
-@click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.command("bench", cls=Command)
+@bundles_argument
 @click.option(
     "--target",
     "targets",
     multiple=True,
     metavar="NAME",
+    shell_complete=complete_bundle_target,
     show_default="all",
     help="Target to measure; repeatable.",
 )
@@ -109,10 +123,16 @@ def command(
     if as_json:
         click.echo(record.to_json(), nl=False)
     else:
-        _print(record, wide=wide)
+        print_record(record, wide=wide)
 
 
-def _print(record: BenchRecord, *, wide: bool) -> None:
+def print_record(record: BenchRecord, *, wide: bool) -> None:
+    """Print measurements side by side.
+
+    Args:
+        record: the measurements.
+        wide: print a line for each row, however long.
+    """
     console = stdout_console()
     print_text(console, f"{record.machine}\n")
     overview = _overview(record.rows)
@@ -121,6 +141,8 @@ def _print(record: BenchRecord, *, wide: bool) -> None:
     else:
         overview.print_transposed(console)
     print_terms(console, _OVERVIEW_TERMS)
+    if len(_puzzle_sets(record.rows)) > 1:
+        print_text(console, f"\n{_DIFFERENT_PUZZLES}")
     console.print()
     _step_times(record.rows).print(console, wide=wide)
     print_terms(console, _STEP_TERMS)
@@ -133,6 +155,7 @@ def _overview(rows: Sequence[BenchRow]) -> DataTable:
     """A table of the rows' figures, one line per row."""
     columns = [
         Column("bundle, target", align="left"),
+        Column("puzzles"),
         Column("precision"),
         Column("step graph, kB"),
         Column("exact match"),
@@ -146,10 +169,27 @@ def _overview(rows: Sequence[BenchRow]) -> DataTable:
         Column("not beaten"),
     ]
     table = DataTable(columns)
+    sets = _puzzle_sets(rows)
     for row in rows:
-        star = "*" if row.pareto and len(rows) > 1 else ""
-        table.add(_label(row), *_figures(row), star)
+        puzzles = f"{row.parity.puzzles}"
+        if len(sets) > 1:
+            puzzles = f"{puzzles} (set {sets[row.parity.solved_puzzles]})"
+        rivals = [rival for rival in rows if same_puzzles(rival, row)]
+        star = "*" if row.pareto and len(rivals) > 1 else ""
+        table.add(_label(row), puzzles, *_figures(row), star)
     return table
+
+
+def _puzzle_sets(rows: Sequence[BenchRow]) -> dict[tuple[str, int], str]:
+    """Letter the sets of puzzles that the rows solved: A, B, ..."""
+    letters: dict[tuple[str, int], str] = {}
+    for row in rows:
+        letters.setdefault(row.parity.solved_puzzles, _letter(len(letters)))
+    return letters
+
+
+def _letter(number: int) -> str:
+    return chr(ord("A") + number) if number < 26 else str(number + 1)
 
 
 def _figures(row: BenchRow) -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import click
 
 from trm_edge import records
+from trm_edge.cli.command import Command
 from trm_edge.cli.console import stdout_console
 from trm_edge.cli.options import json_option
 from trm_edge.cli.tables import Column, DataTable, print_fields, print_text
@@ -37,7 +38,7 @@ ABILITIES = {
 }
 
 
-@click.command("doctor")
+@click.command("doctor", cls=Command)
 @json_option
 def command(as_json: bool) -> None:
     """Report what this machine can do, and what is missing for the rest.

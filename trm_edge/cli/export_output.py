@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 from rich.console import Console
 
 from trm_edge.bundle import Bundle
+from trm_edge.cli.command import is_quiet
 from trm_edge.cli.console import echo, stdout_console
 from trm_edge.cli.tables import Column, DataTable, print_text
 
@@ -37,11 +40,15 @@ def print_summary(bundle: Bundle) -> None:
             name, target.precision, target.step, f"{size / 1e3:.0f}", f"{bytes_per_parameter:.2f}"
         )
     table.print(console)
+    if is_quiet():
+        return
     target_option = _target_option(bundle)
-    echo(
-        f"Next: trm-edge solve {bundle.path}{target_option}\n"
-        f"      trm-edge parity {bundle.path}{target_option}"
-    )
+    commands = ["solve", "parity"]
+    if find_spec("plotly") is not None:
+        commands.append("report")
+    echo("Next:")
+    for command in commands:
+        echo(f"  trm-edge {command} {bundle.path}{target_option}")
 
 
 def _target_option(bundle: Bundle) -> str:

@@ -10,6 +10,7 @@ import click
 from trm_edge import records
 from trm_edge.bundle import Bundle
 from trm_edge.calibration_record import CalibrationRecord
+from trm_edge.cli.command import Command
 from trm_edge.cli.console import stdout_console
 from trm_edge.cli.options import bundle_argument, json_option, target_option, wide_option
 from trm_edge.cli.tables import Column, DataTable, print_fields, print_terms, print_text
@@ -39,7 +40,7 @@ _RANGES = {  # description of a recipe's activations; {method} takes ranges in a
 }
 
 
-@click.command("inspect")
+@click.command("inspect", cls=Command)
 @bundle_argument
 @click.option(
     "--layers",
@@ -178,6 +179,10 @@ def _simulated_accuracy(manifest: Manifest) -> DataTable:
             Column("exact match, adaptive"),
             Column("points lost"),
             Column("same halting step"),
+            Column("puzzles", wide=True),
+            Column("points lost at most (95 %)", wide=True),
+            Column("carry cosine, first step", wide=True),
+            Column("carry cosine, last step", wide=True),
         ]
     )
     for name, target in manifest.targets.items():
@@ -190,6 +195,10 @@ def _simulated_accuracy(manifest: Manifest) -> DataTable:
                 f"{100 * accuracy.exact_adaptive:.1f} %",
                 f"{accuracy.drop_adaptive:+.2f}",
                 f"{100 * accuracy.halting_agreement:.0f} %",
+                str(accuracy.puzzles),
+                f"{accuracy.drop_bound:+.2f}",
+                f"{accuracy.carry_cosine_first:.4f}",
+                f"{accuracy.carry_cosine_last:.4f}",
             )
     return table
 

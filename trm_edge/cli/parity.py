@@ -10,6 +10,7 @@ from rich.console import Console
 
 from trm_edge import records
 from trm_edge.bundle import Bundle
+from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.console import stdout_console
 from trm_edge.cli.options import (
     bundle_argument,
@@ -38,7 +39,11 @@ _STEP_TERMS = (
 )
 
 
-@click.command("parity")
+@click.command(
+    "parity",
+    cls=Command,
+    epilog=exit_codes("within its limits, or not judged", "a limit is broken, or failed"),
+)
 @bundle_argument
 @target_option
 @threads_option

@@ -16,6 +16,8 @@ import click
 from trm_edge import records
 from trm_edge.bundle import Bundle
 from trm_edge.cli import regress_output
+from trm_edge.cli.command import Command
+from trm_edge.cli.completion import complete_bundle_target
 from trm_edge.cli.console import echo
 from trm_edge.cli.options import bundle_argument, json_option, json_output_option, wide_option
 from trm_edge.cli.outputs import check_junit_output, check_record_output
@@ -79,7 +81,7 @@ class RegressOptions:
     force: bool
 
 
-@click.command("regress", epilog=_EPILOG)
+@click.command("regress", cls=Command, epilog=_EPILOG)
 @bundle_argument
 @click.option(
     "--baseline",
@@ -94,6 +96,7 @@ class RegressOptions:
 @click.option(
     "--target",
     metavar="NAME",
+    shell_complete=complete_bundle_target,
     help="Target to compare; the baseline's by default, cpu for a new baseline.",
 )
 @click.option(

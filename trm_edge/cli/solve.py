@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -11,6 +12,7 @@ from typing import cast
 import click
 
 from trm_edge.bundle import Bundle
+from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
 from trm_edge.cli.solve_input import Reader, count_puzzles, open_puzzles
 from trm_edge.cli.solve_output import FORMATS, Answer, SolutionRecord, Writer, standard_output
@@ -23,7 +25,11 @@ from trm_edge.progress import Metered, progress_bars
 from trm_edge.tasks.base import Task
 
 
-@click.command("solve")
+@click.command(
+    "solve",
+    cls=Command,
+    epilog=exit_codes("every puzzle has an answer", "a line is no puzzle, or failed"),
+)
 @bundle_argument
 @click.argument("puzzles", required=False)
 @target_option
@@ -215,8 +221,9 @@ def _write(
 ) -> _Tally:
     """Write every solution in the order of the puzzles, and count them."""
     tally = _Tally()
-    with progress_bars() as track:
+    with ExitStack() as stack:
         if not watch and not sys.stdout.isatty():
+            track = stack.enter_context(progress_bars())
             solutions = track(Metered(solutions, "puzzles"), "solved", total)
         for solution in solutions:
             answer = Answer.of(task, reader.next_solved(), solution)

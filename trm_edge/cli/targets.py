@@ -6,8 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
+from click.shell_completion import CompletionItem
 
 from trm_edge import records
+from trm_edge.cli.command import Command
+from trm_edge.cli.completion import matching
 from trm_edge.cli.console import echo, stdout_console
 from trm_edge.cli.options import json_option, wide_option
 from trm_edge.cli.tables import Column, DataTable, print_fields, print_terms
@@ -38,8 +41,23 @@ class TargetList:
     targets: tuple[TargetProfile, ...]
 
 
-@click.command("targets")
-@click.argument("name", required=False)
+def complete_target(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer the names of all targets to a shell.
+
+    Args:
+        context: of the command line so far.
+        parameter: the option or argument.
+        incomplete: what is typed of it.
+    """
+    from trm_edge.targets.profiles import profile_names
+
+    return matching(profile_names(), incomplete)
+
+
+@click.command("targets", cls=Command)
+@click.argument("name", required=False, shell_complete=complete_target)
 @wide_option
 @json_option
 def command(name: str | None, wide: bool, as_json: bool) -> None:

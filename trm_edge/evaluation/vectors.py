@@ -6,6 +6,7 @@ run: its answer is the prediction of the first step at which the rule holds.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -104,6 +105,19 @@ class ParityVectors:
             actual = getattr(self, name).shape
             if actual != expected:
                 raise BundleError(f"parity vectors: {name} must be {expected}, but is {actual}.")
+
+    @property
+    def puzzle_set(self) -> str:
+        """Name of the puzzles and their answers, equal where both are: 16 digits of a hash."""
+        digest = hashlib.sha256()
+        for array, dtype in (
+            (self.tokens, np.int32),
+            (self.identifiers, np.int32),
+            (self.labels, np.int32),
+        ):
+            digest.update(str(array.shape).encode())
+            digest.update(np.ascontiguousarray(array, dtype).tobytes())
+        return digest.hexdigest()[:16]
 
     def __len__(self) -> int:
         return len(self.tokens)
