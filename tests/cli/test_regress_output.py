@@ -8,7 +8,6 @@ from xml.etree import ElementTree as ET
 
 import pytest
 
-from trm_edge.cli.console import plain_console
 from trm_edge.cli.regress_output import (
     figures,
     github_annotations,
@@ -19,6 +18,7 @@ from trm_edge.cli.regress_output import (
     to_markdown,
     write_junit,
 )
+from trm_edge.console import plain_console
 from trm_edge.regression.check import Change, Check, not_compared
 
 LOST = Check(

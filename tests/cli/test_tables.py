@@ -7,8 +7,9 @@ import io
 import pytest
 from rich.cells import cell_len
 
-from trm_edge.cli.console import MIN_WIDTH, PIPE_WIDTH, plain_console, stdout_console
+from trm_edge.cli.console import MIN_WIDTH, PIPE_WIDTH, stdout_console
 from trm_edge.cli.tables import Column, DataTable, print_fields, print_text
+from trm_edge.console import plain_console
 
 NUMBERS = ("1234567.25", "-0.39", "98.0 % (96.4 to 98.9)", "0.9981")
 
@@ -93,6 +94,14 @@ def test_a_row_too_wide_for_the_width_is_listed_whole() -> None:
         text = text_of(table, 40, transposed=transposed)
         assert path in text
         assert "0.25" in text
+
+
+def test_columns_of_the_same_title_are_all_listed() -> None:
+    table = DataTable([Column("mode"), Column("points lost"), Column("points lost")])
+    table.add("a-name-that-makes-the-table-too-wide-for-it", "+0.25", "-0.75")
+    text = text_of(table, 40)
+    assert "+0.25" in text
+    assert "-0.75" in text
 
 
 def test_a_row_has_a_cell_for_each_column() -> None:

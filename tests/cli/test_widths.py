@@ -1,4 +1,4 @@
-"""What every command prints in 60, 80 and 120 columns and into a pipe: nothing cut, nothing lost."""
+"""What commands print in 60, 80 and 120 columns and into a pipe: nothing is cut or lost."""
 
 from __future__ import annotations
 

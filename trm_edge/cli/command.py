@@ -29,13 +29,12 @@ class Command(click.Command):
     """A command with the options that every command has.
 
     Args:
-        arguments: of ``click.Command``.
-        epilog: the last paragraph of the help; the usual exit codes by default.
-        options: of ``click.Command``.
+        options: of ``click.Command``; by default the epilog is that of :func:`exit_codes`.
     """
 
-    def __init__(self, *arguments: Any, epilog: str | None = None, **options: Any) -> None:
-        super().__init__(*arguments, epilog=epilog or exit_codes(), **options)
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("epilog", exit_codes())
+        super().__init__(**options)
         self.params += [
             click.Option(
                 ["-v", "--verbose"],

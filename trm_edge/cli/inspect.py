@@ -175,9 +175,9 @@ def _simulated_accuracy(manifest: Manifest) -> DataTable:
         [
             Column("simulated accuracy", align="left"),
             Column("exact match, fixed"),
-            Column("points lost"),
+            Column("points lost, fixed"),
             Column("exact match, adaptive"),
-            Column("points lost"),
+            Column("points lost, adaptive"),
             Column("same halting step"),
             Column("puzzles", wide=True),
             Column("points lost at most (95 %)", wide=True),

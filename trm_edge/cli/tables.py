@@ -150,32 +150,31 @@ class DataTable:
 
     def _print_list(self, console: Console, shown: Sequence[int]) -> None:
         for row, style in zip(self.rows, self._styles, strict=True):
-            fields = {}
-            for index in shown[1:]:
-                if row[index]:
-                    fields[self.columns[index].title] = row[index]
             _print_line(console, row[shown[0]], style=style or "bold")
-            print_fields(console, fields, indent=_INDENT, style=None)
+            figures = [(self.columns[index].title, row[index]) for index in shown[1:]]
+            _print_pairs(console, [pair for pair in figures if pair[1]], indent=_INDENT)
 
 
-def print_fields(
-    console: Console,
-    fields: Mapping[str, str],
-    *,
-    indent: int = 0,
-    style: str | None = "bold",
-) -> None:
+def print_fields(console: Console, fields: Mapping[str, str]) -> None:
     """Print labelled texts, one below the other; long texts wrap behind their labels.
 
     Args:
         console: on standard output.
         fields: text by label, in order.
-        indent: columns before each label.
-        style: of the labels.
     """
-    label_width = max(map(longest_line, fields), default=0)
+    _print_pairs(console, list(fields.items()), style="bold")
+
+
+def _print_pairs(
+    console: Console,
+    pairs: Sequence[tuple[str, str]],
+    *,
+    indent: int = 0,
+    style: str | None = None,
+) -> None:
+    label_width = max((longest_line(label) for label, _ in pairs), default=0)
     column = indent + label_width + _GAP
-    for label, text in fields.items():
+    for label, text in pairs:
         shown = with_units(printable(text, lines=True))
         behind = column
         lines = wrap(shown, console.width - column)
