@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import failed, run
+from tests.toys import BASE, write_run
 from trm_edge.cli.command import is_quiet, is_verbose
 from trm_edge.cli.main import COMMANDS
 
@@ -26,8 +27,12 @@ def test_both_at_once_are_misuse() -> None:
     assert run("doctor", "-v", "-v").exit_code == 0
 
 
-def test_quiet_leaves_results_and_errors(toy_bundle: Path, tmp_path: Path) -> None:
-    export = ("export", "--fp32", "-o", tmp_path / "bundle", "-q")
+def test_quiet_leaves_results_and_errors(
+    toy_bundle: Path, toy_dataset: Path, tmp_path: Path
+) -> None:
+    run_folder = write_run(tmp_path / "run", BASE)
+    export = ("export", run_folder, "--fp32", "--dataset", toy_dataset)
+    export += ("-o", tmp_path / "bundle", "-q")
     result = run(*export)
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
