@@ -96,6 +96,7 @@ def screen(
     capsys: pytest.CaptureFixture[str],
 ) -> str:
     """What a screen shows in a width; None: into a pipe."""
+    monkeypatch.setattr("trm_edge.evaluation.machine._load", lambda: 1.25)
     if width is None:
         monkeypatch.delenv("COLUMNS", raising=False)
     else:
