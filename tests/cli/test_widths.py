@@ -144,8 +144,8 @@ def test_the_figures_are_those_of_the_data(
         assert text.count(figure) == 3
     text = run("parity", toy_bundle).stdout
     content = json.loads(run("parity", toy_bundle, "--json").stdout)
-    for cosine in content["carry"]["by_step"]:
-        assert f"{cosine:.4f}" in text
+    assert f"same step: {100 * content['halting']['agreement']:.1f} %" in text
+    assert f"{content['halting']['steps_candidate']:.2f} here" in " ".join(text.split())
     for mode in ("fixed", "adaptive"):
         low, high = content[mode]["interval_drop"]
         assert f"{content[mode]['drop']:+.2f} ({low:+.2f} to {high:+.2f})" in text
