@@ -31,8 +31,8 @@ def test_quiet_leaves_results_and_errors(
     toy_bundle: Path, toy_dataset: Path, tmp_path: Path
 ) -> None:
     run_folder = write_run(tmp_path / "run", BASE)
-    export = ("export", run_folder, "--fp32", "--dataset", toy_dataset)
-    export += ("-o", tmp_path / "bundle", "-q")
+    output = tmp_path / "bundle"
+    export = ("export", run_folder, "--fp32", "--dataset", toy_dataset, "-o", output, "-q")
     result = run(*export)
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
