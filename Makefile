@@ -23,7 +23,7 @@ $(VENV)/.export: pyproject.toml constraints.txt | $(BIN)/pip
 	  $(PIP_INSTALL) --retries 0 --timeout 10 --index-url $(TORCH_INDEX) torch || \
 	    echo "Not there; taking PyTorch from the package index."; \
 	fi
-	$(PIP_INSTALL) --editable '.[export]'
+	$(PIP_INSTALL) --editable '.[export,report]'
 	touch $@
 
 $(VENV)/.dev: $(VENV)/.export
@@ -50,10 +50,11 @@ demo: $(VENV)/.export
 	$(BIN)/trm-edge solve $(DEMO)
 	@echo
 	@echo "Try next, in \`make shell\` or after \`. $(BIN)/activate\`:"
-	@echo "  $(BIN)/trm-edge solve $(DEMO) --watch        every puzzle, refined step by step"
-	@echo "  $(BIN)/trm-edge parity $(DEMO)               is it still the same model?"
-	@echo "  $(BIN)/trm-edge inspect $(DEMO)              what is in the bundle"
-	@echo "  $(BIN)/trm-edge export CHECKPOINT --int8          your own model"
+	@echo "  $(BIN)/trm-edge solve $(DEMO) --watch      every puzzle, refined step by step"
+	@echo "  $(BIN)/trm-edge parity $(DEMO)             is it still the same model?"
+	@echo "  $(BIN)/trm-edge inspect $(DEMO)            what is in the bundle"
+	@echo "  $(BIN)/trm-edge report $(DEMO)             a page with figures and a player"
+	@echo "  $(BIN)/trm-edge export CHECKPOINT --int8        your own model"
 
 # A shell in which `trm-edge` is found.
 shell: $(VENV)/.export

@@ -25,7 +25,7 @@ from trm_edge.export.model import Carry, TinyRecursiveModel
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.solver import Solver
-from trm_edge.progress import Track, silent
+from trm_edge.progress import Metered, Track, silent
 from trm_edge.puzzle import Puzzle
 
 # Called with a layer's input (B, ..., K) and the pass of its network within the step, from 0: the
@@ -87,7 +87,9 @@ def run_trajectories(
         batch=recipe.batch,
     )
     with solver, backend.observed_by(observers):
-        for _ in track(solver.solve(puzzles), description, len(puzzles)):
+        max_steps = config.halt_max_steps
+        solutions = Metered(solver.solve(puzzles), "puzzles", lambda: solver.slot_steps / max_steps)
+        for _ in track(solutions, description, len(puzzles)):
             pass
     puzzle_steps = len(puzzles) * steps
     return CalibrationCoverage(len(puzzles), puzzle_steps, puzzle_steps * passes)

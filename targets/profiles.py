@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from importlib import resources
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 from trm_edge import records
 from trm_edge.errors import ConfigError
 from trm_edge.profile import TargetProfile, profile_from_dict
+from trm_edge.suggestions import did_you_mean
 
 _SUFFIX = ".toml"
 _RESERVED = ("float32",)  # folder of a bundle that holds the float32 graph
@@ -37,10 +37,9 @@ def load_profile(name: str) -> TargetProfile:
         return _load_file(Path(name))
     names = profile_names()
     if name not in names:
-        close = difflib.get_close_matches(name, names, n=2)
-        hint = f" Did you mean {' or '.join(close)}?" if close else ""
         raise ConfigError(
-            f"there is no target {name!r}; the targets are {', '.join(names)}.{hint} To use a "
+            f"there is no target {name!r}; the targets are {', '.join(names)}."
+            f"{did_you_mean(name, names)} To use a "
             "profile of your own, pass the path of its .toml file."
         )
     file = resources.files("trm_edge.targets") / f"{name}{_SUFFIX}"

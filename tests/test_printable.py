@@ -9,7 +9,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from rich.table import Table
 
-from trm_edge.cli.console import logs_on_stderr, table_console
+from trm_edge.cli.console import logs_on_stderr, stdout_console
 from trm_edge.cli.regress_output import github_annotations, print_table, to_markdown, write_junit
 from trm_edge.errors import TrmEdgeError
 from trm_edge.printable import printable, shortened
@@ -61,7 +61,7 @@ def test_tables_and_the_log(capsys: pytest.CaptureFixture[str]) -> None:
     table = Table()
     table.add_column("[bold]name")
     table.add_row(HOSTILE)
-    console = table_console(400)
+    console = stdout_console()
     console.print(table)
     console.print(HOSTILE, soft_wrap=True)
     with logs_on_stderr():

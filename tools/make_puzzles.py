@@ -22,6 +22,10 @@ from trm_edge.tasks import maze
 BLANKS = (36, 56)
 SPLITS = {"calibration": (256, 2), "held_out": (2000, 3), "examples": (4, 4)}  # count, seed
 
+# An example that takes the bundled Sudoku model about ten steps, in float32 and in INT8, so that
+# trm-edge solve --watch shows a refinement: count, seed and number of the puzzle.
+LONG_EXAMPLE = (1500, 6, 553)
+
 
 def sudokus(count: int, seed: int) -> Iterator[tuple[str, str]]:
     """Yield puzzles and solutions as text, with every number of blanks equally often.
@@ -37,6 +41,12 @@ def sudokus(count: int, seed: int) -> Iterator[tuple[str, str]]:
     puzzles, solutions = digs.puzzles(np.arange(count), blanks[order])
     for puzzle, solution in zip(puzzles, solutions, strict=True):
         yield _text(puzzle, ".123456789"), _text(solution, ".123456789")
+
+
+def long_example() -> tuple[str, str]:
+    """Return the Sudoku that takes many steps, and its solution."""
+    count, seed, number = LONG_EXAMPLE
+    return list(sudokus(count, seed))[number]
 
 
 def mazes(count: int, seed: int) -> Iterator[tuple[str, str]]:
@@ -63,10 +73,13 @@ def main(folder: Path, tasks: tuple[str, ...]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for task in tasks or TASKS:
         for split, (count, seed) in SPLITS.items():
-            lines = [f"{puzzle},{solution}" for puzzle, solution in TASKS[task](count, seed)]
+            pairs = list(TASKS[task](count, seed))
+            if (task, split) == ("sudoku", "examples"):
+                pairs.append(long_example())
+            lines = [f"{puzzle},{solution}" for puzzle, solution in pairs]
             path = folder / f"{task}_{split}.csv"
             path.write_text("\n".join(["puzzle,solution", *lines]) + "\n")
-            click.echo(f"{path}: {count} puzzles")
+            click.echo(f"{path}: {len(lines)} puzzles")
 
 
 def _text(cells: NDArray[np.uint8], characters: str) -> str:

@@ -18,6 +18,7 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError
 from trm_edge.files import hash_open_file, open_regular
 from trm_edge.manifest import CPU, FileRecord, Manifest, TargetRecord
+from trm_edge.suggestions import did_you_mean
 
 if TYPE_CHECKING:
     from trm_edge.backends.base import Backend
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     from trm_edge.loop.halting import HaltingRule
     from trm_edge.loop.solver import Solver, StepCallback
     from trm_edge.tasks.base import Task
+
+logger = logging.getLogger(__name__)
 
 logger = logging.getLogger(__name__)
 
@@ -91,6 +94,7 @@ class Bundle:
             with bundle._open(name, record) as file:
                 bundle._verify(name, hash_open_file(file))
                 bundle._verified[name] = _stamp(file)
+        logger.debug("opened %s: %d files, hashes verified", path, len(bundle.manifest.files))
         return bundle
 
     def read(self, name: str) -> bytes:
@@ -168,8 +172,8 @@ class Bundle:
                 )
         if name not in targets:
             raise BundleError(
-                f"{self.path} has no target {name!r}; it has {', '.join(targets)}. "
-                f"{self._how_to_add(name)}"
+                f"{self.path} has no target {name!r}; it has {', '.join(targets)}."
+                f"{did_you_mean(name, targets)} {self._how_to_add(name)}"
             )
         return name, targets[name]
 

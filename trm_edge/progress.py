@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from typing import Protocol, TypeVar
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
+from trm_edge.console import error_console
 from trm_edge.printable import printable, shortened
 
+if TYPE_CHECKING:
+    from rich.console import Console
+
+logger = logging.getLogger(__name__)
+
 T = TypeVar("T")
+LOG_SECONDS = 15.0  # between two lines where there are no bars
 _LABEL = 100  # characters
 
 
@@ -21,7 +32,7 @@ class Track(Protocol):
         """Pass the items on and report each.
 
         Args:
-            items: the work.
+            items: the work; :class:`Metered` where its progress shows between two items.
             description: a few words shown beside the count.
             total: number of items, where it is known.
 
@@ -29,6 +40,29 @@ class Track(Protocol):
             The same items in the same order.
         """
         ...
+
+
+class Metered(Generic[T]):
+    """Items with a unit, whose progress shows before an item is there.
+
+    The puzzles of a batch that take the same number of steps are all solved at once; the steps
+    tell how far they are.
+
+    Args:
+        items: the work.
+        unit: what an item is, in the plural.
+        done: returns how many items the work so far is worth; None: those that were passed on.
+    """
+
+    def __init__(
+        self, items: Iterable[T], unit: str, done: Callable[[], float] | None = None
+    ) -> None:
+        self.unit = unit
+        self.done = done
+        self._items = items
+
+    def __iter__(self) -> Iterator[T]:
+        return iter(self._items)
 
 
 def silent(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
@@ -46,30 +80,165 @@ def silent(items: Iterable[T], description: str, total: int | None = None) -> It
 
 
 @contextmanager
-def progress_bars() -> Iterator[Track]:
-    """Show a progress bar for each piece of work on stderr; nothing if it is not a terminal."""
-    from rich.console import Console
+def progress_bars(*, log_seconds: float = LOG_SECONDS) -> Iterator[Track]:
+    """Show the progress of each piece of work, in the way that suits where the program runs.
+
+    A terminal gets bars on standard error, a notebook its own bar (with ipywidgets installed).
+    Elsewhere, as in a CI log, work that takes long writes lines to the log of ``trm_edge``.
+    Nothing is shown where that log's level is above ``INFO``.
+
+    Args:
+        log_seconds: time between two lines, where there are no bars.
+    """
+    if logging.getLogger("trm_edge").level > logging.INFO:
+        yield silent
+        return
+    console = error_console()
+    if _draws_bars(console):
+        with _bars(console) as track:
+            yield track
+        return
+    lines = _LogLines(log_seconds)
+    try:
+        yield lines.track
+    finally:
+        lines.stop()
+
+
+def _draws_bars(console: Console) -> bool:
+    if console.is_jupyter:
+        return find_spec("ipywidgets") is not None
+    return console.is_terminal and not console.is_dumb_terminal
+
+
+class _Work:
+    """A piece of work in progress."""
+
+    def __init__(self, items: Iterable[Any], description: str, total: int | None) -> None:
+        self.description = printable(shortened(description, _LABEL))
+        self.total = total
+        self.count = 0  # items passed on
+        self._unit = items.unit if isinstance(items, Metered) else ""
+        self._done = items.done if isinstance(items, Metered) else None
+        self._start = time.monotonic()
+
+    @property
+    def completed(self) -> float:
+        """Items that are done, with the part of those that are not passed on yet."""
+        if self._done is None:
+            return self.count
+        done = max(float(self.count), self._done())
+        return done if self.total is None else min(done, self.total)
+
+    def sentence(self) -> str:
+        """How far the work is, such as "solved 1,234 of 10,000 puzzles, 2 min left"."""
+        seconds = time.monotonic() - self._start
+        # One word is a verb; a longer description is followed by what is counted.
+        start = self.description if self.description.isalpha() else f"{self.description}:"
+        count = f"{int(self.completed):,}"
+        if self.total is not None:
+            count = f"{count} of {self.total:,}"
+        if self._unit:
+            count = f"{count} {self._unit}"
+        if self.total is None or not self.completed:
+            return f"{start} {count}, {duration(seconds)} so far"
+        left = seconds * (self.total - self.completed) / self.completed
+        return f"{start} {count}, {duration(left)} left"
+
+
+def duration(seconds: float) -> str:
+    """Format a time in the unit that people would say it in.
+
+    Args:
+        seconds: not negative.
+
+    >>> [duration(8.2), duration(59.6), duration(130), duration(7500)]
+    ['8 s', '1 min', '2 min', '2 h 5 min']
+    """
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    minutes = round(whole / 60)
+    if minutes < 60:
+        return f"{minutes} min"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+@contextmanager
+def _bars(console: Console) -> Iterator[Track]:
+    """Draw a bar for each piece of work while it lasts; nothing is left behind."""
+    from rich.console import RenderableType
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
+        TaskID,
         TextColumn,
         TimeElapsedColumn,
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True)
+    works: dict[TaskID, _Work] = {}
+
+    class Bars(Progress):
+        def get_renderables(self) -> Iterable[RenderableType]:
+            for task, work in list(works.items()):
+                self.update(task, completed=work.completed)
+            return super().get_renderables()
+
     columns = (
-        TextColumn("{task.description:<34}", markup=False),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
-    with Progress(*columns, console=console, disable=not console.is_terminal) as progress:
+    with Bars(*columns, console=console, transient=True) as progress:
 
         def track(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
-            label = printable(shortened(description, _LABEL))
-            return progress.track(items, description=label, total=total)
+            work = _Work(items, description, total)
+            task = progress.add_task(work.description, total=total)
+            works[task] = work
+            try:
+                for item in items:
+                    yield item
+                    work.count += 1
+            finally:
+                del works[task]
+                progress.remove_task(task)
 
         yield track
+
+
+class _LogLines:
+    """Writes how far the work is to the log, from a thread that wakes now and then."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._start = time.monotonic()
+        self._works: list[_Work] = []
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="trm-edge-progress", daemon=True)
+        self._thread.start()
+
+    def track(self, items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
+        work = _Work(items, description, total)
+        self._works.append(work)
+        try:
+            for item in items:
+                yield item
+                work.count += 1
+        finally:
+            self._works.remove(work)
+
+    def stop(self) -> None:
+        self._stopped.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(self._seconds):
+            works = list(self._works)
+            if works:
+                logger.info("%s", works[-1].sentence())
+            else:
+                logger.info("working, %s so far", duration(time.monotonic() - self._start))

@@ -13,7 +13,7 @@ from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.solver import Solver
-from trm_edge.progress import Track, silent
+from trm_edge.progress import Metered, Track, silent
 from trm_edge.tasks.base import Entry
 
 
@@ -51,6 +51,8 @@ def answers_to_learn(
     if unknown:
         with solver:
             solutions = solver.solve([entries[index].puzzle for index in unknown])
-            for solution in track(solutions, "answers to learn", len(unknown)):
+            max_steps = model.config.halt_max_steps
+            metered = Metered(solutions, "puzzles", lambda: solver.slot_steps / max_steps)
+            for solution in track(metered, "answers to learn", len(unknown)):
                 labels[unknown[solution.index]] = solution.answer
     return torch.from_numpy(labels)

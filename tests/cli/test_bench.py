@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.cli.commands import failed, run
+from tests.report.samples import bench_row, untimed_row
 from trm_edge.bundle import Bundle
-from trm_edge.evaluation.bench_file import read_bench
+from trm_edge.cli.bench import print_record
+from trm_edge.evaluation.bench import mark_pareto
+from trm_edge.evaluation.bench_file import BenchRecord, read_bench
+from trm_edge.evaluation.machine import Machine
 
 QUICK = ("--rounds", 3, "--puzzles", 2, "--threads", 1)
 
@@ -38,6 +43,29 @@ def test_tables_and_json(toy_bundle: Path, tmp_path: Path) -> None:
     assert row["size_bytes"] == (toy_bundle / step).stat().st_size
     assert any(row["pareto"] for row in content["rows"])
     assert len(read_bench(output).rows) == 2
+
+
+def test_rows_of_different_puzzles_are_marked(
+    toy_bundle: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = untimed_row(Bundle.open(toy_bundle))
+    quick = bench_row(row, 1.0)
+    slow = bench_row(row, 2.0)
+    same = BenchRecord(Machine.current(), tuple(mark_pareto([quick, slow])))
+    print_record(same, wide=False)
+    text = capsys.readouterr().out
+    assert "different puzzles" not in text
+    assert "set A" not in text
+    other = replace(slow, parity=replace(slow.parity, puzzle_set="0" * 16))
+    rows = mark_pareto([quick, other, slow])
+    assert [entry.pareto for entry in rows] == [True, True, False]
+    print_record(BenchRecord(Machine.current(), tuple(rows)), wide=False)
+    text = capsys.readouterr().out
+    assert "solved different puzzles" in text
+    assert text.count("8 (set A)") == 2
+    assert text.count("8 (set B)") == 1
+    (stars,) = [line for line in text.splitlines() if line.startswith("not beaten")]
+    assert stars.count("*") == 1  # a row alone in its set beats none
 
 
 def test_a_bundle_without_a_float32_graph(toy_bundle: Path, tmp_path: Path) -> None:

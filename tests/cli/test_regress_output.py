@@ -7,7 +7,6 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
-from rich.console import Console
 
 from trm_edge.cli.regress_output import (
     figures,
@@ -19,6 +18,7 @@ from trm_edge.cli.regress_output import (
     to_markdown,
     write_junit,
 )
+from trm_edge.console import plain_console
 from trm_edge.regression.check import Change, Check, not_compared
 
 LOST = Check(
@@ -139,23 +139,27 @@ def test_sentences() -> None:
     assert summary([SLOWER]) == "nothing regressed"
 
 
-@pytest.mark.parametrize("width", [80, 100])
-def test_a_narrow_terminal_folds_the_table_and_cuts_nothing(width: int) -> None:
-    console = Console(file=StringIO(), width=width)
-    console.print(make_table(CHECKS, "a title that is longer than the table is wide " * 3))
-    output = console.file
-    assert isinstance(output, StringIO)
-    text = output.getvalue()
+@pytest.mark.parametrize("width", [60, 80, 100])
+def test_a_narrow_terminal_wraps_the_table_and_cuts_nothing(width: int) -> None:
+    out = StringIO()
+    title = "a title that is longer than the table is wide " * 3
+    make_table(CHECKS, title).print(plain_console(file=out, width=width))
+    text = out.getvalue()
     assert "…" not in text
-    for word in ("exact_match.fixed", "latency.slots_1", "REGRESSED", "not compared"):
+    for word in (
+        "exact_match.fixed",
+        "latency.slots_1",
+        "REGRESSED",
+        "not compared",
+        "-0.2 to +3.1",
+        "-2.71 to -0.49",
+    ):
         assert word in text
-    joined = "".join(text.split())
-    for piece in ("float32", "kB", "wideatitle"):
-        assert piece in joined
+    assert "wide a title" in " ".join(text.split())
 
 
-def test_a_pipe_gets_a_line_for_each_check(capsys: pytest.CaptureFixture[str]) -> None:
-    print_table(CHECKS, "toy[1]: cpu, int8")
+def test_wide_prints_a_line_for_each_check(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(CHECKS, "toy[1]: cpu, int8", wide=True)
     lines = capsys.readouterr().out.splitlines()
     assert lines[0].strip() == "toy[1]: cpu, int8"
     (row,) = [line for line in lines if "latency.slots_1" in line]

@@ -70,6 +70,18 @@ def test_rows_are_grouped_by_puzzle_and_each_group_has_its_stars(row: ReportRow)
     assert stars == [[True, False], [True], [True]]
 
 
+def test_rows_that_solved_different_puzzles_are_kept_apart(row: ReportRow) -> None:
+    other = replace(row, parity=replace(row.parity, puzzle_set="0" * 16))
+    fewer = replace(other, parity=replace(other.parity, puzzles=5))
+    groups = group_rows([row, other, fewer, row])
+    assert [group.name for group in groups] == [
+        "tokens, puzzle set 1 (8 puzzles)",
+        "tokens, puzzle set 2 (8 puzzles)",
+        "tokens, puzzle set 3 (5 puzzles)",
+    ]
+    assert [len(group.rows) for group in groups] == [2, 1, 1]
+
+
 def test_each_checkpoint_has_one_reference(row: ReportRow) -> None:
     timed = replace(row, bench=bench_row(row, 2.0))
     (group,) = group_rows([timed, replace(row, label="second")])

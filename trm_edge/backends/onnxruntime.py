@@ -8,6 +8,7 @@ matrix products stay in a core's cache (docs/speed.md has what that is worth).
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -25,6 +26,8 @@ from trm_edge.errors import BackendError
 from trm_edge.files import read_bytes
 from trm_edge.graph_guard import MAX_GRAPH_BYTES, check_graph
 from trm_edge.step import CarryType, TensorSpec, describe_mismatch, step_inputs, step_outputs
+
+logger = logging.getLogger(__name__)
 
 CPU_PROVIDER = "CPUExecutionProvider"
 CUDA_PROVIDER = "CUDAExecutionProvider"
@@ -123,6 +126,7 @@ class OnnxRuntimeBackend(Backend):
         self._check_contract("inputs", self._inputs, session.get_inputs())
         self._check_contract("outputs", self._outputs, session.get_outputs())
         self._session = session
+        logger.debug("%s, threads %s (0: every core)", self.describe(), self.threads)
 
     def deactivate(self) -> None:
         """Release the graph, the threads and the carries; a second call does nothing."""

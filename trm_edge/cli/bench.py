@@ -6,29 +6,47 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import click
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
 
 from trm_edge.bundle import Bundle
-from trm_edge.cli.console import table_console
-from trm_edge.cli.options import json_option, json_output_option, threads_option
+from trm_edge.cli.command import Command
+from trm_edge.cli.completion import complete_bundle_target
+from trm_edge.cli.console import stdout_console
+from trm_edge.cli.options import (
+    bundles_argument,
+    json_option,
+    json_output_option,
+    threads_option,
+    wide_option,
+)
 from trm_edge.cli.outputs import check_record_output
-from trm_edge.evaluation.bench import ROUNDS, SLOTS, BenchRow, bench, mark_pareto
+from trm_edge.cli.tables import Column, DataTable, print_terms, print_text
+from trm_edge.evaluation.bench import ROUNDS, SLOTS, BenchRow, bench, mark_pareto, same_puzzles
 from trm_edge.evaluation.bench_file import FORMAT, BenchRecord, write_bench
 from trm_edge.evaluation.machine import Machine
 from trm_edge.evaluation.selection import select_targets
 from trm_edge.progress import progress_bars
 
-_PIPE_WIDTH = 160  # columns of the widest table
+_OVERVIEW_TERMS = (
+    "Exact match and steps: with adaptive halting, in brackets the 95 % interval. ms a step and "
+    "times float32: of the fewest slots. Peak MB and start-up: of a process that solves one "
+    "puzzle. A star: no other row beats this one in both accuracy and latency."
+)
+_DIFFERENT_PUZZLES = (
+    "These rows solved different puzzles, which the letters name. Compare exact match, mean steps, "
+    "puzzles/s and stars only where the letter is the same. Bundles of one checkpoint share their "
+    "puzzles where they were exported with the same --held-out or --dataset."
+)
+_STEP_TERMS = "Times float32: how many times as fast as the float32 step beside it, 95 % interval."
 
 
-@click.command("bench")
-@click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.command("bench", cls=Command)
+@bundles_argument
 @click.option(
     "--target",
     "targets",
     multiple=True,
     metavar="NAME",
+    shell_complete=complete_bundle_target,
     show_default="all",
     help="Target to measure; repeatable.",
 )
@@ -56,6 +74,7 @@ _PIPE_WIDTH = 160  # columns of the widest table
     help="Turns of every timed step; more give narrower intervals.",
 )
 @threads_option
+@wide_option
 @json_option
 @json_output_option
 @click.option("--force", is_flag=True, help="Overwrite a file that is not a benchmark, too.")
@@ -66,6 +85,7 @@ def command(
     puzzles: int | None,
     rounds: int,
     threads: int,
+    wide: bool,
     as_json: bool,
     output: Path | None,
     force: bool,
@@ -103,46 +123,73 @@ def command(
     if as_json:
         click.echo(record.to_json(), nl=False)
     else:
-        _print(record)
+        print_record(record, wide=wide)
 
 
-def _print(record: BenchRecord) -> None:
-    console = table_console(_PIPE_WIDTH)
-    console.print(f"{record.machine}\n", soft_wrap=True)
-    console.print(_overview(record.rows))
-    console.print(_step_times(record.rows))
+def print_record(record: BenchRecord, *, wide: bool) -> None:
+    """Print measurements side by side.
+
+    Args:
+        record: the measurements.
+        wide: print a line for each row, however long.
+    """
+    console = stdout_console()
+    print_text(console, f"{record.machine}\n")
+    overview = _overview(record.rows)
+    if wide:
+        overview.print(console, wide=True)
+    else:
+        overview.print_transposed(console)
+    print_terms(console, _OVERVIEW_TERMS)
+    if len(_puzzle_sets(record.rows)) > 1:
+        print_text(console, f"\n{_DIFFERENT_PUZZLES}")
+    console.print()
+    _step_times(record.rows).print(console, wide=wide)
+    print_terms(console, _STEP_TERMS)
+    console.print()
     for engine in dict.fromkeys(f"{row.target}: {row.engine}" for row in record.rows):
-        console.print(engine, soft_wrap=True)
+        print_text(console, engine)
 
 
-def _overview(rows: Sequence[BenchRow]) -> Table:
+def _overview(rows: Sequence[BenchRow]) -> DataTable:
     """A table of the rows' figures, one line per row."""
-    has_energy = any(row.joules_per_puzzle is not None for row in rows)
     columns = [
-        "precision",
-        "kB",
-        "exact, % (95 %)",
-        "steps",
-        "ms/step",
-        "times float32",
-        "puzzles/s",
-        "MB",
-        "s start",
+        Column("bundle, target", align="left"),
+        Column("puzzles"),
+        Column("precision"),
+        Column("step graph, kB"),
+        Column("exact match"),
+        Column("mean steps"),
+        Column("ms a step"),
+        Column("times float32"),
+        Column("puzzles/s"),
+        Column("peak MB"),
+        Column("start-up, s"),
+        Column("J a puzzle"),
+        Column("not beaten"),
     ]
-    if has_energy:
-        columns.append("J/puzzle")
-    columns.append("")
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("bundle, target", overflow="fold")
-    for column in columns:
-        table.add_column(column, justify="right", overflow="fold")
+    table = DataTable(columns)
+    sets = _puzzle_sets(rows)
     for row in rows:
-        cells = _figures(row)
-        if has_energy:
-            cells.append(_joules(row))
-        star = "*" if row.pareto and len(rows) > 1 else ""
-        table.add_row(_label(row), *cells, star)
+        puzzles = f"{row.parity.puzzles}"
+        if len(sets) > 1:
+            puzzles = f"{puzzles} (set {sets[row.parity.solved_puzzles]})"
+        rivals = [rival for rival in rows if same_puzzles(rival, row)]
+        star = "*" if row.pareto and len(rivals) > 1 else ""
+        table.add(_label(row), puzzles, *_figures(row), star)
     return table
+
+
+def _puzzle_sets(rows: Sequence[BenchRow]) -> dict[tuple[str, int], str]:
+    """Letter the sets of puzzles that the rows solved: A, B, ..."""
+    letters: dict[tuple[str, int], str] = {}
+    for row in rows:
+        letters.setdefault(row.parity.solved_puzzles, _letter(len(letters)))
+    return letters
+
+
+def _letter(number: int) -> str:
+    return chr(ord("A") + number) if number < 26 else str(number + 1)
 
 
 def _figures(row: BenchRow) -> list[str]:
@@ -151,37 +198,40 @@ def _figures(row: BenchRow) -> list[str]:
     times_float32 = ""
     if step.times_float32 is not None:
         times_float32 = f"{step.times_float32.median:.2f}"
+    joules = ""
+    if row.joules_per_puzzle is not None:
+        joules = f"{row.joules_per_puzzle:.3g}"
     return [
         row.precision,
         f"{row.size_bytes / 1e3:.0f}",
-        f"{100 * row.exact:.1f} ({100 * low:.0f}-{100 * high:.0f})",
+        f"{100 * row.exact:.1f} % ({100 * low:.0f} to {100 * high:.0f})",
         f"{row.steps:.2f}",
         f"{step.p50_ms:.2f}",
         times_float32,
         f"{row.puzzles_per_second:.0f}",
         f"{row.peak_memory_bytes / 1e6:.0f}",
         f"{row.startup_seconds:.2f}",
+        joules,
     ]
 
 
-def _joules(row: BenchRow) -> str:
-    if row.joules_per_puzzle is None:
-        return ""
-    return f"{row.joules_per_puzzle:.3g}"
-
-
-def _step_times(rows: Sequence[BenchRow]) -> Table:
+def _step_times(rows: Sequence[BenchRow]) -> DataTable:
     """A table of the step's times, one line per row and number of slots."""
-    table = Table(box=SIMPLE_HEAD)
-    table.add_column("bundle, target", overflow="fold")
-    for column in ("slots", "ms p50", "p90", "p99", "times float32 (95 %)"):
-        table.add_column(column, justify="right", overflow="fold")
+    columns = [
+        Column("bundle, target", align="left"),
+        Column("slots"),
+        Column("ms p50"),
+        Column("p90"),
+        Column("p99"),
+        Column("times float32"),
+    ]
+    table = DataTable(columns)
     for row in rows:
         for latency in row.latencies:
             times_float32 = ""
             if latency.times_float32 is not None:
                 times_float32 = str(latency.times_float32)
-            table.add_row(
+            table.add(
                 _label(row),
                 str(latency.slots),
                 f"{latency.p50_ms:.2f}",

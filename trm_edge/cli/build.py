@@ -8,16 +8,19 @@ import click
 
 from trm_edge.build import build_target, gpu_target, trtexec_line
 from trm_edge.bundle import Bundle
+from trm_edge.cli.command import Command
+from trm_edge.cli.completion import complete_bundle_target
 from trm_edge.cli.options import bundle_argument
 from trm_edge.engines.compiler import CompilerName
 from trm_edge.engines.record import ENGINE, LOG
 
 
-@click.command("build")
+@click.command("build", cls=Command)
 @bundle_argument
 @click.option(
     "--target",
     metavar="NAME",
+    shell_complete=complete_bundle_target,
     help="Target of the bundle; needed where several targets run on a GPU.",
 )
 @click.option(

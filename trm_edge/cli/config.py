@@ -6,13 +6,14 @@ from pathlib import Path
 
 import click
 
+from trm_edge.cli.command import Command
 from trm_edge.errors import MissingExtraError, OutputExistsError
 from trm_edge.files import write_text
 
 ARCHS = ("sudoku-mlp", "sudoku-attention", "maze", "arc-1", "arc-2")
 
 
-@click.command("config")
+@click.command("config", cls=Command)
 @click.option(
     "--arch",
     type=click.Choice(ARCHS),

@@ -7,16 +7,21 @@ markup, and what a terminal or GitHub Actions would obey is escaped, whatever is
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from trm_edge.console import error_console, plain_console
 from trm_edge.printable import printable
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+PIPE_WIDTH = 80  # columns where standard output is no terminal
+MIN_WIDTH = 40  # columns below which lines are left to the terminal
 
 
 def echo(text: str, *, err: bool = False) -> None:
@@ -29,30 +34,11 @@ def echo(text: str, *, err: bool = False) -> None:
     click.echo(printable(text, lines=True), err=err)
 
 
-def plain_console(**options: Any) -> Console:
-    """Create a console that prints every string as it is: no markup, no emoji, no escapes.
-
-    What is to be styled is passed as ``rich.text.Text`` or with ``style``.
-
-    Args:
-        options: of ``rich.console.Console``.
-    """
-    from rich.console import Console
-    from rich.text import Text
-
-    class PlainConsole(Console):
-        def render_str(self, text: str, **arguments: Any) -> Text:
-            arguments |= {"markup": False, "emoji": False, "highlight": False}
-            return super().render_str(printable(text, lines=True), **arguments)
-
-    return PlainConsole(highlight=False, **options)
-
-
 class ConsoleHandler(logging.Handler):
-    """Prints log records as plain lines; those of warnings begin with "Warning:"."""
+    """Prints log records as plain lines, above the bars where there are some.
 
-    def __init__(self) -> None:
-        super().__init__(logging.INFO)
+    Those of warnings begin with "Warning:", those for debugging with the module's name.
+    """
 
     def emit(self, record: logging.LogRecord) -> None:
         """Print one record.
@@ -60,13 +46,17 @@ class ConsoleHandler(logging.Handler):
         Args:
             record: of any logger below ``trm_edge``.
         """
-        prefix = "Warning: " if record.levelno >= logging.WARNING else ""
-        plain_console(stderr=True, soft_wrap=True).print(f"{prefix}{self.format(record)}")
+        prefix = ""
+        if record.levelno >= logging.WARNING:
+            prefix = "Warning: "
+        elif record.levelno < logging.INFO:
+            prefix = f"{record.name}: "
+        error_console().print(f"{prefix}{self.format(record)}", soft_wrap=True)
 
 
 @contextmanager
 def logs_on_stderr() -> Iterator[None]:
-    """Show the library's log on stderr, INFO and above, until the block ends."""
+    """Show the library's log on stderr until the block ends: INFO and above, if nothing is set."""
     logger = logging.getLogger("trm_edge")
     handler = ConsoleHandler()
     level = logger.level
@@ -79,14 +69,15 @@ def logs_on_stderr() -> Iterator[None]:
         logger.setLevel(level)
 
 
-def table_console(min_width: int = 100) -> Console:
-    """Create a console for tables on standard output.
+def stdout_console() -> Console:
+    """Create the console for what commands print on standard output.
 
-    Args:
-        min_width: columns where standard output is not a terminal, so that a pipe or file gets
-            whole cells; a terminal has its own width.
+    A terminal has its own width. A pipe, a file and a CI log have ``PIPE_WIDTH`` columns, the same
+    on every machine; the environment variable ``COLUMNS`` overrides both.
     """
     console = plain_console()
-    if not console.is_terminal:
-        console.width = max(min_width, console.width)
+    columns = os.environ.get("COLUMNS", "")
+    if not columns.isdigit() and not console.is_terminal:
+        console.width = PIPE_WIDTH
+    console.width = max(console.width, MIN_WIDTH)
     return console

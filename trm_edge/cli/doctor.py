@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import click
-from rich.table import Table
 
 from trm_edge import records
-from trm_edge.cli.console import plain_console
+from trm_edge.cli.command import Command
+from trm_edge.cli.console import stdout_console
 from trm_edge.cli.options import json_option
+from trm_edge.cli.tables import Column, DataTable, print_fields, print_text
+from trm_edge.cli.wrapping import JOINED
 from trm_edge.doctor import FORMAT, Ability, DoctorReport, examine
 
 # Purpose of each package, and the extra that installs it.
@@ -42,7 +44,7 @@ ABILITIES = {
 }
 
 
-@click.command("doctor")
+@click.command("doctor", cls=Command)
 @json_option
 def command(as_json: bool) -> None:
     """Report what this machine can do, and what is missing for the rest.
@@ -59,28 +61,36 @@ def command(as_json: bool) -> None:
 
 
 def _print(report: DoctorReport) -> None:
-    console = plain_console(soft_wrap=True)
-    for name, value in (
-        ("trm-edge", report.trm_edge),
-        ("python", report.python),
-        ("system", report.system),
-        ("CPU", f"{report.cpu}, {report.cores} cores"),
-        ("GPU", _gpus(report)),
-    ):
-        console.print(f"{name:<10} ", end="", style="bold")
-        console.print(value, markup=False)
-    table = Table("package", "version", "purpose", "extra")
+    console = stdout_console()
+    machine = {
+        "trm-edge": report.trm_edge,
+        "python": report.python,
+        "system": report.system,
+        "CPU": f"{report.cpu}, {report.cores} cores",
+        "GPU": _gpus(report),
+    }
+    print_fields(console, machine)
+    console.print()
+    table = DataTable(
+        [
+            Column("package", align="left"),
+            Column("version", align="left"),
+            Column("extra", align="left"),
+            Column("purpose", align="left", wraps=True),
+        ]
+    )
     for name, version in report.packages.items():
         purpose, extra = PACKAGES[name]
         source = f"[{extra}]" if extra else ""
-        table.add_row(name, version or "not installed", purpose, source)
-    console.print(table)
+        table.add(name, version or "not installed", source, purpose)
+    table.print(console)
+    console.print()
     for ability in report.abilities:
-        console.print(_sentence(ability), markup=False)
+        print_text(console, _sentence(ability), indent=5)
     for problem in report.problems:
-        console.print("")
-        console.print(f"Problem: {problem.problem}.", style="bold")
-        console.print(problem.remedy)
+        console.print()
+        print_text(console, f"Problem: {problem.problem}.")
+        console.print(problem.remedy, markup=False)
 
 
 def _gpus(report: DoctorReport) -> str:
@@ -98,5 +108,5 @@ def _gpus(report: DoctorReport) -> str:
 def _sentence(ability: Ability) -> str:
     label = ABILITIES[ability.id]
     if ability.available:
-        return f"yes  {label}"
-    return f"no   {label}: {ability.reason}. {ability.remedy}"
+        return f"yes{JOINED}{JOINED}{label}"
+    return f"no{3 * JOINED}{label}: {ability.reason}. {ability.remedy}"

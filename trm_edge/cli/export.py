@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -12,6 +13,7 @@ import click
 
 from trm_edge.bundle import MANIFEST, Bundle
 from trm_edge.bundle_writer import check_output
+from trm_edge.cli.command import Command
 from trm_edge.cli.export_options import ExportOptions, check_into, export_options
 from trm_edge.cli.export_output import print_summary
 from trm_edge.errors import CheckpointError, ConfigError, MissingExtraError
@@ -21,13 +23,15 @@ from trm_edge.progress import progress_bars
 from trm_edge.reference import REFERENCES, reference_checkpoint
 from trm_edge.tasks import task_for, task_named
 
+logger = logging.getLogger(__name__)
+
 if TYPE_CHECKING:
     from trm_edge.export.checkpoint import Checkpoint
     from trm_edge.targets.request import ExportRequest
     from trm_edge.tasks.base import Task
 
 
-@click.command("export")
+@click.command("export", cls=Command)
 @export_options
 @click.pass_context
 def command(context: click.Context, /, **parameters: Any) -> None:
@@ -56,10 +60,11 @@ def command(context: click.Context, /, **parameters: Any) -> None:
     check_writable(output / MANIFEST)
     checkpoint = _load_checkpoint(path, options)
     task = _task(options, checkpoint)
-    click.echo(
-        f"Checkpoint {checkpoint.path.name}: task {task.name}, "
-        f"{checkpoint.parameters / 1e6:.2f} M parameters",
-        err=True,
+    logger.info(
+        "Checkpoint %s: task %s, %.2f M parameters",
+        checkpoint.path.name,
+        task.name,
+        checkpoint.parameters / 1e6,
     )
     _check_triton(options, task)
     request = _request(options, checkpoint, task, profiles, output)
@@ -97,15 +102,12 @@ def _load_checkpoint(path: Path, options: ExportOptions) -> Checkpoint:
         from trm_edge.export.checkpoint import load_checkpoint
 
     if options.checkpoint is None:
-        click.echo(
-            f"No checkpoint given; using the bundled {path.name.capitalize()} model.", err=True
-        )
+        logger.info("No checkpoint given; using the bundled %s model.", path.name.capitalize())
     checkpoint = load_checkpoint(path, options.config, options.dataset)
     if checkpoint.averaged is False:
-        click.echo(
-            "Warning: the run's configuration has ema: false, so these weights are not averaged. "
-            "They load without complaint, but usually solve far fewer puzzles.",
-            err=True,
+        logger.warning(
+            "the run's configuration has ema: false, so these weights are not averaged. They load "
+            "without complaint, but usually solve far fewer puzzles."
         )
     return checkpoint
 
@@ -172,9 +174,10 @@ def _with_recipe(request: ExportRequest, path: Path | None) -> ExportRequest:
 def _note_correctness_only(profiles: Sequence[TargetProfile], precision: Precision) -> None:
     for profile in profiles:
         if precision in profile.correctness_only:
-            click.echo(
-                f"Note: {precision} on {profile.name} is for checking correctness, not for speed.",
-                err=True,
+            logger.info(
+                "Note: %s on %s is for checking correctness, not for speed.",
+                precision,
+                profile.name,
             )
 
 

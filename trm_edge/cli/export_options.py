@@ -10,6 +10,8 @@ from typing import Any, TypeVar, cast
 import click
 from click.core import ParameterSource
 
+from trm_edge.cli.completion import complete_bundle, complete_task
+from trm_edge.cli.targets import complete_target
 from trm_edge.profile import Precision
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -156,17 +158,20 @@ _PARAMETERS: tuple[Callable[[Any], Any], ...] = (
         multiple=True,
         metavar="NAME",
         show_default="cpu",
+        shell_complete=complete_target,
         help="Device to export for, or a .toml profile of your own; repeatable.",
     ),
     click.option(
         "--into",
         type=_PATH,
         metavar="BUNDLE",
+        shell_complete=complete_bundle,
         help="Add the targets to this bundle instead, with its precision and calibration.",
     ),
     click.option(
         "--task",
         metavar="NAME",
+        shell_complete=complete_task,
         show_default="detected from the model's shape",
         help="Task of the model. Without CHECKPOINT: the bundled model to export.",
     ),

@@ -2,28 +2,34 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
-from rich.console import Console
-from rich.table import Table
 
 from trm_edge import records
 from trm_edge.bundle import Bundle
 from trm_edge.calibration_record import CalibrationRecord
-from trm_edge.cli.console import table_console
-from trm_edge.cli.options import bundle_argument, json_option, target_option
+from trm_edge.cli.command import Command
+from trm_edge.cli.console import stdout_console
+from trm_edge.cli.options import bundle_argument, json_option, target_option, wide_option
+from trm_edge.cli.tables import Column, DataTable, print_fields, print_terms, print_text
+from trm_edge.cli.wrapping import JOINED
 from trm_edge.engines.layers import EngineLayers, load_layers
 from trm_edge.engines.record import ENGINE, LAYERS
 from trm_edge.errors import EngineError
 from trm_edge.loop.halting import HaltingRule
-from trm_edge.manifest import CheckpointRecord, Limits, Manifest, SimulatedAccuracy, TargetRecord
+from trm_edge.manifest import CheckpointRecord, Limits, Manifest, TargetRecord
 from trm_edge.records import Format
 from trm_edge.step import step_inputs, step_outputs
 
 LAYERS_FORMAT = Format("trm-edge.layers", 1)
 
-_PIPE_WIDTH = 160  # columns of the widest table
+_SIMULATED_TERMS = (
+    "Simulated: the same quantization computed in float32 on held-out puzzles. Points lost are "
+    "negative where more puzzles are solved than in float32."
+)
+_DIGEST = 12  # digits of a hash that tell files apart; --wide and --json show all
 _CPU = "cpu"  # the target that ONNX Runtime runs without an engine
 _RANGES = {  # description of a recipe's activations; {method} takes ranges in advance
     "per_token": "per token (dynamic)",
@@ -34,7 +40,7 @@ _RANGES = {  # description of a recipe's activations; {method} takes ranges in a
 }
 
 
-@click.command("inspect")
+@click.command("inspect", cls=Command)
 @bundle_argument
 @click.option(
     "--layers",
@@ -42,8 +48,9 @@ _RANGES = {  # description of a recipe's activations; {method} takes ranges in a
     help="Show the types that each layer has in the engine of a target.",
 )
 @target_option
+@wide_option
 @json_option
-def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> None:
+def command(bundle: Path, layers: bool, target: str | None, wide: bool, as_json: bool) -> None:
     """Show the contents of a bundle, after checking the hash of every file.
 
     \b
@@ -61,33 +68,28 @@ def command(bundle: Path, layers: bool, target: str | None, as_json: bool) -> No
     elif as_json:
         click.echo(opened.manifest.to_json(), nl=False)
     else:
-        _print_bundle(opened)
+        _print_bundle(opened, wide=wide)
 
 
-def _print_bundle(bundle: Bundle) -> None:
+def _print_bundle(bundle: Bundle, *, wide: bool) -> None:
     manifest = bundle.manifest
-    console = table_console(_PIPE_WIDTH)
-    _print_fields(console, _model_fields(manifest))
+    console = stdout_console()
+    fields = _model_fields(manifest, wide=wide)
     calibration = bundle.calibration()
     if calibration is not None:
-        _print_fields(console, {"calibrated": _calibration(calibration)})
-    console.print(_targets(manifest))
-    if _is_simulated(manifest):
-        console.print(
-            "Simulated accuracy: the same quantization computed in float32 on held-out puzzles. "
-            "Exact match in fixed and adaptive mode (points lost), same halting step.",
-            soft_wrap=True,
-        )
-    _print_fields(console, _tensors(manifest))
+        fields["calibrated"] = _calibration(calibration)
+    fields |= _tensors(manifest)
+    print_fields(console, fields)
+    console.print()
+    _targets(manifest).print(console, wide=wide)
+    simulated = _simulated_accuracy(manifest)
+    if simulated.rows:
+        console.print()
+        simulated.print(console, wide=wide)
+        print_terms(console, _SIMULATED_TERMS)
 
 
-def _print_fields(console: Console, fields: dict[str, str]) -> None:
-    for name, text in fields.items():
-        console.print(f"{name:<11}", end=" ", style="bold")
-        console.print(text, soft_wrap=True)
-
-
-def _model_fields(manifest: Manifest) -> dict[str, str]:
+def _model_fields(manifest: Manifest, *, wide: bool) -> dict[str, str]:
     model = manifest.model
     mixing = f"attention, {model.num_heads} heads"
     if model.mlp_t:
@@ -104,15 +106,18 @@ def _model_fields(manifest: Manifest) -> dict[str, str]:
             f"network over {model.prefix_len} + {model.seq_len} positions"
         ),
         "halting": str(HaltingRule.from_config(model)),
-        "checkpoint": _checkpoint(manifest.checkpoint),
+        "checkpoint": _checkpoint(manifest.checkpoint, wide=wide),
         "averaged": _averaged(manifest.checkpoint.averaged),
         "limits": _limits(manifest.limits),
         "made with": ", ".join(tools),
     }
 
 
-def _checkpoint(checkpoint: CheckpointRecord) -> str:
-    return f"{checkpoint.name}, {checkpoint.weight_type}, sha256 {checkpoint.sha256}"
+def _checkpoint(checkpoint: CheckpointRecord, *, wide: bool) -> str:
+    digest = checkpoint.sha256
+    if not wide:
+        digest = f"{digest[:_DIGEST]} (first {_DIGEST} digits)"
+    return f"{checkpoint.name}, {checkpoint.weight_type}, sha256 {digest}"
 
 
 def _averaged(averaged: bool | None) -> str:
@@ -138,30 +143,63 @@ def _calibration(calibration: CalibrationRecord) -> str:
     )
 
 
-def _is_simulated(manifest: Manifest) -> bool:
-    return any(target.simulated for target in manifest.targets.values())
-
-
-def _targets(manifest: Manifest) -> Table:
+def _targets(manifest: Manifest) -> DataTable:
     """A table of the targets, one line each."""
-    table = Table()
-    for column in ("target", "precision", "carry", "opset", "step graph", "left in float"):
-        table.add_column(column, overflow="fold")
-    simulated = _is_simulated(manifest)
-    if simulated:
-        table.add_column("simulated accuracy", overflow="fold")
+    table = DataTable(
+        [
+            Column("target", align="left"),
+            Column("precision", align="left"),
+            Column("carry", align="left"),
+            Column("opset"),
+            Column("step graph", align="left", wide=True),
+            Column("graph, kB"),
+            Column("left in float", align="left", wraps=True),
+        ]
+    )
     for name, target in manifest.targets.items():
-        cells = [
+        table.add(
             name,
             target.precision,
             target.carry,
             str(target.opset),
-            f"{target.step}, {manifest.files[target.step].size / 1e3:.0f} kB",
+            target.step,
+            f"{manifest.files[target.step].size / 1e3:.0f}",
             _float_layers(target),
+        )
+    return table
+
+
+def _simulated_accuracy(manifest: Manifest) -> DataTable:
+    """A table of the targets whose quantization was computed in float32, one line each."""
+    table = DataTable(
+        [
+            Column("simulated accuracy", align="left"),
+            Column("exact match, fixed"),
+            Column("points lost, fixed"),
+            Column("exact match, adaptive"),
+            Column("points lost, adaptive"),
+            Column("same halting step"),
+            Column("puzzles", wide=True),
+            Column("points lost at most (95 %)", wide=True),
+            Column("carry cosine, first step", wide=True),
+            Column("carry cosine, last step", wide=True),
         ]
-        if simulated:
-            cells.append(_simulated(target.simulated))
-        table.add_row(*cells)
+    )
+    for name, target in manifest.targets.items():
+        accuracy = target.simulated
+        if accuracy is not None:
+            table.add(
+                name,
+                f"{100 * accuracy.exact_fixed:.1f} %",
+                f"{accuracy.drop_fixed:+.2f}",
+                f"{100 * accuracy.exact_adaptive:.1f} %",
+                f"{accuracy.drop_adaptive:+.2f}",
+                f"{100 * accuracy.halting_agreement:.0f} %",
+                str(accuracy.puzzles),
+                f"{accuracy.drop_bound:+.2f}",
+                f"{accuracy.carry_cosine_first:.4f}",
+                f"{accuracy.carry_cosine_last:.4f}",
+            )
     return table
 
 
@@ -170,23 +208,17 @@ def _tensors(manifest: Manifest) -> dict[str, str]:
     first = next(iter(manifest.targets.values()))
     carry = manifest.targets.get(_CPU, first).carry
     return {
-        "in": "; ".join(map(str, step_inputs(manifest.model, carry))),
-        "out": "; ".join(map(str, step_outputs(manifest.model, carry))),
+        "in": _shapes(step_inputs(manifest.model, carry)),
+        "out": f"{_shapes(step_outputs(manifest.model, carry))} (B: slots)",
     }
+
+
+def _shapes(tensors: Iterable[object]) -> str:
+    return "; ".join(str(tensor).replace(" ", JOINED) for tensor in tensors)
 
 
 def _float_layers(target: TargetRecord) -> str:
     return ", ".join(layer.layer for layer in target.float_layers) or "everything"
-
-
-def _simulated(accuracy: SimulatedAccuracy | None) -> str:
-    if accuracy is None:
-        return ""
-    return (
-        f"{100 * accuracy.exact_fixed:.1f} % ({accuracy.drop_fixed:+.2f}), "
-        f"{100 * accuracy.exact_adaptive:.1f} % ({accuracy.drop_adaptive:+.2f}), "
-        f"{100 * accuracy.halting_agreement:.0f} %"
-    )
 
 
 def _layers_file(bundle: Bundle, target: str | None) -> Path:
@@ -231,19 +263,22 @@ def _no_engine_layers(bundle: Bundle, name: str) -> str:
 
 
 def _print_layers(engine: EngineLayers) -> None:
-    console = table_console(_PIPE_WIDTH)
-    table = Table()
-    table.add_column("layer", overflow="fold")
-    table.add_column("inputs of its call sites", overflow="fold")
+    console = stdout_console()
+    table = DataTable(
+        [
+            Column("layer", align="left"),
+            Column("inputs of its call sites", align="left", wraps=True),
+        ]
+    )
     for name, types in sorted(engine.products().items()):
-        counts = [f"{qtype} x {count}" for qtype, count in types.most_common()]
-        table.add_row(name, ", ".join(counts))
-    console.print(table)
-    console.print(
+        counts = [f"{qtype} x {count}".replace(" ", JOINED) for qtype, count in types.most_common()]
+        table.add(name, ", ".join(counts))
+    table.print(console)
+    print_text(
+        console,
         f"{len(engine.layers)} layers; {engine.reformats} of them only reformat, "
         f"{engine.conversions} are Q/DQ that were not fused into a product",
-        soft_wrap=True,
     )
     for layer in engine.layers:
         if layer.reformats or layer.converts:
-            console.print(f"  {layer.kind}: {layer.name}", markup=False, soft_wrap=True)
+            print_text(console, f"{layer.kind}: {layer.name}", indent=2)

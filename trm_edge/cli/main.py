@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import errno
 import importlib
+import logging
 import os
 import sys
 from collections.abc import Sequence
@@ -17,6 +18,10 @@ from trm_edge import __version__
 from trm_edge.cli.console import logs_on_stderr
 from trm_edge.errors import TrmEdgeError
 from trm_edge.interrupts import exit_code, signals_raise
+from trm_edge.printable import printable
+from trm_edge.suggestions import did_you_mean
+
+logger = logging.getLogger(__name__)
 
 # The commands, in the order of --help; each is the `command` of trm_edge/cli/NAME.py.
 COMMANDS = (
@@ -68,6 +73,24 @@ class LazyGroup(click.Group):
         command: click.Command = importlib.import_module(f"trm_edge.cli.{cmd_name}").command
         return command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command that the first argument names.
+
+        Args:
+            ctx: of this call.
+            args: from the command's name on.
+
+        Raises:
+            UsageError: there is none of that name; suggests the closest.
+        """
+        name = args[0]
+        if name in COMMANDS or ctx.resilient_parsing or name.startswith("-"):
+            return super().resolve_command(ctx, args)
+        hint = did_you_mean(name, COMMANDS) or f" The commands are {', '.join(COMMANDS)}."
+        raise click.UsageError(f"No such command {printable(name)!r}.{hint}", ctx)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the commands and their short helps, without importing them.
 
@@ -89,7 +112,11 @@ class LazyGroup(click.Group):
         """
         try:
             with logs_on_stderr():
-                return super().invoke(ctx)
+                try:
+                    return super().invoke(ctx)
+                except TrmEdgeError:
+                    logger.debug("the error came from:", exc_info=True)
+                    raise
         except TrmEdgeError as error:
             raise click.ClickException(str(error)) from error
 

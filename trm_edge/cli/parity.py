@@ -7,17 +7,18 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.table import Table
 
 from trm_edge import records
 from trm_edge.bundle import Bundle
-from trm_edge.cli.console import table_console
+from trm_edge.cli.command import Command, exit_codes
+from trm_edge.cli.console import stdout_console
 from trm_edge.cli.options import (
     bundle_argument,
     json_option,
     target_option,
     threads_option,
 )
+from trm_edge.cli.tables import Column, DataTable, print_terms, print_text
 from trm_edge.evaluation.held_out import solve_held_out
 from trm_edge.evaluation.parity import ModeParity
 from trm_edge.evaluation.parity_record import FORMAT, ParityResult, parity_result
@@ -27,10 +28,22 @@ _NOT_JUDGED = (
     "accuracy is not judged: the bundle holds no puzzles with known answers. Export again with "
     "--held-out FILE or --dataset FOLDER."
 )
-_PIPE_WIDTH = 140  # columns of the widest table: 16 steps
+_ACCURACY_TERMS = (
+    "In brackets: 95 % intervals. Points lost are negative where more puzzles are solved than in "
+    "float32. p: the probability that chance alone flips that many answers. Cells are the single "
+    "tokens of an answer."
+)
+_STEP_TERMS = (
+    "Puzzles that stop at each step, and the cosine between the carries of float32 and of this "
+    "target: 1 where they are equal."
+)
 
 
-@click.command("parity")
+@click.command(
+    "parity",
+    cls=Command,
+    epilog=exit_codes("within its limits, or not judged", "a limit is broken, or failed"),
+)
 @bundle_argument
 @target_option
 @threads_option
@@ -60,63 +73,77 @@ def command(bundle: Path, target: str | None, threads: int, as_json: bool) -> No
 
 
 def _print(result: ParityResult) -> None:
-    console = table_console(_PIPE_WIDTH)
+    console = stdout_console()
     title = f"{result.bundle}: {result.target}, {result.precision}, {result.engine}"
     puzzles = f"{result.puzzles} held-out puzzles"
     if result.random_tokens:
         puzzles = f"Agreement on random tokens: {result.puzzles} puzzles"
     elif not result.labelled:
         puzzles = f"Agreement with float32: {puzzles} without known answers"
-    console.print(f"{title}\n{puzzles}", soft_wrap=True, markup=False)
-    console.print(_accuracy(result) if result.labelled else _agreement(result))
+    print_text(console, f"{title}\n{puzzles}\n")
+    if result.labelled:
+        _accuracy(result).print_transposed(console)
+        print_terms(console, _ACCURACY_TERMS)
+    else:
+        _agreement(result).print_transposed(console)
     _print_halting(result, console)
     if not result.labelled:
-        click.echo(_NOT_JUDGED)
+        print_text(console, _NOT_JUDGED)
         return
+    print_text(console, _verdict(result))
+
+
+def _verdict(result: ParityResult) -> str:
+    """The verdict, and below it the limits that are broken."""
+    limits = (
+        f"at most {result.limits.max_drop:g} points lost, at least "
+        f"{100 * result.limits.min_halting_agreement:g} % stop at the same step"
+    )
     if not result.broken:
-        click.echo("within its limits")
-        return
-    click.echo("outside its limits:")
-    for limit in result.broken:
-        click.echo(f"  {limit.message}")
+        return f"within its limits ({limits})"
+    return "\n".join(["outside its limits:", *(f"  {limit}" for limit in result.broken)])
 
 
 def _print_halting(result: ParityResult, console: Console) -> None:
     halting = result.halting
-    console.print(
-        f"Halting at the same step: {100 * halting.agreement:.1f} %   "
-        f"mean steps: {halting.steps_reference:.2f} in float32, "
-        f"{halting.steps_candidate:.2f} here",
-        soft_wrap=True,
+    print_text(
+        console,
+        f"\nHalting at the same step: {100 * halting.agreement:.1f} %. Mean steps: "
+        f"{halting.steps_reference:.2f} in float32, {halting.steps_candidate:.2f} here.\n",
     )
-    console.print(_steps(result))
-    console.print(
-        f"Calibration error of the halting head: {100 * halting.calibration_reference:.1f} % in "
-        f"float32, {100 * halting.calibration_candidate:.1f} % here",
-        soft_wrap=True,
+    _steps(result).print(console)
+    print_terms(console, _STEP_TERMS)
+    print_text(
+        console,
+        f"\nCalibration error of the halting head: "
+        f"{100 * halting.calibration_reference:.1f} % in float32, "
+        f"{100 * halting.calibration_candidate:.1f} % here.",
     )
 
 
-def _accuracy(result: ParityResult) -> Table:
-    """A table of exact match and flips, one line per halting mode."""
-    table = Table()
-    table.add_column("halting", overflow="fold")
-    for column in ("float32", "this bundle", "points lost", "lost", "gained", "p", "cells"):
-        table.add_column(column, justify="right", overflow="fold")
+def _accuracy(result: ParityResult) -> DataTable:
+    """A table of exact match and flips, a row for each halting mode."""
+    titles = (
+        "exact match, float32",
+        "exact match, here",
+        "points lost",
+        "puzzles lost",
+        "puzzles gained",
+        "p",
+        "right cells, here",
+    )
+    table = DataTable([Column("halting"), *map(Column, titles)])
     for mode in (result.fixed, result.adaptive):
-        table.add_row(mode.mode, *_figures(mode))
+        table.add(mode.mode, *_figures(mode))
     return table
 
 
-def _agreement(result: ParityResult) -> Table:
-    """A table of equal answers, one line per halting mode; says nothing about right ones."""
-    table = Table()
-    table.add_column("halting", overflow="fold")
-    for column in ("same answer", "same cells"):
-        table.add_column(column, justify="right", overflow="fold")
+def _agreement(result: ParityResult) -> DataTable:
+    """A table of equal answers, a row for each halting mode; says nothing about right ones."""
+    table = DataTable([Column("halting"), Column("same answer"), Column("same cells")])
     for mode in (result.fixed, result.adaptive):
         same = f"{100 * mode.same_answer:.1f} %"
-        table.add_row(mode.mode, same, f"{100 * mode.cells_candidate:.2f} %")
+        table.add(mode.mode, same, f"{100 * mode.cells_candidate:.2f} %")
     return table
 
 
@@ -133,17 +160,24 @@ def _figures(mode: ModeParity) -> list[str]:
     ]
 
 
-def _steps(result: ParityResult) -> Table:
-    """A table of halting steps and carry cosines, one column per step."""
+def _steps(result: ParityResult) -> DataTable:
+    """A table of halting steps and carry cosines, a row for each step."""
     halting = result.halting
-    cosines = [f"{cosine:.3f}".removeprefix("0") for cosine in result.carry.by_step]
-    table = Table()
-    table.add_column("step", overflow="fold")
-    for step in range(1, len(cosines) + 1):
-        table.add_column(str(step), justify="right", overflow="fold")
-    table.add_row("stop, float32", *map(str, halting.histogram_reference))
-    table.add_row("stop, here", *map(str, halting.histogram_candidate))
-    table.add_row("carry cosine", *cosines)
+    table = DataTable(
+        [
+            Column("step"),
+            Column("stop in float32"),
+            Column("stop here"),
+            Column("carry cosine"),
+        ]
+    )
+    for step, cosine in enumerate(result.carry.by_step, start=1):
+        table.add(
+            str(step),
+            str(halting.histogram_reference[step - 1]),
+            str(halting.histogram_candidate[step - 1]),
+            f"{cosine:.4f}",
+        )
     return table
 
 

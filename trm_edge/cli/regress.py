@@ -16,8 +16,10 @@ import click
 from trm_edge import records
 from trm_edge.bundle import Bundle
 from trm_edge.cli import regress_output
+from trm_edge.cli.command import Command
+from trm_edge.cli.completion import complete_bundle_target
 from trm_edge.cli.console import echo
-from trm_edge.cli.options import bundle_argument, json_option, json_output_option
+from trm_edge.cli.options import bundle_argument, json_option, json_output_option, wide_option
 from trm_edge.cli.outputs import check_junit_output, check_record_output
 from trm_edge.errors import OutputExistsError, RecordError, TrmEdgeError
 from trm_edge.evaluation.machine import Machine
@@ -59,6 +61,7 @@ class RegressOptions:
         speed: time steps and start processes, too.
         repeats: maximum number of timing repeats.
         junit: JUnit XML to write.
+        wide: print a line for each check, however long.
         as_json: print JSON.
         output: JSON file to write.
         force: overwrite any file.
@@ -72,12 +75,13 @@ class RegressOptions:
     speed: bool
     repeats: int
     junit: Path | None
+    wide: bool
     as_json: bool
     output: Path | None
     force: bool
 
 
-@click.command("regress", epilog=_EPILOG)
+@click.command("regress", cls=Command, epilog=_EPILOG)
 @bundle_argument
 @click.option(
     "--baseline",
@@ -92,6 +96,7 @@ class RegressOptions:
 @click.option(
     "--target",
     metavar="NAME",
+    shell_complete=complete_bundle_target,
     help="Target to compare; the baseline's by default, cpu for a new baseline.",
 )
 @click.option(
@@ -119,6 +124,7 @@ class RegressOptions:
     metavar="FILE",
     help="Write JUnit XML to FILE.",
 )
+@wide_option
 @json_option
 @json_output_option
 @click.option(
@@ -181,7 +187,8 @@ def _compare(options: RegressOptions) -> RegressionResult:
     if options.as_json:
         click.echo(text, nl=False)
     else:
-        regress_output.print_table(checks, f"{title}, compared with {options.baseline}")
+        heading = f"{title}, compared with {options.baseline}"
+        regress_output.print_table(checks, heading, wide=options.wide)
         click.echo(regress_output.summary(checks))
     if options.junit is not None:
         regress_output.write_junit(options.junit, checks, f"trm-edge.{options.bundle.name}.{name}")
@@ -204,7 +211,7 @@ def _update(options: RegressOptions) -> None:
     checks = baseline_changes(older, newer, budgets)
     newer.write(options.baseline)
     title = f"{options.baseline}: {name}, {newer.precision}, before and after this update"
-    regress_output.print_table(checks, title)
+    regress_output.print_table(checks, title, wide=options.wide)
     click.echo(regress_output.update_summary(checks))
     echo(_summary(options.baseline, newer))
     _add_to_job_summary(

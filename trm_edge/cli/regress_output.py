@@ -8,11 +8,9 @@ from html import escape as html_escape
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from rich.box import SIMPLE_HEAD
-from rich.table import Table
-from rich.text import Text
-
-from trm_edge.cli.console import table_console
+from trm_edge.cli.console import stdout_console
+from trm_edge.cli.tables import Column, DataTable, print_text
+from trm_edge.cli.wrapping import with_units
 from trm_edge.files import write_bytes
 from trm_edge.printable import printable, shortened
 from trm_edge.regression.check import Check, percent, regressed
@@ -22,7 +20,6 @@ _COLOURS = {"regressed": "red", "better": "green", "not_compared": "yellow"}
 _ANNOTATIONS = {"regressed": "error", "not_compared": "warning", "better": "notice"}
 _COLUMNS = ("check", "before", "now", "change", "allowed", "")
 _MARKDOWN = re.compile(r"[\\`*\[\]|~!]|(?<![^\W_])_|_(?![^\W_])|^[#>+-]")
-_UNLIMITED = 10_000  # columns where standard output is not a terminal: no cell folds
 
 
 def summary(checks: Sequence[Check]) -> str:
@@ -99,35 +96,36 @@ def figures(check: Check) -> tuple[str, str, str, str]:
     )
 
 
-def make_table(checks: Sequence[Check], title: str) -> Table:
-    """Build the table of all checks. Its figures fold where a terminal is narrow; nothing is cut.
+def make_table(checks: Sequence[Check], title: str) -> DataTable:
+    """Build the table of all checks.
 
     Args:
         checks: of one comparison.
         title: stands above the table.
     """
-    table = Table(title=Text(_line(title)), title_justify="left", box=SIMPLE_HEAD)
-    for column in _COLUMNS:
-        no_wrap = column in ("check", "")  # a narrow terminal folds the other columns
-        table.add_column(column, overflow="fold", no_wrap=no_wrap)
+    columns = [Column(name, align="left", wraps=True) for name in _COLUMNS if name]
+    table = DataTable(columns, title=f"{_line(title)}\n")
     for check in checks:
-        cells = [Text(_line(cell)) for cell in _cells(check)]
-        table.add_row(*cells, style=_COLOURS.get(check.verdict))
+        name, *numbers, mark = [_line(cell) for cell in _cells(check)]
+        name = f"{name} {mark}".rstrip()  # the mark goes below a long name
+        table.add(name, *map(with_units, numbers), style=_COLOURS.get(check.verdict))
     return table
 
 
-def print_table(checks: Sequence[Check], title: str) -> None:
+def print_table(checks: Sequence[Check], title: str, *, wide: bool = False) -> None:
     """Print the table of all checks, and below it the reasons of those that are not ok.
 
     Args:
         checks: of one comparison.
         title: stands above the table.
+        wide: print a line for each check, however long.
     """
-    console = table_console(_UNLIMITED)
-    console.print(make_table(checks, title))
+    console = stdout_console()
+    make_table(checks, title).print(console, wide=wide)
+    console.print()
     for check in checks:
         if check.verdict != "ok" and check.reason:
-            console.print(_line(f"{check.id}: {check.reason}"), soft_wrap=True)
+            print_text(console, _line(f"{check.id}: {check.reason}"), indent=2)
 
 
 def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:

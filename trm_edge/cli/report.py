@@ -6,16 +6,18 @@ from pathlib import Path
 
 import click
 
+from trm_edge.cli.command import Command
+from trm_edge.cli.completion import complete_bundle_target
 from trm_edge.cli.console import echo
-from trm_edge.cli.options import threads_option
+from trm_edge.cli.options import bundles_argument, threads_option
 from trm_edge.errors import OutputExistsError
 from trm_edge.files import check_writable, write_text
 from trm_edge.progress import progress_bars
 from trm_edge.report.make import ReportRequest, make_report, require_plotly
 
 
-@click.command("report")
-@click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.command("report", cls=Command)
+@bundles_argument
 @click.option(
     "-o",
     "--output",
@@ -30,6 +32,7 @@ from trm_edge.report.make import ReportRequest, make_report, require_plotly
     "targets",
     multiple=True,
     metavar="NAME",
+    shell_complete=complete_bundle_target,
     help="Report only this target; repeatable.  [default: all]",
 )
 @click.option(

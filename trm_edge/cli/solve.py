@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
@@ -11,19 +12,24 @@ from typing import cast
 import click
 
 from trm_edge.bundle import Bundle
+from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
-from trm_edge.cli.solve_input import Reader, open_puzzles
+from trm_edge.cli.solve_input import Reader, count_puzzles, open_puzzles
 from trm_edge.cli.solve_output import FORMATS, Answer, SolutionRecord, Writer, standard_output
 from trm_edge.errors import PuzzleError
 from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.loop.halting import HaltingMode, HaltingRule
 from trm_edge.loop.rollouts import Rollouts
 from trm_edge.loop.solution import Solution
-from trm_edge.progress import progress_bars
+from trm_edge.progress import Metered, progress_bars
 from trm_edge.tasks.base import Task
 
 
-@click.command("solve")
+@click.command(
+    "solve",
+    cls=Command,
+    epilog=exit_codes("every puzzle has an answer", "a line is no puzzle, or failed"),
+)
 @bundle_argument
 @click.argument("puzzles", required=False)
 @target_option
@@ -144,6 +150,9 @@ def command(
         batch = 1
     solver = opened.solver(target, batch=batch, halting=halting, threads=threads, trace=watch)
     name, entries = open_puzzles(task, puzzles)
+    total = None
+    if not watch and not sys.stdout.isatty():
+        total = count_puzzles(task, puzzles)
     writer = FORMATS[output_format](task, standard_output())
     reader = Reader(entries, writer)
     with solver:
@@ -152,7 +161,7 @@ def command(
             solutions = attempts.solve(reader, ordered=True)
         else:
             solutions = solver.solve(reader, ordered=True)
-        tally = _write(task, reader, solutions, writer, watch=watch)
+        tally = _write(task, reader, solutions, writer, watch=watch, total=total)
     writer.finish()
     if reader.count and output_format == "text":
         writer.summary(tally.valid, reader.count)
@@ -202,13 +211,20 @@ class _Tally:
 
 
 def _write(
-    task: Task, reader: Reader, solutions: Iterable[Solution], writer: Writer, *, watch: bool
+    task: Task,
+    reader: Reader,
+    solutions: Iterable[Solution],
+    writer: Writer,
+    *,
+    watch: bool,
+    total: int | None,
 ) -> _Tally:
     """Write every solution in the order of the puzzles, and count them."""
     tally = _Tally()
-    with progress_bars() as track:
+    with ExitStack() as stack:
         if not watch and not sys.stdout.isatty():
-            solutions = track(solutions, "solving")
+            track = stack.enter_context(progress_bars())
+            solutions = track(Metered(solutions, "puzzles"), "solved", total)
         for solution in solutions:
             answer = Answer.of(task, reader.next_solved(), solution)
             if watch:

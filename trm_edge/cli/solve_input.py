@@ -20,6 +20,7 @@ from trm_edge.tasks.dataset import is_folder
 from trm_edge.tasks.lines import Lines, holds_input, open_lines, open_standard_input
 
 STANDARD_INPUT = "-"
+MAX_COUNTED = 1 << 28  # bytes of a file that is read once more for the number of its puzzles
 MAX_COMPLAINTS = 10  # lines that are not puzzles and are reported one by one
 
 
@@ -56,6 +57,27 @@ def open_puzzles(task: Task, source: str | None) -> tuple[str, Feed[Entry | BadL
             "cells."
         )
     return str(examples), as_feed(task.read(examples))
+
+
+def count_puzzles(task: Task, source: str | None) -> int | None:
+    """Count the puzzles of a file or dataset folder, to tell how many are left.
+
+    Args:
+        task: reads them.
+        source: as :func:`open_puzzles` takes it.
+
+    Returns:
+        The number; None for what can be read only once, is large, or cannot be read.
+    """
+    if source is None or source == STANDARD_INPUT:
+        return None
+    path = Path(source)
+    try:
+        if not is_folder(path) and not (path.is_file() and path.stat().st_size < MAX_COUNTED):
+            return None
+        return sum(1 for entry in task.read(path) if not isinstance(entry, BadLine))
+    except (OSError, ValueError, TrmEdgeError):
+        return None  # whoever opens it says why
 
 
 def _feed(task: Task, lines: Lines) -> Feed[Entry | BadLine]:

@@ -6,16 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import click
+from click.shell_completion import CompletionItem
 
 from trm_edge import records
-from trm_edge.cli.console import plain_console
-from trm_edge.cli.options import json_option
-from trm_edge.printable import printable
+from trm_edge.cli.command import Command
+from trm_edge.cli.completion import matching
+from trm_edge.cli.console import echo, stdout_console
+from trm_edge.cli.options import json_option, wide_option
+from trm_edge.cli.tables import Column, DataTable, print_fields, print_terms
 from trm_edge.profile import TargetProfile
 
 FORMAT = records.Format("trm-edge.targets", 1)
-_MIN_WIDTH = 100  # a truncated target name cannot be used
-
+_LIST_TERMS = (
+    "Compute: the GPU's compute capability. trm-edge targets NAME explains a target; --wide adds "
+    "memory and TensorRT versions."
+)
 _ENGINES = {"tensorrt": "TensorRT", "onnxruntime": "ONNX Runtime"}
 _INT8_RANGES = {
     "per_token": "per-token scales (dynamic)",
@@ -36,10 +41,26 @@ class TargetList:
     targets: tuple[TargetProfile, ...]
 
 
-@click.command("targets")
-@click.argument("name", required=False)
+def complete_target(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
+    """Offer the names of all targets to a shell.
+
+    Args:
+        context: of the command line so far.
+        parameter: the option or argument.
+        incomplete: what is typed of it.
+    """
+    from trm_edge.targets.profiles import profile_names
+
+    return matching(profile_names(), incomplete)
+
+
+@click.command("targets", cls=Command)
+@click.argument("name", required=False, shell_complete=complete_target)
+@wide_option
 @json_option
-def command(name: str | None, as_json: bool) -> None:
+def command(name: str | None, wide: bool, as_json: bool) -> None:
     """List the target devices, or explain one.
 
     \b
@@ -55,58 +76,65 @@ def command(name: str | None, as_json: bool) -> None:
     elif name:
         _explain(profiles[0])
     else:
-        _list(profiles)
+        _list(profiles, wide=wide)
 
 
-def _list(profiles: Sequence[TargetProfile]) -> None:
-    from rich.table import Table
-
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("target", "compute", "TensorRT", "precisions", "device"):
-        table.add_column(column, no_wrap=True)
+def _list(profiles: Sequence[TargetProfile], *, wide: bool) -> None:
+    table = DataTable(
+        [
+            Column("target", align="left"),
+            Column("compute", align="left"),
+            Column("memory, GB", wide=True),
+            Column("TensorRT", align="left", wide=True),
+            Column("software", align="left", wide=True),
+            Column("precisions", align="left"),
+            Column("device", align="left", wraps=True),
+        ]
+    )
     for profile in profiles:
-        versions = " to ".join(profile.tensorrt) if profile.engine == "tensorrt" else ""
+        is_gpu = profile.engine == "tensorrt"
         precisions = [name for name in profile.precisions if "weight-only" not in name]
-        table.add_row(
+        table.add(
             profile.name,
             profile.compute_capability or "CPU",
-            versions,
+            f"{profile.memory_gb:g}" if is_gpu else "",
+            " to ".join(profile.tensorrt) if is_gpu else "",
+            profile.software if is_gpu else "",
             " ".join(precisions),
             profile.description.partition(",")[0],
         )
-    console = plain_console()
-    console.width = max(console.width, _MIN_WIDTH)
-    console.print(table)
-    click.echo("\ntrm-edge targets NAME explains a target.")
+    console = stdout_console()
+    table.print(console, wide=wide)
+    print_terms(console, _LIST_TERMS)
 
 
 def _explain(profile: TargetProfile) -> None:
     fewest_slots, usual_slots, most_slots = profile.batch
     fast = [name for name in profile.precisions if name not in profile.correctness_only]
-    _print_row("device", profile.description)
-    _print_row("engine", _ENGINES[profile.engine])
-    _print_row("precisions", ", ".join(fast))
-    _print_row("for correctness", ", ".join(profile.correctness_only))
-    _print_row("carry", f"{profile.carry}, as everything that is not quantized")
-    _print_row("INT8 inputs", _INT8_RANGES[profile.int8_ranges])
-    _print_row("graph", f"ONNX opset up to {profile.opset}")
-    _print_row("slots", f"{fewest_slots} to {most_slots}, tuned for {usual_slots}")
+    fields = {
+        "device": profile.description,
+        "engine": _ENGINES[profile.engine],
+        "precisions": ", ".join(fast),
+        "for correctness": ", ".join(profile.correctness_only),
+        "carry": f"{profile.carry}, as everything that is not quantized",
+        "INT8 inputs": _INT8_RANGES[profile.int8_ranges],
+        "graph": f"ONNX opset up to {profile.opset}",
+        "slots": f"{fewest_slots} to {most_slots}, tuned for {usual_slots}",
+    }
     if profile.engine == "tensorrt":
-        _explain_gpu(profile)
+        fields |= _gpu_fields(profile)
+    print_fields(stdout_console(), {name: text for name, text in fields.items() if text})
+    if profile.engine == "tensorrt":
+        echo(f"\nNext, on any machine:\n  trm-edge export --int8 --target {profile.name}")
 
 
-def _explain_gpu(profile: TargetProfile) -> None:
+def _gpu_fields(profile: TargetProfile) -> dict[str, str]:
     sharing = " shared with the CPU" if profile.unified_memory else ""
     versions = " to ".join(profile.tensorrt)
-    _print_row("compute", f"capability {profile.compute_capability}")
-    _print_row("memory", f"{profile.memory_gb:g} GB{sharing}")
-    _print_row("builder", f"workspace up to {profile.workspace_mb} MB")
-    _print_row("TensorRT", f"{versions} ({profile.software})")
-    _print_row("power modes", ", ".join(profile.power_modes))
-    click.echo(f"\ntrm-edge export --int8 --target {profile.name} -o my-bundle   on any machine")
-
-
-def _print_row(label: str, text: str) -> None:
-    """Print a labelled line, unless it is empty."""
-    if text:
-        click.echo(f"{click.style(f'{label:<16}', bold=True)} {printable(text)}")
+    return {
+        "compute": f"capability {profile.compute_capability}",
+        "memory": f"{profile.memory_gb:g} GB{sharing}",
+        "builder": f"workspace up to {profile.workspace_mb} MB",
+        "TensorRT": f"{versions} ({profile.software})",
+        "power modes": ", ".join(profile.power_modes),
+    }

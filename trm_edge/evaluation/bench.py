@@ -186,19 +186,31 @@ def bench(
 def mark_pareto(rows: Sequence[BenchRow]) -> list[BenchRow]:
     """Mark the rows that no other row beats.
 
-    A row beats another if it is at least as accurate and at least as fast, and better in one.
+    A row beats another if it is at least as accurate and at least as fast, and better in one. Only
+    rows that solved the same puzzles are compared.
 
     Args:
-        rows: rows over the same puzzles.
+        rows: any rows.
 
     Returns:
         The rows in order, ``pareto`` set.
     """
     marked = []
     for row in rows:
-        beaten = any(_beats(rival, row) for rival in rows)
+        rivals = [rival for rival in rows if same_puzzles(rival, row)]
+        beaten = any(_beats(rival, row) for rival in rivals)
         marked.append(replace(row, pareto=not beaten))
     return marked
+
+
+def same_puzzles(first: BenchRow, second: BenchRow) -> bool:
+    """Tell whether two rows solved the same puzzles, so that their figures can be compared.
+
+    Args:
+        first: a row.
+        second: another row.
+    """
+    return first.parity.solved_puzzles == second.parity.solved_puzzles
 
 
 def _beats(rival: BenchRow, row: BenchRow) -> bool:

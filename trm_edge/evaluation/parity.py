@@ -82,6 +82,8 @@ class ParityReport:
         adaptive: accuracy at the step where the halting rule stops.
         halting: when the two stop.
         carry: cosine of the carries by step.
+        puzzle_set: names the puzzles and their answers; reports of different sets cannot be
+            compared. Empty in a file of an older version.
     """
 
     puzzles: int
@@ -90,6 +92,12 @@ class ParityReport:
     adaptive: ModeParity
     halting: HaltingParity
     carry: CarryParity
+    puzzle_set: str = ""
+
+    @property
+    def solved_puzzles(self) -> tuple[str, int]:
+        """Tells reports of the same puzzles: their name and number."""
+        return self.puzzle_set, self.puzzles
 
     @property
     def modes(self) -> tuple[ModeParity, ModeParity]:
@@ -157,6 +165,7 @@ def compare(reference: ParityVectors, candidate: ParityVectors) -> ParityReport:
         adaptive=_mode_parity(reference, candidate, "adaptive"),
         halting=halting_parity(reference, candidate, _right_answers(reference, last_answers)),
         carry=carry_parity(reference, candidate),
+        puzzle_set=reference.puzzle_set,
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from trm_edge.bundle import Bundle
 from trm_edge.errors import BundleError
+from trm_edge.suggestions import did_you_mean
 
 
 def select_targets(
@@ -32,6 +33,7 @@ def select_targets(
         if name not in available:
             raise BundleError(
                 f"no bundle has a target {name!r}; the targets are {', '.join(available)}."
+                f"{did_you_mean(name, available)}"
             )
     if not targets:
         return pairs

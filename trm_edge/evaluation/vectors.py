@@ -6,6 +6,7 @@ run: its answer is the prediction of the first step at which the rule holds.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +21,7 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError, BundleError
 from trm_edge.loop.halting import HaltingRule, steps_unchanged
 from trm_edge.loop.solver import Solver
-from trm_edge.progress import Track, silent
+from trm_edge.progress import Metered, Track, silent
 from trm_edge.puzzle import Puzzle, Tokens, token_dtype, unknown_label
 from trm_edge.tasks.base import Entry
 
@@ -111,6 +112,19 @@ class ParityVectors:
                 raise BundleError(
                     f"parity vectors: {name} must be {expected}, but is {array.shape}."
                 )
+
+    @property
+    def puzzle_set(self) -> str:
+        """Name of the puzzles and their answers, equal where both are: 16 digits of a hash."""
+        digest = hashlib.sha256()
+        for array, dtype in (
+            (self.tokens, np.int32),
+            (self.identifiers, np.int32),
+            (self.labels, np.int32),
+        ):
+            digest.update(str(array.shape).encode())
+            digest.update(np.ascontiguousarray(array, dtype).tobytes())
+        return digest.hexdigest()[:16]
 
     def __len__(self) -> int:
         return len(self.tokens)
@@ -279,7 +293,8 @@ def record_vectors(
         watch=carries.record,
     )
     with solver:
-        for solution in track(solver.solve(puzzles), description, count):
+        solutions = Metered(solver.solve(puzzles), "puzzles", lambda: solver.slot_steps / steps)
+        for solution in track(solutions, description, count):
             if solution.trajectory is not None:
                 predictions[solution.index] = solution.trajectory
             q_halt[solution.index] = solution.q_halt

@@ -18,7 +18,7 @@ class Report:
         version: version of trm-edge.
         created: date and time, for people.
         machines: pairs of what was done on a machine and its description.
-        groups: the rows, by kind of puzzle.
+        groups: the rows, by the puzzles that they solved.
         rankings: layer rankings, each with the row of the bundle that contains it.
         histories: baselines over time.
         refinements: puzzles to play back.

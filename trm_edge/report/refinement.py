@@ -13,7 +13,7 @@ from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.loop.halting import confidence
 from trm_edge.loop.solution import Solution
 from trm_edge.loop.solver import Solver
-from trm_edge.progress import Track, silent
+from trm_edge.progress import Metered, Track, silent
 from trm_edge.puzzle import Tokens, unknown_label
 from trm_edge.tasks.base import Task
 
@@ -129,7 +129,8 @@ def _solve(
     candidates = [every[index] for index in indices]
     backend = bundle.backend(target, threads=threads)
     with Solver(backend, bundle.puzzle_embeddings(), trace=True) as solver:
-        return list(track(solver.solve(candidates), f"{label}: one puzzle", len(candidates)))
+        solutions = Metered(solver.solve(candidates), "puzzles")
+        return list(track(solutions, f"{label}: one puzzle", len(candidates)))
 
 
 def _candidates(vectors: ParityVectors) -> list[int]:

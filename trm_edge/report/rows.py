@@ -12,6 +12,7 @@ from trm_edge.evaluation.bench import BenchRow, mark_pareto
 from trm_edge.evaluation.held_out import solve_held_out
 from trm_edge.evaluation.parity import ParityReport
 from trm_edge.progress import Track, silent
+from trm_edge.suggestions import did_you_mean
 
 FLOAT32 = "float32"
 
@@ -98,10 +99,10 @@ class ReferenceRow:
 
 @dataclass(frozen=True)
 class RowGroup:
-    """Rows that can be compared because they solve the same kind of puzzle.
+    """Rows that can be compared because they solved the same puzzles.
 
     Args:
-        name: the kind of puzzle.
+        name: the kind of puzzle, and which of the sets where there are several.
         rows: the rows, in the order of the report.
     """
 
@@ -146,6 +147,7 @@ def select_targets(bundles: Iterable[Bundle], targets: Sequence[str] = ()) -> li
         if name not in available:
             raise BundleError(
                 f"none of the bundles has a target {name!r}; they have {', '.join(available)}."
+                f"{did_you_mean(name, available)}"
             )
     return [entry for entry in every if not targets or entry.target in targets]
 
@@ -212,23 +214,39 @@ def collect_rows(
 
 
 def group_rows(rows: Sequence[ReportRow]) -> list[RowGroup]:
-    """Group rows by kind of puzzle, and mark in each group the timed rows that no other beats.
+    """Group rows that solved the same puzzles, and mark the timed rows that no other beats.
 
     Args:
         rows: all rows of the report.
     """
-    by_puzzle: dict[tuple[str, int], list[ReportRow]] = {}
+    by_puzzles: dict[tuple[str, int, str, int], list[ReportRow]] = {}
     for row in rows:
         manifest = row.bundle.manifest
-        by_puzzle.setdefault((manifest.task, manifest.model.seq_len), []).append(row)
-    tasks = [task for task, _ in by_puzzle]
+        key = (manifest.task, manifest.model.seq_len, *row.parity.solved_puzzles)
+        by_puzzles.setdefault(key, []).append(row)
+    names = _group_names(list(by_puzzles))
     groups = []
-    for (task, cells), members in by_puzzle.items():
-        name = task
-        if tasks.count(task) > 1:
-            name = f"{task}, {cells} cells"
+    for name, members in zip(names, by_puzzles.values(), strict=True):
         groups.append(RowGroup(name, _with_pareto(members)))
     return groups
+
+
+def _group_names(keys: Sequence[tuple[str, int, str, int]]) -> list[str]:
+    """Name each group by its task, and more where that alone is ambiguous.
+
+    Args:
+        keys: task, number of cells, puzzle set and number of puzzles of each group.
+    """
+    names = []
+    for number, (task, cells, _, puzzles) in enumerate(keys):
+        name = task
+        if len({key[1] for key in keys if key[0] == task}) > 1:
+            name = f"{name}, {cells} cells"
+        alike = [index for index, key in enumerate(keys) if key[:2] == (task, cells)]
+        if len(alike) > 1:
+            name = f"{name}, puzzle set {alike.index(number) + 1} ({puzzles} puzzles)"
+        names.append(name)
+    return names
 
 
 def _with_pareto(rows: Sequence[ReportRow]) -> tuple[ReportRow, ...]:

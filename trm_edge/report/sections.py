@@ -51,6 +51,12 @@ def _header(builder: PageBuilder) -> Markup:
             "Speedup over float32: measured side by side, in turns."
         )
         parts.append(element("p", note, class_="small"))
+    if any("puzzle set" in group.name for group in report.groups):
+        note = (
+            "Rows of different puzzle sets solved different puzzles: their figures cannot be "
+            "compared, so each set has a table and charts of its own."
+        )
+        parts.append(element("p", note, class_="small"))
     lead = (
         "Exact match is the share of held-out puzzles with every cell correct, with its 95 % "
         "interval. A star marks rows that no other row beats in both accuracy and latency."

@@ -8,6 +8,7 @@ from itertools import islice
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
 from trm_edge.puzzle import Puzzle
+from trm_edge.suggestions import did_you_mean
 from trm_edge.tasks.base import Task
 from trm_edge.tasks.maze import MazeTask
 from trm_edge.tasks.sudoku import SudokuTask
@@ -29,7 +30,10 @@ def task_named(name: str, config: ModelConfig) -> Task:
         ConfigError: there is no such task, or the model's shape is not the task's.
     """
     if name not in TASKS:
-        raise ConfigError(f"there is no task {name!r}; the tasks are {', '.join(sorted(TASKS))}.")
+        raise ConfigError(
+            f"there is no task {name!r}; the tasks are {', '.join(sorted(TASKS))}."
+            f"{did_you_mean(name, TASKS)}"
+        )
     return TASKS[name](config)
 
 
