@@ -1,0 +1,208 @@
+"""Run the bundled models on emulated CPUs and compare the answers with native ones.
+
+    python benchmarks/emulated.py --output benchmarks/results
+
+QEMU emulates x64 CPUs without VNNI and Arm CPUs as on Jetson boards. On each, the wheel is
+installed, the commands run, and both precisions of a bundle solve the same puzzles. Needs Debian or
+Ubuntu on x86-64 and installs the emulator there. Writes emulated.json and emulated.md. The exit code
+is 1 if INT8 answers differ by more than float32 itself does (lib/emulation/compare.py).
+"""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+from lib.emulation.commands import check_bundle, check_installation
+from lib.emulation.compare import Row, compare_recordings, problems
+from lib.emulation.errors import EmulationError
+from lib.emulation.interpreter import Interpreter, emulated_interpreter, native_interpreter
+from lib.emulation.machines import MACHINES, NATIVE, Machine, machines_named
+from lib.emulation.packages import install_packages
+from lib.emulation.page import table
+from lib.emulation.recordings import Plan, Recording, record_answers
+from lib.emulation.roots import build_wheel, install, make_arm_root
+
+from trm_edge.evaluation.machine import Machine as ThisMachine
+from trm_edge.files import check_writable, write_text
+
+ROOT = Path(__file__).parents[1]
+MODELS = ("sudoku", "maze")
+_ARCHITECTURES = ("x86-64", "aarch64")
+
+
+@click.command(help=__doc__)
+@click.option("--machine", "names", multiple=True, type=click.Choice([m.name for m in MACHINES]))
+@click.option("--model", "models", multiple=True, default=MODELS, type=click.Choice(MODELS))
+@click.option("--puzzles", default=8, show_default=True, type=click.IntRange(1))
+@click.option("--steps", default=16, show_default=True, type=click.IntRange(1), help="ACT steps.")
+@click.option("--parity-puzzles", default=2, show_default=True, type=click.IntRange(1))
+@click.option("--work", default=ROOT / "build/emulated", type=click.Path(path_type=Path))
+@click.option("--bundles", type=click.Path(path_type=Path), help="Folder of bundles, by model.")
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder.")
+def main(
+    names: tuple[str, ...],
+    models: tuple[str, ...],
+    puzzles: int,
+    steps: int,
+    parity_puzzles: int,
+    work: Path,
+    bundles: Path | None,
+    output: Path,
+) -> None:
+    work = work.resolve()
+    check_writable(output / "emulated.json")
+    began = time.monotonic()
+    plan = Plan(puzzles, steps, parity_puzzles)
+    machines = machines_named(names)
+    try:
+        sites = _install(machines, work)
+        paths = _export(models, bundles or work / "bundles")
+        native = _run(NATIVE, paths, plan, work, sites)
+        emulated = _run_all(machines, paths, plan, work, sites)
+    except EmulationError as error:
+        raise click.ClickException(str(error)) from error
+    rows = compare_recordings([*native, *emulated], native)
+    broken = problems(rows)
+    _write(output, rows, broken, plan, time.monotonic() - began)
+    for sentence in broken:
+        click.echo(f"outside the floor: {sentence}")
+    sys.exit(int(bool(broken)))
+
+
+def _install(machines: Sequence[Machine], work: Path) -> dict[str, Path]:
+    """Install the emulators, the arm64 root, and the wheel for each architecture."""
+    if (platform.system(), platform.machine()) != ("Linux", "x86_64"):
+        raise EmulationError(
+            f"emulation starts from Linux on x86-64, and this is {platform.system()} on "
+            f"{platform.machine()}. Run it there."
+        )
+    install_packages()
+    work.mkdir(parents=True, exist_ok=True)
+    wheel = build_wheel(ROOT, work / "dist")
+    sites = {}
+    for architecture in _ARCHITECTURES:
+        used = [machine for machine in machines if machine.architecture == architecture]
+        if architecture == "aarch64" and not used:
+            continue
+        if architecture == "aarch64":
+            make_arm_root(work / "arm64")
+        site = work / f"site-{architecture}"
+        install(wheel, site, architecture, ROOT / "constraints.txt")  # type: ignore[arg-type]
+        sites[architecture] = site
+    return sites
+
+
+def _export(models: Sequence[str], folder: Path) -> dict[str, Path]:
+    """Export the bundles that are not there."""
+    paths = {}
+    for model in models:
+        path = folder / model
+        if not (path / "manifest.json").exists():
+            command = [sys.executable, "-m", "trm_edge", "export", "--task", model, "--int8"]
+            if subprocess.run([*command, "-o", str(path)], check=False).returncode:
+                raise EmulationError(f"cannot export the bundled {model} model")
+        paths[model] = path
+    return paths
+
+
+def _run_all(
+    machines: Sequence[Machine],
+    bundles: Mapping[str, Path],
+    plan: Plan,
+    work: Path,
+    sites: Mapping[str, Path],
+) -> list[Recording]:
+    """Run machine after machine, but both architectures at a time: each has a root of its own."""
+
+    def run(architecture: str) -> list[Recording]:
+        recordings = []
+        for machine in machines:
+            if machine.architecture == architecture:
+                recordings += _run(machine, bundles, plan, work, sites)
+        return recordings
+
+    with ThreadPoolExecutor(len(_ARCHITECTURES)) as pool:
+        return [recording for part in pool.map(run, _ARCHITECTURES) for recording in part]
+
+
+def _run(
+    machine: Machine,
+    bundles: Mapping[str, Path],
+    plan: Plan,
+    work: Path,
+    sites: Mapping[str, Path],
+) -> list[Recording]:
+    """Run the commands on one machine, then record its answers."""
+    began = time.monotonic()
+    interpreters = _interpreters(machine, work, sites[machine.architecture])
+    vectors = work / "vectors"
+    vectors.mkdir(exist_ok=True)
+    check_installation(interpreters["int8"], machine)
+    recordings = []
+    for model, bundle in bundles.items():
+        check_bundle(interpreters["int8"], bundle, plan.parity_puzzles)
+        recordings += record_answers(interpreters, model, bundle, plan, vectors)
+    click.echo(f"{machine.name}: {time.monotonic() - began:.0f} s", err=True)
+    return recordings
+
+
+def _interpreters(machine: Machine, work: Path, site: Path) -> dict[str, Interpreter]:
+    if not machine.cpu:
+        native = native_interpreter(site)
+        return {"int8": native, "float32": native}
+    root = work / "arm64" if machine.architecture == "aarch64" else work / "x64"
+    float32 = emulated_interpreter(machine, root, site, cpu=machine.float32_cpu)
+    return {"int8": emulated_interpreter(machine, root, site), "float32": float32}
+
+
+def _write(
+    output: Path, rows: Sequence[Row], broken: Sequence[str], plan: Plan, seconds: float
+) -> None:
+    report: dict[str, Any] = {
+        "machine": str(ThisMachine.current()),
+        "command": " ".join(["python benchmarks/emulated.py", *sys.argv[1:]]),
+        "seconds": round(seconds),
+        "plan": asdict(plan),
+        "problems": list(broken),
+        "rows": [asdict(row) for row in rows],
+    }
+    write_text(output / "emulated.json", json.dumps(report, indent=1) + "\n")
+    page = _page(json.loads(json.dumps(report)))
+    write_text(output / "emulated.md", page)
+    click.echo(page)
+
+
+def _page(report: dict[str, Any]) -> str:
+    rows = [Row(**row) for row in report["rows"]]
+    instructions = {machine.name: machine.instructions for machine in (NATIVE, *MACHINES)}
+    plan = report["plan"]
+    verdict = "INT8 changes no more than float32 itself on any machine."
+    if report["problems"]:
+        verdict = "Outside the floor:\n\n" + "\n".join(f"- {line}" for line in report["problems"])
+    return f"""# The bundled models on emulated CPUs
+
+`{report["command"]}`, in {report["seconds"] / 60:.0f} minutes. Native machine: {report["machine"]}.
+
+{plan["puzzles"]} held-out puzzles, {plan["steps"]} ACT steps, one thread. Answers, halting steps and q_halt are compared with
+the native run in the same precision; the flips are of puzzles solved where the halting rule stops. Peak memory is that
+of the process without the emulator's translated code. float32 on Haswell runs without its fused multiply-add, which
+QEMU emulates too slowly.
+
+{table(rows, instructions)}
+
+{verdict}
+"""
+
+
+if __name__ == "__main__":
+    main()
