@@ -4,8 +4,8 @@
 
 QEMU emulates x64 CPUs without VNNI and Arm CPUs as on Jetson boards. On each, the wheel is
 installed, the commands run, and both precisions of a bundle solve the same puzzles. Needs Debian or
-Ubuntu on x86-64 and installs the emulator there. Writes emulated.json and emulated.md. The exit code
-is 1 if INT8 answers differ by more than float32 itself does (lib/emulation/compare.py).
+Ubuntu on x86-64 and installs the emulator there. Writes emulated.json and emulated.md. The exit
+code is 1 if INT8 answers differ by more than float32 itself does (lib/emulation/compare.py).
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from lib.emulation.errors import EmulationError
 from lib.emulation.interpreter import Interpreter, emulated_interpreter, native_interpreter
 from lib.emulation.machines import MACHINES, NATIVE, Machine, machines_named
 from lib.emulation.packages import install_packages
-from lib.emulation.page import table
+from lib.emulation.page import page
 from lib.emulation.recordings import Plan, Recording, record_answers
 from lib.emulation.roots import build_wheel, install, make_arm_root
 
@@ -168,40 +168,32 @@ def _interpreters(machine: Machine, work: Path, site: Path) -> dict[str, Interpr
 def _write(
     output: Path, rows: Sequence[Row], broken: Sequence[str], plan: Plan, seconds: float
 ) -> None:
-    report: dict[str, Any] = {
-        "machine": str(ThisMachine.current()),
-        "command": " ".join(["python benchmarks/emulated.py", *sys.argv[1:]]),
-        "seconds": round(seconds),
-        "plan": asdict(plan),
-        "problems": list(broken),
-        "rows": [asdict(row) for row in rows],
-    }
-    write_text(output / "emulated.json", json.dumps(report, indent=1) + "\n")
-    page = _page(json.loads(json.dumps(report)))
-    write_text(output / "emulated.md", page)
-    click.echo(page)
+    """Write the figures of the models that ran; those of another model stay."""
+    file = output / "emulated.json"
+    report: dict[str, Any] = {}
+    if file.exists():
+        report = json.loads(file.read_text())
+    for model in MODELS:
+        of_model = [asdict(row) for row in rows if row.model == model]
+        if of_model:
+            report[model] = {
+                "machine": str(ThisMachine.current()),
+                "command": " ".join(["python benchmarks/emulated.py", *sys.argv[1:]]),
+                "seconds": round(seconds),
+                "plan": asdict(plan),
+                "problems": [sentence for sentence in broken if f", {model}: " in sentence],
+                "rows": of_model,
+            }
+    content = json.dumps(report, indent=1) + "\n"
+    write_text(file, content)
+    text = _page(json.loads(content))
+    write_text(output / "emulated.md", text)
+    click.echo(text)
 
 
 def _page(report: dict[str, Any]) -> str:
-    rows = [Row(**row) for row in report["rows"]]
     instructions = {machine.name: machine.instructions for machine in (NATIVE, *MACHINES)}
-    plan = report["plan"]
-    verdict = "INT8 changes no more than float32 itself on any machine."
-    if report["problems"]:
-        verdict = "Outside the floor:\n\n" + "\n".join(f"- {line}" for line in report["problems"])
-    return f"""# The bundled models on emulated CPUs
-
-`{report["command"]}`, in {report["seconds"] / 60:.0f} minutes. Native machine: {report["machine"]}.
-
-{plan["puzzles"]} held-out puzzles, {plan["steps"]} ACT steps, one thread. Answers, halting steps and q_halt are compared with
-the native run in the same precision; the flips are of puzzles solved where the halting rule stops. Peak memory is that
-of the process without the emulator's translated code. float32 on Haswell runs without its fused multiply-add, which
-QEMU emulates too slowly.
-
-{table(rows, instructions)}
-
-{verdict}
-"""
+    return page(report, instructions)
 
 
 if __name__ == "__main__":

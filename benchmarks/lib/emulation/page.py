@@ -1,8 +1,9 @@
-"""The table of all machines."""
+"""The page with the table of all machines."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from lib.emulation.compare import Row
 
@@ -18,6 +19,42 @@ _COLUMNS = (
     "carry cosine to native float32, first / last step",
     "peak memory, MB",
 )
+
+_EXPLANATION = """\
+Answers, halting steps and q_halt are compared with the native run in the same precision; *same
+answers* counts puzzles whose answers are equal both after the last step and where the halting rule
+stops. Flips are puzzles that only native float32 solves (-), or only this row (+), where the
+halting rule stops. Peak memory is that of the process without the emulator's translated code, but
+with the emulator itself. float32 on Haswell runs without its fused multiply-add, which QEMU
+emulates too slowly."""
+_WITHIN_FLOOR = "On no machine does INT8 change more than float32 itself."
+
+
+def page(report: Mapping[str, Any], instructions: Mapping[str, str]) -> str:
+    """Write the page of a report.
+
+    Args:
+        report: the content of ``emulated.json``.
+        instructions: instruction set by name of the machine.
+    """
+    paragraphs = ["# The bundled models on emulated CPUs", _EXPLANATION]
+    rows = []
+    problems = []
+    for model, run in report.items():
+        plan = run["plan"]
+        paragraphs.append(
+            f"{model}: {plan['puzzles']} held-out puzzles, {plan['steps']} ACT steps, one thread; "
+            f"`{run['command']}`, in {run['seconds'] / 60:.0f} minutes. "
+            f"Native machine: {run['machine']}."
+        )
+        rows += [Row(**row) for row in run["rows"]]
+        problems += [f"- {sentence}" for sentence in run["problems"]]
+    paragraphs.append(table(rows, instructions))
+    verdict = _WITHIN_FLOOR
+    if problems:
+        verdict = "\n".join(["Outside the floor:", "", *problems])
+    paragraphs.append(verdict)
+    return "\n\n".join(paragraphs) + "\n"
 
 
 def table(rows: Sequence[Row], instructions: Mapping[str, str]) -> str:

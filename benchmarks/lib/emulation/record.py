@@ -58,7 +58,7 @@ def _backend(bundle: Bundle, precision: str) -> Backend:
 
 
 def translated_code() -> int:
-    """Measure the emulator's buffer of translated code: the memory that may be executed and written.
+    """Measure the emulator's translated code: memory that may be both written and executed.
 
     QEMU shows processes their own ``/proc/self``, but not this path.
 
