@@ -178,7 +178,7 @@ def _write(
         if of_model:
             report[model] = {
                 "machine": str(ThisMachine.current()),
-                "command": " ".join(["python benchmarks/emulated.py", *sys.argv[1:]]),
+                "command": _command(model, plan),
                 "seconds": round(seconds),
                 "plan": asdict(plan),
                 "problems": [sentence for sentence in broken if f", {model}: " in sentence],
@@ -189,6 +189,11 @@ def _write(
     text = _page(json.loads(content))
     write_text(output / "emulated.md", text)
     click.echo(text)
+
+
+def _command(model: str, plan: Plan) -> str:
+    sizes = f"--puzzles {plan.puzzles} --steps {plan.steps} --parity-puzzles {plan.parity_puzzles}"
+    return f"python benchmarks/emulated.py --model {model} {sizes} --output benchmarks/results"
 
 
 def _page(report: dict[str, Any]) -> str:
