@@ -95,7 +95,7 @@ bench: $(VENV)/.bench
 # and a root of Debian's arm64 packages; about an hour on two cores.
 emulated: $(VENV)/.dev
 	rm -rf build/emulated/bundles
-	$(BIN)/python benchmarks/emulated.py --output $(RESULTS)
+	$(BIN)/python benchmarks/emulated.py --output $(RESULTS) --update docs/quantization.md
 
 # One model on one CPU of each kind, and the tests that need an emulator: minutes. Takes the bundle of
 # `make regress` where there is one.

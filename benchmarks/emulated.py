@@ -4,36 +4,36 @@
 
 QEMU emulates x64 CPUs without VNNI and Arm CPUs as on Jetson boards. On each, the wheel is
 installed, the commands run, and both precisions of a bundle solve the same puzzles. Needs Debian or
-Ubuntu on x86-64 and installs the emulator there. Writes emulated.json and emulated.md. The exit
-code is 1 if INT8 answers differ by more than float32 itself does (lib/emulation/compare.py).
+Ubuntu on x86-64 and installs the emulator there. Writes emulated.json and emulated.md, where the
+figures of machines and models that did not run stay if they are of as many puzzles and steps. The
+exit code is 1 if INT8 answers differ by more than float32 itself does (lib/emulation/compare.py).
 """
 
 from __future__ import annotations
 
-import json
 import platform
 import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+from lib.document_tables import update_tables
 from lib.emulation.commands import check_bundle, check_installation
-from lib.emulation.compare import Row, compare_recordings, problems
+from lib.emulation.compare import compare_recordings
 from lib.emulation.errors import EmulationError
 from lib.emulation.interpreter import Interpreter, emulated_interpreter, native_interpreter
 from lib.emulation.machines import MACHINES, NATIVE, Machine, machines_named
 from lib.emulation.packages import install_packages
 from lib.emulation.page import page
 from lib.emulation.recordings import Plan, Recording, record_answers
+from lib.emulation.report import report_problems, report_table, update_report
 from lib.emulation.roots import build_wheel, install, make_arm_root
 
-from trm_edge.evaluation.machine import Machine as ThisMachine
-from trm_edge.files import check_writable, write_text
+from trm_edge.files import check_writable
 
 ROOT = Path(__file__).parents[1]
 MODELS = ("sudoku", "maze")
@@ -49,6 +49,7 @@ _ARCHITECTURES = ("x86-64", "aarch64")
 @click.option("--work", default=ROOT / "build/emulated", type=click.Path(path_type=Path))
 @click.option("--bundles", type=click.Path(path_type=Path), help="Folder of bundles, by model.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder.")
+@click.option("--update", "document", type=click.Path(path_type=Path, exists=True))
 def main(
     names: tuple[str, ...],
     models: tuple[str, ...],
@@ -58,10 +59,10 @@ def main(
     work: Path,
     bundles: Path | None,
     output: Path,
+    document: Path | None,
 ) -> None:
     work = work.resolve()
     check_writable(output / "emulated.json")
-    began = time.monotonic()
     plan = Plan(puzzles, steps, parity_puzzles)
     machines = machines_named(names)
     try:
@@ -71,12 +72,11 @@ def main(
         emulated = _run_all(machines, paths, plan, work, sites)
     except EmulationError as error:
         raise click.ClickException(str(error)) from error
-    rows = compare_recordings([*native, *emulated], native)
-    broken = problems(rows)
-    _write(output, rows, broken, plan, time.monotonic() - began)
-    for sentence in broken:
-        click.echo(f"outside the floor: {sentence}")
-    sys.exit(int(bool(broken)))
+    report = update_report(output, compare_recordings([*native, *emulated], native), plan)
+    click.echo((output / "emulated.md").read_text())
+    if document is not None:
+        update_tables(document, {"emulated": report_table(report)})
+    sys.exit(int(bool(report_problems(report))))
 
 
 def _install(machines: Sequence[Machine], work: Path) -> dict[str, Path]:
@@ -165,40 +165,8 @@ def _interpreters(machine: Machine, work: Path, site: Path) -> dict[str, Interpr
     return {"int8": emulated_interpreter(machine, root, site), "float32": float32}
 
 
-def _write(
-    output: Path, rows: Sequence[Row], broken: Sequence[str], plan: Plan, seconds: float
-) -> None:
-    """Write the figures of the models that ran; those of another model stay."""
-    file = output / "emulated.json"
-    report: dict[str, Any] = {}
-    if file.exists():
-        report = json.loads(file.read_text())
-    for model in MODELS:
-        of_model = [asdict(row) for row in rows if row.model == model]
-        if of_model:
-            report[model] = {
-                "machine": str(ThisMachine.current()),
-                "command": _command(model, plan),
-                "seconds": round(seconds),
-                "plan": asdict(plan),
-                "problems": [sentence for sentence in broken if f", {model}: " in sentence],
-                "rows": of_model,
-            }
-    content = json.dumps(report, indent=1) + "\n"
-    write_text(file, content)
-    text = _page(json.loads(content))
-    write_text(output / "emulated.md", text)
-    click.echo(text)
-
-
-def _command(model: str, plan: Plan) -> str:
-    sizes = f"--puzzles {plan.puzzles} --steps {plan.steps} --parity-puzzles {plan.parity_puzzles}"
-    return f"python benchmarks/emulated.py --model {model} {sizes} --output benchmarks/results"
-
-
 def _page(report: dict[str, Any]) -> str:
-    instructions = {machine.name: machine.instructions for machine in (NATIVE, *MACHINES)}
-    return page(report, instructions)
+    return page(report)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from dataclasses import replace
@@ -131,7 +132,7 @@ def test_fisher_exact(changed: int, floor: int, puzzles: int, expected: float) -
 
 
 def test_a_table_has_a_line_for_each_row(native: list[Any]) -> None:
-    text = emulation("page").table(rows_of([], native), {"native": "this machine's own"})
+    text = emulation("page").table(rows_of([], native))
     lines = text.splitlines()
     assert len(lines) == 4
     assert len({line.count("|") for line in lines}) == 1
@@ -237,10 +238,33 @@ def test_an_incomplete_root_is_made_again(tmp_path: Path, monkeypatch: pytest.Mo
     assert not (root / "left over").exists()
 
 
+def test_figures_of_other_machines_stay(native: list[Any], tmp_path: Path) -> None:
+    update_report = emulation("report").update_report
+    haswell = [replace(recording, machine="Haswell") for recording in native]
+    update_report(tmp_path, rows_of(haswell, native), PLAN)
+    nehalem = [replace(recording, machine="Nehalem") for recording in native]
+    report = update_report(tmp_path, rows_of(nehalem, native), PLAN)
+    machines = [row["machine"] for row in report["rows"]]
+    assert machines == ["native", "native", "Haswell", "Haswell", "Nehalem", "Nehalem"]
+    assert report == json.loads((tmp_path / "emulated.json").read_text()) | {"rows": report["rows"]}
+    page = (tmp_path / "emulated.md").read_text()
+    assert "On no machine does INT8 change more than float32 itself." in page
+    report = update_report(tmp_path, rows_of(nehalem, native), replace(PLAN, steps=5))
+    assert {row["machine"] for row in report["rows"]} == {"native", "Nehalem"}
+
+
 def test_the_committed_figures_are_of_every_machine() -> None:
-    results = ROOT / "benchmarks" / "results"
-    report = json.loads((results / "emulated.json").read_text())
-    expected = {"native", *(cpu.name for cpu in emulation("machines").MACHINES)}
-    for run in report.values():
-        assert run["problems"] == []
-        assert {row["machine"] for row in run["rows"]} == expected
+    report = json.loads((ROOT / "benchmarks" / "results" / "emulated.json").read_text())
+    machines = [cpu.name for cpu in emulation("machines").MACHINES]
+    expected = set(
+        itertools.product(["native", *machines], ["sudoku", "maze"], ["float32", "int8"])
+    )
+    assert {(row["machine"], row["model"], row["precision"]) for row in report["rows"]} == expected
+    assert emulation("report").report_problems(report) == []
+
+
+def test_the_documentation_shows_the_committed_table() -> None:
+    report = json.loads((ROOT / "benchmarks" / "results" / "emulated.json").read_text())
+    table = emulation("report").report_table(report)
+    document = (ROOT / "docs" / "quantization.md").read_text()
+    assert f"<!-- table emulated -->\n{table}\n<!-- end -->" in document

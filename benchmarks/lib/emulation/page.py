@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lib.emulation.compare import Row
+from lib.emulation.compare import Row, problems
+from lib.emulation.machines import MACHINES, NATIVE
 
 _COLUMNS = (
     "machine",
@@ -30,40 +31,38 @@ emulates too slowly."""
 _WITHIN_FLOOR = "On no machine does INT8 change more than float32 itself."
 
 
-def page(report: Mapping[str, Any], instructions: Mapping[str, str]) -> str:
+def page(report: Mapping[str, Any]) -> str:
     """Write the page of a report.
 
     Args:
         report: the content of ``emulated.json``.
-        instructions: instruction set by name of the machine.
     """
-    paragraphs = ["# The bundled models on emulated CPUs", _EXPLANATION]
-    rows = []
-    problems = []
-    for model, run in report.items():
-        plan = run["plan"]
-        paragraphs.append(
-            f"{model}: {plan['puzzles']} held-out puzzles, {plan['steps']} ACT steps, one thread; "
-            f"`{run['command']}`, in {run['seconds'] / 60:.0f} minutes. "
-            f"Native machine: {run['machine']}."
-        )
-        rows += [Row(**row) for row in run["rows"]]
-        problems += [f"- {sentence}" for sentence in run["problems"]]
-    paragraphs.append(table(rows, instructions))
+    plan = report["plan"]
+    sizes = f"--puzzles {plan['puzzles']} --steps {plan['steps']}"
+    rows = [Row(**row) for row in report["rows"]]
+    sentences = problems(rows)
     verdict = _WITHIN_FLOOR
-    if problems:
-        verdict = "\n".join(["Outside the floor:", "", *problems])
-    paragraphs.append(verdict)
+    if sentences:
+        verdict = "\n".join(["Outside the floor:", "", *(f"- {line}" for line in sentences)])
+    paragraphs = [
+        "# The bundled models on emulated CPUs",
+        f"`python benchmarks/emulated.py {sizes} --output benchmarks/results`: {plan['puzzles']} "
+        f"held-out puzzles of each model, {plan['steps']} ACT steps, one thread.\n"
+        f"Native machine: {report['machine']}.",
+        _EXPLANATION,
+        table(rows),
+        verdict,
+    ]
     return "\n\n".join(paragraphs) + "\n"
 
 
-def table(rows: Sequence[Row], instructions: Mapping[str, str]) -> str:
+def table(rows: Sequence[Row]) -> str:
     """Format one line for each machine, model and precision, as Markdown.
 
     Args:
         rows: the comparisons.
-        instructions: instruction set by name of the machine.
     """
+    instructions = {machine.name: machine.instructions for machine in (NATIVE, *MACHINES)}
     lines = [f"| {' | '.join(_COLUMNS)} |", "|---" * len(_COLUMNS) + "|"]
     for row in rows:
         first, last = row.cosines_float32
