@@ -38,6 +38,11 @@ def emulation(name: str) -> Any:
     return importlib.import_module(f"lib.emulation.{name}")
 
 
+def document_tables() -> Any:
+    """Return the module that writes tables into documents."""
+    return _load("document_tables")
+
+
 def soak() -> Any:
     """Return the soak."""
     return _load("soak", FOLDER)
