@@ -152,6 +152,22 @@ def test_an_emulated_process_reads_the_cpuinfo_of_its_cpu(tmp_path: Path) -> Non
         assert python.command[1:5] == ("-cpu", cpu.cpu, "-L", str(tmp_path))
 
 
+def test_an_emulator_runs_the_commands(
+    toy_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By an emulator that starts the same interpreter on this machine's own CPU."""
+    emulator = tmp_path / "qemu-x86_64-static"
+    emulator.write_text(f'#!/bin/sh\n[ $2 = Nehalem ] && shift 5 && exec {sys.executable} "$@"\n')
+    emulator.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    python = emulation("interpreter").emulated_interpreter(machine("Nehalem"), tmp_path, ROOT)
+    record_answers = emulation("recordings").record_answers
+    interpreters = {"int8": python, "float32": python}
+    recordings = record_answers(interpreters, "toy", toy_bundle, PLAN, tmp_path)
+    assert [recording.machine for recording in recordings] == ["Nehalem", "Nehalem"]
+    assert rows_of(recordings, recordings)[-1].changed == 0
+
+
 def test_a_failed_command_is_quoted_without_the_emulators_warnings() -> None:
     script = "import sys; print('warning: TCG doesn\\'t support requested feature: CPUID'"
     script += ", file=sys.stderr); sys.exit('no such kernel')"
