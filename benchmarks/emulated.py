@@ -26,7 +26,7 @@ from lib.emulation.commands import check_bundle, check_installation
 from lib.emulation.compare import compare_recordings
 from lib.emulation.errors import EmulationError
 from lib.emulation.interpreter import Interpreter, emulated_interpreter, native_interpreter
-from lib.emulation.machines import MACHINES, NATIVE, Machine, machines_named
+from lib.emulation.machines import MACHINES, NATIVE, Architecture, Machine, machines_named
 from lib.emulation.packages import install_packages
 from lib.emulation.page import page
 from lib.emulation.recordings import Plan, Recording, record_answers
@@ -37,7 +37,7 @@ from trm_edge.files import check_writable
 
 ROOT = Path(__file__).parents[1]
 MODELS = ("sudoku", "maze")
-_ARCHITECTURES = ("x86-64", "aarch64")
+_ARCHITECTURES: tuple[Architecture, ...] = ("x86-64", "aarch64")
 
 
 @click.command(help=__doc__)
@@ -97,7 +97,7 @@ def _install(machines: Sequence[Machine], work: Path) -> dict[str, Path]:
         if architecture == "aarch64":
             make_arm_root(work / "arm64")
         site = work / f"site-{architecture}"
-        install(wheel, site, architecture, ROOT / "constraints.txt")  # type: ignore[arg-type]
+        install(wheel, site, architecture, ROOT / "constraints.txt")
         sites[architecture] = site
     return sites
 

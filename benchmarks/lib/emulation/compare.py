@@ -19,7 +19,7 @@ from lib.emulation.recordings import Recording
 from trm_edge.evaluation.parity import compare
 from trm_edge.evaluation.vectors import ParityVectors
 
-SIGNIFICANCE = 0.01  # of 100 machines that only round differently, one is called wrong
+SIGNIFICANCE = 0.01  # how often a machine that only rounds differently fails, at most
 
 
 @dataclass(frozen=True)
