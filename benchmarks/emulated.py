@@ -89,7 +89,7 @@ def _install(machines: Sequence[Machine], work: Path) -> dict[str, Path]:
     install_packages()
     work.mkdir(parents=True, exist_ok=True)
     wheel = build_wheel(ROOT, work / "dist")
-    sites = {}
+    sites: dict[str, Path] = {}
     for architecture in _ARCHITECTURES:
         used = [machine for machine in machines if machine.architecture == architecture]
         if architecture == "aarch64" and not used:
