@@ -15,9 +15,11 @@ import platform
 import subprocess
 import sys
 import time
-from collections.abc import Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from itertools import zip_longest
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import click
@@ -69,10 +71,11 @@ def main(
         sites = _install(machines, work)
         paths = _export(models, bundles or work / "bundles")
         native = _run(NATIVE, paths, plan, work, sites)
-        emulated = _run_all(machines, paths, plan, work, sites)
+        report = update_report(output, compare_recordings(native, native), plan)
+        for recordings in _run_all(machines, paths, plan, work, sites):
+            report = update_report(output, compare_recordings(recordings, native), plan)
     except EmulationError as error:
         raise click.ClickException(str(error)) from error
-    report = update_report(output, compare_recordings([*native, *emulated], native), plan)
     click.echo((output / "emulated.md").read_text())
     if document is not None:
         update_tables(document, {"emulated": report_table(report)})
@@ -121,18 +124,33 @@ def _run_all(
     plan: Plan,
     work: Path,
     sites: Mapping[str, Path],
-) -> list[Recording]:
-    """Run machine after machine, but both architectures at a time: each has a root of its own."""
+) -> Iterator[list[Recording]]:
+    """Run the machines, one of each architecture at a time: an architecture has one root.
 
-    def run(architecture: str) -> list[Recording]:
-        recordings = []
-        for machine in machines:
-            if machine.architecture == architecture:
-                recordings += _run(machine, bundles, plan, work, sites)
-        return recordings
-
+    Yields:
+        The recordings of each machine when it has finished.
+    """
     with ThreadPoolExecutor(len(_ARCHITECTURES)) as pool:
-        return [recording for part in pool.map(run, _ARCHITECTURES) for recording in part]
+        locks = {architecture: Lock() for architecture in _ARCHITECTURES}
+
+        def run(machine: Machine) -> list[Recording]:
+            with locks[machine.architecture]:
+                return _run(machine, bundles, plan, work, sites)
+
+        futures = [pool.submit(run, machine) for machine in _alternating(machines)]
+        for future in as_completed(futures):
+            yield future.result()
+
+
+def _alternating(machines: Sequence[Machine]) -> list[Machine]:
+    """Order machines such that both architectures start at once."""
+    queues = []
+    for architecture in _ARCHITECTURES:
+        queues.append([machine for machine in machines if machine.architecture == architecture])
+    order = []
+    for pair in zip_longest(*queues):
+        order += [machine for machine in pair if machine is not None]
+    return order
 
 
 def _run(
