@@ -38,6 +38,12 @@ def emulation(name: str) -> Any:
     return importlib.import_module(f"lib.emulation.{name}")
 
 
+def emulated() -> Any:
+    """Return the script of the emulated runs."""
+    emulation("errors")
+    return _load("emulated", FOLDER)
+
+
 def document_tables() -> Any:
     """Return the module that writes tables into documents."""
     return _load("document_tables")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from tests.benchmarks.scripts import emulation
+from tests.benchmarks.scripts import emulated, emulation
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.steps import float32_backend
 from trm_edge.evaluation.vectors import ParityVectors
@@ -205,6 +206,28 @@ def test_a_command_that_answers_nothing_is_an_error(tmp_path: Path) -> None:
     error = emulation("errors").EmulationError
     with pytest.raises(error, match="solve answered 0 of 1"):
         emulation("commands").check_bundle(interpreter("toy", str(fake)), tmp_path, 2)
+
+
+def test_an_architecture_runs_one_machine_at_a_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its root holds the cpuinfo of one CPU."""
+    script = emulated()
+    running: list[str] = []
+    together: list[int] = []
+
+    def run(cpu: Any, *_: Any) -> list[Any]:
+        running.append(cpu.architecture)
+        together.append(running.count(cpu.architecture))
+        time.sleep(0.01)
+        running.remove(cpu.architecture)
+        return [cpu.name]
+
+    monkeypatch.setattr(script, "_run", run)
+    machines = emulation("machines").MACHINES
+    finished = list(script._run_all(machines, {}, PLAN, tmp_path, {}))
+    assert sorted(finished) == sorted([cpu.name] for cpu in machines)
+    assert set(together) == {1}
 
 
 # --- what is installed --------------------------------------------------------------------------
