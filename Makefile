@@ -5,7 +5,8 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 RESULTS := benchmarks/results
 
-.PHONY: demo shell wheel test test-slow soak fuzz gate regress baselines bench lint types check clean
+.PHONY: demo shell wheel test test-slow soak fuzz gate regress baselines bench emulated emulated-quick lint types \
+  check clean
 .DEFAULT_GOAL := check
 
 # PyTorch for CPUs alone: on Linux x86-64 the package index has it with CUDA's packages. `make TORCH_INDEX=` takes
@@ -118,6 +119,19 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/startup.py --output $(RESULTS)
 	$(BIN)/python benchmarks/halting.py --output $(RESULTS) --picture docs/images/halting.svg
 	$(BIN)/python benchmarks/regression.py --output $(RESULTS)
+
+# Both bundled models on four emulated CPUs: x64 without VNNI, and Arm as on Jetson boards. Installs QEMU
+# and a root of Debian's arm64 packages; about an hour on two cores.
+emulated: $(VENV)/.dev
+	rm -rf build/emulated/bundles
+	$(BIN)/python benchmarks/emulated.py --output $(RESULTS) --update docs/quantization.md
+
+# One model on one CPU of each kind, and the tests that need an emulator: minutes. Takes the bundle of
+# `make regress` where there is one.
+emulated-quick: $(VENV)/.dev
+	$(BIN)/python benchmarks/emulated.py --machine Haswell --machine cortex-a76 --model sudoku \
+	  --puzzles 4 --steps 3 --parity-puzzles 1 --bundles $(REGRESS) --output build/emulated
+	$(BIN)/python -m pytest -q -m emulated
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -22,6 +22,7 @@ require_bench_extra("torch", "onnx", "modelopt")
 import click
 import onnx
 import torch
+from lib.document_tables import update_tables
 from lib.quantization_rows import (
     ABLATIONS,
     ABLATIONS_OF,
@@ -150,29 +151,6 @@ def _mode(mode: ModeParity) -> str:
     )
 
 
-def update(path: Path, tables: dict[str, str]) -> None:
-    """Replace tables of a document between ``<!-- table NAME -->`` and ``<!-- end -->``.
-
-    Args:
-        path: the document.
-        tables: Markdown by name.
-
-    Raises:
-        ClickException: the document does not have exactly one place for a table.
-    """
-    text = path.read_text(encoding="utf-8")
-    for name, table in tables.items():
-        pattern = re.compile(rf"(<!-- table {re.escape(name)} -->\n).*?(<!-- end -->)", re.DOTALL)
-        matches = list(pattern.finditer(text))
-        if len(matches) != 1:
-            raise click.ClickException(
-                f"{path} must have one place for the table {name!r}, but has {len(matches)}."
-            )
-        match = matches[0]
-        text = f"{text[: match.end(1)]}{table}\n{text[match.start(2) :]}"
-    write_text(path, text)
-
-
 @click.command(help=__doc__)
 @click.option("--puzzles", type=click.IntRange(1, 2000), default=2000, show_default=True)
 @click.option("--ablation-puzzles", type=click.IntRange(1, 2000), default=128, show_default=True)
@@ -207,7 +185,7 @@ def main(
     for name, table in tables.items():
         click.echo(f"\n{name}\n\n{table}")
     if document:
-        update(document, tables)
+        update_tables(document, tables)
     if output:
         write_text(output, json.dumps(results, indent=1) + "\n")
     click.echo(f"{(time.monotonic() - start) / 60:.1f} minutes", err=True)

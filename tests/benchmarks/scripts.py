@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import importlib.util
 import sys
 from functools import cache
@@ -24,6 +25,28 @@ def neighbours() -> Any:
 def extras() -> Any:
     """Return the module that checks for the packages of the bench extra."""
     return _load("extras")
+
+
+def emulation(name: str) -> Any:
+    """Return a module of the emulated runs, which import one another as ``lib.emulation``.
+
+    Args:
+        name: of the module.
+    """
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return importlib.import_module(f"lib.emulation.{name}")
+
+
+def emulated() -> Any:
+    """Return the script of the emulated runs."""
+    emulation("errors")
+    return _load("emulated", FOLDER)
+
+
+def document_tables() -> Any:
+    """Return the module that writes tables into documents."""
+    return _load("document_tables")
 
 
 def soak() -> Any:

@@ -43,6 +43,12 @@ def test_text_and_json(toy_bundle: Path) -> None:
     assert 0 <= content["halting"]["agreement"] <= 1
 
 
+def test_only_the_first_puzzles(toy_bundle: Path) -> None:
+    content = json.loads(run("parity", toy_bundle, "--puzzles", "3", "--json").stdout)
+    assert content["puzzles"] == 3
+    assert sum(content["halting"]["histogram_candidate"]) == 3
+
+
 def test_a_broken_limit_exits_with_1(toy_bundle: Path, tmp_path: Path) -> None:
     """The recorded halting steps are reversed, so that hardly any puzzle agrees."""
     copy = tmp_path / "strict"

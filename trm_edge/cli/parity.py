@@ -46,9 +46,18 @@ _STEP_TERMS = (
 )
 @bundle_argument
 @target_option
+@click.option(
+    "--puzzles",
+    type=click.IntRange(1),
+    metavar="N",
+    show_default="all",
+    help="Number of held-out puzzles to solve.",
+)
 @threads_option
 @json_option
-def command(bundle: Path, target: str | None, threads: int, as_json: bool) -> None:
+def command(
+    bundle: Path, target: str | None, puzzles: int | None, threads: int, as_json: bool
+) -> None:
     """Compare a bundle's answers with its own float32 answers.
 
     The target solves the held-out puzzles again, and each answer is compared with what the same
@@ -62,7 +71,7 @@ def command(bundle: Path, target: str | None, threads: int, as_json: bool) -> No
     opened = Bundle.open(bundle)
     name, _ = opened.target(target)
     with progress_bars() as track:
-        run = solve_held_out(opened, name, threads=threads, track=track)
+        run = solve_held_out(opened, name, puzzles=puzzles, threads=threads, track=track)
     result = parity_result(str(bundle), run, opened.manifest.limits)
     if as_json:
         click.echo(records.encode(result, FORMAT), nl=False)
