@@ -93,7 +93,8 @@ def test_the_same_answers_are_no_problem(native: list[Any]) -> None:
 
 def test_carries_that_moved_further_than_by_quantization_are_a_problem(native: list[Any]) -> None:
     float32, int8 = native
-    moved = relabelled(int8, z_H=-int8.vectors.z_H, z_L=-int8.vectors.z_L)
+    opposite = {name: -carry for name, carry in int8.vectors.carries.items()}
+    moved = relabelled(int8, carries=opposite)
     rows = rows_of([relabelled(float32), moved], native)
     (sentence,) = emulation("compare").problems(rows)
     assert sentence.startswith("other, toy: carries are 2.0e+00 from those of native INT8")

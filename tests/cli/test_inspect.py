@@ -29,6 +29,7 @@ def with_gpu_targets(toy_bundle: Path, folder: Path, *names: str) -> Path:
 def test_text_and_json(toy_bundle: Path) -> None:
     result = run("inspect", toy_bundle)
     assert result.exit_code == 0, result.output
+    words = " ".join(result.stdout.split())
     for text in (
         "H 2 x (L 2 + 1) = 6 passes",
         "adaptive, q_halt > 0",
@@ -36,7 +37,7 @@ def test_text_and_json(toy_bundle: Path) -> None:
         "per tensor by max (static), per token behind no norm (dynamic)",
         "z_H (B, 11, 32) float32",
     ):
-        assert text in result.stdout
+        assert text in words
     manifest = json.loads(run("inspect", toy_bundle, "--json").stdout)
     assert next(iter(manifest.items())) == ("format", "trm-edge.bundle/1")
     assert manifest["targets"]["cpu"]["precision"] == "int8"
@@ -48,7 +49,7 @@ def test_a_pipe_gets_whole_names(toy_bundle: Path, tmp_path: Path) -> None:
     result = run("inspect", copy)
     assert result.exit_code == 0, result.output
     for name in names:
-        assert f"{name} " in result.stdout
+        assert name in result.stdout
     assert "…" not in result.stdout
 
 

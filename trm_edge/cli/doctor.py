@@ -6,7 +6,7 @@ import click
 
 from trm_edge import records
 from trm_edge.cli.command import Command
-from trm_edge.cli.console import stdout_console
+from trm_edge.cli.console import echo, stdout_console
 from trm_edge.cli.options import json_option
 from trm_edge.cli.tables import Column, DataTable, print_fields, print_text
 from trm_edge.cli.wrapping import JOINED
@@ -90,7 +90,7 @@ def _print(report: DoctorReport) -> None:
     for problem in report.problems:
         console.print()
         print_text(console, f"Problem: {problem.problem}.")
-        console.print(problem.remedy, markup=False)
+        echo(problem.remedy)  # a command in it is copied whole
 
 
 def _gpus(report: DoctorReport) -> str:
