@@ -95,13 +95,39 @@ def find_run_files(weights: Path, config_path: Path | None, dataset_path: Path |
         settings = _with_arch(read_yaml(path, "a mapping with the key arch"))
         _check_name(settings)
     candidates = _metadata_candidates(weights, dataset_path)
-    metadata = None
+    return RunFiles(settings, _read_metadata(candidates), path, candidates)
+
+
+def check_dataset(config: ModelConfig, weights: Path, dataset_path: Path | None) -> None:
+    """Compare a dataset with a configuration that does not come from it.
+
+    Args:
+        config: the model's configuration.
+        weights: the weight file, beside which ``dataset.json`` is looked for.
+        dataset_path: ``dataset.json`` or the dataset's folder instead.
+
+    Raises:
+        CheckpointError: the file cannot be read or is not what it should be.
+        ConfigError: the dataset is of another shape than the model.
+    """
+    metadata = _read_metadata(_metadata_candidates(weights, dataset_path))
+    if metadata is None:
+        return
+    for key in ("seq_len", "vocab_size"):
+        expected = getattr(config, key)
+        if metadata.values.get(key, expected) != expected:
+            raise ConfigError(
+                f"{key} is {expected} in {weights} but {printable(metadata.values[key], 40)} in "
+                f"{metadata.path}. Pass the dataset that the model was trained on."
+            )
+
+
+def _read_metadata(candidates: tuple[Path, ...]) -> Settings | None:
     for candidate in candidates:
         if candidate.exists() or candidate.is_symlink():
             keys = ", ".join(FROM_METADATA)
-            metadata = read_json(candidate, f"an object with the keys {keys}")
-            break
-    return RunFiles(settings, metadata, path, candidates)
+            return read_json(candidate, f"an object with the keys {keys}")
+    return None
 
 
 def _metadata_candidates(weights: Path, dataset_path: Path | None) -> tuple[Path, ...]:

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from tests.toys import BASE, toy_model, write_run
 from trm_edge.errors import CheckpointError
 from trm_edge.export.checkpoint import load_checkpoint
-from trm_edge.export.weight_file import find_weights, read_weights
+from trm_edge.export.weight_choice import find_weights
+from trm_edge.export.weight_file import read_weights
 
 
 def state_dict() -> dict[str, Tensor]:

@@ -103,8 +103,9 @@ def _load_checkpoint(path: Path, options: ExportOptions) -> Checkpoint:
     checkpoint = load_checkpoint(path, options.config, options.dataset)
     if checkpoint.averaged is False:
         click.echo(
-            "Warning: the run's configuration has ema: false, so these weights are not averaged. "
-            "They load without complaint, but usually solve far fewer puzzles.",
+            "Warning: these weights are not averaged: the run's configuration has ema: false, or "
+            "its file holds no averaged ones. They load without complaint, but usually solve far "
+            "fewer puzzles.",
             err=True,
         )
     return checkpoint
