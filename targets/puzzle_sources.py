@@ -27,7 +27,6 @@ CONTROL_PUZZLES = 2000  # with accuracy control: showing a small drop takes many
 FEW_PUZZLES = 16  # fewer calibration puzzles than this are warned about
 SAMPLE_PUZZLES = 64  # of a dataset, to tell its task by
 _ALIKE = 0.97  # share of cells with their place's most common token: more is a warning
-_SUDOKU_BLANK = 1
 
 
 @dataclass(frozen=True)
@@ -219,7 +218,7 @@ class _Unsolved:
             if isinstance(item, BadLine):
                 raise PuzzleError(f"{self._path}, {item}.")
             self._read += 1
-            if self._task.name == "sudoku" and (item.puzzle.tokens != _SUDOKU_BLANK).all():
+            if self._task.is_complete(item.puzzle):
                 self._solved += 1
                 continue
             yield item

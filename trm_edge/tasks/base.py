@@ -240,6 +240,23 @@ class Task(ABC):
             The reason, or None where the answer is right or the task cannot tell; see ``judges``.
         """
 
+    def is_complete(self, puzzle: Puzzle) -> bool:
+        """Tell whether a puzzle leaves nothing to solve, so that it is an answer, not a puzzle.
+
+        Args:
+            puzzle: one that fits the model.
+        """
+        return False
+
+    def answer_text(self, puzzle: NDArray[Any], answer: NDArray[Any]) -> str:
+        """Write an answer as one line of text.
+
+        Args:
+            puzzle: (L,) token ids.
+            answer: (L,) token ids.
+        """
+        return self.text(answer)
+
     def augmentations(self, count: int) -> list[Augmentation]:
         """List augmentations of any puzzle, the identity first and the same ones at every call.
 
