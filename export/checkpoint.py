@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trm_edge.config import ModelConfig, swiglu_width
-from trm_edge.errors import CheckpointError, ConfigError
+from trm_edge.errors import CheckpointError, ConfigError, MissingExtraError
 from trm_edge.export.bounded_text import printable
 from trm_edge.export.checkpoint_config import (
     RunFiles,
@@ -26,12 +27,16 @@ from trm_edge.export.checkpoint_config import (
     find_run_files,
     model_config,
 )
+from trm_edge.export.hub_name import HubName, is_hub_name
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.nano_trm import is_nano_trm, nano_trm_config, published_tensors
 from trm_edge.export.state_dict import SENTINEL, StateDict, find_state_dict
 from trm_edge.export.weight_choice import find_weights
 from trm_edge.export.weight_file import check_kind, read_weights
 from trm_edge.files import hash_file
+
+if TYPE_CHECKING:
+    from trm_edge.export.hub import HubCheckpoint
 
 _TABLE = "puzzle_emb.weights"
 _PROBLEMS_SHOWN = 6
@@ -60,6 +65,7 @@ class Checkpoint:
         averaged: whether the weights are averaged, by the file or the run's ``ema``; None where
             neither says.
         weight_type: element type of ``lm_head`` in the file, such as ``"bfloat16"``.
+        hub: where it was fetched from; None for a file of this machine.
     """
 
     path: Path
@@ -69,6 +75,7 @@ class Checkpoint:
     puzzle_embeddings: NDArray[np.float32] | None
     averaged: bool | None
     weight_type: str
+    hub: HubCheckpoint | None = None
 
     @property
     def parameters(self) -> int:
@@ -79,10 +86,10 @@ class Checkpoint:
 def load_checkpoint(
     path: Path, config_path: Path | None = None, dataset_path: Path | None = None
 ) -> Checkpoint:
-    """Load a checkpoint file, or the newest ``step_N`` of a folder.
+    """Load a checkpoint file, the newest ``step_N`` of a folder, or one of a hub.
 
     Args:
-        path: the file or its folder.
+        path: the file or its folder, or ``hf:OWNER/NAME[@REVISION][:FILE]``.
         config_path: ``all_config.yaml``; by default the one beside the weights.
         dataset_path: ``dataset.json`` or the dataset's folder; by default beside the weights.
 
@@ -90,6 +97,10 @@ def load_checkpoint(
         CheckpointError: the file is missing, unsafe, or does not fit its configuration.
         ConfigError: the configuration is incomplete or contradictory.
     """
+    hub = None
+    if is_hub_name(path):
+        hub = _fetch(path)
+        path = hub.path
     weights_path = find_weights(path)
     check_kind(weights_path)
     run = _read_run(weights_path, config_path, dataset_path)
@@ -110,7 +121,17 @@ def load_checkpoint(
         puzzle_embeddings=puzzle_embeddings,
         averaged=run.averaged,
         weight_type=str(state[SENTINEL].dtype).removeprefix("torch."),
+        hub=hub,
     )
+
+
+def _fetch(path: Path) -> HubCheckpoint:
+    """Fetch a name on a hub; its package is loaded for such names alone."""
+    try:
+        from trm_edge.export.hub import fetch_checkpoint
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "huggingface_hub", "export", str(path)) from error
+    return fetch_checkpoint(HubName.parse(path.as_posix()))
 
 
 @dataclass(frozen=True)

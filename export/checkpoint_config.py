@@ -16,6 +16,7 @@ from trm_edge.export.config_file import Settings, read_json, read_yaml, resolved
 logger = logging.getLogger(__name__)
 
 CONFIG_NAME = "all_config.yaml"
+_OTHER_NAMES = ("config.yaml", "config.json")  # of run loggers and hubs
 METADATA_NAME = "dataset.json"
 FROM_METADATA = ("seq_len", "vocab_size", "num_puzzle_identifiers")
 FROM_ARCH = (
@@ -89,13 +90,29 @@ def find_run_files(weights: Path, config_path: Path | None, dataset_path: Path |
     """
     path = config_path or weights.parent
     if path.is_dir():
-        path = path / CONFIG_NAME
+        path = _config_in(path)
     settings = None
     if path.exists() or path.is_symlink():
         settings = _with_arch(read_yaml(path, "a mapping with the key arch"))
         _check_name(settings)
     candidates = _metadata_candidates(weights, dataset_path)
     return RunFiles(settings, _read_metadata(candidates), path, candidates)
+
+
+def _config_in(folder: Path) -> Path:
+    """The run's configuration in a folder; those of other names only where they are one."""
+    for name in _OTHER_NAMES:
+        path = folder / name
+        if (folder / CONFIG_NAME).exists() or not path.is_file():
+            continue
+        values = unwrapped(read_yaml(path, "a mapping with the key arch").values)
+        if isinstance(values.get("arch"), dict) or _is_arch(values):
+            return path
+    return folder / CONFIG_NAME
+
+
+def _is_arch(values: Mapping[str, Any]) -> bool:
+    return sum(key in values for key in FROM_ARCH) >= 3
 
 
 def check_dataset(config: ModelConfig, weights: Path, dataset_path: Path | None) -> None:
@@ -148,7 +165,7 @@ def _metadata_candidates(weights: Path, dataset_path: Path | None) -> tuple[Path
 def _with_arch(settings: Settings) -> Settings:
     """The settings with their ``arch``: from a run, a run logger, or the trainer's arch file."""
     values = unwrapped(settings.values)
-    if "arch" not in values and sum(key in values for key in FROM_ARCH) >= 3:
+    if "arch" not in values and _is_arch(values):
         logger.info("%s is an arch file of the trainer; its keys are taken as arch", settings.path)
         values = {"arch": values}
     arch = values.get("arch")

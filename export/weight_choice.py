@@ -8,6 +8,7 @@ from pathlib import Path, PurePosixPath
 
 from trm_edge.errors import CheckpointError
 from trm_edge.export.bounded_text import printable
+from trm_edge.export.hub_name import suggestion
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 LIGHTNING_FOLDER = "checkpoints"  # of a run of PyTorch Lightning
@@ -36,7 +37,11 @@ def find_weights(path: Path) -> Path:
         raise CheckpointError(f"{printable(path)} cannot be read: {printable(error)}.") from error
     if exists:
         raise CheckpointError(f"{path} is not a regular file. Pass a step_N file or its folder.")
-    raise CheckpointError(f"no checkpoint at {printable(path)}. Pass a step_N file or its folder.")
+    name = suggestion(path)
+    remedy = f" For the model of that name on a hub, pass {name}" if name else ""
+    raise CheckpointError(
+        f"no checkpoint at {printable(path)}. Pass a step_N file or its folder.{remedy}"
+    )
 
 
 def weight_names(names: Iterable[str]) -> list[str]:

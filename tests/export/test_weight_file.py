@@ -164,12 +164,6 @@ def test_several_files_are_a_question(tmp_path: Path) -> None:
         find_weights(tmp_path)
 
 
-@pytest.mark.parametrize("path", ["https:/huggingface.co/x/y", "owner/name"])
-def test_an_address_is_not_a_path(path: str) -> None:
-    with pytest.raises(CheckpointError, match="hf download OWNER/NAME"):
-        find_weights(Path(path))
-
-
 def test_a_pipe_or_device_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "step_1")
     for path in (tmp_path / "step_1", Path("/dev/zero")):

@@ -18,7 +18,7 @@ from trm_edge.tasks import task_for, task_named
 from trm_edge.tasks.base import BadLine, Entry
 from trm_edge.tasks.nano_sudoku import NanoSudokuTask
 
-FOUR = "12..3..1.1..4.2."
+FOUR = "12..3..2.1..4.2."
 FOUR_SOLVED = "1234341221434321"
 SIX = "123456456123231564564231312645645312"
 NINE = "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79"
@@ -41,7 +41,7 @@ def test_a_small_grid_in_a_larger_canvas() -> None:
     tokens = task.puzzle(FOUR).tokens.reshape(6, 6)
     assert tokens.tolist() == [
         [3, 4, 2, 2, 0, 0],
-        [5, 2, 2, 3, 0, 0],
+        [5, 2, 2, 4, 0, 0],
         [2, 3, 2, 2, 0, 0],
         [6, 2, 4, 2, 0, 0],
         [1, 0, 0, 0, 0, 0],
@@ -86,7 +86,7 @@ def test_puzzles_tell_it_from_other_tasks_of_the_shape() -> None:
 
 def test_one_file_may_mix_sizes_and_formats() -> None:
     rows = "\n".join(NINE[start : start + 9] for start in range(0, 81, 9))
-    text = f"# mixed\n{FOUR},{FOUR_SOLVED}\n\n{rows}\n{SIX.replace('1', '.')}\n12..\n3..1\n.1..\n4.2.\n"
+    text = f"# mixed\n{FOUR},{FOUR_SOLVED}\n\n{rows}\n{SIX.replace('1', '.')}\n12..\n3..2\n.1..\n4.2.\n"
     items = list(MIXED.read_lines(text.splitlines()))
     puzzles = [item for item in items if isinstance(item, Entry)]
     assert [MIXED.text(entry.puzzle.tokens) for entry in puzzles] == [

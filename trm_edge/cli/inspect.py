@@ -112,7 +112,11 @@ def _model_fields(manifest: Manifest) -> dict[str, str]:
 
 
 def _checkpoint(checkpoint: CheckpointRecord) -> str:
-    return f"{checkpoint.name}, {checkpoint.weight_type}, sha256 {checkpoint.sha256}"
+    text = f"{checkpoint.name}, {checkpoint.weight_type}, sha256 {checkpoint.sha256}"
+    hub = checkpoint.hub
+    if hub is None:
+        return text
+    return f"{text}, from hf:{hub.repository}@{hub.commit}:{hub.file}"
 
 
 def _averaged(averaged: bool | None) -> str:
