@@ -232,8 +232,7 @@ def _check_bounds(config: ModelConfig, state: Mapping[str, Tensor], source: Path
         if value > bound:
             limit = "these weights allow" if bound in (values, len(state)) else "is supported"
             raise ConfigError(
-                f"{source}: {name} gives {printable(value, 40)}, but at most {bound} "
-                f"{limit}."
+                f"{source}: {name} gives {printable(value, 40)}, but at most {bound} {limit}."
             )
 
 

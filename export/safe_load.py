@@ -26,9 +26,7 @@ class _PathText:
 
 def _under_name(module: str, name: str) -> type:
     """A class that the guard knows by the name that stands in the file."""
-    return type(
-        name, (_PathText,), {"__slots__": (), "__module__": module, "__qualname__": name}
-    )
+    return type(name, (_PathText,), {"__slots__": (), "__module__": module, "__qualname__": name})
 
 
 # Python 3.13 pickles the class under the second name.

@@ -83,7 +83,7 @@ def serving(hub: Hub) -> Iterator[Hub]:
 class _Handler(BaseHTTPRequestHandler):
     hub: Hub
 
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *args: Any) -> None:
         """Print nothing."""
 
     def do_HEAD(self) -> None:
@@ -102,18 +102,21 @@ class _Handler(BaseHTTPRequestHandler):
     def _repository(self, path: str) -> None:
         repository, _, revision = path.partition("/revision/")
         if repository not in (REPOSITORY, GATED):
-            return self._error(401, "RepoNotFound")
-        if revision not in ("", "main", "v1", COMMIT):
-            return self._error(404, "RevisionNotFound")
-        self._send(200, json.dumps(self.hub.info()).encode(), {})
+            self._error(401, "RepoNotFound")
+        elif revision not in ("", "main", "v1", COMMIT):
+            self._error(404, "RevisionNotFound")
+        else:
+            self._send(200, json.dumps(self.hub.info()).encode(), {})
 
     def _file(self, path: str, *, with_body: bool) -> None:
         repository, _, rest = path.partition("/resolve/")
         file = rest.partition("/")[2]
         if repository == GATED:
-            return self._error(403, "GatedRepo")
+            self._error(403, "GatedRepo")
+            return
         if file not in self.hub.files:
-            return self._error(404, "EntryNotFound")
+            self._error(404, "EntryNotFound")
+            return
         content = self.hub.files[file]
         if with_body:
             self.hub.downloads.append(file)

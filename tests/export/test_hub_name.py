@@ -31,7 +31,8 @@ def test_the_parts_of_a_name(text: str, expected: HubName) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["hf:", "hf:name", "hf:a/b/c", "hf:a/b@", "hf:a/b:", "hf:../x", "hf:a b/c", "hf:a/b@x y"]
+    "text",
+    ["hf:", "hf:name", "hf:a/b/c", "hf:a/b@", "hf:a/b:", "hf:../x", "hf:a b/c", "hf:a/b@x y"],
 )
 def test_another_form_is_refused(text: str) -> None:
     with pytest.raises(CheckpointError, match=r"form hf:OWNER/NAME\[@REVISION\]\[:FILE\]"):
