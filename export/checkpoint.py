@@ -266,7 +266,8 @@ def check_against_weights(
         f"{path} does not fit its configuration (hidden_size {config.hidden_size}, vocab_size "
         f"{config.vocab_size}, seq_len {config.seq_len}, L_layers {config.L_layers}, mlp_t "
         f"{config.mlp_t}, pos_encodings {config.pos_encodings}, puzzle_emb_ndim "
-        f"{config.puzzle_emb_ndim}, puzzle_emb_len {config.puzzle_emb_len}):\n  {shown}{more}\n{remedy}"
+        f"{config.puzzle_emb_ndim}, puzzle_emb_len {config.puzzle_emb_len}):\n"
+        f"  {shown}{more}\n{remedy}"
     )
 
 
@@ -281,23 +282,12 @@ def _contradictions(
         elif actual[name] != shape:
             misshapen.append(
                 f"{name} has shape {actual[name]}, but the configuration gives {shape}"
-                f"{_row_hint(name, config)}"
             )
     surplus = []
     for name, shape in actual.items():
         if name not in expected:
             surplus.append(f"{printable(name, 80)} {shape} has no place{_hint(name, config)}")
     return [*missing, *surplus, *misshapen]
-
-
-def _row_hint(name: str, config: ModelConfig) -> str:
-    """The setting that gives the puzzle-embedding table its rows."""
-    if name != _TABLE:
-        return ""
-    return (
-        f" (num_puzzle_identifiers is {config.num_puzzle_identifiers}; a dataset.json that was "
-        "built again, or is of another dataset, may have another number)"
-    )
 
 
 def _hint(name: str, config: ModelConfig) -> str:

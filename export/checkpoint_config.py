@@ -205,7 +205,7 @@ def model_config(files: RunFiles, visible: Mapping[str, int | bool]) -> ModelCon
     Args:
         files: the run's files.
         visible: settings that the weights show, for messages; ``num_puzzle_identifiers`` among
-            them is taken where no file gives it.
+            them is taken, whatever a file says: a dataset that is built again has other ones.
 
     Raises:
         CheckpointError: a file is missing that the others do not make up for.
@@ -222,12 +222,14 @@ def model_config(files: RunFiles, visible: Mapping[str, int | bool]) -> ModelCon
         elif key in arch:
             dataset_values[key] = arch[key]
     if "num_puzzle_identifiers" in visible:
-        dataset_values.setdefault("num_puzzle_identifiers", visible["num_puzzle_identifiers"])
+        rows = visible["num_puzzle_identifiers"]
+        _say_other_count(dataset_values.get("num_puzzle_identifiers", rows), rows, files)
+        dataset_values["num_puzzle_identifiers"] = rows
     elif arch.get("puzzle_emb_ndim", 0) == 0:
         dataset_values.setdefault("num_puzzle_identifiers", 1)
     _require_all(arch, dataset_values, files, visible)
     if files.metadata is not None:
-        _check_agreement(arch, metadata, settings, files.metadata)
+        _check_agreement(arch, metadata, settings, files.metadata, visible)
     values: dict[str, Any] = {key: arch[key] for key in FROM_ARCH}
     for key, default in _UPSTREAM_DEFAULTS.items():
         values[key] = arch.get(key, default)
@@ -238,6 +240,20 @@ def model_config(files: RunFiles, visible: Mapping[str, int | bool]) -> ModelCon
         return ModelConfig.from_dict(values)
     except ConfigError as error:
         raise ConfigError(f"{_sources(files)}: {error}") from error
+
+
+def _say_other_count(count: Any, rows: int, files: RunFiles) -> None:
+    """Warn of a number of identifiers that is not that of the weights."""
+    if count == rows:
+        return
+    logger.warning(
+        "%s: num_puzzle_identifiers is %s, but the weights have %d, which is taken. The dataset "
+        "was built again or is another one, so its identifiers may stand for other puzzles than "
+        "the model was trained on",
+        _sources(files),
+        printable(count, 40),
+        rows,
+    )
 
 
 def _given(values: Mapping[Any, Any]) -> dict[str, Any]:
@@ -329,9 +345,15 @@ def _described(key: str, visible: Mapping[str, int | bool]) -> str:
 
 
 def _check_agreement(
-    arch: Mapping[str, Any], metadata: Mapping[str, Any], settings: Settings, dataset: Settings
+    arch: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    settings: Settings,
+    dataset: Settings,
+    visible: Mapping[str, int | bool],
 ) -> None:
     for key in FROM_METADATA:
+        if key == "num_puzzle_identifiers" and key in visible:
+            continue  # the weights decide
         if key in arch and key in metadata and arch[key] != metadata[key]:
             raise ConfigError(
                 f"{key} is {printable(arch[key], 40)} in {settings.path} but "

@@ -177,7 +177,7 @@ def test_no_other_object_is_restored(
     value: object, tmp_path: Path, content: dict[str, Any]
 ) -> None:
     content["hyper_parameters"]["output_dir"] = value
-    with pytest.raises(CheckpointError, match="holds an object of|damaged") as caught:
+    with pytest.raises(CheckpointError, match=r"holds an object of|damaged") as caught:
         load_checkpoint(saved(tmp_path, content))
     assert "weights_only" not in str(caught.value)
 

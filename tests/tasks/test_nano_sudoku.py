@@ -86,13 +86,14 @@ def test_puzzles_tell_it_from_other_tasks_of_the_shape() -> None:
 
 def test_one_file_may_mix_sizes_and_formats() -> None:
     rows = "\n".join(NINE[start : start + 9] for start in range(0, 81, 9))
-    text = f"# mixed\n{FOUR},{FOUR_SOLVED}\n\n{rows}\n{SIX.replace('1', '.')}\n12..\n3..2\n.1..\n4.2.\n"
+    six = SIX.replace("1", ".")
+    text = f"# mixed\n{FOUR},{FOUR_SOLVED}\n\n{rows}\n{six}\n12..\n3..2\n.1..\n4.2.\n"
     items = list(MIXED.read_lines(text.splitlines()))
     puzzles = [item for item in items if isinstance(item, Entry)]
     assert [MIXED.text(entry.puzzle.tokens) for entry in puzzles] == [
         FOUR,
         NINE,
-        SIX.replace("1", "."),
+        six,
         FOUR,
     ]
     assert [entry.line for entry in puzzles] == [2, 4, 13, 14]
@@ -101,7 +102,7 @@ def test_one_file_may_mix_sizes_and_formats() -> None:
     assert len(items) == 4
 
 
-@pytest.mark.parametrize("puzzle, solution", [(FOUR, FOUR_SOLVED), (NINE, NINE_SOLVED)])
+@pytest.mark.parametrize(("puzzle", "solution"), [(FOUR, FOUR_SOLVED), (NINE, NINE_SOLVED)])
 def test_a_table_with_a_header(puzzle: str, solution: str) -> None:
     text = f"source,question,answer,rating\nx,{puzzle},{solution},3\n"
     (entry,) = MIXED.read_lines(text.splitlines())

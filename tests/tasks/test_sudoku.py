@@ -13,7 +13,7 @@ from tests.toys import BASE
 from trm_edge.backends.fake import FAKE_CONFIG
 from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.tasks import task_for, task_named
-from trm_edge.tasks.base import BadLine, Entry
+from trm_edge.tasks.base import BadLine, Entry, UnknownIdentifier
 from trm_edge.tasks.sudoku import SudokuTask
 
 TASK = SudokuTask(FAKE_CONFIG)
@@ -175,7 +175,7 @@ def test_reads_dataset_folders(tmp_path: Path) -> None:
     assert isinstance(second, Entry)
     assert first.answer is not None
     assert TASK.text(first.answer) == ANSWER
-    assert third == BadLine(3, "puzzle identifier must lie in 0..0, but got 7")
+    assert third == UnknownIdentifier(3, "puzzle identifier must lie in 0..0, but got 7")
 
 
 @pytest.mark.parametrize(

@@ -62,6 +62,16 @@ class SolvedLine(BadLine):
 
 
 @dataclass(frozen=True)
+class UnknownIdentifier(BadLine):
+    """A row of a dataset whose puzzle the model has no embedding for.
+
+    Args:
+        line: in the source, from 1.
+        reason: names the identifier.
+    """
+
+
+@dataclass(frozen=True)
 class AnswerLine(BadLine):
     """A line with the known answer to the puzzle on the line before it.
 
@@ -292,7 +302,7 @@ class Task(ABC):
             if 0 <= row.identifier < count:
                 yield Entry(Puzzle(row.tokens, row.identifier), line, row.labels)
             else:
-                yield BadLine(
+                yield UnknownIdentifier(
                     line,
                     f"puzzle identifier must lie in 0..{count - 1}, but got {row.identifier}",
                 )
