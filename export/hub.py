@@ -15,7 +15,7 @@ from typing import Any
 
 import huggingface_hub
 from huggingface_hub import constants
-from huggingface_hub.utils import (
+from huggingface_hub.errors import (
     EntryNotFoundError,
     GatedRepoError,
     OfflineModeIsEnabled,

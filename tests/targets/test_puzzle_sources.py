@@ -250,5 +250,5 @@ def test_identifiers_that_the_weights_do_not_have_are_left_out(tmp_path: Path) -
     assert "1 of 3 puzzles in" in line
     assert line.endswith("or is another one. They are left out.")
     np.save(identifiers, np.array([3, 4, 5]))
-    with pytest.raises(PuzzleError, match="3 of 3 puzzles .* Pass the dataset of the run"):
+    with pytest.raises(PuzzleError, match=r"3 of 3 puzzles .* Pass the dataset of the run"):
         held_out_puzzles(TOKENS, tmp_path, 10)
