@@ -28,6 +28,7 @@ from trm_edge.export.checkpoint_config import (
     model_config,
 )
 from trm_edge.export.hub_name import HubName, is_hub_name
+from trm_edge.export.identifiers import check_identifiers
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.nano_trm import is_nano_trm, nano_trm_config, published_tensors
 from trm_edge.export.state_dict import SENTINEL, StateDict, find_state_dict
@@ -112,6 +113,7 @@ def load_checkpoint(
     model.load_state_dict({name: value.detach().float() for name, value in state.items()})
     puzzle_embeddings = None
     if table is not None:
+        check_identifiers(weights_path, dataset_path, len(table))
         puzzle_embeddings = np.array(table.detach().float().numpy())  # a copy: the file may change
     return Checkpoint(
         path=weights_path,
