@@ -82,7 +82,7 @@ def test_columns_of_a_picture(seq_len: int, columns: int) -> None:
 
 
 def test_tasks_by_name_and_by_shape() -> None:
-    assert sorted(TASKS) == ["maze", "sudoku", "tokens"]
+    assert sorted(TASKS) == ["maze", "nano-sudoku", "sudoku", "tokens"]
     assert [task_for(task.config).name for task in (TOKENS, SUDOKU, MAZE)] == [
         "tokens",
         "sudoku",
