@@ -88,7 +88,9 @@ def test_tasks_by_name_and_by_shape() -> None:
         "sudoku",
         "maze",
     ]
-    with pytest.raises(ConfigError, match="there is no task 'chess'; the tasks are maze, sudoku"):
+    with pytest.raises(
+        ConfigError, match="no task 'chess'; the tasks are maze, nano-sudoku, sudoku"
+    ):
         task_named("chess", BASE)
 
 
