@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
@@ -18,13 +19,25 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from trm_edge.config import ModelConfig, swiglu_width
-from trm_edge.errors import CheckpointError, ConfigError
+from trm_edge.errors import CheckpointError, ConfigError, MissingExtraError
 from trm_edge.export.bounded_text import printable
-from trm_edge.export.checkpoint_config import RunFiles, find_run_files, model_config
+from trm_edge.export.checkpoint_config import (
+    RunFiles,
+    check_dataset,
+    find_run_files,
+    model_config,
+)
+from trm_edge.export.hub_name import HubName, is_hub_name
+from trm_edge.export.identifiers import check_identifiers
 from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.nano_trm import is_nano_trm, nano_trm_config, published_tensors
 from trm_edge.export.state_dict import SENTINEL, StateDict, find_state_dict
-from trm_edge.export.weight_file import check_kind, find_weights, read_weights
+from trm_edge.export.weight_choice import find_weights
+from trm_edge.export.weight_file import check_kind, read_weights
 from trm_edge.files import hash_file
+
+if TYPE_CHECKING:
+    from trm_edge.export.hub import HubCheckpoint
 
 _TABLE = "puzzle_emb.weights"
 _PROBLEMS_SHOWN = 6
@@ -34,6 +47,10 @@ _MAX_POSITIONS = 1 << 16
 _MAX_PASSES = 2048
 _MAX_STEPS = 4096
 _LARGEST_TABLE = 1 << 31
+_OWN_FILES = (
+    "Pass the all_config.yaml and dataset.json of the run that wrote it (--config, --dataset)."
+)
+_AS_WRITTEN = "Pass the checkpoint as nano-trm wrote it."
 
 
 @dataclass(frozen=True)
@@ -49,6 +66,7 @@ class Checkpoint:
         averaged: whether the weights are averaged, by the file or the run's ``ema``; None where
             neither says.
         weight_type: element type of ``lm_head`` in the file, such as ``"bfloat16"``.
+        hub: where it was fetched from; None for a file of this machine.
     """
 
     path: Path
@@ -58,6 +76,7 @@ class Checkpoint:
     puzzle_embeddings: NDArray[np.float32] | None
     averaged: bool | None
     weight_type: str
+    hub: HubCheckpoint | None = None
 
     @property
     def parameters(self) -> int:
@@ -68,10 +87,10 @@ class Checkpoint:
 def load_checkpoint(
     path: Path, config_path: Path | None = None, dataset_path: Path | None = None
 ) -> Checkpoint:
-    """Load a checkpoint file, or the newest ``step_N`` of a folder.
+    """Load a checkpoint file, the newest ``step_N`` of a folder, or one of a hub.
 
     Args:
-        path: the file or its folder.
+        path: the file or its folder, or ``hf:OWNER/NAME[@REVISION][:FILE]``.
         config_path: ``all_config.yaml``; by default the one beside the weights.
         dataset_path: ``dataset.json`` or the dataset's folder; by default beside the weights.
 
@@ -79,29 +98,89 @@ def load_checkpoint(
         CheckpointError: the file is missing, unsafe, or does not fit its configuration.
         ConfigError: the configuration is incomplete or contradictory.
     """
+    hub = None
+    if is_hub_name(path):
+        hub = _fetch(path)
+        path = hub.path
     weights_path = find_weights(path)
     check_kind(weights_path)
-    files = find_run_files(weights_path, config_path, dataset_path)
-    state_dict = find_state_dict(read_weights(weights_path), weights_path)
-    state = state_dict.tensors
-    config = model_config(files, _visible_settings(state))
-    _check_bounds(config, state, files)
-    check_against_weights(config, state, weights_path)
-    model = TinyRecursiveModel(config).eval().requires_grad_(False)
+    run = _read_run(weights_path, config_path, dataset_path)
+    state = run.tensors
+    _check_bounds(run.config, state, run.settings_path)
+    check_against_weights(run.config, state, weights_path, run.remedy)
+    model = TinyRecursiveModel(run.config).eval().requires_grad_(False)
     table = state.pop(_TABLE, None)
     model.load_state_dict({name: value.detach().float() for name, value in state.items()})
     puzzle_embeddings = None
     if table is not None:
+        check_identifiers(weights_path, dataset_path, len(table))
         puzzle_embeddings = np.array(table.detach().float().numpy())  # a copy: the file may change
     return Checkpoint(
         path=weights_path,
         sha256=hash_file(weights_path),
-        config=config,
+        config=run.config,
         model=model,
         puzzle_embeddings=puzzle_embeddings,
-        averaged=_averaged(state_dict, files),
+        averaged=run.averaged,
         weight_type=str(state[SENTINEL].dtype).removeprefix("torch."),
+        hub=hub,
     )
+
+
+def _fetch(path: Path) -> HubCheckpoint:
+    """Fetch a name on a hub; its package is loaded for such names alone."""
+    try:
+        from trm_edge.export.hub import fetch_checkpoint
+    except ModuleNotFoundError as error:
+        raise MissingExtraError(error.name or "huggingface_hub", "export", str(path)) from error
+    return fetch_checkpoint(HubName.parse(path.as_posix()))
+
+
+@dataclass(frozen=True)
+class _Run:
+    """Weights under the published names, and the configuration that came with them.
+
+    Args:
+        tensors: by name; the puzzle-embedding table included.
+        config: the model's configuration.
+        averaged: as of :class:`Checkpoint`.
+        settings_path: the file that the configuration is from, for messages.
+        remedy: what to do where weights and configuration do not fit each other.
+    """
+
+    tensors: dict[str, Tensor]
+    config: ModelConfig
+    averaged: bool | None
+    settings_path: Path
+    remedy: str
+
+
+def _read_run(weights_path: Path, config_path: Path | None, dataset_path: Path | None) -> _Run:
+    """Read the weights, and the configuration beside or inside of them."""
+    content = read_weights(weights_path)
+    if is_nano_trm(content):
+        return _read_nano_trm(content, weights_path, config_path, dataset_path)
+    files = find_run_files(weights_path, config_path, dataset_path)
+    state_dict = find_state_dict(content, weights_path)
+    config = model_config(files, _visible_settings(state_dict.tensors))
+    return _Run(
+        state_dict.tensors, config, _averaged(state_dict, files), files.config_path, _OWN_FILES
+    )
+
+
+def _read_nano_trm(
+    content: object, weights_path: Path, config_path: Path | None, dataset_path: Path | None
+) -> _Run:
+    if config_path is not None:
+        raise ConfigError(
+            f"{weights_path} is a checkpoint of nano-trm, which holds its own configuration: leave "
+            "out --config."
+        )
+    state_dict = find_state_dict(content, weights_path)
+    config = nano_trm_config(content, state_dict.tensors, weights_path)
+    check_dataset(config, weights_path, dataset_path)
+    tensors = published_tensors(state_dict.tensors, weights_path)
+    return _Run(tensors, config, state_dict.averaged, weights_path, _AS_WRITTEN)
 
 
 def _averaged(state_dict: StateDict, files: RunFiles) -> bool | None:
@@ -133,7 +212,7 @@ def _visible_settings(state: Mapping[str, Tensor]) -> dict[str, int | bool]:
     return settings
 
 
-def _check_bounds(config: ModelConfig, state: Mapping[str, Tensor], files: RunFiles) -> None:
+def _check_bounds(config: ModelConfig, state: Mapping[str, Tensor], source: Path) -> None:
     """Refuse sizes that the weights cannot have, before anything of that size is made.
 
     Raises:
@@ -157,18 +236,20 @@ def _check_bounds(config: ModelConfig, state: Mapping[str, Tensor], files: RunFi
         if value > bound:
             limit = "these weights allow" if bound in (values, len(state)) else "is supported"
             raise ConfigError(
-                f"{files.config_path}: {name} gives {printable(value, 40)}, but at most {bound} "
-                f"{limit}."
+                f"{source}: {name} gives {printable(value, 40)}, but at most {bound} {limit}."
             )
 
 
-def check_against_weights(config: ModelConfig, state: dict[str, Tensor], path: Path) -> None:
+def check_against_weights(
+    config: ModelConfig, state: Mapping[str, Tensor], path: Path, remedy: str
+) -> None:
     """Compare every tensor's name and shape with what the configuration requires.
 
     Args:
         config: the model's configuration.
         state: tensors by name, without prefix; the puzzle-embedding table included.
         path: the weight file, for messages.
+        remedy: a sentence on what to do.
 
     Raises:
         CheckpointError: lists each contradiction with the actual and the expected.
@@ -189,8 +270,8 @@ def check_against_weights(config: ModelConfig, state: dict[str, Tensor], path: P
         f"{path} does not fit its configuration (hidden_size {config.hidden_size}, vocab_size "
         f"{config.vocab_size}, seq_len {config.seq_len}, L_layers {config.L_layers}, mlp_t "
         f"{config.mlp_t}, pos_encodings {config.pos_encodings}, puzzle_emb_ndim "
-        f"{config.puzzle_emb_ndim}, puzzle_emb_len {config.puzzle_emb_len}):\n  {shown}{more}\n"
-        "Pass the all_config.yaml and dataset.json of the run that wrote it (--config, --dataset)."
+        f"{config.puzzle_emb_ndim}, puzzle_emb_len {config.puzzle_emb_len}):\n"
+        f"  {shown}{more}\n{remedy}"
     )
 
 
@@ -205,23 +286,12 @@ def _contradictions(
         elif actual[name] != shape:
             misshapen.append(
                 f"{name} has shape {actual[name]}, but the configuration gives {shape}"
-                f"{_row_hint(name, config)}"
             )
     surplus = []
     for name, shape in actual.items():
         if name not in expected:
             surplus.append(f"{printable(name, 80)} {shape} has no place{_hint(name, config)}")
     return [*missing, *surplus, *misshapen]
-
-
-def _row_hint(name: str, config: ModelConfig) -> str:
-    """The setting that gives the puzzle-embedding table its rows."""
-    if name != _TABLE:
-        return ""
-    return (
-        f" (num_puzzle_identifiers is {config.num_puzzle_identifiers}; a dataset.json that was "
-        "built again, or is of another dataset, may have another number)"
-    )
 
 
 def _hint(name: str, config: ModelConfig) -> str:

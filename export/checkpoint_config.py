@@ -17,6 +17,7 @@ from trm_edge.export.config_file import Settings, read_json, read_yaml, resolved
 logger = logging.getLogger(__name__)
 
 CONFIG_NAME = "all_config.yaml"
+_OTHER_NAMES = ("config.yaml", "config.json")  # of run loggers and hubs
 METADATA_NAME = "dataset.json"
 FROM_METADATA = ("seq_len", "vocab_size", "num_puzzle_identifiers")
 # Keys that show that a file is the trainer's arch file, without a mapping arch around it.
@@ -68,20 +69,63 @@ def find_run_files(weights: Path, config_path: Path | None, dataset_path: Path |
     """
     path = config_path or weights.parent
     if path.is_dir():
-        path = path / CONFIG_NAME
+        path = _config_in(path)
     settings = None
     name: object = DEFAULT_NAME
     if path.exists() or path.is_symlink():
         settings = _with_arch(read_yaml(path, "a mapping with the key arch"))
         name = settings.values["arch"].get("name", DEFAULT_NAME)
     candidates = _metadata_candidates(weights, dataset_path)
-    metadata = None
+    arch = arch_settings(name, str(path))
+    return RunFiles(settings, arch, _read_metadata(candidates), path, candidates)
+
+
+def _config_in(folder: Path) -> Path:
+    """The run's configuration in a folder; those of other names only where they are one."""
+    for name in _OTHER_NAMES:
+        path = folder / name
+        if (folder / CONFIG_NAME).exists() or not path.is_file():
+            continue
+        values = unwrapped(read_yaml(path, "a mapping with the key arch").values)
+        if isinstance(values.get("arch"), dict) or _is_arch(values):
+            return path
+    return folder / CONFIG_NAME
+
+
+def _is_arch(values: Mapping[str, Any]) -> bool:
+    return sum(key in values for key in _TELLING) >= 3
+
+
+def check_dataset(config: ModelConfig, weights: Path, dataset_path: Path | None) -> None:
+    """Compare a dataset with a configuration that does not come from it.
+
+    Args:
+        config: the model's configuration.
+        weights: the weight file, beside which ``dataset.json`` is looked for.
+        dataset_path: ``dataset.json`` or the dataset's folder instead.
+
+    Raises:
+        CheckpointError: the file cannot be read or is not what it should be.
+        ConfigError: the dataset is of another shape than the model.
+    """
+    metadata = _read_metadata(_metadata_candidates(weights, dataset_path))
+    if metadata is None:
+        return
+    for key in ("seq_len", "vocab_size"):
+        expected = getattr(config, key)
+        if metadata.values.get(key, expected) != expected:
+            raise ConfigError(
+                f"{key} is {expected} in {weights} but {printable(metadata.values[key], 40)} in "
+                f"{metadata.path}. Pass the dataset that the model was trained on."
+            )
+
+
+def _read_metadata(candidates: tuple[Path, ...]) -> Settings | None:
     for candidate in candidates:
         if candidate.exists() or candidate.is_symlink():
             keys = ", ".join(FROM_METADATA)
-            metadata = read_json(candidate, f"an object with the keys {keys}")
-            break
-    return RunFiles(settings, arch_settings(name, str(path)), metadata, path, candidates)
+            return read_json(candidate, f"an object with the keys {keys}")
+    return None
 
 
 def _metadata_candidates(weights: Path, dataset_path: Path | None) -> tuple[Path, ...]:
@@ -102,7 +146,7 @@ def _metadata_candidates(weights: Path, dataset_path: Path | None) -> tuple[Path
 def _with_arch(settings: Settings) -> Settings:
     """The settings with their ``arch``: from a run, a run logger, or the trainer's arch file."""
     values = unwrapped(settings.values)
-    if "arch" not in values and sum(key in values for key in _TELLING) >= 3:
+    if "arch" not in values and _is_arch(values):
         logger.info("%s is an arch file of the trainer; its keys are taken as arch", settings.path)
         values = {"arch": values}
     arch = values.get("arch")
@@ -120,7 +164,7 @@ def model_config(files: RunFiles, visible: Mapping[str, int | bool]) -> ModelCon
     Args:
         files: the run's files.
         visible: settings that the weights show, for messages; ``num_puzzle_identifiers`` among
-            them is taken where no file gives it.
+            them is taken, whatever a file says: a dataset that is built again has other ones.
 
     Raises:
         CheckpointError: a file is missing that the others do not make up for.
@@ -137,12 +181,14 @@ def model_config(files: RunFiles, visible: Mapping[str, int | bool]) -> ModelCon
         elif key in arch:
             dataset_values[key] = arch[key]
     if "num_puzzle_identifiers" in visible:
-        dataset_values.setdefault("num_puzzle_identifiers", visible["num_puzzle_identifiers"])
+        rows = visible["num_puzzle_identifiers"]
+        _say_other_count(dataset_values.get("num_puzzle_identifiers", rows), rows, files)
+        dataset_values["num_puzzle_identifiers"] = rows
     elif arch.get("puzzle_emb_ndim", 0) == 0:
         dataset_values.setdefault("num_puzzle_identifiers", 1)
     _require_all(arch, dataset_values, files, visible)
     if files.metadata is not None:
-        _check_agreement(arch, metadata, settings, files.metadata)
+        _check_agreement(arch, metadata, settings, files.metadata, visible)
     values: dict[str, Any] = {key: arch[key] for key in files.arch.required}
     for key, default in files.arch.defaults.items():
         values[key] = arch.get(key, default)
@@ -155,6 +201,20 @@ def model_config(files: RunFiles, visible: Mapping[str, int | bool]) -> ModelCon
         return ModelConfig.from_dict(values)
     except ConfigError as error:
         raise ConfigError(f"{_sources(files)}: {error}") from error
+
+
+def _say_other_count(count: Any, rows: int, files: RunFiles) -> None:
+    """Warn of a number of identifiers that is not that of the weights."""
+    if count == rows:
+        return
+    logger.warning(
+        "%s: num_puzzle_identifiers is %s, but the weights have %d, which is taken. The dataset "
+        "was built again or is another one, so its identifiers may stand for other puzzles than "
+        "the model was trained on",
+        _sources(files),
+        printable(count, 40),
+        rows,
+    )
 
 
 def _given(values: Mapping[Any, Any]) -> dict[str, Any]:
@@ -247,9 +307,15 @@ def _described(key: str, visible: Mapping[str, int | bool]) -> str:
 
 
 def _check_agreement(
-    arch: Mapping[str, Any], metadata: Mapping[str, Any], settings: Settings, dataset: Settings
+    arch: Mapping[str, Any],
+    metadata: Mapping[str, Any],
+    settings: Settings,
+    dataset: Settings,
+    visible: Mapping[str, int | bool],
 ) -> None:
     for key in FROM_METADATA:
+        if key == "num_puzzle_identifiers" and key in visible:
+            continue  # the weights decide
         if key in arch and key in metadata and arch[key] != metadata[key]:
             raise ConfigError(
                 f"{key} is {printable(arch[key], 40)} in {settings.path} but "

@@ -1,4 +1,4 @@
-"""Weight files: found, recognised by their first bytes, and read without running anything in them.
+"""Weight files: recognised by their first bytes, and read without running anything in them.
 
 A file of a stranger may be something else entirely (a Git LFS pointer, a saved web page), hold
 objects that only running code could restore, or unpack to far more than its size. All of that is
@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import re
-import warnings
 import zipfile
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -20,15 +19,14 @@ from torch import Tensor
 
 from trm_edge.errors import CheckpointError
 from trm_edge.export.bounded_text import printable
+from trm_edge.export.safe_load import load_tensors
 
-SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 _HEAD = 4096  # bytes that tell what a file is
 _SLACK = 1 << 20  # bytes that an archive may unpack to beyond its own size
 _MAX_PICKLE = 8 << 20  # bytes of the names and shapes; the published files have 2 kB
 _MAX_READS = 4_000_000  # calls while unpickling a file of the old format
 _MAX_MEMBERS = 100_000
 _MAX_HEADER = 16 << 20  # bytes of a safetensors header
-_NAMES_SHOWN = 8
 _SAFETENSORS_TYPES = {
     "F64": torch.float64,
     "F32": torch.float32,
@@ -61,69 +59,6 @@ _OTHER_KINDS: tuple[tuple[bytes, str, str], ...] = (
     (b"\x93NUMPY", "a NumPy array", f"Only PyTorch weights can be read; {_SAVE}"),
     (b"%PDF", "a PDF", _DOWNLOAD + "."),
 )
-
-
-def find_weights(path: Path) -> Path:
-    """Find the weight file: the path itself, or the newest ``step_N`` or only one of a folder.
-
-    Args:
-        path: the file or its folder.
-
-    Raises:
-        CheckpointError: there is none, or several that could be meant.
-    """
-    try:
-        if path.is_file():
-            return path
-        if path.is_dir():
-            return _weights_in(path)
-        exists = path.exists()
-    except (OSError, ValueError) as error:
-        raise CheckpointError(f"{printable(path)} cannot be read: {printable(error)}.") from error
-    if exists:
-        raise CheckpointError(f"{path} is not a regular file. Pass a step_N file or its folder.")
-    text = str(path)
-    if text.startswith(("http:", "https:", "hf:")) or text.count("/") == 1:
-        raise CheckpointError(
-            f"no checkpoint at {printable(path)}. CHECKPOINT is a file or folder on this machine; "
-            "download one first, for example with: hf download OWNER/NAME --local-dir FOLDER"
-        )
-    raise CheckpointError(f"no checkpoint at {printable(path)}. Pass a step_N file or its folder.")
-
-
-def _weights_in(folder: Path) -> Path:
-    files = sorted(entry for entry in folder.iterdir() if entry.is_file())
-    steps = []
-    for file in files:
-        number = _step_number(file)
-        if number is not None:
-            steps.append((number, not file.suffix, file))
-    if steps:
-        _, _, newest = max(steps)
-        return newest
-    others = []
-    for file in files:
-        if file.suffix in SUFFIXES or file.name == "checkpoint":
-            others.append(file)
-    if len(others) == 1:
-        return others[0]
-    names = [printable(entry.name, 60) for entry in sorted(folder.iterdir())]
-    content = ", ".join(names[:_NAMES_SHOWN]) or "nothing"
-    problem = "several files that could be weights" if others else "no step_N file"
-    raise CheckpointError(
-        f"{problem} in {folder}, which holds {content}. Pass the weight file itself."
-    )
-
-
-def _step_number(file: Path) -> int | None:
-    """N of ``step_N``, with or without one of the usual suffixes."""
-    name = file.name
-    if file.suffix in SUFFIXES:
-        name = file.stem
-    number = name.removeprefix("step_")
-    if number == name or not number.isascii() or not number.isdecimal() or len(number) > 18:
-        return None
-    return int(number)
 
 
 def check_kind(path: Path) -> None:
@@ -224,9 +159,7 @@ def read_weights(path: Path) -> object:
 
 def _load(path: Path, source: Any, *, mmap: bool) -> object:
     try:
-        with warnings.catch_warnings():  # about files that are refused below
-            warnings.simplefilter("ignore")
-            return torch.load(source, map_location="cpu", weights_only=True, mmap=mmap)
+        return load_tensors(source, mmap=mmap)
     except Exception as error:  # a damaged pickle raises errors of any type
         raise CheckpointError(
             f"{path} cannot be loaded safely as a state_dict: {_reason(error)}"

@@ -18,7 +18,7 @@ from trm_edge.errors import CalibrationError
 from trm_edge.evaluation.vectors import ParityVectors, labels_of, record_vectors
 from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.files import check_writable
-from trm_edge.manifest import CheckpointRecord, FloatLayer, Manifest
+from trm_edge.manifest import CheckpointRecord, FloatLayer, HubRecord, Manifest
 from trm_edge.progress import Track, silent
 from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.puzzle_sources import (
@@ -208,12 +208,16 @@ def _write_float32(request: ExportRequest, writer: BundleWriter) -> str | None:
 
 
 def _checkpoint_record(checkpoint: Checkpoint) -> CheckpointRecord:
+    hub = None
+    if checkpoint.hub is not None:
+        hub = HubRecord(checkpoint.hub.repository, checkpoint.hub.commit, checkpoint.hub.file)
     return CheckpointRecord(
         name=checkpoint.path.name,
         sha256=checkpoint.sha256,
         weight_type=checkpoint.weight_type,
         parameters=checkpoint.parameters,
         averaged=checkpoint.averaged,
+        hub=hub,
     )
 
 

@@ -17,7 +17,7 @@ from trm_edge.evaluation.random_tokens import RANDOM_PUZZLES as RANDOM_PUZZLES
 from trm_edge.evaluation.random_tokens import random_entries as random_entries
 from trm_edge.puzzle import Puzzle
 from trm_edge.reference import Split, reference_puzzles
-from trm_edge.tasks.base import BadLine, Entry, SolvedLine, Task
+from trm_edge.tasks.base import BadLine, Entry, SolvedLine, Task, UnknownIdentifier
 from trm_edge.tasks.dataset import read_dataset
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,6 @@ CONTROL_PUZZLES = 2000  # with accuracy control: showing a small drop takes many
 FEW_PUZZLES = 16  # fewer calibration puzzles than this are warned about
 SAMPLE_PUZZLES = 64  # of a dataset, to tell its task by
 _ALIKE = 0.97  # share of cells with their place's most common token: more is a warning
-_SUDOKU_BLANK = 1
 
 
 @dataclass(frozen=True)
@@ -197,13 +196,14 @@ def sample_puzzles(config: ModelConfig, folders: Iterable[Path | None]) -> list[
 
 
 class _Unsolved:
-    """A source's puzzles without those that are solved grids, which it counts."""
+    """A source's puzzles without solved grids and unknown identifiers, which it counts."""
 
     def __init__(self, task: Task, path: Path) -> None:
         self._task = task
         self._path = path
         self._read = 0
         self._solved = 0
+        self._unknown = 0
 
     def __iter__(self) -> Iterator[Entry]:
         """The puzzles.
@@ -216,16 +216,28 @@ class _Unsolved:
                 self._read += 1
                 self._solved += 1
                 continue
+            if isinstance(item, UnknownIdentifier):
+                self._read += 1
+                self._unknown += 1
+                continue
             if isinstance(item, BadLine):
                 raise PuzzleError(f"{self._path}, {item}.")
             self._read += 1
-            if self._task.name == "sudoku" and (item.puzzle.tokens != _SUDOKU_BLANK).all():
+            if self._task.is_complete(item.puzzle):
                 self._solved += 1
                 continue
             yield item
 
     def report(self, error: type[CalibrationError | PuzzleError]) -> None:
-        """Warn about solved grids, or raise where there is nothing else."""
+        """Warn about what was left out, or raise where there is nothing else."""
+        if self._unknown:
+            message = (
+                f"{self._unknown} of {self._read} puzzles in {self._path} have an identifier that "
+                "the weights have no row for: the dataset was built again, or is another one."
+            )
+            if self._unknown == self._read:
+                raise error(f"{message} Pass the dataset of the run.")
+            logger.warning("%s They are left out.", message)
         if not self._solved:
             return
         message = (

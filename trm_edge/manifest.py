@@ -130,6 +130,21 @@ class Limits:
 
 
 @dataclass(frozen=True)
+class HubRecord:
+    """The place on a hub that a checkpoint was fetched from.
+
+    Args:
+        repository: OWNER/NAME.
+        commit: the commit that the revision stood for, in hexadecimal.
+        file: path in the repository.
+    """
+
+    repository: str
+    commit: str
+    file: str
+
+
+@dataclass(frozen=True)
 class CheckpointRecord:
     """The checkpoint that a bundle was made from.
 
@@ -139,6 +154,7 @@ class CheckpointRecord:
         weight_type: type of its weights, such as float32.
         parameters: of the network and heads, without the puzzle-embedding table.
         averaged: the weights are a moving average (the run's ``ema``); None where it is unknown.
+        hub: where it was fetched from; None for a file of the exporting machine.
     """
 
     name: str
@@ -146,6 +162,7 @@ class CheckpointRecord:
     weight_type: str
     parameters: int
     averaged: bool | None
+    hub: HubRecord | None = None
 
 
 @dataclass(frozen=True)

@@ -181,7 +181,7 @@ def test_weights_that_are_not_averaged_are_warned_about(tmp_path: Path) -> None:
     config.write_text(config.read_text().replace("ema: true", "ema: false"))
     result = run("export", path, "--fp32", "-o", tmp_path / "b")
     assert result.exit_code == 0
-    assert "ema: false, so these weights are not averaged" in result.stderr
+    assert "these weights are not averaged: the run's configuration has ema: false" in result.stderr
 
 
 def test_a_file_that_is_not_a_checkpoint(tmp_path: Path) -> None:

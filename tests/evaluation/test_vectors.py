@@ -53,3 +53,17 @@ def test_damaged_arrays() -> None:
 def test_the_fake_backend_halts_at_many_depths() -> None:
     assert len(set(fake_vectors().halting_steps.tolist())) > 5
     assert FAKE_CONFIG.halt_max_steps == 16
+
+
+def test_cells_without_a_label_do_not_count() -> None:
+    """The canvas around a grid: training leaves it out, so a model says anything there."""
+    vectors = fake_vectors()
+    predictions = vectors.predictions.copy()
+    predictions[:, :, 70:] = 3
+    labels = vectors.labels.copy()
+    labels[:, 70:] = 0
+    around = replace(vectors, predictions=predictions, labels=labels)
+    for adaptive in (False, True):
+        answers = around.answers(adaptive=adaptive)
+        np.testing.assert_array_equal(answers[:, :70], vectors.answers(adaptive=adaptive)[:, :70])
+        assert (answers[:, 70:] == 0).all()

@@ -149,7 +149,6 @@ def test_a_file_that_is_not_a_state_dict(content: object, message: str, tmp_path
         ({"L_layers": 3}, r"layers\.2\..* is missing \(L_layers is 3\)"),
         ({"L_layers": 1}, r"has no place \(L_layers is 1\)|has no place \(mlp_t is True\)"),
         ({"seq_len": 10}, r"mlp_t.gate_up_proj.weight has shape"),
-        ({"num_puzzle_identifiers": 4}, r"puzzle_emb.weights has shape \(3, 32\)"),
         ({"pos_encodings": "learned"}, r"embed_pos.embedding_weight is missing"),
         ({"puzzle_emb_ndim": 0, "puzzle_emb_len": 0}, r"puzzle_emb.weights .* has no place"),
     ],

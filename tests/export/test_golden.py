@@ -27,6 +27,7 @@ CASES = (
     "singlez",
     "hier6",
     "baseline",
+    "nano_sudoku4_mlp",
 )
 
 
@@ -44,8 +45,9 @@ def test_reproduces_the_published_code(name: str, backend_name: str, tmp_path: P
     checkpoint = load_checkpoint(GOLDEN / name)
     expected = np.load(GOLDEN / name / "expected.npz")
     tokens = expected["inputs"].astype(np.int32)
-    assert checkpoint.puzzle_embeddings is not None
-    embedding = checkpoint.puzzle_embeddings[expected["puzzle_identifiers"]]
+    embedding = None
+    if checkpoint.puzzle_embeddings is not None:
+        embedding = checkpoint.puzzle_embeddings[expected["puzzle_identifiers"]]
     slots = np.arange(len(tokens))
     q_halt = []
     q_continue = []
@@ -70,7 +72,8 @@ def test_reproduces_the_published_code(name: str, backend_name: str, tmp_path: P
     np.testing.assert_allclose(logits[0], expected["logits_step1"], atol=1e-4)
     np.testing.assert_allclose(q_halt[0], expected["q_halt"][0], atol=1e-4)
     np.testing.assert_allclose(q_halt, expected["q_halt"], atol=2e-3)
-    np.testing.assert_allclose(q_continue, expected["q_continue"], atol=2e-3)
+    if "q_continue" in expected:  # nano-trm has none
+        np.testing.assert_allclose(q_continue, expected["q_continue"], atol=2e-3)
     assert (np.array(predictions) == expected["preds"]).mean() >= 0.999
     steps = halting_steps(
         HaltingRule.from_config(checkpoint.config), np.array(q_halt).T, np.array(q_continue).T

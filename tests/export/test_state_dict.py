@@ -79,3 +79,26 @@ def test_what_is_refused(content: object, message: str, tmp_path: Path) -> None:
     with pytest.raises(CheckpointError, match=message) as caught:
         load_checkpoint(path)
     assert "\x1b" not in str(caught.value)
+
+
+def test_lightning_s_own_averaging(tmp_path: Path) -> None:
+    """Its callback saves the averaged weights as ``state_dict``, and the raw ones beside it."""
+    path = write_run(tmp_path, BASE)
+    averaged = {f"model.{name}": value for name, value in toy_model(BASE, 2).state_dict().items()}
+    averaged["model.puzzle_emb.weights"] = torch.zeros(3, 32)
+    content = {"state_dict": averaged, "current_model_state": raw_state("model."), "loops": {}}
+    torch.save(content, path)
+    loaded = load_checkpoint(path)
+    assert loaded.averaged is True
+    torch.testing.assert_close(
+        loaded.model.lm_head.weight.data, toy_model(BASE, 2).lm_head.weight.data
+    )
+
+
+@pytest.mark.parametrize("outer", ["model", "state_dict", "model_state_dict", "net"])
+@pytest.mark.parametrize("prefix", ["module._orig_mod.model.inner.", "_orig_mod.module."])
+def test_wrapped_and_prefixed_in_any_way(outer: str, prefix: str, tmp_path: Path) -> None:
+    path = write_run(tmp_path, BASE)
+    optimizer = {"state": {0: {"exp_avg": torch.zeros(2)}}, "param_groups": [{"lr": 1e-4}]}
+    torch.save({outer: raw_state(prefix), "optimizer": optimizer, "step": 7}, path)
+    assert load_checkpoint(path).config == BASE

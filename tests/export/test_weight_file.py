@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from tests.toys import BASE, toy_model, write_run
 from trm_edge.errors import CheckpointError
 from trm_edge.export.checkpoint import load_checkpoint
-from trm_edge.export.weight_file import find_weights, read_weights
+from trm_edge.export.weight_choice import find_weights, weight_names
+from trm_edge.export.weight_file import read_weights
 
 
 def state_dict() -> dict[str, Tensor]:
@@ -163,12 +164,6 @@ def test_several_files_are_a_question(tmp_path: Path) -> None:
         find_weights(tmp_path)
 
 
-@pytest.mark.parametrize("path", ["https:/huggingface.co/x/y", "owner/name"])
-def test_an_address_is_not_a_path(path: str) -> None:
-    with pytest.raises(CheckpointError, match="hf download OWNER/NAME"):
-        find_weights(Path(path))
-
-
 def test_a_pipe_or_device_is_not_opened(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "step_1")
     for path in (tmp_path / "step_1", Path("/dev/zero")):
@@ -191,3 +186,36 @@ def test_the_table_is_a_copy(tmp_path: Path) -> None:
     with path.open("r+b") as file:
         file.write(bytes(path.stat().st_size))
     np.testing.assert_array_equal(table, expected)
+
+
+def test_tensors_saved_on_a_gpu_arrive_on_the_cpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_run(tmp_path, BASE)
+    content = torch.load(path, weights_only=True)
+    with monkeypatch.context() as patch:
+        patch.setattr("torch.serialization.location_tag", lambda storage: "cuda:1")
+        torch.save(content, path)
+    with zipfile.ZipFile(path) as archive:
+        (name,) = [name for name in archive.namelist() if name.endswith("/data.pkl")]
+        assert b"cuda:1" in archive.read(name)
+    assert load_checkpoint(path).model.lm_head.weight.device.type == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        (("step_9", "checkpoint", "model.safetensors"), ["step_9"]),
+        (("checkpoint", "optimizer.pt"), ["checkpoint"]),
+        (("last.ckpt", "epoch_004.ckpt"), ["last.ckpt"]),
+        (("last.ckpt", "last-v1.ckpt"), ["last-v1.ckpt", "last.ckpt"]),
+        (("epoch_9.ckpt", "epoch_10.ckpt"), ["epoch_10.ckpt"]),
+        (("epoch=9-step=90.ckpt", "epoch=9-step=100.ckpt"), ["epoch=9-step=100.ckpt"]),
+        (("model.safetensors", "pytorch_model.bin", "training_args.bin"), ["model.safetensors"]),
+        (("pytorch_model.bin", "training_args.bin"), ["pytorch_model.bin"]),
+        (("a.pt", "b.pt"), ["a.pt", "b.pt"]),
+        (("README.md",), []),
+    ],
+)
+def test_the_file_of_a_folder(names: tuple[str, ...], expected: list[str]) -> None:
+    assert weight_names(names) == expected

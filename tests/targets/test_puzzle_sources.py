@@ -235,3 +235,20 @@ def test_six_ids_on_a_square_are_a_maze_only_if_the_puzzles_are() -> None:
     assert task_for(MAZE.config, mazes).name == "maze"
     assert task_for(MAZE.config).name == "maze"
     assert sample_puzzles(config, (BUGS / "tokens_task.txt",)) == []
+
+
+def test_identifiers_that_the_weights_do_not_have_are_left_out(tmp_path: Path) -> None:
+    """A dataset that was built again numbers its puzzles anew, beyond the model's table."""
+    (tmp_path / "test").mkdir()
+    np.save(tmp_path / "test" / "all__inputs.npy", np.ones((3, 9), np.int32))
+    identifiers = tmp_path / "test" / "all__puzzle_identifiers.npy"
+    np.save(identifiers, np.array([0, 7, 2]))
+    with logged() as lines:
+        held_out = held_out_puzzles(TOKENS, tmp_path, 10)
+    assert [puzzle.identifier for puzzle in held_out.puzzles] == [0, 2]
+    (line,) = [line for line in lines if line.startswith("warning: ")]
+    assert "1 of 3 puzzles in" in line
+    assert line.endswith("or is another one. They are left out.")
+    np.save(identifiers, np.array([3, 4, 5]))
+    with pytest.raises(PuzzleError, match=r"3 of 3 puzzles .* Pass the dataset of the run"):
+        held_out_puzzles(TOKENS, tmp_path, 10)

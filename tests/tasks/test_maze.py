@@ -343,7 +343,7 @@ def test_cells_that_the_puzzle_does_not_have_stand_out() -> None:
 # --- shapes ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("seq_len", "vocab_size"), [(17, 6), (16, 7), (1, 6)])
+@pytest.mark.parametrize(("seq_len", "vocab_size"), [(17, 6), (16, 8), (1, 6)])
 def test_a_model_that_is_not_for_mazes(seq_len: int, vocab_size: int) -> None:
     config = replace(FAKE_CONFIG, seq_len=seq_len, vocab_size=vocab_size)
     assert task_for(config).name == "tokens"

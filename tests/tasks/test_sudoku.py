@@ -13,7 +13,7 @@ from tests.toys import BASE
 from trm_edge.backends.fake import FAKE_CONFIG
 from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.tasks import task_for, task_named
-from trm_edge.tasks.base import BadLine, Entry
+from trm_edge.tasks.base import BadLine, Entry, UnknownIdentifier
 from trm_edge.tasks.sudoku import SudokuTask
 
 TASK = SudokuTask(FAKE_CONFIG)
@@ -175,7 +175,7 @@ def test_reads_dataset_folders(tmp_path: Path) -> None:
     assert isinstance(second, Entry)
     assert first.answer is not None
     assert TASK.text(first.answer) == ANSWER
-    assert third == BadLine(3, "puzzle identifier must lie in 0..0, but got 7")
+    assert third == UnknownIdentifier(3, "puzzle identifier must lie in 0..0, but got 7")
 
 
 @pytest.mark.parametrize(
@@ -228,7 +228,7 @@ def test_tasks_by_name_and_by_shape() -> None:
     assert task_for(FAKE_CONFIG).name == "sudoku"
     assert task_for(BASE).name == "tokens"
     assert task_named("tokens", FAKE_CONFIG).name == "tokens"
-    with pytest.raises(ConfigError, match="no task 'chess'; the tasks are maze, sudoku, tokens"):
+    with pytest.raises(ConfigError, match="no task 'chess'; the tasks are maze, nano-sudoku, su"):
         task_named("chess", FAKE_CONFIG)
     with pytest.raises(ConfigError, match="81 cells and 11 token ids, but the model has seq_len 9"):
         task_named("sudoku", BASE)

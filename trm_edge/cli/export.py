@@ -37,14 +37,16 @@ if TYPE_CHECKING:
 def command(context: click.Context, /, **parameters: Any) -> None:
     """Export a trained checkpoint to a bundle.
 
-    CHECKPOINT is a step_N file of the published trainer, or its folder. Without one, a small
-    bundled model is exported: the Sudoku model, or with --task maze the maze model.
+    CHECKPOINT is a step_N file of the published trainer, its folder, or a name on a hub:
+    hf:OWNER/NAME[@REVISION][:FILE]. Without one, a small bundled model is exported: the Sudoku
+    model, or with --task maze the maze model.
 
     \b
     trm-edge export --int8 -o my-bundle
     trm-edge export --task maze --fp8 -o mazes
     trm-edge export runs/maze/step_50000 --dataset data/maze-30x30 --int8 -o maze
     trm-edge export --int8 --target l4 --triton model_repository
+    trm-edge export hf:OWNER/NAME@main:step_50000 --int8
     trm-edge export --into mazes --target l4
     """
     options = ExportOptions(**parameters)
@@ -76,6 +78,12 @@ def command(context: click.Context, /, **parameters: Any) -> None:
 
 def _default_output(checkpoint: Path, precision: Precision) -> Path:
     """The folder NAME-PRECISION, after the folder of the weights wherever the command runs."""
+    with _export_extra():
+        from trm_edge.export.hub_name import HubName, is_hub_name
+
+    if is_hub_name(checkpoint):
+        repository = HubName.parse(checkpoint.as_posix()).repository
+        return Path(f"{repository.partition('/')[2]}-{precision}")
     folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
     name = folder.resolve().name.lstrip("-.") or "model"
     return Path(f"{name}-{precision}")
@@ -106,8 +114,9 @@ def _load_checkpoint(path: Path, options: ExportOptions) -> Checkpoint:
     checkpoint = load_checkpoint(path, options.config, options.dataset)
     if checkpoint.averaged is False:
         logger.warning(
-            "the run's configuration has ema: false, so these weights are not averaged. They load "
-            "without complaint, but usually solve far fewer puzzles."
+            "these weights are not averaged: the run's configuration has ema: false, or its file "
+            "holds no averaged ones. They load without complaint, but usually solve far fewer "
+            "puzzles."
         )
     return checkpoint
 

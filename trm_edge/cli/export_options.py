@@ -25,7 +25,7 @@ class ExportOptions:
     """Parameters of the command, under their names on the command line.
 
     Args:
-        checkpoint: CHECKPOINT, a weight file or its folder.
+        checkpoint: CHECKPOINT, a weight file, its folder, or a name on a hub.
         int8: --int8.
         fp8: --fp8.
         int4: --int4.

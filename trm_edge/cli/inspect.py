@@ -117,7 +117,11 @@ def _checkpoint(checkpoint: CheckpointRecord, *, wide: bool) -> str:
     digest = checkpoint.sha256
     if not wide:
         digest = f"{digest[:_DIGEST]} (first {_DIGEST} digits)"
-    return f"{checkpoint.name}, {checkpoint.weight_type}, sha256 {digest}"
+    text = f"{checkpoint.name}, {checkpoint.weight_type}, sha256 {digest}"
+    hub = checkpoint.hub
+    if hub is None:
+        return text
+    return f"{text}, from hf:{hub.repository}@{hub.commit}:{hub.file}"
 
 
 def _averaged(averaged: bool | None) -> str:

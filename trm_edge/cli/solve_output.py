@@ -20,6 +20,7 @@ from trm_edge import records
 from trm_edge.errors import OutputError
 from trm_edge.loop.solution import Solution
 from trm_edge.tasks.base import BadLine, Entry, Task
+from trm_edge.tasks.dataset import IGNORED
 
 SOLUTION_FORMAT = records.Format("trm-edge.solution", 1)
 BAD_LINE_FORMAT = records.Format("trm-edge.bad-line", 1)
@@ -104,12 +105,13 @@ class Answer:
             valid = problem is None
         correct: bool | None = None
         if entry.answer is not None:
-            correct = bool((solution.answer == entry.answer).all())
+            counts = entry.answer != IGNORED
+            correct = bool((solution.answer == entry.answer)[counts].all())
         record = SolutionRecord(
             index=solution.index,
             line=entry.line,
             puzzle=task.text(tokens),
-            answer=task.text(solution.answer),
+            answer=task.answer_text(tokens, solution.answer),
             valid=valid,
             correct=correct,
             steps=solution.steps,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.loop.halting import confidence
 from trm_edge.puzzle import Tokens
+from trm_edge.tasks.dataset import IGNORED
 
 _BINS = 10  # equal-width bins of the halting head's probability
 
@@ -75,7 +76,8 @@ def _histogram(run: ParityVectors) -> tuple[int, ...]:
 
 
 def _calibration_error(run: ParityVectors, truth: Tokens) -> float:
-    right = (run.predictions == truth[:, None]).all(-1).ravel()
+    counts = (truth != IGNORED)[:, None]
+    right = ((run.predictions == truth[:, None]) | ~counts).all(-1).ravel()
     probability = confidence(run.q_halt).ravel()
     bins = np.minimum((probability * _BINS).astype(np.int64), _BINS - 1)
     gaps = np.bincount(bins, probability - right, minlength=_BINS)

@@ -24,6 +24,7 @@ from trm_edge.loop.solver import Solver
 from trm_edge.progress import Metered, Track, silent
 from trm_edge.puzzle import Puzzle, Tokens, token_dtype, unknown_label
 from trm_edge.tasks.base import Entry
+from trm_edge.tasks.dataset import IGNORED
 
 CARRY_PUZZLES = 64  # number of puzzles whose carries are recorded, at one position each
 
@@ -139,11 +140,16 @@ class ParityVectors:
 
         Args:
             adaptive: True: at the halting step; False: after the last step.
+
+        Returns:
+            Predictions, and the label itself in cells that training leaves out, where a model may
+            say anything: they are as right as they can be.
         """
-        if not adaptive:
-            return self.predictions[:, -1]
-        indices = np.arange(len(self))
-        return self.predictions[indices, self.halting_steps - 1]
+        steps = np.full(len(self), -1)
+        if adaptive:
+            steps = self.halting_steps - 1
+        predictions = self.predictions[np.arange(len(self)), steps]
+        return np.where(self.labels == IGNORED, self.labels, predictions)
 
     def first(self, count: int) -> ParityVectors:
         """Return the vectors of the first puzzles only.

@@ -11,10 +11,12 @@ from trm_edge.puzzle import Puzzle
 from trm_edge.suggestions import did_you_mean
 from trm_edge.tasks.base import Task
 from trm_edge.tasks.maze import MazeTask
+from trm_edge.tasks.nano_sudoku import NanoSudokuTask
 from trm_edge.tasks.sudoku import SudokuTask
 from trm_edge.tasks.tokens import TokenTask
 
-TASKS: dict[str, type[Task]] = {task.name: task for task in (SudokuTask, MazeTask, TokenTask)}
+_DETECTED = (SudokuTask, MazeTask, NanoSudokuTask)  # by the model's shape, in this order
+TASKS: dict[str, type[Task]] = {task.name: task for task in (*_DETECTED, TokenTask)}
 
 _SAMPLE = 64  # puzzles that are looked at to detect a task
 
@@ -49,7 +51,7 @@ def task_for(config: ModelConfig, sample: Iterable[Puzzle] = ()) -> Task:
             any, the shape alone decides.
     """
     puzzles = list(islice(sample, _SAMPLE))
-    for task_class in (SudokuTask, MazeTask):
+    for task_class in _DETECTED:
         if task_class.fits(config):
             task = task_class(config)
             if all(task.recognizes(puzzle) for puzzle in puzzles):

@@ -62,6 +62,16 @@ class SolvedLine(BadLine):
 
 
 @dataclass(frozen=True)
+class UnknownIdentifier(BadLine):
+    """A row of a dataset whose puzzle the model has no embedding for.
+
+    Args:
+        line: in the source, from 1.
+        reason: names the identifier.
+    """
+
+
+@dataclass(frozen=True)
 class AnswerLine(BadLine):
     """A line with the known answer to the puzzle on the line before it.
 
@@ -240,6 +250,23 @@ class Task(ABC):
             The reason, or None where the answer is right or the task cannot tell; see ``judges``.
         """
 
+    def is_complete(self, puzzle: Puzzle) -> bool:
+        """Tell whether a puzzle leaves nothing to solve, so that it is an answer, not a puzzle.
+
+        Args:
+            puzzle: one that fits the model.
+        """
+        return False
+
+    def answer_text(self, puzzle: NDArray[Any], answer: NDArray[Any]) -> str:
+        """Write an answer as one line of text.
+
+        Args:
+            puzzle: (L,) token ids.
+            answer: (L,) token ids.
+        """
+        return self.text(answer)
+
     def augmentations(self, count: int) -> list[Augmentation]:
         """List augmentations of any puzzle, the identity first and the same ones at every call.
 
@@ -275,7 +302,7 @@ class Task(ABC):
             if 0 <= row.identifier < count:
                 yield Entry(Puzzle(row.tokens, row.identifier), line, row.labels)
             else:
-                yield BadLine(
+                yield UnknownIdentifier(
                     line,
                     f"puzzle identifier must lie in 0..{count - 1}, but got {row.identifier}",
                 )

@@ -68,6 +68,30 @@ class SudokuTask(Task):
         tokens = np.asarray(puzzle.tokens)
         return bool(tokens.min() >= BLANK) and self.grid.repeated_digit(tokens) is None
 
+    def is_complete(self, puzzle: Puzzle) -> bool:
+        """Tell whether no cell is blank.
+
+        Args:
+            puzzle: one that fits the model.
+        """
+        return not (np.asarray(puzzle.tokens) == BLANK).any()
+
+    def is_cells(self, text: str) -> bool:
+        """Tell whether text has nothing but characters of cells.
+
+        Args:
+            text: of one line.
+        """
+        return set(text) <= set(self._text.letters)
+
+    def is_row(self, line: str) -> bool:
+        """Tell whether a line is a row of a grid of several lines.
+
+        Args:
+            line: without the white space around it.
+        """
+        return self._text.is_row(line)
+
     def read_lines(self, lines: Iterable[str]) -> Iterator[Entry | BadLine]:
         """Parse one puzzle a line, grids of several lines, or a table; they may be mixed.
 
@@ -77,8 +101,16 @@ class SudokuTask(Task):
         Args:
             lines: with or without their line ends.
         """
+        yield from self.read_numbered(numbered(lines))
+
+    def read_numbered(self, lines: Iterator[tuple[int, str]]) -> Iterator[Entry | BadLine]:
+        """Parse lines as :meth:`read_lines` does, which have their numbers already.
+
+        Args:
+            lines: (number, text without its end).
+        """
         previous: Entry | None = None
-        items = self._text.joined(numbered(lines))
+        items = self._text.joined(lines)
         for row in read_fields(items, self._text.letters, _SEPARATORS):
             item = row if isinstance(row, BadLine) else self._item(row, previous)
             yield item

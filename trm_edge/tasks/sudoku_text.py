@@ -100,8 +100,8 @@ class SudokuText:
                 if is_header(line, self.letters):
                     yield number, line
                     continue
-            if is_content and (self._is_row(line) or _is_rule(line)):
-                if not block and _is_rule(line) and not self._is_row(line):
+            if is_content and (self.is_row(line) or _is_rule(line)):
+                if not block and _is_rule(line) and not self.is_row(line):
                     continue  # the frame above a grid, or the one below
                 top = top if block else number
                 block.append(_BETWEEN_FIELDS.sub(" ", line))  # they are no fields of a table
@@ -130,7 +130,12 @@ class SudokuText:
                 return "".join(symbols[number] for number in numbers)
         return "".join(parts)
 
-    def _is_row(self, line: str) -> bool:
+    def is_row(self, line: str) -> bool:
+        """Tell whether a line holds as many cells as a row.
+
+        Args:
+            line: without the white space around it.
+        """
         if len(line) > 8 * self._grid.side + 8:
             return False
         return len(self._cells_of(line)) == self._grid.side
@@ -141,7 +146,7 @@ class SudokuText:
 
     def _is_complete(self, block: list[str]) -> bool:
         """Tell whether the last row of a grid has been read, whatever follows."""
-        rows = [line for line in block if self._is_row(line) and not self._is_dashes(line)]
+        rows = [line for line in block if self.is_row(line) and not self._is_dashes(line)]
         has_dashes = len(block) > len(rows) and any(self._is_dashes(line) for line in block)
         if has_dashes and any("-" in row for row in rows):
             return len(block) >= 2 * self._grid.side
@@ -149,7 +154,7 @@ class SudokuText:
 
     def _rows_of(self, text: str) -> list[str]:
         """Return the rows of a grid, one character a cell."""
-        lines = [line for line in text.split("\n") if self._is_row(line)]
+        lines = [line for line in text.split("\n") if self.is_row(line)]
         rows = [self._cells_of(line) for line in lines if not self._is_dashes(line)]
         side = self._grid.side
         if len(rows) != side and any("-" in row for row in rows):
