@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
-from trm_edge import records
+from trm_edge import records, typed_values
 from trm_edge.errors import ConfigError
 
 # Quantized element type.
@@ -221,7 +221,7 @@ class CalibrationRecipe:
         missing = [field.name for field in fields(cls) if field.name not in values]
         if missing:
             raise ConfigError(f"the recipe lacks {', '.join(missing)}")
-        return records.build(cls, values)
+        return typed_values.build(cls, values)
 
 
 def activations_of(layer: str, activations: Activations) -> Activations:
