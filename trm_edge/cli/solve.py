@@ -14,7 +14,7 @@ import click
 from trm_edge.bundle import Bundle
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
 from trm_edge.cli.solve_input import Reader, open_puzzles
-from trm_edge.cli.solve_output import FORMATS, Answer, SolutionRecord, Writer, standard_output
+from trm_edge.cli.solve_output import FORMATS, Answer, SolutionRecord, Writer
 from trm_edge.errors import PuzzleError, TrmEdgeError
 from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.loop.halting import HaltingMode, HaltingRule
@@ -149,7 +149,7 @@ def command(
         return source.solver(target, batch=batch, halting=halting, threads=threads, trace=watch)
 
     name, entries = open_puzzles(task, puzzles)
-    writer = FORMATS[output_format](task, standard_output())
+    writer = FORMATS[output_format](task, sys.stdout)
     reader = Reader(entries, writer)
     with ExitStack() as stack:
         solver = _enter(stack, opened, make_solver)
