@@ -88,4 +88,5 @@ def _simulated_accuracy(report: ParityReport) -> SimulatedAccuracy:
         halting_agreement=report.halting.agreement,
         carry_cosine_first=cosines[0],
         carry_cosine_last=cosines[-1],
+        labelled=report.labelled,
     )

@@ -307,6 +307,9 @@ def test_without_known_answers_there_is_no_verdict(tmp_path: Path) -> None:
     assert content["random_tokens"] is True
     assert content["labelled"] is False
     assert content["broken"] == []
+    assert content["halting"]["calibration_candidate"] is None
+    result = run("bench", tmp_path / "b", "--batch", "1", "--rounds", "3", "--threads", "1")
+    assert "b, cpu: no answers are known, so exact match is not measured" in result.stdout
     failed(
         run("export", path, "--int8", "--max-drop", "1", "-o", tmp_path / "c"),
         "--max-drop needs known answers",

@@ -111,6 +111,14 @@ def _print(record: BenchRecord) -> None:
     console.print(f"{record.machine}\n", soft_wrap=True)
     console.print(_overview(record.rows))
     console.print(_step_times(record.rows))
+    for row in record.rows:
+        if not row.parity.labelled:
+            same = 100 * row.parity.adaptive.same_answer
+            console.print(
+                f"{_label(row)}: no answers are known, so exact match is not measured; "
+                f"{same:.1f} % of the answers are those of float32",
+                soft_wrap=True,
+            )
     for engine in dict.fromkeys(f"{row.target}: {row.engine}" for row in record.rows):
         console.print(engine, soft_wrap=True)
 
@@ -146,7 +154,6 @@ def _overview(rows: Sequence[BenchRow]) -> Table:
 
 
 def _figures(row: BenchRow) -> list[str]:
-    low, high = row.parity.adaptive.interval_candidate
     step = row.latencies[0]
     times_float32 = ""
     if step.times_float32 is not None:
@@ -154,7 +161,7 @@ def _figures(row: BenchRow) -> list[str]:
     return [
         row.precision,
         f"{row.size_bytes / 1e3:.0f}",
-        f"{100 * row.exact:.1f} ({100 * low:.0f}-{100 * high:.0f})",
+        _exact(row),
         f"{row.steps:.2f}",
         f"{step.p50_ms:.2f}",
         times_float32,
@@ -162,6 +169,13 @@ def _figures(row: BenchRow) -> list[str]:
         f"{row.peak_memory_bytes / 1e6:.0f}",
         f"{row.startup_seconds:.2f}",
     ]
+
+
+def _exact(row: BenchRow) -> str:
+    if not row.parity.labelled:
+        return "not known"
+    low, high = row.parity.adaptive.interval_candidate
+    return f"{100 * row.exact:.1f} ({100 * low:.0f}-{100 * high:.0f})"
 
 
 def _joules(row: BenchRow) -> str:

@@ -182,6 +182,11 @@ def _float_layers(target: TargetRecord) -> str:
 def _simulated(accuracy: SimulatedAccuracy | None) -> str:
     if accuracy is None:
         return ""
+    if not accuracy.labelled:
+        return (
+            f"as float32: {100 * accuracy.exact_fixed:.1f} %, "
+            f"{100 * accuracy.exact_adaptive:.1f} %, {100 * accuracy.halting_agreement:.0f} %"
+        )
     return (
         f"{100 * accuracy.exact_fixed:.1f} % ({accuracy.drop_fixed:+.2f}), "
         f"{100 * accuracy.exact_adaptive:.1f} % ({accuracy.drop_adaptive:+.2f}), "

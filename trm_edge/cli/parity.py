@@ -90,6 +90,8 @@ def _print_halting(result: ParityResult, console: Console) -> None:
         soft_wrap=True,
     )
     console.print(_steps(result))
+    if halting.calibration_reference is None or halting.calibration_candidate is None:
+        return
     console.print(
         f"Calibration error of the halting head: {100 * halting.calibration_reference:.1f} % in "
         f"float32, {100 * halting.calibration_candidate:.1f} % here",

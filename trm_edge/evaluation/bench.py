@@ -110,7 +110,7 @@ class BenchRow:
 
     @property
     def exact(self) -> float:
-        """Share of puzzles solved with adaptive halting, 0..1."""
+        """Share of puzzles solved with adaptive halting, 0..1, where the answers are known."""
         return self.parity.adaptive.exact_candidate
 
     @property
@@ -184,7 +184,7 @@ def bench(
 
 
 def mark_pareto(rows: Sequence[BenchRow]) -> list[BenchRow]:
-    """Mark the rows that no other row beats.
+    """Mark the rows that no other row beats; those without known answers have no accuracy.
 
     A row beats another if it is at least as accurate and at least as fast, and better in one.
 
@@ -196,8 +196,8 @@ def mark_pareto(rows: Sequence[BenchRow]) -> list[BenchRow]:
     """
     marked = []
     for row in rows:
-        beaten = any(_beats(rival, row) for rival in rows)
-        marked.append(replace(row, pareto=not beaten))
+        beaten = any(_beats(rival, row) for rival in rows if rival.parity.labelled)
+        marked.append(replace(row, pareto=row.parity.labelled and not beaten))
     return marked
 
 
