@@ -19,12 +19,12 @@ from torch import Tensor
 
 from trm_edge.config import ModelConfig, swiglu_width
 from trm_edge.errors import CheckpointError, ConfigError
-from trm_edge.export.bounded_text import printable
 from trm_edge.export.checkpoint_config import RunFiles, find_run_files, model_config
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.state_dict import SENTINEL, StateDict, find_state_dict
 from trm_edge.export.weight_file import check_kind, find_weights, read_weights
 from trm_edge.files import hash_file
+from trm_edge.printable import excerpt
 
 _TABLE = "puzzle_emb.weights"
 _PROBLEMS_SHOWN = 6
@@ -155,7 +155,7 @@ def _check_bounds(config: ModelConfig, state: Mapping[str, Tensor], files: RunFi
         if value > bound:
             limit = "these weights allow" if bound in (values, len(state)) else "is supported"
             raise ConfigError(
-                f"{files.config_path}: {name} gives {printable(value, 40)}, but at most {bound} "
+                f"{files.config_path}: {name} gives {excerpt(value, 40)}, but at most {bound} "
                 f"{limit}."
             )
 
@@ -208,7 +208,7 @@ def _contradictions(
     surplus = []
     for name, shape in actual.items():
         if name not in expected:
-            surplus.append(f"{printable(name, 80)} {shape} has no place{_hint(name, config)}")
+            surplus.append(f"{excerpt(name, 80)} {shape} has no place{_hint(name, config)}")
     return [*missing, *surplus, *misshapen]
 
 

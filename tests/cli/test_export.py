@@ -122,6 +122,17 @@ def test_a_recipe_file_changes_the_calibration(tmp_path: Path, toy_dataset: Path
     assert calibration is not None
     assert calibration.recipe["bias_correction"] is True
     assert calibration.coverage.puzzles == 3
+    recipe.write_text('activations = "per_layer"\nmethod = "entropy"\n')
+    result = run("export", path, "--int8", *calibrated, "-o", tmp_path / "static")
+    assert result.exit_code == 0, result.output
+    assert "cpu: INT8 inputs are rounded per_layer, as the recipe says" in result.stderr
+    graph = (tmp_path / "static/cpu/step.onnx").read_bytes()
+    assert b"ReduceMax" not in graph  # nothing looks for the range of a token
+    recipe.write_text('activations = "per_token"\n')
+    failed(
+        run("export", path, "--int8", *calibrated, "--target", "l4", "-o", tmp_path / "gpu"),
+        "but l4 needs ranges from calibration",
+    )
     recipe.write_text("puzzle = 3\n")
     failed(
         run("export", path, "--int8", *calibrated, "-o", tmp_path / "c"),
