@@ -128,10 +128,11 @@ def test_a_recipe_file_changes_the_calibration(tmp_path: Path, toy_dataset: Path
     assert "cpu: INT8 inputs are rounded per_layer, as the recipe says" in result.stderr
     graph = (tmp_path / "static/cpu/step.onnx").read_bytes()
     assert b"ReduceMax" not in graph  # nothing looks for the range of a token
-    recipe.write_text('activations = "per_token"\n')
+    recipe.write_text('activations = "per_token"\nmethod = "max"\n')
     failed(
         run("export", path, "--int8", *calibrated, "--target", "l4", "-o", tmp_path / "gpu"),
         "but l4 needs ranges from calibration",
+        code=2,
     )
     recipe.write_text("puzzle = 3\n")
     failed(

@@ -35,7 +35,7 @@ def read_puzzles(content: bytes) -> None:
 
 
 def _read_as(task: Task, content: bytes) -> None:
-    lines = Lines(io.BufferedReader(io.BytesIO(content)), "puzzles")  # type: ignore[arg-type]
+    lines = Lines(io.BufferedReader(io.BytesIO(content)), "puzzles")
 
     def run() -> None:
         for number, item in enumerate(task.read_source(lines)):
