@@ -79,10 +79,23 @@ soak: $(VENV)/.export
 	$(BIN)/trm-edge export --fp32 --force -o build/soak
 	$(BIN)/python benchmarks/soak.py --bundle build/soak --puzzles $(SOAK_PUZZLES)
 
-# The tests of tests/fuzz with many cases each, for hours; `make test` runs a minute of them.
+# The tests of tests/fuzz with many cases each, for hours; `make test` runs a minute of them. Then
+# the parsers by coverage, where there is a wheel of atheris.
 FUZZ_CASES ?= 100000
-fuzz: $(VENV)/.dev
-	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q tests/fuzz
+FUZZ_SECONDS ?= 3600
+PARSERS := puzzles toml manifest
+fuzz: $(VENV)/.fuzz
+	FUZZ_CASES=$(FUZZ_CASES) $(BIN)/python -m pytest -q --timeout 0 tests/fuzz
+	if $(BIN)/python -c 'import atheris' 2>/dev/null; then \
+	  for parser in $(PARSERS); do \
+	    $(BIN)/python -m tests.fuzz.coverage_guided $$parser -max_total_time=$(FUZZ_SECONDS) \
+	      || exit 1; \
+	  done; \
+	fi
+
+$(VENV)/.fuzz: $(VENV)/.dev
+	-$(BIN)/pip install --quiet --only-binary :all: atheris
+	touch $@
 
 gate: $(VENV)/.rtx
 	$(BIN)/python -m pytest -q -m gate

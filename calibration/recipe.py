@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
-from trm_edge import records
+from trm_edge import records, typed_values
 from trm_edge.errors import ConfigError
 
 # Quantized element type.
@@ -20,7 +20,9 @@ QType = Literal["int8", "fp8", "int4"]
 #                       attention), per_layer for all others
 #   float               not rounded: weights alone are quantized
 Activations = Literal["per_token", "per_token_products", "per_layer", "per_call_site", "float"]
-_STATIC: tuple[Activations, ...] = ("per_token_products", "per_layer", "per_call_site")
+# Every input is rounded by a range that calibration measured: nothing is left to compute for it.
+STATIC_ACTIVATIONS: tuple[Activations, ...] = ("per_layer", "per_call_site")
+_WITH_RANGES: tuple[Activations, ...] = ("per_token_products", "per_layer", "per_call_site")
 _LAYERS_WITHOUT_NORM = ("down_proj", "o_proj")
 
 RangeMethod = Literal["max", "percentile", "entropy", "mse"]
@@ -107,11 +109,11 @@ class CalibrationRecipe:
             )
 
     def _check_combinations(self) -> None:
-        if self.activations not in _STATIC and self.method != "max":
+        if self.activations not in _WITH_RANGES and self.method != "max":
             raise ConfigError(
                 f"method must be 'max' with activations {self.activations!r}, which use no range "
                 f"measured in calibration, but got {self.method!r}. Choose 'max', or one of the "
-                f"activations {', '.join(_STATIC)}."
+                f"activations {', '.join(_WITH_RANGES)}."
             )
         if self.method != "percentile" and self.percentile != _DEFAULT_PERCENTILE:
             raise ConfigError(
@@ -189,7 +191,7 @@ class CalibrationRecipe:
         """True if ranges need a second run; the largest magnitude is known from the first."""
         if self.activations == "per_call_site":
             return True
-        return self.activations in _STATIC and self.method != "max"
+        return self.activations in _WITH_RANGES and self.method != "max"
 
     def observes(self, step: int, network_pass: int) -> bool:
         """True if the inputs of a network pass are observed.
@@ -203,7 +205,7 @@ class CalibrationRecipe:
         return step_observed and pass_observed
 
     def to_dict(self) -> dict[str, Any]:
-        """Values by field, as JSON stores them."""
+        """Values by field, for JSON and TOML."""
         values: dict[str, Any] = records.to_builtins(self)
         return values
 
@@ -221,7 +223,7 @@ class CalibrationRecipe:
         missing = [field.name for field in fields(cls) if field.name not in values]
         if missing:
             raise ConfigError(f"the recipe lacks {', '.join(missing)}")
-        return records.build(cls, values)
+        return typed_values.build(cls, values)
 
 
 def activations_of(layer: str, activations: Activations) -> Activations:

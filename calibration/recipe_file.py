@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from trm_edge import records
+from trm_edge import toml_file, typed_values
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.errors import ConfigError
 
@@ -30,9 +30,9 @@ def read_recipe(path: Path, qtype: QType, base: CalibrationRecipe) -> Calibratio
         ConfigError: the file cannot be read, is not TOML, has an unknown key, or a value has the
             wrong type, is out of range or contradicts another.
     """
-    overrides = records.read_toml(path)
+    overrides = toml_file.read_toml(path)
     try:
-        recipe = records.build(CalibrationRecipe, {**base.to_dict(), **overrides})
+        recipe = typed_values.build(CalibrationRecipe, {**base.to_dict(), **overrides})
         recipe.require_qtype(qtype)
     except ConfigError as error:
         reason = str(error).rstrip(".")

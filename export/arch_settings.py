@@ -12,7 +12,7 @@ from typing import Any
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
-from trm_edge.export.bounded_text import printable
+from trm_edge.printable import excerpt
 
 DEFAULT_NAME = "recursive_reasoning.trm@TinyRecursiveReasoningModel_ACTV1"
 
@@ -143,7 +143,7 @@ def arch_settings(name: object, source: str) -> ArchSettings:
     settings = _BY_NAME.get(name.removeprefix("models."))
     if settings is None:
         raise ConfigError(
-            f"{source}: arch.name is {printable(name, 120)}, but only these architectures can be "
+            f"{source}: arch.name is {excerpt(name, 120)}, but only these architectures can be "
             f"exported: {', '.join(_BY_NAME)}. If that module computes exactly the same as one of "
             "them, write its name into a copy of the file and pass it with --config."
         )

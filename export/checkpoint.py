@@ -20,7 +20,6 @@ from torch import Tensor
 
 from trm_edge.config import ModelConfig, swiglu_width
 from trm_edge.errors import CheckpointError, ConfigError, MissingExtraError
-from trm_edge.export.bounded_text import printable
 from trm_edge.export.checkpoint_config import (
     RunFiles,
     check_dataset,
@@ -35,6 +34,7 @@ from trm_edge.export.state_dict import SENTINEL, StateDict, find_state_dict
 from trm_edge.export.weight_choice import find_weights
 from trm_edge.export.weight_file import check_kind, read_weights
 from trm_edge.files import hash_file
+from trm_edge.printable import excerpt
 
 if TYPE_CHECKING:
     from trm_edge.export.hub import HubCheckpoint
@@ -236,7 +236,7 @@ def _check_bounds(config: ModelConfig, state: Mapping[str, Tensor], source: Path
         if value > bound:
             limit = "these weights allow" if bound in (values, len(state)) else "is supported"
             raise ConfigError(
-                f"{source}: {name} gives {printable(value, 40)}, but at most {bound} {limit}."
+                f"{source}: {name} gives {excerpt(value, 40)}, but at most {bound} {limit}."
             )
 
 
@@ -290,7 +290,7 @@ def _contradictions(
     surplus = []
     for name, shape in actual.items():
         if name not in expected:
-            surplus.append(f"{printable(name, 80)} {shape} has no place{_hint(name, config)}")
+            surplus.append(f"{excerpt(name, 80)} {shape} has no place{_hint(name, config)}")
     return [*missing, *surplus, *misshapen]
 
 

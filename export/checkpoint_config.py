@@ -11,8 +11,8 @@ from typing import Any
 from trm_edge.config import ModelConfig
 from trm_edge.errors import CheckpointError, ConfigError
 from trm_edge.export.arch_settings import DEFAULT_NAME, ArchSettings, arch_settings
-from trm_edge.export.bounded_text import printable
 from trm_edge.export.config_file import Settings, read_json, read_yaml, resolved, unwrapped
+from trm_edge.printable import excerpt
 
 logger = logging.getLogger(__name__)
 
@@ -115,7 +115,7 @@ def check_dataset(config: ModelConfig, weights: Path, dataset_path: Path | None)
         expected = getattr(config, key)
         if metadata.values.get(key, expected) != expected:
             raise ConfigError(
-                f"{key} is {expected} in {weights} but {printable(metadata.values[key], 40)} in "
+                f"{key} is {expected} in {weights} but {excerpt(metadata.values[key], 40)} in "
                 f"{metadata.path}. Pass the dataset that the model was trained on."
             )
 
@@ -151,7 +151,7 @@ def _with_arch(settings: Settings) -> Settings:
         values = {"arch": values}
     arch = values.get("arch")
     if not isinstance(arch, dict):
-        keys = ", ".join(printable(key, 40) for key in list(values)[:10]) or "none"
+        keys = ", ".join(excerpt(key, 40) for key in list(values)[:10]) or "none"
         raise ConfigError(
             f"{settings.path} has no mapping under arch; its keys are {keys}. {_TEMPLATE_HINT}"
         )
@@ -212,7 +212,7 @@ def _say_other_count(count: Any, rows: int, files: RunFiles) -> None:
         "was built again or is another one, so its identifiers may stand for other puzzles than "
         "the model was trained on",
         _sources(files),
-        printable(count, 40),
+        excerpt(count, 40),
         rows,
     )
 
@@ -242,9 +242,9 @@ def _check_keys(arch: Mapping[str, Any], settings: Settings, keys: ArchSettings)
         if key in known or key in ignored:
             continue
         if "dropout" in key and arch[key] in (0, None):
-            logger.info("ignored arch.%s, which is 0", printable(key, 60))
+            logger.info("ignored arch.%s, which is 0", excerpt(key, 60))
             continue
-        unknown.append(printable(key, 60))
+        unknown.append(excerpt(key, 60))
     if unknown:
         raise ConfigError(
             f"{settings.path}: arch has unknown keys, which might change the computation: "
@@ -318,8 +318,8 @@ def _check_agreement(
             continue  # the weights decide
         if key in arch and key in metadata and arch[key] != metadata[key]:
             raise ConfigError(
-                f"{key} is {printable(arch[key], 40)} in {settings.path} but "
-                f"{printable(metadata[key], 40)} in {dataset.path}."
+                f"{key} is {excerpt(arch[key], 40)} in {settings.path} but "
+                f"{excerpt(metadata[key], 40)} in {dataset.path}."
             )
 
 
@@ -330,9 +330,9 @@ def _check_scalar(key: str, value: Any, files: RunFiles) -> None:
     if is_large or is_long or not isinstance(value, (bool, int, float, str)):
         raise ConfigError(
             f"{_sources(files)}: {key} must be a number or a word, but got "
-            f"{printable(_shape(value), 60)}."
+            f"{excerpt(_shape(value), 60)}."
         )
-    if isinstance(value, str) and printable(value) != value:
+    if isinstance(value, str) and excerpt(value) != value:
         raise ConfigError(f"{_sources(files)}: {key} holds control characters.")
 
 

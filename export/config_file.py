@@ -17,7 +17,8 @@ from typing import Any
 import yaml
 
 from trm_edge.errors import CheckpointError, ConfigError
-from trm_edge.export.bounded_text import printable, read_text
+from trm_edge.export.bounded_text import read_text
+from trm_edge.printable import excerpt
 
 _MAX_BYTES = 256 << 10  # a run's configuration has 2 kB
 _MAX_NODES = 20_000  # values, with every reference (*name) counted as what it stands for
@@ -172,7 +173,7 @@ def _refuse_repeated_keys(node: yaml.MappingNode, path: Path) -> None:
             continue
         if key.value in seen:
             raise CheckpointError(
-                f"{path} gives {printable(key.value, 60)} twice. Keep the one that the run used."
+                f"{path} gives {excerpt(key.value, 60)} twice. Keep the one that the run used."
             )
         seen.add(key.value)
 
@@ -219,7 +220,7 @@ def resolved(value: Any, place: Sequence[str], root: Mapping[str, Any], path: Pa
             break
         value = target
     raise ConfigError(
-        f"{path}: {'.'.join(place)} is the interpolation {printable(value, 60)}, which cannot be "
+        f"{path}: {'.'.join(place)} is the interpolation {excerpt(value, 60)}, which cannot be "
         "resolved in this file. Write the number or word that the run used."
     )
 
@@ -235,4 +236,4 @@ def _lookup(root: Mapping[str, Any], place: Sequence[str]) -> Any:
 
 def _first_line(error: Exception) -> str:
     lines = str(error).splitlines()
-    return printable(lines[0] if lines else type(error).__name__).rstrip(".")
+    return excerpt(lines[0] if lines else type(error).__name__).rstrip(".")

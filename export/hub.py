@@ -24,9 +24,9 @@ from huggingface_hub.errors import (
 )
 
 from trm_edge.errors import CheckpointError
-from trm_edge.export.bounded_text import printable
 from trm_edge.export.hub_name import HubName
 from trm_edge.export.weight_choice import LIGHTNING_FOLDER, weight_names
+from trm_edge.printable import excerpt
 
 logger = logging.getLogger(__name__)
 
@@ -72,7 +72,7 @@ def fetch_checkpoint(name: HubName) -> HubCheckpoint:
                 name.repository, revision=name.revision, files_metadata=True
             )
     except _UnreachableError as error:
-        found = _from_cache(name, f"the hub cannot be reached ({printable(error, 120)})")
+        found = _from_cache(name, f"the hub cannot be reached ({excerpt(error, 120)})")
         logger.warning("the hub cannot be reached, so %s is taken from the cache", found.commit)
         return found
     sizes = {sibling.rfilename: sibling.size for sibling in info.siblings or ()}
@@ -108,7 +108,7 @@ def _explained(name: HubName) -> Iterator[None]:
         ) from error
     except RevisionNotFoundError as error:
         raise CheckpointError(
-            f"{place} has no revision {printable(name.revision, 80)}. Leave out @REVISION for its "
+            f"{place} has no revision {excerpt(name.revision, 80)}. Leave out @REVISION for its "
             "main branch, or pass a branch, tag or commit of it."
         ) from error
     except RepositoryNotFoundError as error:
@@ -190,11 +190,11 @@ def _joined(folder: str, name: str) -> str:
 
 
 def _with_file(name: HubName, file: str) -> str:
-    return printable(HubName(name.repository, name.revision, file))
+    return excerpt(HubName(name.repository, name.revision, file))
 
 
 def _content(name: HubName, files: list[str]) -> str:
-    shown = ", ".join(printable(file, 60) for file in sorted(files)[:_NAMES_SHOWN]) or "nothing"
+    shown = ", ".join(excerpt(file, 60) for file in sorted(files)[:_NAMES_SHOWN]) or "nothing"
     more = ", ..." if len(files) > _NAMES_SHOWN else ""
     return f"{name.repository} holds {shown}{more}; pass one of them after the colon."
 
@@ -259,4 +259,4 @@ def _snapshot(name: HubName) -> Path | None:
 
 def _first_line(error: Any) -> str:
     lines = str(error).strip().splitlines()
-    return printable(lines[0] if lines else type(error).__name__).rstrip(".")
+    return excerpt(lines[0] if lines else type(error).__name__).rstrip(".")

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from trm_edge.errors import CheckpointError
-from trm_edge.export.bounded_text import printable
+from trm_edge.printable import excerpt
 
 PREFIX = "hf:"
 FORM = "hf:OWNER/NAME[@REVISION][:FILE]"
@@ -51,7 +51,7 @@ class HubName:
         match = _NAME.fullmatch(text)
         if match is None:
             raise CheckpointError(
-                f"{printable(text)} is not a name on a hub. It has the form {FORM}, such as "
+                f"{excerpt(text)} is not a name on a hub. It has the form {FORM}, such as "
                 "hf:owner/name@main:step_1000."
             )
         file = match[3]

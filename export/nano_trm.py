@@ -17,7 +17,7 @@ from torch import Tensor
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import CheckpointError, ConfigError
-from trm_edge.export.bounded_text import printable
+from trm_edge.printable import excerpt
 
 _RENAMED = {
     "z_H_init": "H_init",
@@ -167,11 +167,11 @@ def _check_parts(settings: Mapping[Any, Any], path: Path) -> None:
     is_word = position is None or isinstance(position, str)
     if not is_word or position not in _POSITIONS:
         noun = "its own two-dimensional RoPE" if position == "2d" else "unknown"
-        problems.append(f"pos_emb_type is {printable(position, 40)} ({noun})")
+        problems.append(f"pos_emb_type is {excerpt(position, 40)} ({noun})")
     for key, absent in _UNSUPPORTED.items():
         value = settings.get(key, absent[0])
         if not any(value is other or value == other for other in absent):
-            problems.append(f"{key} is {printable(value, 40)}")
+            problems.append(f"{key} is {excerpt(value, 40)}")
     if problems:
         raise ConfigError(
             f"{path} is of nano-trm, and its {'; '.join(problems)}. The published Tiny Recursive "
@@ -187,7 +187,7 @@ def _check_keys(settings: Mapping[Any, Any], path: Path) -> None:
     for key in settings:
         is_off = "dropout" in str(key) and settings[key] in (0, None)
         if key not in known and not is_off:
-            unknown.append(printable(key, 60))
+            unknown.append(excerpt(key, 60))
     if unknown:
         raise ConfigError(
             f"{path}: hyper_parameters has keys that nano-trm's TRM does not have and that might "
@@ -208,7 +208,7 @@ def _values(settings: Mapping[Any, Any], path: Path) -> dict[str, Any]:
         if not isinstance(value, (bool, int, float)) or abs(value) > 2**53:
             raise ConfigError(
                 f"{path}: {present[0]} of hyper_parameters must be a number, but got "
-                f"{printable(value, 40)}."
+                f"{excerpt(value, 40)}."
             )
         values[key] = value
     if missing:

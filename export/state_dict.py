@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trm_edge.errors import CheckpointError
-from trm_edge.export.bounded_text import printable
+from trm_edge.printable import excerpt
 
 logger = logging.getLogger(__name__)
 
@@ -77,7 +77,7 @@ def find_state_dict(content: object, path: Path) -> StateDict:
         for name in filled:
             tensors[name] = others[0].tensors[name]
         if filled:
-            names = ", ".join(printable(name, 60) for name in sorted(filled)[:_NAMES_SHOWN])
+            names = ", ".join(excerpt(name, 60) for name in sorted(filled)[:_NAMES_SHOWN])
             logger.info("took what is not averaged from %s: %s", others[0].place, names)
     for name, value in tensors.items():
         _check_tensor(name, value, path)
@@ -89,7 +89,7 @@ def find_state_dict(content: object, path: Path) -> StateDict:
 def _choose(candidates: list[_Candidate], path: Path) -> _Candidate:
     best = max(candidate.rank for candidate in candidates)
     chosen = [candidate for candidate in candidates if candidate.rank == best]
-    places = ", ".join(printable(candidate.place or "the file itself", 60) for candidate in chosen)
+    places = ", ".join(excerpt(candidate.place or "the file itself", 60) for candidate in chosen)
     if len(chosen) > 1:
         raise CheckpointError(
             f"{path} holds several models: {places}. Save the one to export alone: "
@@ -141,17 +141,17 @@ def _split(
         if isinstance(key, str):
             prefix = next((known for known in prefixes if key.startswith(known)), None)
         if prefix is None:
-            stray.append(printable(key, 60))
+            stray.append(excerpt(key, 60))
         elif not isinstance(value, Tensor):
             raise CheckpointError(
-                f"{path}: {printable(key, 80)} holds {_noun(value)}, but a tensor was expected. "
+                f"{path}: {excerpt(key, 80)} holds {_noun(value)}, but a tensor was expected. "
                 "Save the model's state_dict() alone."
             )
         else:
             by_prefix[prefix][str(key).removeprefix(prefix)] = value
     if stray:
         raise CheckpointError(
-            f"{path}: keys carry the prefix {printable(prefixes[-1], 80)!r}, but these do not: "
+            f"{path}: keys carry the prefix {excerpt(prefixes[-1], 80)!r}, but these do not: "
             f"{', '.join(sorted(stray)[:_NAMES_SHOWN])}. Save the model's state_dict() alone."
         )
     swa = ["averaged"] if _BOOKKEEPING & set(map(str, values)) else []
@@ -168,7 +168,7 @@ def _no_state_dict(content: object, path: Path) -> str:
             f"{path} holds {_noun(content)}, but a bare state_dict (name to tensor) was expected. "
             "Save the model's state_dict() alone."
         )
-    keys = [printable(key, 60) for key in list(content)[:_NAMES_SHOWN]]
+    keys = [excerpt(key, 60) for key in list(content)[:_NAMES_SHOWN]]
     first_keys = ", ".join(sorted(keys)) or "nothing"
     if "input_embed.weight" in content and "to_pred.weight" in content:
         return (
@@ -193,7 +193,7 @@ def _noun(value: object) -> str:
 
 
 def _check_tensor(name: str, value: Tensor, path: Path) -> None:
-    shown = printable(name, 80)
+    shown = excerpt(name, 80)
     if value.dtype not in _FLOATS:
         raise CheckpointError(
             f"{path}: {shown} has type {value.dtype}, but float32, bfloat16 or float16 was "
@@ -224,6 +224,6 @@ def _check_total(tensors: Mapping[str, Tensor], path: Path) -> None:
             count += int((~torch.isfinite(part)).sum())
         if count:
             raise CheckpointError(
-                f"{path}: {printable(name, 80)} holds {count} values that are NaN or infinite. "
+                f"{path}: {excerpt(name, 80)} holds {count} values that are NaN or infinite. "
                 "The run diverged; take an earlier checkpoint."
             )

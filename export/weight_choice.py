@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path, PurePosixPath
 
 from trm_edge.errors import CheckpointError
-from trm_edge.export.bounded_text import printable
 from trm_edge.export.hub_name import suggestion
+from trm_edge.printable import excerpt
 
 SUFFIXES = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 LIGHTNING_FOLDER = "checkpoints"  # of a run of PyTorch Lightning
@@ -34,13 +34,13 @@ def find_weights(path: Path) -> Path:
             return _weights_in(path)
         exists = path.exists()
     except (OSError, ValueError) as error:
-        raise CheckpointError(f"{printable(path)} cannot be read: {printable(error)}.") from error
+        raise CheckpointError(f"{excerpt(path)} cannot be read: {excerpt(error)}.") from error
     if exists:
         raise CheckpointError(f"{path} is not a regular file. Pass a step_N file or its folder.")
     name = suggestion(path)
     remedy = f" For the model of that name on a hub, pass {name}" if name else ""
     raise CheckpointError(
-        f"no checkpoint at {printable(path)}. Pass a step_N file or its folder.{remedy}"
+        f"no checkpoint at {excerpt(path)}. Pass a step_N file or its folder.{remedy}"
     )
 
 
@@ -130,12 +130,12 @@ def _weights_in(folder: Path) -> Path:
     if len(chosen) == 1:
         return folder / chosen[0]
     if chosen:
-        shown = ", ".join(printable(name, 60) for name in chosen[:_NAMES_SHOWN])
+        shown = ", ".join(excerpt(name, 60) for name in chosen[:_NAMES_SHOWN])
         raise CheckpointError(
             f"several files that could be weights in {folder}: {shown}. Pass the weight file "
             "itself."
         )
-    entries = [printable(entry.name, 60) for entry in sorted(folder.iterdir())]
+    entries = [excerpt(entry.name, 60) for entry in sorted(folder.iterdir())]
     content = ", ".join(entries[:_NAMES_SHOWN]) or "nothing"
     raise CheckpointError(
         f"no step_N file in {folder}, which holds {content}. Pass the weight file itself."

@@ -18,8 +18,9 @@ import torch
 from torch import Tensor
 
 from trm_edge.errors import CheckpointError
-from trm_edge.export.bounded_text import printable
 from trm_edge.export.safe_load import load_tensors
+from trm_edge.file_signatures import identify
+from trm_edge.printable import excerpt
 
 _HEAD = 4096  # bytes that tell what a file is
 _SLACK = 1 << 20  # bytes that an archive may unpack to beyond its own size
@@ -45,19 +46,6 @@ _SAVE = "torch.save(model.state_dict(), 'step_N') writes what can be read."
 _DOWNLOAD = (
     "Download the file itself: on Hugging Face the address with /resolve/, not /blob/, or "
     "hf download OWNER/NAME"
-)
-# First bytes of other kinds of files, what they are, and what to do with them.
-_OTHER_KINDS: tuple[tuple[bytes, str, str], ...] = (
-    (b"\x1f\x8b", "compressed with gzip", "Unpack it with gunzip."),
-    (b"BZh", "compressed with bzip2", "Unpack it with bunzip2."),
-    (b"\xfd7zXZ", "compressed with xz", "Unpack it with unxz."),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "Unpack it with unzstd."),
-    (b"7z\xbc\xaf", "a 7-Zip archive", "Unpack it."),
-    (b"Rar!", "a RAR archive", "Unpack it."),
-    (b"\x89HDF", "an HDF5 file (Keras)", f"Only PyTorch weights can be read; {_SAVE}"),
-    (b"GGUF", "a GGUF file (llama.cpp)", f"Only PyTorch weights can be read; {_SAVE}"),
-    (b"\x93NUMPY", "a NumPy array", f"Only PyTorch weights can be read; {_SAVE}"),
-    (b"%PDF", "a PDF", _DOWNLOAD + "."),
 )
 
 
@@ -95,9 +83,12 @@ def check_kind(path: Path) -> None:
         raise CheckpointError(
             f"{path} is an HTML page, such as an error or login page. {_DOWNLOAD}."
         )
-    for magic, kind, remedy in _OTHER_KINDS:
-        if head.startswith(magic):
-            raise CheckpointError(f"{path} is {kind}, not a weight file. {remedy}")
+    signature = identify(head)
+    if signature is not None and not head.startswith(b"PK"):  # torch.save writes zip archives
+        remedy = signature.unpack or f"Only PyTorch weights can be read; {_SAVE}"
+        raise CheckpointError(
+            f"{path} is {signature.kind}, not a weight file. {remedy.removesuffix('.')}."
+        )
     if head[257:262] == b"ustar":
         raise CheckpointError(f"{path} is a tar archive, not a weight file. Unpack it.")
     if _is_text(head):
@@ -127,10 +118,8 @@ def _text_description(path: Path, head: bytes) -> str:
         remedy = "A configuration goes with --config, a dataset.json with --dataset."
     else:
         remedy = _SAVE
-    return (
-        f"{path} is a text file that begins with {printable(text, 40)!r}, not a weight file. "
-        f"{remedy}"
-    )
+    beginning = excerpt(" ".join(text.split()), 40)
+    return f"{path} is a text file that begins with {beginning!r}, not a weight file. {remedy}"
 
 
 def read_weights(path: Path) -> object:
@@ -172,7 +161,7 @@ def _reason(error: Exception) -> str:
     match = re.search(r"(?:GLOBAL|global|function|class|Unsupported class) ([\w.]+\.[\w.]+)", text)
     if match is not None:
         return (
-            f"it holds an object of {printable(match[1], 80)}, and restoring that would run code "
+            f"it holds an object of {excerpt(match[1], 80)}, and restoring that would run code "
             "from the file. It must hold tensors alone; in the program that trained the model, "
             f"{_SAVE}"
         )
@@ -204,7 +193,7 @@ def _check_archive(path: Path) -> bool:
             f"{_SAVE}"
         )
     if not pickles:
-        shown = ", ".join(printable(name, 60) for name in names[:4]) or "nothing"
+        shown = ", ".join(excerpt(name, 60) for name in names[:4]) or "nothing"
         raise CheckpointError(
             f"{path} cannot be loaded safely as a state_dict: it is a zip archive of {shown}, not "
             "one that torch.save wrote. If the weights are in it, unpack it."

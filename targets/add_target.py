@@ -11,6 +11,7 @@ from typing import cast, get_args
 from trm_edge.bundle import CALIBRATION, MANIFEST, Bundle
 from trm_edge.bundle_writer import BundleWriter
 from trm_edge.calibration.cache import read_calibration
+from trm_edge.calibration.recipe import STATIC_ACTIVATIONS
 from trm_edge.errors import BundleError, CalibrationError, CheckpointError, OutputExistsError
 from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.manifest import FloatLayer, Manifest, TargetRecord
@@ -21,9 +22,6 @@ from trm_edge.targets.request import qtype_of, require_targets
 from trm_edge.targets.simulation import TargetSimulator
 from trm_edge.targets.target_graphs import GraphInputs
 from trm_edge.targets.target_record import HEADS, step_path, write_target
-
-# Recipes that measure a per-tensor range of every layer, as targets with static ranges need it.
-_STATIC_ACTIVATIONS = ("per_layer", "per_call_site")
 
 
 def add_targets(
@@ -140,7 +138,7 @@ def _check_calibration(
         )
     static = [profile.name for profile in profiles if profile.int8_ranges == "per_layer"]
     activations = record.recipe.get("activations")
-    if precision == "int8" and static and activations not in _STATIC_ACTIVATIONS:
+    if precision == "int8" and static and activations not in STATIC_ACTIVATIONS:
         raise CalibrationError(
             f"{', '.join(static)} needs per-tensor ranges (static) of every layer, but "
             f"{bundle.path} was calibrated with activations {activations!r}, for targets that "

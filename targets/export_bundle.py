@@ -14,6 +14,7 @@ from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.bundle import CALIBRATION, PARITY, PUZZLE_EMBEDDINGS, SENSITIVITY, Bundle
 from trm_edge.bundle_writer import BundleWriter
 from trm_edge.calibration.accuracy_control import require_enough_puzzles
+from trm_edge.calibration.recipe import Activations
 from trm_edge.errors import CalibrationError
 from trm_edge.evaluation.vectors import ParityVectors, labels_of, record_vectors
 from trm_edge.export.checkpoint import Checkpoint
@@ -191,7 +192,26 @@ def _quantize(
     if step.sensitivity is not None:
         writer.path(SENSITIVITY).write_text(step.sensitivity)
     model = step.saved.calibration.model
-    return GraphInputs(model, request.precision, qtype, step.layers), step.float_layers
+    activations: Activations | None = None
+    if request.recipe is not None:
+        activations = request.recipe.activations
+        _log_rounding(request, activations)
+    graph_inputs = GraphInputs(model, request.precision, qtype, step.layers, activations)
+    return graph_inputs, step.float_layers
+
+
+def _log_rounding(request: ExportRequest, activations: Activations) -> None:
+    """Tell where a recipe replaces a target's own rounding of inputs."""
+    if request.precision != "int8":
+        return
+    for profile in request.targets:
+        if profile.int8_ranges != activations:
+            logger.info(
+                "%s: INT8 inputs are rounded %s, as the recipe says, and not %s, its default",
+                profile.name,
+                activations,
+                profile.int8_ranges,
+            )
 
 
 def _write_float32(request: ExportRequest, writer: BundleWriter) -> str | None:

@@ -6,7 +6,7 @@ import re
 from importlib import resources
 from pathlib import Path
 
-from trm_edge import records
+from trm_edge import toml_file
 from trm_edge.errors import ConfigError
 from trm_edge.profile import TargetProfile, profile_from_dict
 from trm_edge.suggestions import did_you_mean
@@ -43,7 +43,7 @@ def load_profile(name: str) -> TargetProfile:
             "profile of your own, pass the path of its .toml file."
         )
     file = resources.files("trm_edge.targets") / f"{name}{_SUFFIX}"
-    return profile_from_dict(name, records.decode_toml(file.read_text(encoding="utf-8"), name))
+    return profile_from_dict(name, toml_file.decode_toml(file.read_text(encoding="utf-8"), name))
 
 
 def _load_file(path: Path) -> TargetProfile:
@@ -54,7 +54,7 @@ def _load_file(path: Path) -> TargetProfile:
             f"hyphens, and not {' or '.join(_RESERVED)}. Rename the file."
         )
     try:
-        values = records.read_toml(path)
+        values = toml_file.read_toml(path)
     except ConfigError as error:
         raise ConfigError(f"{path} is not a target profile: {error}") from error
     return profile_from_dict(name, values)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from trm_edge.calibration.recipe import CalibrationRecipe, QType
+from trm_edge.calibration.recipe import STATIC_ACTIVATIONS, Activations, CalibrationRecipe, QType
 from trm_edge.errors import ConfigError
 from trm_edge.manifest import Limits
 from trm_edge.profile import Precision, TargetProfile
@@ -122,7 +122,8 @@ class ExportRequest:
         held_out: puzzles to measure accuracy on, a file or a dataset folder.
         held_out_seed: draw the held-out puzzles at random by this seed.
         calibration_cache: ``calibration.json`` to reuse, or to write where it does not exist.
-        recipe: calibration recipe; the precision's default where None.
+        recipe: calibration recipe, whose rounding of inputs all targets get; the precision's
+            default where None, with each target's own rounding.
         max_drop: points of exact match; layers return to float until no more are lost.
         qat_steps: steps of fine-tuning with quantization in place (QAT); 0 for none.
         qat_state: file in which an interrupted fine-tuning is kept.
@@ -131,7 +132,8 @@ class ExportRequest:
         sensitivity: measure and keep the effect of quantizing each layer alone.
 
     Raises:
-        ConfigError: a target does not have the precision, or options do not go together.
+        ConfigError: a target does not have the precision or cannot round inputs as the recipe
+            says, or options do not go together.
     """
 
     checkpoint: Checkpoint
@@ -208,6 +210,25 @@ class ExportRequest:
             raise ConfigError(
                 f"with {self.precision} the recipe's activations must not be 'float'. To quantize "
                 "weights alone, ask for int8-weight-only (--int8 --weight-only)."
+            )
+        if not weight_only and self.recipe.activations not in STATIC_ACTIVATIONS:
+            self._require_dynamic_rounding(self.recipe.activations)
+
+    def _require_dynamic_rounding(self, activations: Activations) -> None:
+        """Refuse a recipe that rounds inputs per token, where a target cannot do that."""
+        names = []
+        for target in self.targets:
+            is_static = target.int8_ranges == "per_layer"
+            if self.precision != "int8":
+                is_static = target.engine == "tensorrt"
+            if is_static:
+                names.append(target.name)
+        if names:
+            raise ConfigError(
+                f"the recipe's activations are {activations!r}, which scale inputs per token while "
+                f"the graph runs, but {', '.join(names)} needs ranges from calibration. Set "
+                f"activations to {' or '.join(STATIC_ACTIVATIONS)} in the recipe, or export for "
+                "other targets."
             )
 
     @property

@@ -51,7 +51,9 @@ class TargetSimulator:
         Args:
             profile: the target.
         """
-        key = profile.int8_ranges if self._graph_inputs.precision == "int8" else ""
+        key = ""
+        if self._graph_inputs.precision == "int8":
+            key = self._graph_inputs.activations_on(profile)
         if key not in self._measured:
             self._measured[key] = self._measure(profile)
         return self._measured[key]
@@ -88,4 +90,5 @@ def _simulated_accuracy(report: ParityReport) -> SimulatedAccuracy:
         halting_agreement=report.halting.agreement,
         carry_cosine_first=cosines[0],
         carry_cosine_last=cosines[-1],
+        labelled=report.labelled,
     )

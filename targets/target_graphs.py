@@ -14,7 +14,7 @@ import onnx
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.qdq import quantize_graph
-from trm_edge.calibration.recipe import QType, activations_of
+from trm_edge.calibration.recipe import Activations, QType, activations_of
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.onnxruntime_graph import onnxruntime_step_graph
 from trm_edge.export.step_graph import step_graph
@@ -32,12 +32,22 @@ class GraphInputs:
         precision: of the graphs.
         qtype: quantized element type, or None where nothing is quantized.
         layers: quantization by layer name; layers that stay in float are absent.
+        activations: rounding of INT8 inputs, as a recipe asks for it; each target's own where None.
     """
 
     model: TinyRecursiveModel
     precision: Precision
     qtype: QType | None
     layers: Mapping[str, LayerQuantization]
+    activations: Activations | None = None
+
+    def activations_on(self, profile: TargetProfile) -> Activations:
+        """Return how a target rounds INT8 inputs.
+
+        Args:
+            profile: the target.
+        """
+        return self.activations or profile.int8_ranges
 
 
 def target_graph(graph_inputs: GraphInputs, profile: TargetProfile) -> onnx.ModelProto:
@@ -81,6 +91,6 @@ def graph_with_carry(
     layers = dict(graph_inputs.layers)
     if graph_inputs.precision == "int8":
         for name, quantization in layers.items():
-            activations = activations_of(name, profile.int8_ranges)
+            activations = activations_of(name, graph_inputs.activations_on(profile))
             layers[name] = replace(quantization, activations=activations)
     return quantize_graph(graph, layers, graph_inputs.qtype)

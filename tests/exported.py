@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from tests.toys import BASE, write_run
@@ -12,7 +13,7 @@ from trm_edge.manifest import Limits
 from trm_edge.profile import Precision
 from trm_edge.targets.export_bundle import export_bundle
 from trm_edge.targets.profiles import load_profile
-from trm_edge.targets.request import ExportRequest
+from trm_edge.targets.request import ExportRequest, default_recipe
 from trm_edge.tasks import task_for
 
 
@@ -25,13 +26,16 @@ def exported(folder: Path, dataset: Path, precision: Precision, names: tuple[str
         precision: of the step graphs.
         names: shipped targets, or paths of TOML files.
     """
-    recipe = CalibrationRecipe(puzzles=4) if precision == "int8" else None
+    targets = tuple(load_profile(name) for name in names)
+    recipe: CalibrationRecipe | None = None
+    if precision == "int8":
+        recipe = replace(default_recipe(precision, "int8", targets), puzzles=4)
     checkpoint = load_checkpoint(write_run(folder / "run", BASE))
     request = ExportRequest(
         checkpoint=checkpoint,
         task=task_for(checkpoint.config),
         precision=precision,
-        targets=tuple(load_profile(name) for name in names),
+        targets=targets,
         dataset=dataset,
         recipe=recipe,
         limits=Limits(max_drop=100, min_halting_agreement=0),

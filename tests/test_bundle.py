@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from tests.replaced import replace_bundle
 from trm_edge.bundle import MANIFEST, Bundle
 from trm_edge.errors import BundleError
+from trm_edge.verified_files import VerifiedFiles
 
 
 def test_opens_and_hands_out_what_is_inside(toy_bundle_copy: Path) -> None:
@@ -82,3 +84,32 @@ def test_files_beside_the_manifest_s_are_left_alone(toy_bundle_copy: Path) -> No
     """An engine is built into the bundle later, on the device."""
     (toy_bundle_copy / "cpu" / "step.engine").write_bytes(b"engine")
     Bundle.open(toy_bundle_copy)
+
+
+@pytest.mark.parametrize("replacements", [1, 3])
+def test_a_bundle_that_is_replaced_while_it_is_opened(
+    replacements: int, toy_bundle_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    verify_all = VerifiedFiles.verify_all
+    versions = [f"version {number}" for number in range(replacements)]
+
+    def replace_first(files: VerifiedFiles) -> None:
+        with monkeypatch.context() as unpatched:
+            unpatched.setattr(VerifiedFiles, "verify_all", verify_all)
+            if versions:
+                replace_bundle(toy_bundle_copy, versions.pop())
+        verify_all(files)
+
+    monkeypatch.setattr(VerifiedFiles, "verify_all", replace_first)
+    bundle = Bundle.open(toy_bundle_copy)
+    assert bundle.manifest.tools == {"made": "version 0"}
+    assert not bundle.was_replaced()
+    assert versions == []
+
+
+def test_a_bundle_that_was_replaced_is_told_from_a_damaged_one(toy_bundle_copy: Path) -> None:
+    bundle = Bundle.open(toy_bundle_copy)
+    (toy_bundle_copy / "cpu/step.onnx").write_bytes(b"")
+    assert not bundle.was_replaced()
+    (toy_bundle_copy / MANIFEST).unlink()
+    assert bundle.was_replaced()

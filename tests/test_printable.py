@@ -12,7 +12,7 @@ from rich.table import Table
 from trm_edge.cli.console import logs_on_stderr, stdout_console
 from trm_edge.cli.regress_output import github_annotations, print_table, to_markdown, write_junit
 from trm_edge.errors import TrmEdgeError
-from trm_edge.printable import printable, shortened
+from trm_edge.printable import excerpt, printable, shortened
 from trm_edge.records import Format, encode
 from trm_edge.regression.check import Check
 from trm_edge.report.markup import element
@@ -50,6 +50,15 @@ def test_long_texts_are_cut_in_the_middle() -> None:
     assert text.endswith("the end")
     assert "(5007 characters)" in text
     assert len(str(TrmEdgeError("x" * 100_000))) == 4000
+
+
+def test_excerpts_are_short_and_harmless() -> None:
+    assert excerpt("a\nb") == "a\\nb"
+    assert excerpt("x" * 500, 10) == "xxxxxxx..."
+    assert excerpt(10**30) == excerpt(-(10**5000)) == "a number of more than 20 digits"
+    assert excerpt([10**5000]) == "list"
+    assert len(excerpt(HOSTILE, 60)) <= 60
+    assert is_harmless(excerpt(HOSTILE, 1000))
 
 
 def test_errors_and_json() -> None:

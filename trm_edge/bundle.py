@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,9 +15,9 @@ from trm_edge.arrays import ArrayError, map_array
 from trm_edge.calibration_record import CalibrationRecord
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError
-from trm_edge.files import hash_open_file, open_regular
-from trm_edge.manifest import CPU, FileRecord, Manifest, TargetRecord
+from trm_edge.manifest import CPU, Manifest, TargetRecord
 from trm_edge.suggestions import did_you_mean
+from trm_edge.verified_files import Stamp, VerifiedFiles, stamp_of
 
 if TYPE_CHECKING:
     from trm_edge.backends.base import Backend
@@ -39,6 +38,7 @@ SENSITIVITY = "sensitivity.json"
 PARITY = "parity.npz"
 PUZZLE_EMBEDDINGS = "puzzle_embeddings.npy"
 _MAX_VECTOR_BYTES = 256 << 20  # of parity.npz, compressed
+_OPEN_TRIES = 5  # while exports replace the bundle
 
 
 def load(path: str | Path) -> Bundle:
@@ -70,11 +70,14 @@ class Bundle:
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
         self.manifest = manifest
-        self._verified: dict[str, tuple[int, ...]] = {}  # stamps of the files that were hashed
+        self._files = VerifiedFiles(path, manifest.files)
+        self._stamp: Stamp = ()  # of the manifest that was read
 
     @classmethod
     def open(cls, path: str | Path) -> Bundle:
         """Open a bundle and verify every file.
+
+        A bundle that an export replaces meanwhile is opened again.
 
         Args:
             path: folder of the bundle.
@@ -83,6 +86,18 @@ class Bundle:
             BundleError: a file is missing, foreign, newer, truncated or changed; names it.
         """
         path = Path(path)
+        for _ in range(_OPEN_TRIES - 1):
+            stamp = stamp_of(path / MANIFEST)
+            try:
+                return cls._open(path, stamp)
+            except BundleError:
+                if stamp_of(path / MANIFEST) == stamp:
+                    raise
+                logger.debug("%s was replaced while it was opened", path)
+        return cls._open(path, stamp_of(path / MANIFEST))
+
+    @classmethod
+    def _open(cls, path: Path, stamp: Stamp) -> Bundle:
         location = path / MANIFEST
         if not os.path.lexists(location):
             raise BundleError(
@@ -90,12 +105,14 @@ class Bundle:
                 "export"
             )
         bundle = cls(path, Manifest.read(location))
-        for name, record in bundle.manifest.files.items():
-            with bundle._open(name, record) as file:
-                bundle._verify(name, hash_open_file(file))
-                bundle._verified[name] = _stamp(file)
+        bundle._stamp = stamp
+        bundle._files.verify_all()
         logger.debug("opened %s: %d files, hashes verified", path, len(bundle.manifest.files))
         return bundle
+
+    def was_replaced(self) -> bool:
+        """Tell whether another export has taken the place of the bundle since it was opened."""
+        return bool(self._stamp) and stamp_of(self.path / MANIFEST) != self._stamp
 
     def read(self, name: str) -> bytes:
         """Read a file of the bundle and verify what was read.
@@ -106,40 +123,7 @@ class Bundle:
         Raises:
             BundleError: it is missing, is not a regular file or was changed; names it.
         """
-        with self._open(name, self.manifest.files[name]) as file:
-            content = file.read()
-        self._verify(name, hashlib.sha256(content).hexdigest())
-        return content
-
-    def _open(self, name: str, record: FileRecord) -> BinaryIO:
-        """Open a file that lies in the bundle and has the size that the manifest says."""
-        path = self.path / name
-        if not _lies_in(path, self.path):
-            raise BundleError(f"{path} is a link that leads out of the bundle; do not use it.")
-        try:
-            file = open_regular(path)
-        except FileNotFoundError as error:
-            raise BundleError(
-                f"{path} is missing: the bundle is incomplete. Export it again."
-            ) from error
-        except OSError as error:
-            reason = error.strerror or error
-            raise BundleError(f"{path} cannot be read: {reason}. Export it again.") from error
-        size = os.fstat(file.fileno()).st_size
-        if size != record.size:
-            file.close()
-            raise BundleError(
-                f"{path} has {size} bytes, but {record.size} were written: the bundle is "
-                "truncated or was changed. Copy or export it again."
-            )
-        return file
-
-    def _verify(self, name: str, sha256: str) -> None:
-        if sha256 != self.manifest.files[name].sha256:
-            raise BundleError(
-                f"{self.path / name} is not what was exported (its sha256 differs from the "
-                "manifest's): the bundle is damaged or was tampered with. Copy or export it again."
-            )
+        return self._files.read(name)
 
     @property
     def config(self) -> ModelConfig:
@@ -294,10 +278,7 @@ class Bundle:
         if record is None:
             return None
         shape = (self.config.num_puzzle_identifiers, self.config.puzzle_emb_ndim)
-        with self._open(PUZZLE_EMBEDDINGS, record) as file:
-            if _stamp(file) != self._verified.get(PUZZLE_EMBEDDINGS):
-                self._verify(PUZZLE_EMBEDDINGS, hash_open_file(file))
-                file.seek(0)
+        with self._files.open(PUZZLE_EMBEDDINGS) as file:
             try:
                 return map_array(file, record.size, shape, np.dtype(np.float32))
             except ArrayError as error:
@@ -366,17 +347,3 @@ class Bundle:
                 "bundle again."
             )
         return self.read(name)
-
-
-def _lies_in(path: Path, folder: Path) -> bool:
-    """Tell whether a path stays in a folder once every link is followed."""
-    try:
-        return Path(os.path.realpath(path)).is_relative_to(os.path.realpath(folder))
-    except (OSError, ValueError):
-        return False
-
-
-def _stamp(file: BinaryIO) -> tuple[int, ...]:
-    """Identify the content of an open file without reading it."""
-    status = os.fstat(file.fileno())
-    return (status.st_dev, status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)

@@ -170,12 +170,26 @@ def read_bytes(path: Path, limit: int) -> bytes:
             ``strerror`` says why.
     """
     with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        if size <= limit:
-            content = file.read(limit + 1)  # it may grow meanwhile
-            size = len(content)
-        if size > limit:
-            raise OSError(errno.EFBIG, f"it has {size} bytes, and at most {limit} are read")
+        return read_open_file(file, limit)
+
+
+def read_open_file(file: BinaryIO, limit: int) -> bytes:
+    """Read the whole content of an open file that is not larger than it may be.
+
+    Args:
+        file: open for reading, a regular file.
+        limit: bytes; a larger file is refused before it is read.
+
+    Raises:
+        OSError: it cannot be read or is too large; ``strerror`` says why.
+    """
+    size = os.fstat(file.fileno()).st_size
+    if size <= limit:
+        file.seek(0)
+        content = file.read(limit + 1)  # it may grow meanwhile
+        size = len(content)
+    if size > limit:
+        raise OSError(errno.EFBIG, f"it has {size} bytes, and at most {limit} are read")
     return content
 
 

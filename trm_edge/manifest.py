@@ -68,6 +68,8 @@ class SimulatedAccuracy:
         halting_agreement: share of puzzles, 0..1, that stop at the same step as in float32.
         carry_cosine_first: cosine between the carries and those of float32 after the first step.
         carry_cosine_last: the same after the last step.
+        labelled: every right answer is known; otherwise those of the float32 model count as right,
+            and the figures are of agreement.
     """
 
     puzzles: int
@@ -79,6 +81,7 @@ class SimulatedAccuracy:
     halting_agreement: float
     carry_cosine_first: float
     carry_cosine_last: float
+    labelled: bool = True
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import re
 
+EXCERPT_LENGTH = 160  # characters of a foreign value within a sentence
 MAX_LENGTH = 4000  # characters of an error or a log line: about a screen
 
+_LARGEST_SHOWN = 10**20
 # What GitHub Actions takes for a command: "::error title=x::text" and the older "##[error]text".
 _COMMAND = re.compile(r"::(?=[A-Za-z-]+(?: [^\n]*)?::)|##(?=\[)")
 
@@ -31,6 +33,28 @@ def printable(text: str, *, lines: bool = False) -> str:
     if not text.isprintable():
         text = "".join(_shown(character, lines=lines) for character in text)
     return _COMMAND.sub(_broken_up, text)
+
+
+def excerpt(value: object, length: int = EXCERPT_LENGTH) -> str:
+    """Show a foreign value within a sentence: on one line, escaped, cut at its end.
+
+    Args:
+        value: anything; shown by ``str``.
+        length: characters of the result, at most.
+
+    >>> excerpt("a\\nb" * 100, 12)
+    'a\\\\nba\\\\nb...'
+    """
+    if isinstance(value, int) and abs(value) >= _LARGEST_SHOWN:
+        return "a number of more than 20 digits"
+    try:
+        text = str(value)
+    except ValueError:  # an integer within a list, of more digits than Python writes
+        text = type(value).__name__
+    text = printable(text[: 2 * length].strip())
+    if len(text) > length:
+        return f"{text[: length - 3]}..."
+    return text
 
 
 def shortened(text: str, length: int = MAX_LENGTH) -> str:

@@ -8,7 +8,7 @@ from dataclasses import MISSING, dataclass, fields
 from importlib import resources
 from typing import Any, Literal, get_args
 
-from trm_edge import records
+from trm_edge import toml_file, typed_values
 from trm_edge.errors import ConfigError
 from trm_edge.step import CarryType
 
@@ -166,7 +166,7 @@ def profile_from_dict(name: str, values: dict[str, Any]) -> TargetProfile:
     try:
         with suppress(TypeError, ValueError):  # a value of another type, which is named below
             TargetProfile(name=name, **arguments)  # names the choices of a wrong value
-        return records.build(TargetProfile, {"name": name, **values})
+        return typed_values.build(TargetProfile, {"name": name, **values})
     except ConfigError as error:
         message = str(error).removesuffix(".").removeprefix(f"target {name}: ")
         raise ConfigError(f"target {name}: {message}.") from error
@@ -189,4 +189,4 @@ def shipped_profile(name: str) -> TargetProfile | None:
     file = resources.files(_SHIPPED) / f"{name}.toml"
     if not _FILE_NAME.fullmatch(name) or not file.is_file():
         return None
-    return profile_from_dict(name, records.decode_toml(file.read_text(encoding="utf-8"), name))
+    return profile_from_dict(name, toml_file.decode_toml(file.read_text(encoding="utf-8"), name))

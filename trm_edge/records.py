@@ -9,9 +9,7 @@ from __future__ import annotations
 
 import errno
 import re
-import sys
-from collections.abc import Callable, Mapping
-from dataclasses import is_dataclass
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
@@ -20,25 +18,15 @@ import numpy as np
 
 from trm_edge.errors import ConfigError, TrmEdgeError
 from trm_edge.files import read_bytes, write_text
+from trm_edge.json_text import parse_json
 from trm_edge.printable import printable
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from trm_edge.typed_values import build
 
 T = TypeVar("T")
 
 MAX_BYTES = 64 << 20  # of a record's file; a larger one is not parsed
-MAX_TOML_BYTES = 64 << 10
-_MAX_DOTS = 200  # in a line of TOML: the parser's memory grows with the square of a key's parts
-# An escape of JSON; half: of a character beyond 16 bits, without its other half.
-_ESCAPE = re.compile(
-    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..)|.)", re.DOTALL
-)
 # A terminal obeys some of these, though JSON allows them as they are.
 _UNPRINTABLE = re.compile("[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufeff]")
-_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors write one before UTF-8
 _UPGRADE = "Upgrade with: pip install --upgrade trm-edge"
 
 
@@ -221,8 +209,8 @@ def decode(
         TrmEdgeError: ``kind.error``; see :func:`read`.
     """
     try:
-        raw = _parsed(_without_mark(text))
-    except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
+        raw = parse_json(text)
+    except (ValueError, RecursionError) as error:
         raise kind.error(
             f"{source} is not {kind.noun}: it is not valid JSON ({error}). {kind.remedy}"
         ) from error
@@ -236,49 +224,6 @@ def decode(
         return build(record, raw, decode_value=decode_value)
     except ConfigError as error:
         raise _unreadable(error, kind, source) from error
-
-
-def read_toml(path: Path) -> dict[str, Any]:
-    """Read a TOML file.
-
-    Args:
-        path: the file.
-
-    Raises:
-        ConfigError: it cannot be read, is larger than 64 KiB, or is not TOML.
-    """
-    try:
-        text = read_bytes(path, MAX_TOML_BYTES).decode("utf-8")
-    except OSError as error:
-        raise ConfigError(f"cannot read {path}: {error.strerror or error}.") from error
-    except UnicodeDecodeError as error:
-        raise ConfigError(f"{path} is not valid TOML: it is not UTF-8 ({error}).") from error
-    return decode_toml(text, str(path))
-
-
-def decode_toml(text: str, source: str) -> dict[str, Any]:
-    """Parse TOML.
-
-    Args:
-        text: at most 64 KiB.
-        source: names the text in errors, such as its path.
-
-    Raises:
-        ConfigError: it is not TOML.
-    """
-    for number, line in enumerate(text.splitlines(), 1):
-        if line.count(".") > _MAX_DOTS:
-            raise ConfigError(
-                f"{source} is not read: line {number} has {line.count('.')} dots, and at most "
-                f"{_MAX_DOTS} are expected."
-            )
-    try:
-        content: dict[str, Any] = tomllib.loads(text.removeprefix("\ufeff"))
-    except RecursionError as error:
-        raise ConfigError(f"{source} is not valid TOML: it is nested too deeply.") from error
-    except ValueError as error:  # of a number with thousands of digits too
-        raise ConfigError(f"{source} is not valid TOML: {error}.") from error
-    return content
 
 
 def check_format(raw: Any, kind: RecordKind, source: str) -> None:
@@ -310,80 +255,6 @@ def check_format(raw: Any, kind: RecordKind, source: str) -> None:
     )
 
 
-def build(
-    record: type[T],
-    raw: Any,
-    *,
-    decode_value: Callable[[type, Any], Any] | None = None,
-) -> T:
-    """Build a dataclass from parsed JSON or TOML, every key and type checked.
-
-    Args:
-        record: the dataclass; it may hold others, tuples, mappings, literals and unions.
-        raw: its values by key.
-        decode_value: builds values of types that JSON does not have, such as arrays.
-
-    Raises:
-        ConfigError: a key is missing or unknown, or a value has another type; names the key.
-    """
-    try:
-        value = msgspec.convert(raw, record, dec_hook=decode_value)
-        _refuse_unknown_keys(raw, value, "")
-    except msgspec.ValidationError as error:
-        raise ConfigError(_readable(str(error))) from error
-    except RecursionError as error:
-        raise ConfigError("it is nested too deeply") from error
-    return value
-
-
-def schema(record: Any, record_format: Format) -> dict[str, Any]:
-    """Make the JSON Schema (2020-12) of a record as :func:`encode` writes it.
-
-    Args:
-        record: the dataclass.
-        record_format: its format line.
-
-    Raises:
-        TypeError: a field's type has no JSON Schema.
-    """
-    (definition,), components = msgspec.json.schema_components(
-        [record], schema_hook=_schema_of, ref_template="#/$defs/{name}"
-    )
-    name = definition["$ref"].rpartition("/")[2]
-    top = components.pop(name)
-    top["properties"] = {"format": {"const": str(record_format)}, **top["properties"]}
-    top["required"] = ["format", *top.get("required", [])]
-    for definition in (top, *components.values()):
-        if definition.get("type") == "object" and "properties" in definition:
-            definition["additionalProperties"] = False
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **top,
-        "$defs": components,
-    }
-
-
-def _refuse_unknown_keys(raw: Any, value: Any, path: str) -> None:
-    """Walk the raw content beside the value that was built from it."""
-    prefix = f"{path}." if path else ""
-    if is_dataclass(value) and isinstance(raw, Mapping):
-        names = value.__dataclass_fields__
-        unknown = sorted(str(key) for key in set(raw) - set(names))
-        if unknown:
-            place = f" in {path}" if path else ""
-            raise ConfigError(
-                f"unknown {', '.join(unknown)}{place}; the keys are {', '.join(names)}"
-            )
-        for key, raw_part in raw.items():
-            _refuse_unknown_keys(raw_part, getattr(value, key), f"{prefix}{key}")
-    elif isinstance(value, Mapping) and isinstance(raw, Mapping):
-        for key, raw_part in raw.items():
-            _refuse_unknown_keys(raw_part, value.get(key), f"{prefix}{key}")
-    elif isinstance(value, (list, tuple)) and isinstance(raw, (list, tuple)):
-        for number, (raw_part, part) in enumerate(zip(raw, value, strict=False)):
-            _refuse_unknown_keys(raw_part, part, f"{path}[{number}]")
-
-
 def _converted(conversion: Callable[[Any], Any], raw: Any, kind: RecordKind, source: str) -> Any:
     """Convert an older release's content, which nothing has checked yet."""
     try:
@@ -397,35 +268,6 @@ def _unreadable(error: Exception, kind: RecordKind, source: str) -> TrmEdgeError
     return kind.error(
         f"{source} is not {kind.noun} that this version can read: {reason}. {kind.remedy}"
     )
-
-
-def _parsed(text: str | bytes) -> Any:
-    """Parse JSON; half a pair of surrogates becomes the replacement character."""
-    try:
-        return msgspec.json.decode(text)
-    except msgspec.DecodeError:
-        content = text if isinstance(text, bytes) else text.encode("utf-8")
-        repaired = _ESCAPE.sub(_whole, content)
-        if repaired == content:
-            raise
-        return msgspec.json.decode(repaired)
-
-
-def _whole(escape: re.Match[bytes]) -> bytes:
-    return rb"\ufffd" if escape["half"] else escape.group()
-
-
-def _without_mark(text: str | bytes) -> str | bytes:
-    """Drop a byte order mark."""
-    if isinstance(text, bytes):
-        return text.removeprefix(_BYTE_ORDER_MARK)
-    return text.removeprefix("\ufeff")
-
-
-def _readable(message: str) -> str:
-    """Reword an error of msgspec, which names the place as ``$.targets[...].step``."""
-    text = message.replace(" - at `$.", " in ").replace(" - at `$", " in ").replace("`", "")
-    return text[:1].lower() + text[1:]
 
 
 def _printable_values(value: Any) -> Any:
@@ -451,11 +293,3 @@ def _builtin(value: Any) -> Any:
     if isinstance(value, Path):
         return str(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-def _schema_of(value_type: type) -> dict[str, Any]:
-    if value_type is Path:
-        return {"type": "string"}
-    if issubclass(value_type, np.ndarray):
-        return {"type": "array"}
-    raise TypeError(f"{value_type.__name__} has no JSON Schema")

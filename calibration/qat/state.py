@@ -21,10 +21,10 @@ from trm_edge import records
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.errors import CalibrationError, CheckpointError, OutputError
-from trm_edge.export.bounded_text import printable
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.weight_file import read_weights
 from trm_edge.files import error_reason, replace_file
+from trm_edge.printable import excerpt
 from trm_edge.records import Format, RecordKind
 from trm_edge.tasks.base import Entry
 
@@ -143,7 +143,7 @@ class StateFile:
         except (KeyError, TypeError, ValueError, RecursionError) as error:
             raise CalibrationError(
                 f"{self.path} is not a fine-tuning state that can be read: "
-                f"{printable(error, 80)}. {KIND.remedy}"
+                f"{excerpt(error, 80)}. {KIND.remedy}"
             ) from error
         differences = _differences(_as_json(identity), _as_json(self.identity))
         if differences:
@@ -206,6 +206,6 @@ def _differences(saved: Mapping[str, Any], expected: Mapping[str, Any]) -> list[
         elif isinstance(saved_value, dict) and isinstance(expected_value, dict):
             differences.extend(_differences(saved_value, expected_value))
         else:
-            shown = printable(repr(saved_value), 60)
-            differences.append(f"{printable(name, 60)} {shown}, not {expected_value!r}")
+            shown = excerpt(repr(saved_value), 60)
+            differences.append(f"{excerpt(name, 60)} {shown}, not {expected_value!r}")
     return differences

@@ -123,6 +123,18 @@ def test_a_recipe_file_changes_the_calibration(tmp_path: Path, toy_dataset: Path
     assert calibration is not None
     assert calibration.recipe["bias_correction"] is True
     assert calibration.coverage.puzzles == 3
+    recipe.write_text('activations = "per_layer"\nmethod = "entropy"\n')
+    result = run("export", path, "--int8", *calibrated, "-o", tmp_path / "static")
+    assert result.exit_code == 0, result.output
+    assert "cpu: INT8 inputs are rounded per_layer, as the recipe says" in result.stderr
+    graph = (tmp_path / "static/cpu/step.onnx").read_bytes()
+    assert b"ReduceMax" not in graph  # nothing looks for the range of a token
+    recipe.write_text('activations = "per_token"\nmethod = "max"\n')
+    failed(
+        run("export", path, "--int8", *calibrated, "--target", "l4", "-o", tmp_path / "gpu"),
+        "but l4 needs ranges from calibration",
+        code=2,
+    )
     recipe.write_text("puzzle = 3\n")
     failed(
         run("export", path, "--int8", *calibrated, "-o", tmp_path / "c"),
@@ -308,6 +320,9 @@ def test_without_known_answers_there_is_no_verdict(tmp_path: Path) -> None:
     assert content["random_tokens"] is True
     assert content["labelled"] is False
     assert content["broken"] == []
+    assert content["halting"]["calibration_candidate"] is None
+    result = run("bench", tmp_path / "b", "--batch", "1", "--rounds", "3", "--threads", "1")
+    assert "b, cpu: no answers are known, so exact match is not measured" in result.stdout
     failed(
         run("export", path, "--int8", "--max-drop", "1", "-o", tmp_path / "c"),
         "--max-drop needs known answers",

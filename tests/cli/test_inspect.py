@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 
+import pytest
+
 from tests.cli.commands import failed, run
+from trm_edge.manifest import SimulatedAccuracy
 
 
 def with_gpu_targets(toy_bundle: Path, folder: Path, *names: str) -> Path:
@@ -51,6 +56,21 @@ def test_a_pipe_gets_whole_names(toy_bundle: Path, tmp_path: Path) -> None:
     for name in names:
         assert name in result.stdout
     assert "…" not in result.stdout
+
+
+@pytest.mark.parametrize(
+    ("labelled", "expected"),
+    [(True, r"97\.0 % \(\+1\.00\)"), (False, r"as float32: 97\.0 %, 96\.0 %, 90 %")],
+)
+def test_simulated_accuracy_and_agreement(
+    labelled: bool, expected: str, toy_bundle: Path, tmp_path: Path
+) -> None:
+    copy = with_gpu_targets(toy_bundle, tmp_path, "l4")
+    manifest = json.loads((copy / "manifest.json").read_text())
+    simulated = SimulatedAccuracy(100, 0.97, 0.96, 1.0, 2.0, 3.0, 0.9, 0.99, 0.98, labelled)
+    manifest["targets"]["l4"]["simulated"] = asdict(simulated)
+    (copy / "manifest.json").write_text(json.dumps(manifest))
+    assert re.search(expected, " ".join(run("inspect", copy).stdout.split()))
 
 
 def test_layers_of_a_target_without_an_engine(toy_bundle: Path, tmp_path: Path) -> None:

@@ -73,7 +73,7 @@ def test_help_imports_no_command() -> None:
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
     loaded = {name for name in done.stderr.split() if name.startswith("trm_edge.cli.")}
-    assert loaded == {"trm_edge.cli.main", "trm_edge.cli.console"}
+    assert loaded == {"trm_edge.cli.main", "trm_edge.cli.console", "trm_edge.cli.streams"}
 
 
 def test_exit_codes_stand_in_the_help() -> None:

@@ -12,7 +12,7 @@ import pytest
 
 from tests.benchmarks.scripts import injuries
 from tests.cli.commands import failed, run
-from trm_edge import records
+from trm_edge import typed_values
 from trm_edge.cli.regress import NO_VERDICT
 from trm_edge.errors import BackendError
 from trm_edge.regression import run as regression_run
@@ -92,7 +92,7 @@ def test_json_is_the_registered_record_and_its_annotations_go_to_stderr(
     content = json.loads(result.stdout)
     assert next(iter(content)) == "format"
     assert content.pop("format") == "trm-edge.regress/1"
-    record = records.build(RegressionResult, content)
+    record = typed_values.build(RegressionResult, content)
     assert (record.bundle, record.target, record.precision) == (str(shifted), "cpu", "int8")
     assert record.baseline == str(baseline)
     assert record.verdict == "regressed"

@@ -12,12 +12,15 @@ import sys
 import threading
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.commands import LINE, failed, run
+from tests.replaced import replace_bundle
 from tests.toys import BASE
 from trm_edge.bundle import Bundle
+from trm_edge.cli.solve_input import open_puzzles
 from trm_edge.cli.solve_output import SOLUTION_FORMAT, SolutionRecord
 
 
@@ -200,7 +203,7 @@ def test_without_input_the_examples_are_meant(script: str, toy_bundle: Path) -> 
     [
         ("$SOLVE - <&-", "standard input is closed"),
         ("echo LINE | $SOLVE >&-", "standard output is closed"),
-        ("echo LINE | $SOLVE > /dev/full", "cannot be written to standard output: No space left"),
+        ("echo LINE | $SOLVE > /dev/full", "the output cannot be written: No space left"),
         ("head -c 300000000 /dev/zero | $SOLVE", "a line of more than 268,435,456 characters"),
     ],
 )
@@ -246,3 +249,20 @@ def test_a_reader_that_leaves_early(toy_bundle: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, shell=True, capture_output=True, text=True, check=False)
     assert json.loads(done.stdout)["index"] == 0
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("task", [None, "sudoku"])
+def test_a_bundle_that_is_replaced_before_it_is_loaded(
+    task: str | None, toy_bundle_copy: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replace_first(*arguments: Any) -> Any:
+        replace_bundle(toy_bundle_copy, "other", task=task)
+        return open_puzzles(*arguments)
+
+    monkeypatch.setattr("trm_edge.cli.solve.open_puzzles", replace_first)
+    result = run("solve", toy_bundle_copy, "-", "--format", "json", stdin=LINE)
+    if task is None:
+        assert result.exit_code == 0, result.output
+        assert json.loads(result.stdout)["puzzle"] == LINE
+    else:  # the puzzles were read for another task
+        failed(result, "was changed after the bundle was opened")

@@ -50,3 +50,11 @@ def test_pareto_marks(toy_bundle: Path) -> None:
         rows.append(replace(row, parity=parity, latencies=(latency,)))
     marked = mark_pareto(rows)
     assert [row.pareto for row in marked] == [True, True, False, True, True]
+
+
+def test_rows_without_known_answers_have_no_mark_and_beat_none(toy_bundle: Path) -> None:
+    row = bench_row(Bundle.open(toy_bundle))
+    unknown = replace(bench_row(Bundle.open(toy_bundle), ms=1.0))
+    unknown = replace(unknown, parity=replace(unknown.parity, labelled=False))
+    marked = mark_pareto([row, unknown])
+    assert [row.pareto for row in marked] == [True, False]

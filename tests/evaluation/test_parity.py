@@ -5,11 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.evaluation.samples import fake_vectors
+from tests.evaluation.samples import fake_vectors, without_answers
 from trm_edge.errors import BundleError, ConfigError
 from trm_edge.evaluation.parity import BrokenLimit, compare
 from trm_edge.manifest import Limits
-from trm_edge.puzzle import unknown_label
 
 
 def test_identical_runs() -> None:
@@ -57,8 +56,7 @@ def test_runs_over_other_puzzles_cannot_be_compared() -> None:
 
 def test_without_labels_the_reference_counts_as_right() -> None:
     vectors = fake_vectors()
-    labels = np.full_like(vectors.labels, unknown_label(vectors.labels.dtype))
-    unlabelled = replace(vectors, labels=labels)
+    unlabelled = without_answers(vectors)
     candidate = replace(unlabelled, predictions=(vectors.predictions + 1).astype(np.uint8))
     report = compare(unlabelled, candidate)
     assert not report.labelled

@@ -48,7 +48,7 @@ def message_of(path: Path) -> str:
         (b'{"error": "not found"}', "is a text file that begins with"),
         (gzip.compress(b"x" * 99), "gunzip"),
         (b"\x89HDF\r\n\x1a\n", "HDF5"),
-        (b"\x93NUMPY\x01\x00", "NumPy"),
+        (b"\x93NUMPY\x01\x00", "a numpy array"),
         (b"x" * 257 + b"ustar" + bytes(9), "tar archive"),
         (bytes(range(256)) * 9, "damaged, cut short, or not a PyTorch file"),
         (b"\x80\x02" + b"]" * 1000, "damaged, cut short, or not a PyTorch file"),

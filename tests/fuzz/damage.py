@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Callable
 from typing import Any
@@ -32,6 +33,15 @@ TEXTS = [
 ]
 NUMBERS = [0, -1, 1, 3, 256, 2**31, 2**63, 2**64, 10**300, 0.0, 0.5, 1e-300, 1e300, True, None]
 RAW = ["1e999", "NaN", "9" * 5000, "[" * 100_000, '{"a":' * 50_000, "-", "[" * 900 + "]" * 900]
+
+
+def cases(usual: int) -> int:
+    """Number of cases of each kind: the usual one, or that of ``make fuzz``.
+
+    Args:
+        usual: cases that ``make test`` has the time for.
+    """
+    return int(os.environ.get("FUZZ_CASES", usual))
 
 
 def refusal(run: Callable[[], object]) -> str | None:

@@ -19,10 +19,10 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from tests.fuzz.damage import NUMBERS, damaged_bytes, damaged_json, refusal
+from tests.fuzz.damage import NUMBERS, cases, damaged_bytes, damaged_json, refusal
 from trm_edge.bundle import Bundle
 
-CASES = 60  # of each kind of damage
+CASES = cases(60)  # of each kind of damage
 
 Damage = Callable[[Path, random.Random], None]
 

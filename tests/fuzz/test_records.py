@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fuzz.damage import damaged_bytes, damaged_json, refusal
+from tests.fuzz.damage import cases, damaged_bytes, damaged_json, refusal
 from tests.regression.measurements import measured
 from tests.report.samples import baseline
 from trm_edge import records
@@ -25,7 +25,7 @@ from trm_edge.regression.speed_checks import speed_checks
 from trm_edge.report.history import exact_series, latency_series, read_history, size_series
 from trm_edge.targets.profiles import load_profile
 
-CASES = 80  # of each kind of file
+CASES = cases(80)  # of each kind of file
 TOML = [
     "[regress]\n" * 2,
     "regress = 3",

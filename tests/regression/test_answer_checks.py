@@ -66,6 +66,13 @@ def test_exact_match_is_a_share_with_an_interval_and_a_signed_budget() -> None:
     assert check.budget == -0.005
 
 
+def test_without_known_answers_it_is_called_agreement() -> None:
+    current = replace(flipped(20, 0), labelled=False)
+    compared = checks(current, replace(answers(), labelled=False))
+    assert red(compared) == ["agreement.fixed"]
+    assert not any(name.startswith("exact_match") for name in compared)
+
+
 def test_each_mode_by_itself() -> None:
     assert red(checks(flipped(20, 0, "right_adaptive"))) == ["exact_match.adaptive"]
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from tests.regression.measurements import MACHINE
-from trm_edge import records
+from trm_edge import record_schema, records, typed_values
 from trm_edge.regression.check import Change, Check
 from trm_edge.regression.result import FORMAT, RegressionResult
 
@@ -46,10 +46,10 @@ def test_json_is_data() -> None:
         }
     ]
     del content["format"]
-    assert records.build(RegressionResult, content) == result
+    assert typed_values.build(RegressionResult, content) == result
 
 
 def test_it_has_a_schema() -> None:
-    schema = records.schema(RegressionResult, FORMAT)
+    schema = record_schema.schema(RegressionResult, FORMAT)
     assert schema["properties"]["format"] == {"const": "trm-edge.regress/1"}
     assert "checks" in schema["required"]

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from tempfile import gettempdir
 
@@ -9,7 +10,7 @@ import pytest
 
 from tests.report.samples import baseline
 from trm_edge.errors import RecordError
-from trm_edge.report.history import created_at, read_history
+from trm_edge.report.history import created_at, exact_series, read_history
 
 
 def git(folder: Path, *arguments: str) -> None:
@@ -79,3 +80,12 @@ def test_a_file_that_is_not_a_baseline_is_an_error(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace('"made"', '"other"'))
     with pytest.raises(RecordError, match=r"has no date: provenance\.made is missing"):
         read_history(path)
+
+
+def test_versions_without_known_answers_have_no_exact_match() -> None:
+    known = baseline(0)
+    unknown = replace(baseline(1), answers=replace(known.answers, labelled=False))
+    series = exact_series([known, unknown])
+    for values in series.values():
+        assert values[0] is not None
+        assert values[1] is None

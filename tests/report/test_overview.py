@@ -42,3 +42,14 @@ def test_exceeded_limits_are_explained(toy_bundle: Path) -> None:
     html = overview(group, {row.label: mark_of(0)}).html
     assert "0.0 % of the puzzles stop at the same step" in html
     assert ">exceeded</span>" in html
+
+
+def test_without_known_answers_agreement_is_shown_as_such(toy_bundle: Path) -> None:
+    row = untimed_row(Bundle.open(toy_bundle))
+    row = replace(row, parity=replace(row.parity, labelled=False))
+    (group,) = group_rows([replace(row, bench=bench_row(row))])
+    html = overview(group, {row.label: mark_of(0)}).html
+    float32, first = html.partition("<tbody>")[2].split("</tr>")[:2]
+    assert float32.count("<td>-</td>") >= 2
+    assert first.count("as float32") == 2
+    assert "star" not in first

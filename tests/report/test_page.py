@@ -152,6 +152,18 @@ def test_missing_parts_are_explained(toy_bundle: Path) -> None:
     assert note in page.texts["p"]
 
 
+def test_without_known_answers_no_accuracy_is_drawn(full: Report) -> None:
+    groups = []
+    for group in full.groups:
+        rows = [replace(row, parity=replace(row.parity, labelled=False)) for row in group.rows]
+        groups.append(replace(group, rows=tuple(rows)))
+    page = Page(render(replace(full, groups=tuple(groups))))
+    text = " ".join(page.texts["p"])
+    assert "No right answers are known, so there is no accuracy to draw." in text
+    assert "Without them exact match cannot be measured" in text
+    assert "as float32" in page.texts["small"]
+
+
 def test_a_single_group_has_no_heading(full: Report, page: Page) -> None:
     assert "another" in page.texts["h3"]
     single = Page(render(replace(full, groups=full.groups[:1])))

@@ -56,6 +56,19 @@ def request_with(tmp_path_factory: pytest.TempPathFactory) -> RequestWith:
             "activations must be 'float', but got 'per_token_products'",
         ),
         ({"recipe": CalibrationRecipe(activations="float")}, "must not be 'float'"),
+        (
+            {"recipe": CalibrationRecipe(), "targets": (CPU, load_profile("l4"))},
+            "'per_token_products', which scale inputs per token .* but l4 needs ranges .* "
+            "Set activations to per_layer or per_call_site in the recipe",
+        ),
+        (
+            {
+                "precision": "fp8",
+                "recipe": CalibrationRecipe(activations="per_token"),
+                "targets": (load_profile("h100"),),
+            },
+            "'per_token', which scale inputs per token .* but h100 needs ranges",
+        ),
     ],
 )
 def test_contradictions_are_refused(
@@ -78,6 +91,13 @@ def test_limits_follow_the_precision_and_the_drop(request_with: RequestWith) -> 
 def test_limits_of_the_request_come_first(request_with: RequestWith) -> None:
     limits = Limits(max_drop=100, min_halting_agreement=0)
     assert request_with(limits=limits, max_drop=0.25).accuracy_limits == limits
+
+
+@pytest.mark.parametrize("activations", ["per_layer", "per_call_site"])
+def test_static_ranges_suit_every_target(activations: Any, request_with: RequestWith) -> None:
+    recipe = CalibrationRecipe(activations=activations)
+    request_with(recipe=recipe, targets=(CPU, load_profile("l4")))
+    request_with(recipe=CalibrationRecipe(activations="per_token"))
 
 
 def test_one_target_with_static_ranges_makes_the_recipe_static(request_with: RequestWith) -> None:

@@ -18,7 +18,7 @@ from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.config import ModelConfig
 from trm_edge.errors import CalibrationError
-from trm_edge.profile import Precision, TargetProfile
+from trm_edge.profile import Int8Ranges, Precision, TargetProfile
 from trm_edge.puzzle import Puzzle
 from trm_edge.step import CarryType
 from trm_edge.targets.profiles import load_profile
@@ -37,6 +37,15 @@ def graph_inputs(precision: Precision = "int8", variant: str = "mlp") -> GraphIn
     recipe = replace(CalibrationRecipe.static(qtype), puzzles=4)
     calibration = calibrate(toy_model(config), toy_table(config), PUZZLES, qtype, recipe)
     return GraphInputs(calibration.model, precision, qtype, calibration.layers)
+
+
+@pytest.mark.parametrize("activations", ["per_token", "per_token_products", "per_layer"])
+def test_a_recipe_s_rounding_replaces_the_target_s_own(activations: Int8Ranges) -> None:
+    inputs = graph_inputs()
+    expected = target_graph(inputs, replace(CPU, int8_ranges=activations))
+    assert target_graph(replace(inputs, activations=activations), CPU) == expected
+    own = target_graph(inputs, CPU)
+    assert (own == expected) == (activations == CPU.int8_ranges)
 
 
 def operators(graph: onnx.ModelProto) -> set[str]:

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from trm_edge.errors import PuzzleError
+from trm_edge.printable import printable
 from trm_edge.tasks import lines as lines_module
-from trm_edge.tasks.lines import MAX_LINE, holds_input, open_lines, open_standard_input, printable
+from trm_edge.tasks.lines import MAX_LINE, holds_input, open_lines, open_standard_input
 
 TEXT = "first\nsecond é\n"
 

@@ -7,7 +7,6 @@ matrix products stay in a core's cache (docs/speed.md has what that is worth).
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import os
 from collections.abc import Sequence
@@ -19,12 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.backends.base import NOT_LOADED, Backend, HaltingLogits, carry_specs
+from trm_edge.backends.graph_file import GraphFile
 from trm_edge.backends.integer_kernels import warn_of_saturation
 from trm_edge.backends.shares import share_elements, shares
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
-from trm_edge.files import read_bytes
-from trm_edge.graph_guard import MAX_GRAPH_BYTES, check_graph
 from trm_edge.step import CarryType, TensorSpec, describe_mismatch, step_inputs, step_outputs
 
 logger = logging.getLogger(__name__)
@@ -85,12 +83,10 @@ class OnnxRuntimeBackend(Backend):
     ) -> None:
         self.graph = graph
         self.config = config
-        self.sha256 = sha256
-        self.trusted = trusted
         self.carry_type = np.dtype(carry)
         self.threads = threads or available_cores()
         self._carry = carry
-        self._graph_bytes = 0  # size of the loaded graph
+        self._graph_file = GraphFile(graph, sha256=sha256, trusted=trusted)
         self._inputs = step_inputs(config, carry)
         self._outputs = step_outputs(config, carry)
         self._session: Any = None  # every thread in each operator
@@ -116,6 +112,13 @@ class OnnxRuntimeBackend(Backend):
                 "running a step graph needs the package onnxruntime, which is not installed. "
                 "Install it with: pip install onnxruntime"
             ) from error
+        try:
+            self._activate(ort)
+        except BaseException:
+            self.deactivate()
+            raise
+
+    def _activate(self, ort: Any) -> None:
         session = self._load(ort, self.threads)
         providers = session.get_providers()
         if providers[:1] != [self.provider]:
@@ -132,6 +135,7 @@ class OnnxRuntimeBackend(Backend):
         """Release the graph, the threads and the carries; a second call does nothing."""
         self._session = None
         self._single = None
+        self._graph_file.close()
         if self._pool is not None:
             self._pool.shutdown()
             self._pool = None
@@ -235,7 +239,10 @@ class OnnxRuntimeBackend(Backend):
         return f"ONNX Runtime {ort.__version__}, {self.provider}"
 
     def _load(self, ort: Any, threads: int) -> Any:
-        content = self._read_graph()
+        content = self._graph_file.read(self.config, self._carry)
+        first_on_the_cpu = self.provider == CPU_PROVIDER and self._session is None
+        if first_on_the_cpu and not self._graph_file.trusted:
+            warn_of_saturation(content, self.graph)
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.log_severity_level = 3
@@ -248,25 +255,6 @@ class OnnxRuntimeBackend(Backend):
             raise BackendError(
                 f"ONNX Runtime {ort.__version__} cannot load {self.graph}: {error}"
             ) from error
-
-    def _read_graph(self) -> bytes:
-        """Read the graph once, so that what is checked is what is loaded."""
-        try:
-            content = read_bytes(self.graph, MAX_GRAPH_BYTES)
-        except OSError as error:
-            reason = error.strerror or error
-            raise BackendError(f"the step graph {self.graph} cannot be read: {reason}.") from error
-        if self.sha256 not in (None, hashlib.sha256(content).hexdigest()):
-            raise BackendError(
-                f"{self.graph} was changed after the bundle was opened (its sha256 differs from "
-                "the manifest's). Open the bundle again."
-            )
-        if not self.trusted:
-            check_graph(content, self.config, self._carry, str(self.graph))
-            if self.provider == CPU_PROVIDER and self._session is None:
-                warn_of_saturation(content, self.graph)
-        self._graph_bytes = len(content)
-        return content
 
     def _check_contract(
         self, description: str, expected: tuple[TensorSpec, ...], arguments: list[Any]
@@ -296,7 +284,7 @@ class OnnxRuntimeBackend(Backend):
             for output, result in zip(outputs, results, strict=True):
                 output[share] = result
 
-        elements = share_elements(self._graph_bytes)
+        elements = share_elements(self._graph_file.size)
         list(self._pool.map(run, shares(slots, self.threads, self.config, elements)))
         return self._step_arrays(outputs)
 

@@ -147,6 +147,14 @@ def print_record(record: BenchRecord, *, wide: bool) -> None:
     _step_times(record.rows).print(console, wide=wide)
     print_terms(console, _STEP_TERMS)
     console.print()
+    for row in record.rows:
+        if not row.parity.labelled:
+            same = 100 * row.parity.adaptive.same_answer
+            print_text(
+                console,
+                f"{_label(row)}: no answers are known, so exact match is not measured; "
+                f"{same:.1f} % of the answers are those of float32",
+            )
     for engine in dict.fromkeys(f"{row.target}: {row.engine}" for row in record.rows):
         print_text(console, engine)
 
@@ -193,7 +201,6 @@ def _letter(number: int) -> str:
 
 
 def _figures(row: BenchRow) -> list[str]:
-    low, high = row.parity.adaptive.interval_candidate
     step = row.latencies[0]
     times_float32 = ""
     if step.times_float32 is not None:
@@ -204,7 +211,7 @@ def _figures(row: BenchRow) -> list[str]:
     return [
         row.precision,
         f"{row.size_bytes / 1e3:.0f}",
-        f"{100 * row.exact:.1f} % ({100 * low:.0f} to {100 * high:.0f})",
+        _exact(row),
         f"{row.steps:.2f}",
         f"{step.p50_ms:.2f}",
         times_float32,
@@ -213,6 +220,13 @@ def _figures(row: BenchRow) -> list[str]:
         f"{row.startup_seconds:.2f}",
         joules,
     ]
+
+
+def _exact(row: BenchRow) -> str:
+    if not row.parity.labelled:
+        return "not known"
+    low, high = row.parity.adaptive.interval_candidate
+    return f"{100 * row.exact:.1f} % ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def _step_times(rows: Sequence[BenchRow]) -> DataTable:

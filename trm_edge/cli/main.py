@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import errno
 import importlib
 import logging
-import os
 import sys
 from collections.abc import Sequence
 from importlib import resources
@@ -16,6 +14,14 @@ import click
 
 from trm_edge import __version__
 from trm_edge.cli.console import logs_on_stderr
+from trm_edge.cli.streams import (
+    flush_failure,
+    is_descriptor_shortage,
+    is_output_failure,
+    open_closed_descriptors,
+    require_standard_output,
+    say,
+)
 from trm_edge.errors import TrmEdgeError
 from trm_edge.interrupts import exit_code, signals_raise
 from trm_edge.printable import printable
@@ -154,27 +160,69 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Args:
         arguments: without the program's name; those of the process by default.
     """
+    open_closed_descriptors()
     args = None if arguments is None else list(arguments)
+    code = _run(args)
+    failure = flush_failure()
+    if failure is not None:
+        code = code or _report_failed_output(failure)
+    sys.exit(code)
+
+
+def _run(args: list[str] | None) -> int:
+    """Run a command; return its exit code. Errors that are nobody's fault but ours come out."""
     try:
+        require_standard_output()
         with signals_raise():
-            sys.exit(cli.main(args=args, prog_name="trm-edge", standalone_mode=False))
+            code = cli.main(args=args, prog_name="trm-edge", standalone_mode=False)
+    except SystemExit as error:
+        return _exit_code(error)
+    except TrmEdgeError as error:
+        say(printable(str(error), lines=True))
+        return 1
     except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
+        return _show(error)
     except click.Abort as error:
-        click.echo("Aborted!", err=True)
-        sys.exit(exit_code(error.__cause__))
+        return _show_abort(error.__cause__)
     except KeyboardInterrupt as error:  # at a moment when click does not look
-        click.echo("Aborted!", err=True)
-        sys.exit(exit_code(error))
-    except BrokenPipeError:
-        # The reader left (`trm-edge solve ... | head`): end quietly, as a filter does.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(1)
-    except OSError as error:
-        if error.errno not in (errno.EMFILE, errno.ENFILE):
+        return _show_abort(error)
+    except (OSError, ImportError) as error:
+        if is_descriptor_shortage(error):
+            say("too many open files. Raise the limit with: ulimit -n 1024, or close others.")
+            return 1
+        flush_failure()
+        if not is_output_failure(error):
             raise
-        sys.stderr.write(
-            "Error: too many open files. Raise the limit with: ulimit -n 1024, or close others.\n"
-        )
-        sys.exit(1)
+        return _report_failed_output(error)
+    return code if isinstance(code, int) else 0
+
+
+def _exit_code(error: SystemExit) -> int:
+    if error.code is None or isinstance(error.code, int):
+        return error.code or 0
+    say(str(error.code))
+    return 1
+
+
+def _show(error: click.ClickException) -> int:
+    try:
+        error.show()
+    except OSError:  # standard error is full, or its reader has left
+        flush_failure()
+    return error.exit_code
+
+
+def _show_abort(cause: BaseException | None) -> int:
+    try:
+        click.echo("Aborted!", err=True)
+    except OSError:
+        flush_failure()
+    return exit_code(cause)
+
+
+def _report_failed_output(error: Exception) -> int:
+    """Say why standard output cannot be written; a reader that has left (``| head``) knows."""
+    if not isinstance(error, BrokenPipeError):
+        reason = error.strerror if isinstance(error, OSError) else None
+        say(f"the output cannot be written: {reason or error}.")
+    return 1

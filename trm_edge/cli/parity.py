@@ -122,6 +122,8 @@ def _print_halting(result: ParityResult, console: Console) -> None:
     )
     _steps(result).print(console)
     print_terms(console, _STEP_TERMS)
+    if halting.calibration_reference is None or halting.calibration_candidate is None:
+        return
     print_text(
         console,
         f"\nCalibration error of the halting head: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,12 +15,13 @@ from trm_edge.bundle import Bundle
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
 from trm_edge.cli.solve_input import Reader, count_puzzles, open_puzzles
-from trm_edge.cli.solve_output import FORMATS, Answer, SolutionRecord, Writer, standard_output
-from trm_edge.errors import PuzzleError
+from trm_edge.cli.solve_output import FORMATS, Answer, SolutionRecord, Writer
+from trm_edge.errors import PuzzleError, TrmEdgeError
 from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.loop.halting import HaltingMode, HaltingRule
 from trm_edge.loop.rollouts import Rollouts
 from trm_edge.loop.solution import Solution
+from trm_edge.loop.solver import Solver
 from trm_edge.progress import Metered, progress_bars
 from trm_edge.tasks.base import Task
 
@@ -148,14 +149,18 @@ def command(
     augmentations = task.augmentations(rollouts)
     if watch:
         batch = 1
-    solver = opened.solver(target, batch=batch, halting=halting, threads=threads, trace=watch)
+
+    def make_solver(source: Bundle) -> Solver:
+        return source.solver(target, batch=batch, halting=halting, threads=threads, trace=watch)
+
     name, entries = open_puzzles(task, puzzles)
     total = None
     if not watch and not sys.stdout.isatty():
         total = count_puzzles(task, puzzles)
-    writer = FORMATS[output_format](task, standard_output())
+    writer = FORMATS[output_format](task, sys.stdout)
     reader = Reader(entries, writer)
-    with solver:
+    with ExitStack() as stack:
+        solver = _enter(stack, opened, make_solver)
         if rollouts > 1:
             attempts = Rollouts(solver, augmentations, min_confidence=min_confidence)
             solutions = attempts.solve(reader, ordered=True)
@@ -171,6 +176,29 @@ def command(
         raise PuzzleError(f"{name} does not hold a puzzle.")
     if reader.bad:
         sys.exit(1)
+
+
+def _enter(stack: ExitStack, opened: Bundle, make_solver: Callable[[Bundle], Solver]) -> Solver:
+    """Load the solver of a bundle, or of the one that an export puts in its place meanwhile.
+
+    Args:
+        stack: closes the solver.
+        opened: the bundle; puzzles are read for its task and model.
+        make_solver: makes the solver of a bundle.
+
+    Raises:
+        TrmEdgeError: the solver cannot be loaded, or the bundle in its place is of another model.
+    """
+    try:
+        return stack.enter_context(make_solver(opened))
+    except TrmEdgeError:
+        if not opened.was_replaced():
+            raise
+        current = Bundle.open(opened.path)
+        same_task = current.manifest.task == opened.manifest.task
+        if not same_task or current.config != opened.config:
+            raise
+    return stack.enter_context(make_solver(current))
 
 
 @dataclass

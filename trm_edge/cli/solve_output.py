@@ -5,10 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import stat
-import sys
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import TextIO
 
@@ -17,7 +14,6 @@ from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from trm_edge import records
-from trm_edge.errors import OutputError
 from trm_edge.loop.solution import Solution
 from trm_edge.tasks.base import BadLine, Entry, Task
 from trm_edge.tasks.dataset import IGNORED
@@ -129,48 +125,6 @@ class Answer:
         return "valid" if self.record.valid else f"not valid: {self.problem}"
 
 
-def standard_output() -> TextIO:
-    """Return standard output.
-
-    Raises:
-        OutputError: it is closed.
-    """
-    if sys.stdout is None:
-        raise OutputError(
-            "standard output is closed: there is nowhere to write answers to. Redirect it to a "
-            "file or to /dev/null."
-        )
-    return sys.stdout
-
-
-@contextmanager
-def _written() -> Iterator[None]:
-    """Turn a failure to write into an error; a reader that leaves is left to the caller.
-
-    Raises:
-        OutputError: says why.
-    """
-    try:
-        yield
-    except BrokenPipeError:
-        raise
-    except OSError as error:
-        _discard_stdout()
-        raise OutputError(
-            f"the answers cannot be written to standard output: {error.strerror or error}."
-        ) from error
-
-
-def _discard_stdout() -> None:
-    """Send what is still buffered nowhere: the interpreter would fail on it at its end."""
-    try:
-        handle = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(handle, sys.stdout.fileno())
-        os.close(handle)
-    except (OSError, ValueError):
-        return
-
-
 class Writer(ABC):
     """Writes answers one by one, so that a stream of any length can be piped.
 
@@ -193,12 +147,11 @@ class Writer(ABC):
             answer: the next one.
 
         Raises:
-            OutputError: it cannot be written.
+            OSError: it cannot be written.
         """
-        with _written():
-            self._write(answer)
-            if not self._buffers:
-                self.out.flush()
+        self._write(answer)
+        if not self._buffers:
+            self.out.flush()
 
     def write_bad_line(self, bad_line: BadLine) -> None:  # noqa: B027 - optional
         """Write a line that is not a puzzle, where the format has a place for it.
@@ -215,10 +168,9 @@ class Writer(ABC):
         """Flush the output after the last answer.
 
         Raises:
-            OutputError: it cannot be written.
+            OSError: it cannot be written.
         """
-        with _written():
-            self.out.flush()
+        self.out.flush()
 
     def summary(self, valid: int, count: int) -> None:
         """Write a last line for people.
@@ -228,8 +180,7 @@ class Writer(ABC):
             count: all answers.
         """
         if self.task.judges:
-            with _written():
-                print(f"{valid} of {count} solved", file=self.out, flush=True)
+            print(f"{valid} of {count} solved", file=self.out, flush=True)
 
 
 def _is_file(out: TextIO) -> bool:
@@ -313,10 +264,9 @@ class JsonWriter(Writer):
         encoding = getattr(self.out, "encoding", None) or "utf-8"
         reason = bad_line.reason.encode(encoding, "backslashreplace").decode(encoding)
         record = BadLineRecord(bad_line.line, reason)
-        with _written():
-            self.out.write(records.encode(record, BAD_LINE_FORMAT, indent=0))
-            if not self._buffers:
-                self.out.flush()
+        self.out.write(records.encode(record, BAD_LINE_FORMAT, indent=0))
+        if not self._buffers:
+            self.out.flush()
 
 
 class CsvWriter(Writer):

@@ -110,7 +110,7 @@ class BenchRow:
 
     @property
     def exact(self) -> float:
-        """Share of puzzles solved with adaptive halting, 0..1."""
+        """Share of puzzles solved with adaptive halting, 0..1, where the answers are known."""
         return self.parity.adaptive.exact_candidate
 
     @property
@@ -184,7 +184,7 @@ def bench(
 
 
 def mark_pareto(rows: Sequence[BenchRow]) -> list[BenchRow]:
-    """Mark the rows that no other row beats.
+    """Mark the rows that no other row beats; those without known answers have no accuracy.
 
     A row beats another if it is at least as accurate and at least as fast, and better in one. Only
     rows that solved the same puzzles are compared.
@@ -197,9 +197,9 @@ def mark_pareto(rows: Sequence[BenchRow]) -> list[BenchRow]:
     """
     marked = []
     for row in rows:
-        rivals = [rival for rival in rows if same_puzzles(rival, row)]
+        rivals = [rival for rival in rows if same_puzzles(rival, row) and rival.parity.labelled]
         beaten = any(_beats(rival, row) for rival in rivals)
-        marked.append(replace(row, pareto=not beaten))
+        marked.append(replace(row, pareto=row.parity.labelled and not beaten))
     return marked
 
 

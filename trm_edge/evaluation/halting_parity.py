@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.loop.halting import confidence
-from trm_edge.puzzle import Tokens
 from trm_edge.tasks.dataset import IGNORED
 
 _BINS = 10  # equal-width bins of the halting head's probability
@@ -29,7 +28,7 @@ class HaltingParity:
         first_step_difference: the same at the first step only.
         calibration_reference: expected calibration error of the reference: mean gap between
             sigmoid(q_halt) and the share of right answers, over ten bins of equal width and all
-            steps.
+            steps. None where the right answers are not known.
         calibration_candidate: the same for the candidate.
     """
 
@@ -40,19 +39,16 @@ class HaltingParity:
     histogram_candidate: tuple[int, ...]
     q_halt_difference: float
     first_step_difference: float
-    calibration_reference: float
-    calibration_candidate: float
+    calibration_reference: float | None
+    calibration_candidate: float | None
 
 
-def halting_parity(
-    reference: ParityVectors, candidate: ParityVectors, truth: Tokens
-) -> HaltingParity:
+def halting_parity(reference: ParityVectors, candidate: ParityVectors) -> HaltingParity:
     """Compare the halting of two runs over the same puzzles.
 
     Args:
-        reference: the float32 model's run.
+        reference: the float32 model's run, with the known answers.
         candidate: the run to judge.
-        truth: right answers (n, L) for the calibration error.
     """
     difference = np.abs(reference.q_halt - candidate.q_halt)
     same_step = reference.halting_steps == candidate.halting_steps
@@ -64,8 +60,8 @@ def halting_parity(
         histogram_candidate=_histogram(candidate),
         q_halt_difference=float(difference.mean()),
         first_step_difference=float(difference[:, 0].mean()),
-        calibration_reference=_calibration_error(reference, truth),
-        calibration_candidate=_calibration_error(candidate, truth),
+        calibration_reference=_calibration_error(reference, reference),
+        calibration_candidate=_calibration_error(candidate, reference),
     )
 
 
@@ -75,9 +71,11 @@ def _histogram(run: ParityVectors) -> tuple[int, ...]:
     return tuple(counts[1:].tolist())
 
 
-def _calibration_error(run: ParityVectors, truth: Tokens) -> float:
-    counts = (truth != IGNORED)[:, None]
-    right = ((run.predictions == truth[:, None]) | ~counts).all(-1).ravel()
+def _calibration_error(run: ParityVectors, reference: ParityVectors) -> float | None:
+    if not reference.labelled:
+        return None
+    truth = reference.labels[:, None]
+    right = ((run.predictions == truth) | (truth == IGNORED)).all(-1).ravel()
     probability = confidence(run.q_halt).ravel()
     bins = np.minimum((probability * _BINS).astype(np.int64), _BINS - 1)
     gaps = np.bincount(bins, probability - right, minlength=_BINS)

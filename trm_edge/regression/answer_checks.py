@@ -50,8 +50,10 @@ def answer_checks(current: Answers, baseline: Answers, budgets: Budgets) -> Iter
             baseline,
         )
         return
-    yield _exact_match("fixed", current.right_fixed, baseline.right_fixed, budgets)
-    yield _exact_match("adaptive", current.right_adaptive, baseline.right_adaptive, budgets)
+    for mode in ("fixed", "adaptive"):
+        right_now = getattr(current, f"right_{mode}")
+        right_before = getattr(baseline, f"right_{mode}")
+        yield _flips(f"{current.figure}.{mode}", right_now, right_before, budgets)
     yield _same_step(current.steps, baseline.steps, budgets)
     yield _mean_steps(current.steps, baseline.steps, budgets)
     yield _carry_error(current.error, baseline.error, budgets)
@@ -73,8 +75,8 @@ def _different_data(name: str, problem: str, current: Answers, baseline: Answers
     )
 
 
-def _exact_match(
-    mode: str, current: NDArray[np.bool_], baseline: NDArray[np.bool_], budgets: Budgets
+def _flips(
+    check_id: str, current: NDArray[np.bool_], baseline: NDArray[np.bool_], budgets: Budgets
 ) -> Check:
     puzzles = len(current)
     lost = int((baseline & ~current).sum())
@@ -90,7 +92,7 @@ def _exact_match(
         p_value = mcnemar_exact(lost, gained)
         reason = f"{lost} lost, {gained} gained of {puzzles}, p {p_value:.3g}"
     return Check(
-        id=f"exact_match.{mode}",
+        id=check_id,
         verdict=verdict,
         unit="share",
         before=float(baseline.mean()),

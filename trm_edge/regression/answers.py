@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from trm_edge.evaluation.carry import cosine_similarity
 from trm_edge.evaluation.vectors import ParityVectors
-from trm_edge.puzzle import Tokens, unknown_label
+from trm_edge.puzzle import Tokens
 
 
 @dataclass(frozen=True)
@@ -22,10 +22,12 @@ class Answers:
         puzzles: sha256 of the puzzles' tokens and identifiers.
         labels: sha256 of the known answers.
         right_fixed: (n,) bool, whether the answer after the last step is right.
-        right_adaptive: (n,) bool, whether the answer at the halting step is right.
+        right_adaptive: (n,) bool, the same at the halting step.
         steps: (n,) int32, the halting step of each puzzle, from 1.
         error: (m,) float64, 1 - cosine to the float32 carry after the first step, for the m puzzles
             whose carries are recorded.
+        labelled: every right answer is known. Otherwise ``right_fixed`` and ``right_adaptive`` say
+            whether the answer is the float32 model's, right or wrong.
     """
 
     puzzles: str
@@ -34,21 +36,27 @@ class Answers:
     right_adaptive: NDArray[np.bool_]
     steps: NDArray[np.int32]
     error: NDArray[np.float64]
+    labelled: bool = True
 
     def __len__(self) -> int:
         """Count the puzzles."""
         return len(self.steps)
+
+    @property
+    def figure(self) -> str:
+        """What ``right_fixed`` and ``right_adaptive`` are a share of, in identifiers of checks."""
+        return "exact_match" if self.labelled else "agreement"
 
     @classmethod
     def of(cls, reference: ParityVectors, candidate: ParityVectors) -> Answers:
         """Judge a candidate's answers.
 
         Args:
-            reference: the float32 model's answers. They count as right where no answer is known.
+            reference: the float32 model's answers, and the known ones.
             candidate: the target's answers to the same puzzles.
         """
-        fixed = candidate.answers(adaptive=False) == _truth(reference, adaptive=False)
-        adaptive = candidate.answers(adaptive=True) == _truth(reference, adaptive=True)
+        fixed = candidate.answers(adaptive=False) == _expected(reference, adaptive=False)
+        adaptive = candidate.answers(adaptive=True) == _expected(reference, adaptive=True)
         return cls(
             puzzles=_digest(reference.tokens, reference.identifiers),
             labels=_digest(reference.labels),
@@ -56,16 +64,15 @@ class Answers:
             right_adaptive=adaptive.all(1),
             steps=candidate.halting_steps,
             error=_first_step_error(reference, candidate),
+            labelled=reference.labelled,
         )
 
 
-def _truth(reference: ParityVectors, *, adaptive: bool) -> Tokens:
-    """Known answers (n, L), and the reference's own for puzzles that are not fully labelled."""
-    labels = reference.labels
+def _expected(reference: ParityVectors, *, adaptive: bool) -> Tokens:
+    """The known answers (n, L), or the reference's own unless all are known."""
     if reference.labelled:
-        return labels
-    unlabelled = (labels == unknown_label(labels.dtype)).any(1, keepdims=True)
-    return np.where(unlabelled, reference.answers(adaptive=adaptive), labels)
+        return reference.labels
+    return reference.answers(adaptive=adaptive)
 
 
 def _first_step_error(reference: ParityVectors, candidate: ParityVectors) -> NDArray[np.float64]:

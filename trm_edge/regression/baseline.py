@@ -197,6 +197,7 @@ def _to_record(measurement: Measurement) -> BaselineRecord:
             right_adaptive=baseline_record.pack_bits(answers.right_adaptive),
             steps=baseline_record.pack_bytes(answers.steps),
             error=baseline_record.rounded(answers.error, 4),
+            labelled=answers.labelled,
         ),
         speeds=tuple(speeds),
     )
@@ -237,6 +238,7 @@ def _from_record(record: BaselineRecord) -> Measurement:
             right_adaptive=baseline_record.unpack_bits(answers.right_adaptive, answers.count),
             steps=baseline_record.unpack_bytes(answers.steps),
             error=np.array(answers.error, np.float64),
+            labelled=answers.labelled,
         ),
         sizes=record.sizes_bytes,
         float_layers=record.float_layers,

@@ -52,6 +52,7 @@ class AnswersRecord:
         right_adaptive: n bits, base64: right at the halting step.
         steps: n bytes, base64: the halting step, from 1.
         error: 1 - cosine to the float32 carry after the first step, by puzzle.
+        labelled: every right answer is known; otherwise the float32 model's count as right.
 
     Raises:
         ConfigError: a packed value does not hold n puzzles, or a value is out of range.
@@ -64,6 +65,7 @@ class AnswersRecord:
     right_adaptive: str
     steps: str
     error: tuple[float, ...]
+    labelled: bool = True
 
     def __post_init__(self) -> None:
         if self.count < 1:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
-from trm_edge import records
+from trm_edge import toml_file, typed_values
 from trm_edge.errors import ConfigError
 
 CONFIG = "trm-edge.toml"
@@ -69,9 +69,9 @@ class Budgets:
             path = Path(CONFIG)
             if not path.exists():
                 return cls()
-        content = records.read_toml(path)
+        content = toml_file.read_toml(path)
         try:
-            return records.build(_BudgetFile, content).regress
+            return typed_values.build(_BudgetFile, content).regress
         except ConfigError as error:
             sections = ", ".join(f"[{section.name}]" for section in fields(_BudgetFile))
             raise ConfigError(

@@ -30,6 +30,8 @@ CHECK_IDS = (
     "labels",
     "exact_match.fixed",
     "exact_match.adaptive",
+    "agreement.fixed",
+    "agreement.adaptive",
     "halting.same_step",
     "halting.steps",
     "carry.error",

@@ -75,8 +75,8 @@ def _figures(measurement: Measurement) -> dict[str, tuple[Unit, float]]:
     answers = measurement.answers
     figures: dict[str, tuple[Unit, float]] = {
         "puzzles": ("puzzles", len(answers)),
-        "exact_match.fixed": ("share", float(answers.right_fixed.mean())),
-        "exact_match.adaptive": ("share", float(answers.right_adaptive.mean())),
+        f"{answers.figure}.fixed": ("share", float(answers.right_fixed.mean())),
+        f"{answers.figure}.adaptive": ("share", float(answers.right_adaptive.mean())),
         "halting.steps": ("steps", float(answers.steps.mean())),
     }
     for name, size in measurement.sizes.items():

@@ -69,8 +69,8 @@ def latency_figure(group: RowGroup, marks: Marks) -> go.Figure:
 
 
 def _row_points(row: ReportRow) -> list[AccuracyPoint]:
-    """Fixed and adaptive halting of a row; empty if it was not timed."""
-    if row.bench is None:
+    """Fixed and adaptive halting of a row; empty if it was not timed, or has no known answers."""
+    if row.bench is None or not row.parity.labelled:
         return []
     latency = row.bench.latencies[0]
     ms_per_step = latency.p50_ms / latency.slots
@@ -86,7 +86,7 @@ def _reference_points(reference: ReferenceRow) -> list[AccuracyPoint]:
     """Fixed and adaptive halting of the float32 model; empty if it was not timed."""
     row = reference.row
     ms = reference.ms_per_step(0)
-    if row.bench is None or ms is None:
+    if row.bench is None or ms is None or not row.parity.labelled:
         return []
     ms_per_step = ms / row.bench.latencies[0].slots
     steps = (row.bundle.config.halt_max_steps, row.parity.halting.steps_reference)

@@ -81,11 +81,18 @@ def created_at(version: Measurement) -> str:
 def exact_series(versions: Sequence[Measurement]) -> Series:
     """Collect the exact match of both halting modes, in percent.
 
+    There is none of versions whose puzzles have no known answers.
+
     Args:
         versions: the baselines, the oldest first.
     """
-    fixed = [100 * float(version.answers.right_fixed.mean()) for version in versions]
-    adaptive = [100 * float(version.answers.right_adaptive.mean()) for version in versions]
+    fixed: list[float | None] = []
+    adaptive: list[float | None] = []
+    for version in versions:
+        answers = version.answers
+        is_measured = answers.labelled
+        fixed.append(100 * float(answers.right_fixed.mean()) if is_measured else None)
+        adaptive.append(100 * float(answers.right_adaptive.mean()) if is_measured else None)
     return {"fixed": fixed, "adaptive": adaptive}
 
 

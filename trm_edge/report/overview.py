@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from trm_edge.evaluation.bench import BenchRow, Latency
 from trm_edge.evaluation.machine import Machine
+from trm_edge.evaluation.parity import ModeParity
 from trm_edge.report.markup import Content, Markup, element, join, table
 from trm_edge.report.rows import ReferenceRow, ReportRow, RowGroup
 from trm_edge.report.style import FLOAT32_MARK, Mark
@@ -97,8 +98,8 @@ def _row_cells(row: ReportRow, mark: Mark, layout: _TableLayout) -> list[Content
     adaptive = row.parity.adaptive
     cells: list[Content] = [
         _row_name(row, mark),
-        _share(fixed.exact_candidate, fixed.interval_candidate),
-        _share(adaptive.exact_candidate, adaptive.interval_candidate),
+        _accuracy_cell(row, fixed),
+        _accuracy_cell(row, adaptive),
         _percent(row.parity.halting.agreement),
         f"{row.parity.halting.steps_candidate:.2f}",
     ]
@@ -159,13 +160,10 @@ def _limits_cell(row: ReportRow) -> Content:
 def _reference_cells(reference: ReferenceRow, layout: _TableLayout) -> list[Content]:
     """The float32 model: its answers are in the bundle, its timings beside the row's."""
     row = reference.row
-    fixed = row.parity.fixed
-    adaptive = row.parity.adaptive
     name = element("span", _swatch(FLOAT32_MARK), reference.label, _small("cpu, fp32"))
     cells: list[Content] = [
         name,
-        _share(fixed.exact_reference, fixed.interval_reference),
-        _share(adaptive.exact_reference, adaptive.interval_reference),
+        *_reference_accuracy(row),
         _NOTHING,
         f"{row.parity.halting.steps_reference:.2f}",
     ]
@@ -179,6 +177,19 @@ def _reference_cells(reference: ReferenceRow, layout: _TableLayout) -> list[Cont
         cells += [_NOTHING if ms is None else f"{ms:.2f}", _NOTHING]
     missing = len(layout.columns) - len(cells)
     return cells + [_NOTHING] * missing
+
+
+def _accuracy_cell(row: ReportRow, mode: ModeParity) -> Content:
+    """Exact match, or the agreement with float32 where no answers are known."""
+    if row.parity.labelled:
+        return _share(mode.exact_candidate, mode.interval_candidate)
+    return element("span", _percent(mode.same_answer), _small("as float32"))
+
+
+def _reference_accuracy(row: ReportRow) -> list[Content]:
+    if not row.parity.labelled:
+        return [_NOTHING, _NOTHING]
+    return [_share(mode.exact_reference, mode.interval_reference) for mode in row.parity.modes]
 
 
 def _percent(share: float) -> str:

@@ -72,7 +72,8 @@ def _group_notes(group: RowGroup) -> Markup:
     notes = [f"Measured on {numbers} held-out puzzles."]
     if not all(row.parity.labelled for row in group.rows):
         notes.append(
-            "Their solutions are not known, so the answers of the float32 model count as correct."
+            "Solutions are not known for all rows. Without them exact match cannot be measured; "
+            "shown is the share of puzzles with the answer of the float32 model."
         )
     for row in group.rows:
         notes += [f"{row.label}: {problem}." for problem in row.broken]
@@ -82,11 +83,16 @@ def _group_notes(group: RowGroup) -> Markup:
 def _latency_section(builder: PageBuilder) -> Markup:
     title = "Accuracy and latency"
     parts: list[Content] = []
+    timed = False
     for group in builder.report.groups:
-        if any(row.bench is not None for row in group.rows):
+        timed_rows = [row for row in group.rows if row.bench is not None]
+        timed = timed or bool(timed_rows)
+        if any(row.parity.labelled for row in timed_rows):
             figure = figures.latency_figure(group, builder.marks)
             parts.append(builder.group_heading(group))
             parts.append(builder.chart(figure, "exact match over latency"))
+    if timed and not parts:
+        return section(title, "No right answers are known, so there is no accuracy to draw.")
     if not parts:
         return section(title, "Nothing was timed: this report was made with --no-bench.")
     lead = (

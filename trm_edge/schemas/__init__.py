@@ -11,7 +11,7 @@ import json
 from importlib import resources
 from typing import Any, NamedTuple
 
-from trm_edge import records
+from trm_edge import record_schema
 from trm_edge.errors import ConfigError
 from trm_edge.records import Format
 from trm_edge.schemas.descriptions import describe_properties
@@ -72,7 +72,7 @@ def generate_schema(name: str) -> dict[str, Any]:
     """
     entry = _entry(name)
     dataclass = getattr(importlib.import_module(entry.module), entry.dataclass)
-    schema = records.schema(dataclass, _format(name))
+    schema = record_schema.schema(dataclass, _format(name))
     describe_properties(schema)
     return schema
 

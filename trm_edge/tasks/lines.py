@@ -13,26 +13,19 @@ from pathlib import Path
 from typing import TextIO
 
 from trm_edge.errors import PuzzleError
+from trm_edge.file_signatures import identify
+from trm_edge.printable import printable
 
 MAX_LINE = 1 << 20  # characters of a line that are kept; the rest of a longer one is skipped
 MAX_LINE_TOTAL = 1 << 28  # characters of a line after which reading is given up
 MAX_UNPACKED = 8 << 30  # bytes that a gzip file may unpack to
 _CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
-# (start of the file, what the file is, what to do with it)
-_FOREIGN = (
-    (b"PK\x03\x04", "a zip archive", "Unpack it and pass the text or CSV file in it"),
-    (b"PK\x05\x06", "an empty zip archive", "Pass a text or CSV file"),
-    (b"BZh", "compressed with bzip2", "Unpack it with: bunzip2"),
-    (b"\xfd7zXZ\x00", "compressed with xz", "Unpack it with: unxz"),
-    (b"\x28\xb5\x2f\xfd", "compressed with zstd", "Unpack it with: unzstd"),
-    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", "Unpack it and pass the text or CSV file in it"),
-    (b"PAR1", "a Parquet table", "Write its puzzles as CSV: pandas.DataFrame.to_csv"),
-    (b"\x93NUMPY", "a numpy array", "Pass the dataset's folder, which holds *__inputs.npy"),
-    (b"%PDF", "a PDF document", "Pass a text or CSV file"),
-    (b"\x89PNG", "an image", "Pass a text or CSV file"),
-    (b"\xff\xd8\xff", "an image", "Pass a text or CSV file"),
-)
+# What to do with a file that is not text, by its kind; others are unpacked or replaced.
+_ADVICE = {
+    "a Parquet table": "Write its puzzles as CSV: pandas.DataFrame.to_csv",
+    "a numpy array": "Pass the dataset's folder, which holds *__inputs.npy",
+}
 _MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -96,9 +89,10 @@ class Lines:
             unpacked = gzip.GzipFile(fileobj=source)
             source = io.BufferedReader(_Bounded(unpacked, self.name))
             start = _peek(source)
-        for magic, kind, advice in _FOREIGN:
-            if start.startswith(magic):
-                raise PuzzleError(f"{self.name} is {kind}, not lines of text. {advice}.")
+        signature = identify(start)
+        if signature is not None:
+            advice = signature.unpack or _ADVICE.get(signature.kind, "Pass a text or CSV file")
+            raise PuzzleError(f"{self.name} is {signature.kind}, not lines of text. {advice}.")
         return io.TextIOWrapper(source, encoding=_encoding(start), errors="replace")
 
     def _unreadable(self, error: OSError) -> str:
@@ -149,18 +143,6 @@ def too_long(line: str) -> str | None:
     if len(line) <= MAX_LINE:
         return None
     return f"longer than {MAX_LINE:,} characters"
-
-
-def printable(text: str) -> str:
-    """Escape the characters that would move the cursor of a terminal, or that cannot be written.
-
-    Args:
-        text: a name that somebody else chose.
-
-    >>> printable("a\\x1b[31m")
-    'a\\\\x1b[31m'
-    """
-    return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def open_lines(path: Path) -> Lines:

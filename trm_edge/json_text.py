@@ -1,0 +1,49 @@
+"""JSON text parsed within bounds: marks, broken escapes and numbers that other programs write."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import msgspec
+
+from trm_edge.typed_values import require_64_bits
+
+# An escape of JSON; half: of a character beyond 16 bits, without its other half.
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..)|.)", re.DOTALL
+)
+_LONG_NUMBER = re.compile(rb"[0-9]{19}")  # the shortest that may not fit into 64 bits
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors write one before UTF-8
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON; half a pair of surrogates becomes the replacement character.
+
+    Args:
+        text: UTF-8, with or without a byte order mark.
+
+    Raises:
+        ValueError: it is not JSON, or holds a whole number beyond 64 bits.
+        RecursionError: it is nested too deeply.
+    """
+    content = text if isinstance(text, bytes) else text.encode("utf-8")
+    content = content.removeprefix(_BYTE_ORDER_MARK)
+    value = _parsed(content)
+    if _LONG_NUMBER.search(content):
+        require_64_bits(value)
+    return value
+
+
+def _parsed(content: bytes) -> Any:
+    try:
+        return msgspec.json.decode(content)
+    except msgspec.DecodeError:
+        repaired = _ESCAPE.sub(_whole, content)
+        if repaired == content:
+            raise
+        return msgspec.json.decode(repaired)
+
+
+def _whole(escape: re.Match[bytes]) -> bytes:
+    return rb"\ufffd" if escape["half"] else escape.group()
