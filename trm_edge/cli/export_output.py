@@ -7,6 +7,7 @@ from rich.table import Table
 
 from trm_edge.bundle import Bundle
 from trm_edge.cli.console import plain_console
+from trm_edge.manifest import SimulatedAccuracy
 
 _HEADS = ("lm_head", "q_head")
 
@@ -20,6 +21,7 @@ def print_summary(bundle: Bundle) -> None:
     _print_float_layers(bundle)
     click.echo(f"Wrote {bundle.path}")
     manifest = bundle.manifest
+    labelled = bundle.parity().labelled
     for name, target in manifest.targets.items():
         size = manifest.files[target.step].size
         bytes_per_parameter = size / manifest.checkpoint.parameters
@@ -27,10 +29,25 @@ def print_summary(bundle: Bundle) -> None:
             f"  {name}: {target.precision}, {target.step}, {size / 1e3:.0f} kB "
             f"({bytes_per_parameter:.2f} bytes per parameter)"
         )
+        if target.simulated is not None:
+            click.echo(f"    {_accuracy(target.simulated, labelled=labelled)}")
     target_option = _target_option(bundle)
     click.echo(
         f"Next: trm-edge solve {bundle.path}{target_option}   or   "
         f"trm-edge parity {bundle.path}{target_option}"
+    )
+
+
+def _accuracy(simulated: SimulatedAccuracy, *, labelled: bool) -> str:
+    """Simulated accuracy as a line; without known answers only the halting step is of use."""
+    same_step = f"{100 * simulated.halting_agreement:.1f} % stop at the same step"
+    if not labelled:
+        return f"simulated on {simulated.puzzles} held-out puzzles without known answers: {same_step}"
+    return (
+        f"simulated on {simulated.puzzles} held-out puzzles: "
+        f"fixed {100 * simulated.exact_fixed:.1f} % right ({-simulated.drop_fixed:+.2f} points), "
+        f"adaptive {100 * simulated.exact_adaptive:.1f} % ({-simulated.drop_adaptive:+.2f}), "
+        f"{same_step}"
     )
 
 
