@@ -20,8 +20,8 @@ from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.files import check_writable
 from trm_edge.manifest import CheckpointRecord, FloatLayer, Manifest
 from trm_edge.progress import Track, silent
-from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.limit_warnings import warn_where_limits_break
+from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.puzzle_sources import (
     CONTROL_PUZZLES,
     PARITY_PUZZLES,

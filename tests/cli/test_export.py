@@ -351,3 +351,28 @@ def test_a_small_sudoku_is_not_a_maze(tmp_path: Path) -> None:
     assert "task maze" not in result.stderr
     result = run("solve", tmp_path / "b", dataset)
     assert "not valid: expected one S" not in result.stdout
+
+
+def test_the_accuracy_of_every_target_is_printed(tmp_path: Path, toy_dataset: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    dataset = _with_metadata(toy_dataset, path)
+    board = tmp_path / "static.toml"
+    text = (resources.files("trm_edge.targets") / "l4.toml").read_text()
+    board.write_text(f'{text}int8_ranges = "per_layer"\n')
+    targets = ("--target", "cpu", "--target", "l4", "--target", board)
+    result = run("export", path, "--int8", *targets, "--dataset", dataset, "-o", tmp_path / "b")
+    assert result.exit_code == 0, result.output
+    lines = [line for line in result.stdout.splitlines() if "simulated on 8" in line]
+    assert len(lines) == 3
+    assert lines[0] == lines[1]  # the same quantization
+    records = Bundle.open(tmp_path / "b").manifest.targets
+    assert records["cpu"].simulated == records["l4"].simulated
+    assert records["static"].simulated is not None
+
+
+def test_without_known_answers_only_the_halting_step_is_printed(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    result = run("export", path, "--int8", "--weight-only", "-o", tmp_path / "b")
+    assert result.exit_code == 0, result.output
+    assert "simulated on 4 held-out puzzles without known answers: " in result.stdout
+    assert "right" not in result.stdout

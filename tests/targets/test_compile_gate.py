@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import onnx
 import pytest
@@ -23,9 +23,11 @@ from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.config import ModelConfig
 from trm_edge.engines.builder import BuildOptions, build_engine
 from trm_edge.engines.compiler import Compiler
+from trm_edge.engines.layers import EngineLayers, read_layers
+from trm_edge.engines.logged_layers import layers_from_log
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.model import TinyRecursiveModel
-from trm_edge.profile import Precision
+from trm_edge.profile import Int8Ranges, Precision
 from trm_edge.puzzle import Puzzle
 from trm_edge.reference import REFERENCES, reference_checkpoint
 from trm_edge.targets.profiles import load_profile
@@ -102,6 +104,41 @@ def quantized_inputs(
     return GraphInputs(calibration.model, precision, qtype, calibration.layers)
 
 
+def logged_layers(compiler: Compiler) -> EngineLayers:
+    """The layers of the engine that was compiled last."""
+    text = layers_from_log(compiler.log)
+    assert text is not None
+    return read_layers(text)
+
+
+def require_fused(engine: EngineLayers, config: ModelConfig, qtype: QType) -> None:
+    """Every product multiplies quantized inputs, and no Q/DQ is left over."""
+    products = engine.products()
+    assert len(products) == 4 * config.L_layers
+    for types in products.values():
+        assert types == {qtype: config.network_passes}
+    assert engine.conversions == 0
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_dividing_rows_by_their_magnitude_costs_no_layer(
+    name: str, compiler: Compiler, tmp_path: Path
+) -> None:
+    inputs, config = graph_inputs(name, "int8")
+    for capability, target in CAPABILITIES.items():
+        layers = {}
+        for ranges in get_args(Int8Ranges):
+            profile = replace(load_profile(target), int8_ranges=ranges)
+            path = tmp_path / "step.onnx"
+            onnx.save(target_graph(inputs, profile), path)
+            options = BuildOptions.of(profile, capability)
+            build_engine(path, config, profile.carry_of("int8"), options, compiler)
+            engine = logged_layers(compiler)
+            require_fused(engine, config, "int8")
+            layers[ranges] = len(engine.layers)
+        assert layers["per_token_products"] == layers["per_layer"]
+
+
 @pytest.mark.filterwarnings("ignore::trm_edge.errors.CalibrationWarning")
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", [*VARIANTS, *REFERENCES])
@@ -124,8 +161,11 @@ def test_builds(
             "graph_bytes": path.stat().st_size,
             "engine_bytes": len(engine.content),
             "seconds": round(engine.seconds, 2),
+            "layers": len(logged_layers(compiler).layers),
             "warnings": engine.warnings,
         }
+        if precision in QTYPES:
+            require_fused(logged_layers(compiler), config, QTYPES[precision])
         for line in engine.warnings:
             if not any(re.search(pattern, line) for pattern in KNOWN):
                 unknown_warnings.append(line)

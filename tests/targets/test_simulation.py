@@ -15,8 +15,8 @@ from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.evaluation.parity import compare
 from trm_edge.evaluation.vectors import ParityVectors, record_vectors
 from trm_edge.export.step_graph import step_graph
-from trm_edge.targets.simulation import TargetSimulator, simulated_accuracy
 from trm_edge.profile import Int8Ranges, Precision
+from trm_edge.targets.simulation import TargetSimulator, simulated_accuracy
 from trm_edge.targets.target_graphs import GraphInputs, target_graph
 
 

@@ -42,7 +42,9 @@ def _accuracy(simulated: SimulatedAccuracy, *, labelled: bool) -> str:
     """Simulated accuracy as a line; without known answers only the halting step is of use."""
     same_step = f"{100 * simulated.halting_agreement:.1f} % stop at the same step"
     if not labelled:
-        return f"simulated on {simulated.puzzles} held-out puzzles without known answers: {same_step}"
+        return (
+            f"simulated on {simulated.puzzles} held-out puzzles without known answers: {same_step}"
+        )
     return (
         f"simulated on {simulated.puzzles} held-out puzzles: "
         f"fixed {100 * simulated.exact_fixed:.1f} % right ({-simulated.drop_fixed:+.2f} points), "
