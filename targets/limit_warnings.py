@@ -76,14 +76,18 @@ def way_out(profiles: Sequence[TargetProfile], precision: Precision, *, drops: b
         ways.append("export with --int8 --weight-only")
     if drops:
         ways.append("return the layers that cost most to float with --max-drop POINTS")
-    float_precision: Precision = "fp16"
-    if not _all_have(profiles, "fp16") or any(
-        "fp16" in profile.correctness_only for profile in profiles
-    ):
-        float_precision = "fp32"
-    ways.append(f"export with --{float_precision}")
+    if _all_run_well(profiles, "fp16"):
+        ways.append("export with --fp16")
+    else:
+        ways.append("export with --fp32")
     return f"Ways out: {'; '.join(ways)}."
 
 
 def _all_have(profiles: Sequence[TargetProfile], precision: Precision) -> bool:
     return all(precision in profile.precisions for profile in profiles)
+
+
+def _all_run_well(profiles: Sequence[TargetProfile], precision: Precision) -> bool:
+    """True where every target has a precision, and not only to check correctness."""
+    checked_only = any(precision in profile.correctness_only for profile in profiles)
+    return _all_have(profiles, precision) and not checked_only

@@ -47,6 +47,8 @@ def test_exports_and_solves_a_checkpoint(tmp_path: Path, toy_dataset: Path) -> N
     assert "task tokens" in result.stderr
     assert "step graph equals PyTorch over 4 steps" in result.stderr
     assert "cpu: int8, cpu/step.onnx" in result.stdout
+    assert "    simulated on 8 held-out puzzles: fixed " in result.stdout
+    assert " % stop at the same step" in result.stdout
     result = run("solve", tmp_path / "b", "-", "--format", "json", stdin=f"{LINE}\n2:{LINE}\n")
     assert result.exit_code == 0, result.output
     solutions = [json.loads(line) for line in result.stdout.splitlines()]
