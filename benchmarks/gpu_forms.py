@@ -27,7 +27,6 @@ import onnx
 import torch
 from lib.compiled_form import can_compile, compile_form
 from lib.gpu_forms import CalibratedForms, Form, forms_of, refitted
-
 from numpy import float32
 from numpy.typing import NDArray
 from quantization import update
@@ -36,7 +35,7 @@ from trm_edge.backends.base import HaltingLogits
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
 from trm_edge.calibration.qdq import quantize_graph
-from trm_edge.evaluation.parity import ModeParity, ParityReport, compare
+from trm_edge.evaluation.parity import ParityReport, compare
 from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.evaluation.vectors import ParityVectors, labels_of, record_vectors
 from trm_edge.export.checkpoint import load_checkpoint

@@ -246,5 +246,3 @@ def refitted(
     with torch.no_grad():
         changed.q_head.bias[0] += shift
     return changed
-
-

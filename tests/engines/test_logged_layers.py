@@ -9,7 +9,7 @@ from trm_edge.engines.logged_layers import layers_from_log
 LAYERS = """\
 Layers:
 Name: __mye18126_0_myl0_0, LayerType: shape_call, Inputs: [], Constants: [], Outputs: [], \
-TacticName: , StreamId: 0, Metadata: 
+TacticName: , StreamId: 0, Metadata:
 Name: H0.L0.0.mlp.gu.product_myl0_8, LayerType: gemm, Inputs: [ { Name: H0.L0.0.mlp.gu.q.1_myl0, \
 Dimensions: [-1,128], Strides: [128,1], StrideOrder: [1,0], Datatype: Int8, Format: (Linear) Row \
 major linear format }], Constants: [ { Name: __mye43775_dconst_myl0, Dimensions: [128,1024], \
