@@ -35,7 +35,7 @@ from trm_edge.backends.base import HaltingLogits
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
 from trm_edge.calibration.qdq import quantize_graph
-from trm_edge.evaluation.parity import ParityReport, compare
+from trm_edge.evaluation.parity import compare
 from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.evaluation.vectors import ParityVectors, labels_of, record_vectors
 from trm_edge.export.checkpoint import load_checkpoint
@@ -143,7 +143,7 @@ class Bench:
         """Measure what rounding the carries to bfloat16 changes."""
         graph = onnxruntime_step_graph(self.model)
         candidate = self.answers(graph, FLOOR, self.entries, Bfloat16Carry)
-        return self._row(compare(self.reference(self.entries), candidate))
+        return {"report": compare(self.reference(self.entries), candidate).to_dict()}
 
     def measure(self, form: Form) -> dict[str, Any]:
         """Measure a form, and compile it.
@@ -152,7 +152,7 @@ class Bench:
             form: the form.
         """
         layers = self.forms.layers(form)
-        model = self.forms.calibration(form.qtype).model
+        model = self.forms.calibration(form).model
         graph = quantize_graph(onnxruntime_step_graph(model), layers, form.qtype)
         if form.refit:
             float32_answers = self.reference(self.fit_entries)
@@ -162,9 +162,11 @@ class Bench:
             )
             graph = quantize_graph(onnxruntime_step_graph(model), layers, form.qtype)
         candidate = self.answers(graph, form.label, self.entries)
-        row = self._row(compare(self.reference(self.entries), candidate))
+        row: dict[str, Any] = {
+            "report": compare(self.reference(self.entries), candidate).to_dict(),
+            "form": asdict(form),
+        }
         for_gpu = quantize_graph(step_graph(model, "float16"), layers, form.qtype)
-        row["form"] = asdict(form)
         row["graph_bytes"] = len(for_gpu.SerializeToString())
         row["nodes"] = len(for_gpu.graph.node)
         if form.refit:
@@ -172,9 +174,6 @@ class Bench:
         if can_compile():
             row["compiled"] = compile_form(for_gpu, self.config, form.qtype, self.folder)
         return row
-
-    def _row(self, report: ParityReport) -> dict[str, Any]:
-        return {"report": report.to_dict()}
 
 
 def _page(results: dict[str, Any]) -> str:

@@ -1,7 +1,8 @@
 """Forms of quantized step graphs for GPUs: how each rounds the inputs of matrix products.
 
-All forms of a type share one calibration: same equalisation, same weights. They differ in ranges,
-in what is divided by its own magnitude, and in what stays in float.
+Forms of a type whose products are rounded alike share one calibration: same equalisation, same
+weights. They differ in ranges, in what else is divided by its own magnitude, and in what stays in
+float.
 """
 
 from __future__ import annotations
@@ -114,7 +115,7 @@ def forms_of(model: TinyRecursiveModel) -> list[Form]:
 
 @dataclass
 class CalibratedForms:
-    """One calibration of each type, and the ranges of every method, each measured once.
+    """The calibrations of all forms, and the ranges of every method, each made once.
 
     Args:
         model: the float32 model.
@@ -127,21 +128,24 @@ class CalibratedForms:
     table: NDArray[float32] | None
     puzzles: Sequence[Puzzle]
     track: Track
-    _calibrations: dict[QType, Calibration] = field(default_factory=dict)
-    _ranges: dict[QType, dict[_Source, dict[str, tuple[float, ...]]]] = field(default_factory=dict)
+    _calibrations: dict[_Rounding, Calibration] = field(default_factory=dict)
+    _ranges: dict[_Rounding, _Ranges] = field(default_factory=dict)
 
-    def calibration(self, qtype: QType) -> Calibration:
-        """Calibrate, or return the calibration of before.
+    def calibration(self, form: Form) -> Calibration:
+        """Calibrate, or return the calibration of an earlier form.
 
         Args:
-            qtype: the quantized type.
+            form: the form.
         """
-        if qtype not in self._calibrations:
-            recipe = replace(CalibrationRecipe.default(qtype), activations="per_layer")
-            self._calibrations[qtype] = calibrate(
-                self.model, self.table, self.puzzles, qtype, recipe, self.track
+        rounding = _Rounding.of(form)
+        if rounding not in self._calibrations:
+            recipe = replace(
+                CalibrationRecipe.default(form.qtype), activations=rounding.activations
             )
-        return self._calibrations[qtype]
+            self._calibrations[rounding] = calibrate(
+                self.model, self.table, self.puzzles, form.qtype, recipe, self.track
+            )
+        return self._calibrations[rounding]
 
     def layers(self, form: Form) -> Layers:
         """The quantization of each layer in a form; layers in float are absent.
@@ -149,11 +153,11 @@ class CalibratedForms:
         Args:
             form: the form.
         """
-        calibration = self.calibration(form.qtype)
+        calibration = self.calibration(form)
         ranges = {name: layer.amax for name, layer in calibration.layers.items()}
         source = _Source(form.method, form.call_sites, form.halting_position)
         if source != _Source():
-            ranges = self._measured(form.qtype)[source]
+            ranges = self._measured(form)[source]
         layers = {}
         for name, quantization in calibration.layers.items():
             if form.in_float and name.endswith(form.in_float):
@@ -167,13 +171,14 @@ class CalibratedForms:
             layers[name] = replace(quantization, activations=activations, amax=amax)
         return layers
 
-    def _measured(self, qtype: QType) -> dict[_Source, dict[str, tuple[float, ...]]]:
+    def _measured(self, form: Form) -> _Ranges:
         """Ranges by all methods from one run of the equalised model."""
-        if qtype not in self._ranges:
-            calibration = self.calibration(qtype)
+        rounding = _Rounding.of(form)
+        if rounding not in self._ranges:
+            calibration = self.calibration(form)
             observers = {}
             for name, layer in calibration.layers.items():
-                observers[name] = _Observers(name, qtype, layer.amax[0])
+                observers[name] = _Observers(name, form.qtype, layer.amax[0])
             run_trajectories(
                 calibration.model,
                 self.table,
@@ -183,12 +188,26 @@ class CalibratedForms:
                 track=self.track,
                 description="ranges",
             )
-            ranges: dict[_Source, dict[str, tuple[float, ...]]] = {}
+            ranges: _Ranges = {}
             for name, observer in observers.items():
                 for source, amax in observer.ranges().items():
                     ranges.setdefault(source, {})[name] = amax
-            self._ranges[qtype] = ranges
-        return self._ranges[qtype]
+            self._ranges[rounding] = ranges
+        return self._ranges[rounding]
+
+
+@dataclass(frozen=True)
+class _Rounding:
+    """What equalisation and the weights depend on."""
+
+    qtype: QType
+    activations: Activations  # per_layer, or per_token_products where products are divided
+
+    @classmethod
+    def of(cls, form: Form) -> _Rounding:
+        if form.activations == "per_layer":
+            return cls(form.qtype, "per_layer")
+        return cls(form.qtype, "per_token_products")
 
 
 @dataclass(frozen=True)
@@ -198,6 +217,9 @@ class _Source:
     method: RangeMethod = "max"
     call_sites: bool = False
     halting_position: bool = False
+
+
+_Ranges = dict[_Source, dict[str, tuple[float, ...]]]  # by origin and layer
 
 
 class _Observers:
