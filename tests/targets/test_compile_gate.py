@@ -122,7 +122,7 @@ def require_fused(engine: EngineLayers, config: ModelConfig, qtype: QType) -> No
 
 @pytest.mark.parametrize("name", REFERENCES)
 def test_dividing_rows_by_their_magnitude_costs_no_layer(
-    name: str, compiler: Compiler, tmp_path: Path
+    name: str, compiler: Compiler, record: dict[str, Any], tmp_path: Path
 ) -> None:
     inputs, config = graph_inputs(name, "int8")
     for capability, target in CAPABILITIES.items():
@@ -132,10 +132,18 @@ def test_dividing_rows_by_their_magnitude_costs_no_layer(
             path = tmp_path / "step.onnx"
             onnx.save(target_graph(inputs, profile), path)
             options = BuildOptions.of(profile, capability)
-            build_engine(path, config, profile.carry_of("int8"), options, compiler)
+            built = build_engine(path, config, profile.carry_of("int8"), options, compiler)
             engine = logged_layers(compiler)
             require_fused(engine, config, "int8")
             layers[ranges] = len(engine.layers)
+            record[f"{name} int8 {ranges} SM{capability}"] = {
+                "compiler": f"{compiler.name} {compiler.version}",
+                "graph_bytes": path.stat().st_size,
+                "engine_bytes": len(built.content),
+                "seconds": round(built.seconds, 2),
+                "layers": len(engine.layers),
+                "warnings": built.warnings,
+            }
         assert layers["per_token_products"] == layers["per_layer"]
 
 
