@@ -6,14 +6,14 @@ import click
 from rich.table import Table
 
 from trm_edge.bundle import Bundle
+from trm_edge.cli.accuracy_output import print_accuracy
 from trm_edge.cli.console import plain_console
-from trm_edge.manifest import SimulatedAccuracy
 
 _HEADS = ("lm_head", "q_head")
 
 
 def print_summary(bundle: Bundle) -> None:
-    """Print a bundle's targets, their sizes and the layers left in float, to stdout.
+    """Print a bundle's targets, their sizes, accuracy and layers left in float, to stdout.
 
     Args:
         bundle: the bundle that was written.
@@ -21,7 +21,6 @@ def print_summary(bundle: Bundle) -> None:
     _print_float_layers(bundle)
     click.echo(f"Wrote {bundle.path}")
     manifest = bundle.manifest
-    labelled = bundle.parity().labelled
     for name, target in manifest.targets.items():
         size = manifest.files[target.step].size
         bytes_per_parameter = size / manifest.checkpoint.parameters
@@ -29,27 +28,11 @@ def print_summary(bundle: Bundle) -> None:
             f"  {name}: {target.precision}, {target.step}, {size / 1e3:.0f} kB "
             f"({bytes_per_parameter:.2f} bytes per parameter)"
         )
-        if target.simulated is not None:
-            click.echo(f"    {_accuracy(target.simulated, labelled=labelled)}")
+    print_accuracy(bundle)
     target_option = _target_option(bundle)
     click.echo(
         f"Next: trm-edge solve {bundle.path}{target_option}   or   "
         f"trm-edge parity {bundle.path}{target_option}"
-    )
-
-
-def _accuracy(simulated: SimulatedAccuracy, *, labelled: bool) -> str:
-    """Simulated accuracy as a line; without known answers only the halting step is of use."""
-    same_step = f"{100 * simulated.halting_agreement:.1f} % stop at the same step"
-    if not labelled:
-        return (
-            f"simulated on {simulated.puzzles} held-out puzzles without known answers: {same_step}"
-        )
-    return (
-        f"simulated on {simulated.puzzles} held-out puzzles: "
-        f"fixed {100 * simulated.exact_fixed:.1f} % right ({-simulated.drop_fixed:+.2f} points), "
-        f"adaptive {100 * simulated.exact_adaptive:.1f} % ({-simulated.drop_adaptive:+.2f}), "
-        f"{same_step}"
     )
 
 

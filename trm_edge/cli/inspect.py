@@ -23,7 +23,7 @@ from trm_edge.step import step_inputs, step_outputs
 
 LAYERS_FORMAT = Format("trm-edge.layers", 1)
 
-_PIPE_WIDTH = 160  # columns of the widest table
+_PIPE_WIDTH = 200  # columns of the widest table
 _CPU = "cpu"  # the target that ONNX Runtime runs without an engine
 _RANGES = {  # description of a recipe's activations; {method} takes ranges in advance
     "per_token": "per token (dynamic)",
