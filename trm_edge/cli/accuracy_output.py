@@ -33,6 +33,10 @@ def _figures(simulated: SimulatedAccuracy, *, labelled: bool) -> str:
     same_step = f"same step {100 * simulated.halting_agreement:.1f} %"
     if not labelled:
         return same_step
-    fixed = f"fixed {100 * simulated.exact_fixed:.1f} % ({-simulated.drop_fixed:+.2f})"
-    adaptive = f"adaptive {100 * simulated.exact_adaptive:.1f} % ({-simulated.drop_adaptive:+.2f})"
+    fixed = _mode("fixed", simulated.exact_fixed, simulated.drop_fixed)
+    adaptive = _mode("adaptive", simulated.exact_adaptive, simulated.drop_adaptive)
     return f"{fixed}, {adaptive}, {same_step}"
+
+
+def _mode(mode: str, exact: float, drop: float) -> str:
+    return f"{mode} {100 * exact:.1f} % ({0.0 - drop:+.2f})"  # never -0.00
