@@ -63,6 +63,7 @@ def test_equals_parity_of_the_float32_graph(
     report = compare(answers, candidate)
     simulator = TargetSimulator(inputs, toy_table(BASE), answers)
     simulated = simulated_accuracy(simulator.report(profile))
-    assert simulated.drop_fixed == report.fixed.drop
-    assert simulated.halting_agreement == report.halting.agreement
+    one_puzzle = 1 / len(PUZZLES)  # operators that are fused add in another order
+    assert simulated.drop_fixed == pytest.approx(report.fixed.drop, abs=100 * one_puzzle)
+    assert simulated.halting_agreement == pytest.approx(report.halting.agreement, abs=one_puzzle)
     assert simulated.carry_cosine_first == pytest.approx(report.carry.by_step[0], abs=1e-3)
