@@ -262,11 +262,11 @@ def main(
             rows: dict[str, Form | None] = {FLOOR: None}
             for form in forms_of(bench.model):
                 rows[f"{form.qtype}: {form.label}"] = form
-            for label, form in rows.items():
+            for label, row in rows.items():
                 key = f"{name}: {label} ({puzzles})"
                 if (only and label not in only) or (key in results and not again):
                     continue
-                results[key] = bench.floor() if form is None else bench.measure(form)
+                results[key] = bench.floor() if row is None else bench.measure(row)
                 write_text(path, json.dumps(results, indent=1) + "\n")
                 click.echo(_line(label, results[key]), err=True)
     page = _page(results)
