@@ -143,7 +143,7 @@ class Bench:
         """Measure what rounding the carries to bfloat16 changes."""
         graph = onnxruntime_step_graph(self.model)
         candidate = self.answers(graph, FLOOR, self.entries, Bfloat16Carry)
-        return {"report": compare(self.reference(self.entries), candidate).to_dict()}
+        return {"report": self._report(candidate)}
 
     def measure(self, form: Form) -> dict[str, Any]:
         """Measure a form, and compile it.
@@ -163,7 +163,7 @@ class Bench:
             graph = quantize_graph(onnxruntime_step_graph(model), layers, form.qtype)
         candidate = self.answers(graph, form.label, self.entries)
         row: dict[str, Any] = {
-            "report": compare(self.reference(self.entries), candidate).to_dict(),
+            "report": self._report(candidate),
             "form": asdict(form),
         }
         for_gpu = quantize_graph(step_graph(model, "float16"), layers, form.qtype)
@@ -174,6 +174,10 @@ class Bench:
         if can_compile():
             row["compiled"] = compile_form(for_gpu, self.config, form.qtype, self.folder)
         return row
+
+    def _report(self, candidate: ParityVectors) -> dict[str, Any]:
+        report = compare(self.reference(self.entries), candidate)
+        return report.to_dict() | {"cosines": report.carry.by_step}
 
 
 def _page(results: dict[str, Any]) -> str:
@@ -202,7 +206,7 @@ def _tables(results: dict[str, Any]) -> dict[str, str]:
 
 def _line(label: str, row: dict[str, Any]) -> str:
     report = row["report"]
-    cosines = report["carry"]["by_step"]
+    cosines = report["cosines"]
     agreement = report["halting"]["agreement"]
     low, high = wilson_interval(round(agreement * report["puzzles"]), report["puzzles"])
     cells = [
