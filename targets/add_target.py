@@ -17,6 +17,7 @@ from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.manifest import FloatLayer, Manifest, TargetRecord
 from trm_edge.profile import Precision, TargetProfile
 from trm_edge.progress import Track, silent
+from trm_edge.targets.limit_warnings import warn_where_limits_break
 from trm_edge.targets.reference_graph import write_reference_graph
 from trm_edge.targets.request import qtype_of, require_targets
 from trm_edge.targets.simulation import TargetSimulator
@@ -74,6 +75,8 @@ def add_targets(
             targets[profile.name] = write_target(
                 writer, graph_inputs, profile, float_layers, simulator
             )
+        if graph_inputs.qtype is not None:
+            warn_where_limits_break(profiles, precision, simulator, bundle.manifest.limits)
         return writer.finish(_manifest(bundle.manifest, targets, profiles, writer))
 
 

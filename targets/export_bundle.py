@@ -21,6 +21,7 @@ from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.files import check_writable
 from trm_edge.manifest import CheckpointRecord, FloatLayer, HubRecord, Manifest
 from trm_edge.progress import Track, silent
+from trm_edge.targets.limit_warnings import warn_where_limits_break
 from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.puzzle_sources import (
     CONTROL_PUZZLES,
@@ -93,6 +94,9 @@ def export_bundle(
             targets[profile.name] = write_target(
                 writer, graph_inputs, profile, all_float_layers, simulator
             )
+        if graph_inputs.qtype is not None:
+            limits = request.accuracy_limits
+            warn_where_limits_break(request.targets, request.precision, simulator, limits)
         if table is not None:
             np.save(writer.path(PUZZLE_EMBEDDINGS), table)
         reference.unlink()

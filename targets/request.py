@@ -23,9 +23,9 @@ _QTYPES: dict[Precision, QType] = {
     "int4-weight-only": "int4",
 }
 
-# Per-tensor ranges move the halting step of one puzzle in ten. Three bits of mantissa or four bits
-# of weight move that of more puzzles, and with it the answers that flip either way by chance
-# (docs/quantization.md).
+# INT8 moves the halting step of one puzzle in twelve, FP8's three bits of mantissa that of one in
+# nine and four bits of weight that of one in six; with it move the answers that flip either way by
+# chance (docs/quantization.md).
 _LIMITS: dict[Precision, Limits] = {
     "int8": Limits(min_halting_agreement=0.85),
     "fp8": Limits(max_drop=1.0, min_halting_agreement=0.8),

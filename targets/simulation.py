@@ -1,11 +1,14 @@
-"""Simulated accuracy of a target: known before any GPU runs its graph.
+"""Simulated accuracy of a target: known at export, before any device runs its graph.
 
-It is the accuracy of the same quantization, computed in float32 by ONNX Runtime on the CPU.
+It is the accuracy of the same quantization, computed in float32 by ONNX Runtime's fused operators,
+as the `cpu` target computes it. So targets whose inputs are rounded alike have the same figures,
+however many of them are exported together.
 """
 
 from __future__ import annotations
 
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +19,10 @@ from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
 from trm_edge.evaluation.parity import ParityReport, compare
 from trm_edge.evaluation.vectors import ParityVectors, record_vectors
-from trm_edge.manifest import SimulatedAccuracy
+from trm_edge.manifest import CPU, SimulatedAccuracy
 from trm_edge.profile import TargetProfile
 from trm_edge.progress import Track, silent
+from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.target_graphs import GraphInputs, graph_with_carry
 
 
@@ -43,24 +47,28 @@ class TargetSimulator:
         self._puzzle_embeddings = puzzle_embeddings
         self._reference = reference
         self._track = track
-        self._measured: dict[str, SimulatedAccuracy] = {}
+        self._reports: dict[str, ParityReport] = {}  # by rounding of the inputs
 
-    def accuracy(self, profile: TargetProfile) -> SimulatedAccuracy:
+    def report(self, profile: TargetProfile) -> ParityReport:
         """Compare the simulated graph of a target with the reference.
 
         Args:
             profile: the target.
+
+        Returns:
+            The same object for targets with equal quantization.
         """
         key = ""
         if self._graph_inputs.precision == "int8":
             key = self._graph_inputs.activations_on(profile)
-        if key not in self._measured:
-            self._measured[key] = self._measure(profile)
-        return self._measured[key]
+        if key not in self._reports:
+            self._reports[key] = self._measure(profile)
+        return self._reports[key]
 
-    def _measure(self, profile: TargetProfile) -> SimulatedAccuracy:
+    def _measure(self, profile: TargetProfile) -> ParityReport:
         reference = self._reference
-        graph = fp8_in_float32(graph_with_carry(self._graph_inputs, profile, "float32"))
+        on_cpu = replace(load_profile(CPU), int8_ranges=profile.int8_ranges)
+        graph = fp8_in_float32(graph_with_carry(self._graph_inputs, on_cpu, "float32"))
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "simulated.onnx"
             onnx.save(graph, path)
@@ -73,10 +81,15 @@ class TargetSimulator:
                 track=self._track,
                 description=f"simulating {profile.name}",
             )
-        return _simulated_accuracy(compare(reference, candidate))
+        return compare(reference, candidate)
 
 
-def _simulated_accuracy(report: ParityReport) -> SimulatedAccuracy:
+def simulated_accuracy(report: ParityReport) -> SimulatedAccuracy:
+    """Select the figures of a comparison that a manifest keeps.
+
+    Args:
+        report: of a simulated graph against float32.
+    """
     fixed = report.fixed
     adaptive = report.adaptive
     cosines = report.carry.by_step

@@ -9,7 +9,7 @@ import onnx
 from trm_edge.bundle_writer import BundleWriter
 from trm_edge.manifest import FloatLayer, TargetRecord
 from trm_edge.profile import Precision, TargetProfile
-from trm_edge.targets.simulation import TargetSimulator
+from trm_edge.targets.simulation import TargetSimulator, simulated_accuracy
 from trm_edge.targets.target_graphs import GraphInputs, target_graph
 
 HEADS = ("lm_head", "q_head")
@@ -50,7 +50,7 @@ def write_target(
         graph_inputs: model and quantization.
         profile: the target.
         float_layers: layers that stay in float, the heads included.
-        simulator: measures targets whose graph a CPU cannot run as it is.
+        simulator: measures what the quantization costs.
 
     Raises:
         CalibrationError: a scale does not fit into the type that the target computes in.
@@ -60,8 +60,8 @@ def write_target(
     path = step_path(profile)
     onnx.save(graph, writer.path(path))
     simulated = None
-    if profile.engine != "onnxruntime" and graph_inputs.qtype is not None:
-        simulated = simulator.accuracy(profile)
+    if graph_inputs.qtype is not None:
+        simulated = simulated_accuracy(simulator.report(profile))
     return TargetRecord(
         precision=graph_inputs.precision,
         carry=profile.carry_of(graph_inputs.precision),

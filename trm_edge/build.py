@@ -14,6 +14,7 @@ from trm_edge.compiler_choice import capability_of, choose_compiler
 from trm_edge.engines.builder import BuildOptions, BuiltEngine, build_engine, layer_information
 from trm_edge.engines.compiler import Compiler, CompilerName
 from trm_edge.engines.driver import DriverState
+from trm_edge.engines.logged_layers import layers_from_log
 from trm_edge.engines.record import ENGINE, LAYERS, LOG, RECORD, TIMING_CACHE, EngineRecord
 from trm_edge.engines.shapes import batch_shape
 from trm_edge.errors import EngineError
@@ -89,8 +90,7 @@ def build_target(
     engine = _compile(bundle, target, options, compiler)
     record = _record(bundle, target, engine, options, compiler, capability, state)
     _write(graph.parent, engine, record)
-    if state.gpus:  # without a GPU an engine cannot be opened
-        write_text(graph.parent / LAYERS, layer_information(compiler, engine.content))
+    _write_layers(graph.parent, engine, compiler, has_gpu=bool(state.gpus))
     return record
 
 
@@ -237,6 +237,17 @@ def _write(folder: Path, engine: BuiltEngine, record: EngineRecord) -> None:
         write_bytes(folder / TIMING_CACHE, engine.timing_cache)
     record.write(folder / RECORD)
     (folder / LAYERS).unlink(missing_ok=True)
+
+
+def _write_layers(folder: Path, engine: BuiltEngine, compiler: Compiler, *, has_gpu: bool) -> None:
+    """Write what became of each layer: from the engine, or from the log where none can open it."""
+    layers: str | None
+    if has_gpu:
+        layers = layer_information(compiler, engine.content)
+    else:
+        layers = layers_from_log(compiler.log)
+    if layers is not None:
+        write_text(folder / LAYERS, layers)
 
 
 def _needs_engine(bundle: Bundle, name: str) -> bool:

@@ -94,7 +94,7 @@ class TargetRecord:
         opset: ONNX opset of the step graph.
         step: path of the step graph inside the bundle.
         float_layers: layers that were left in float.
-        simulated: None on a CPU, where parity runs the graph itself.
+        simulated: None where nothing is quantized, and on a CPU in bundles of the first releases.
         profile: the device that the target is for; None in bundles written before profiles were
             recorded.
     """

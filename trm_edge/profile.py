@@ -15,8 +15,8 @@ from trm_edge.step import CarryType
 Precision = Literal["int8", "fp8", "fp16", "fp32", "int8-weight-only", "int4-weight-only"]
 Engine = Literal["onnxruntime", "tensorrt"]
 # Scales of a product's INT8 inputs: one per token, computed at run time (dynamic); per token only
-# where no norm has scaled the inputs (after SwiGLU and attention); or one per tensor, from
-# calibration (static).
+# where no norm has scaled the inputs (after SwiGLU and attention), as every shipped profile has it;
+# or one per tensor, from calibration (static).
 Int8Ranges = Literal["per_token", "per_token_products", "per_layer"]
 
 _SHIPPED = "trm_edge.targets"  # package whose data files are the shipped profiles
@@ -61,7 +61,7 @@ class TargetProfile:
     precisions: tuple[Precision, ...]
     correctness_only: tuple[Precision, ...] = ()
     carry: CarryType = "float32"
-    int8_ranges: Int8Ranges = "per_layer"
+    int8_ranges: Int8Ranges = "per_token_products"
     opset: int = 19
     batch: tuple[int, int, int] = (1, 8, 64)
     compute_capability: str = ""

@@ -48,6 +48,8 @@ def test_exports_and_solves_a_checkpoint(tmp_path: Path, toy_dataset: Path) -> N
     assert "task tokens" in result.stderr
     assert "step graph equals PyTorch over 4 steps" in result.stderr
     assert re.search(r"^cpu +int8 +cpu/step\.onnx ", result.stdout, re.MULTILINE)
+    assert "Against float32, simulated on 8 held-out puzzles:\n  cpu: fixed " in result.stdout
+    assert ", same step " in result.stdout
     result = run("solve", tmp_path / "b", "-", "--format", "json", stdin=f"{LINE}\n2:{LINE}\n")
     assert result.exit_code == 0, result.output
     solutions = [json.loads(line) for line in result.stdout.splitlines()]
@@ -367,3 +369,42 @@ def test_a_small_sudoku_is_not_a_maze(tmp_path: Path) -> None:
     assert "task maze" not in result.stderr
     result = run("solve", tmp_path / "b", dataset)
     assert "not valid: expected one S" not in result.stdout
+
+
+def test_the_accuracy_of_every_target_is_printed(tmp_path: Path, toy_dataset: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    dataset = _with_metadata(toy_dataset, path)
+    board = tmp_path / "static.toml"
+    text = (resources.files("trm_edge.targets") / "l4.toml").read_text()
+    board.write_text(f'{text}int8_ranges = "per_layer"\n')
+    targets = ("--target", "cpu", "--target", "l4", "--target", board)
+    result = run("export", path, "--int8", *targets, "--dataset", dataset, "-o", tmp_path / "b")
+    assert result.exit_code == 0, result.output
+    figures = dict(
+        re.findall(r"^  (\S+): (fixed .*, same step .* %)$", result.stdout, re.MULTILINE)
+    )
+    assert list(figures) == ["cpu", "l4", "static"]
+    assert figures["cpu"] == figures["l4"]  # the same quantization
+    records = Bundle.open(tmp_path / "b").manifest.targets
+    assert records["cpu"].simulated == records["l4"].simulated
+    assert records["static"].simulated is not None
+
+
+def test_without_known_answers_only_the_halting_step_is_printed(
+    tmp_path: Path, toy_dataset: Path
+) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    calibrated = ("--calibration", toy_dataset / "train")
+    result = run("export", path, "--int8", *calibrated, "-o", tmp_path / "b")
+    assert result.exit_code == 0, result.output
+    assert "held-out puzzles without known answers:\n  cpu: same step " in result.stdout
+    assert "adaptive" not in result.stdout
+
+
+def test_float_graphs_have_no_simulated_accuracy(tmp_path: Path, toy_dataset: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    dataset = _with_metadata(toy_dataset, path)
+    result = run("export", path, "--fp16", "--dataset", dataset, "-o", tmp_path / "b")
+    assert result.exit_code == 0, result.output
+    assert "simulated" not in result.stdout
+    assert Bundle.open(tmp_path / "b").manifest.targets["cpu"].simulated is None

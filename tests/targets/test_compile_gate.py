@@ -23,9 +23,11 @@ from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.config import ModelConfig
 from trm_edge.engines.builder import BuildOptions, build_engine
 from trm_edge.engines.compiler import Compiler
+from trm_edge.engines.layers import EngineLayers, read_layers
+from trm_edge.engines.logged_layers import layers_from_log
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.model import TinyRecursiveModel
-from trm_edge.profile import Precision
+from trm_edge.profile import Int8Ranges, Precision
 from trm_edge.puzzle import Puzzle
 from trm_edge.reference import REFERENCES, reference_checkpoint
 from trm_edge.targets.profiles import load_profile
@@ -36,6 +38,7 @@ from trm_edge.tasks import task_for
 pytestmark = pytest.mark.gate
 CAPABILITIES = {"8.0": "a100", "8.9": "l4", "12.0": "rtx-5090"}  # and a target that has it
 PRECISIONS: tuple[Precision, ...] = ("fp16", "int8", "fp8")
+RANGES: tuple[Int8Ranges, ...] = ("per_layer", "per_token_products")
 QTYPES: dict[Precision, QType] = {"int8": "int8", "fp8": "fp8"}
 ROOT = Path(__file__).parents[2]
 KNOWN = (ROOT / "tests/data/gate_warnings.txt").read_text().splitlines()
@@ -102,6 +105,49 @@ def quantized_inputs(
     return GraphInputs(calibration.model, precision, qtype, calibration.layers)
 
 
+def logged_layers(compiler: Compiler) -> EngineLayers:
+    """The layers of the engine that was compiled last."""
+    text = layers_from_log(compiler.log)
+    assert text is not None
+    return read_layers(text)
+
+
+def require_fused(engine: EngineLayers, config: ModelConfig) -> None:
+    """Every product multiplies INT8 inputs, and no Q/DQ is left over."""
+    products = engine.products()
+    assert len(products) == 4 * config.L_layers
+    for types in products.values():
+        assert types == {"int8": config.network_passes}
+    assert engine.conversions == 0
+
+
+@pytest.mark.parametrize("name", REFERENCES)
+def test_dividing_rows_by_their_magnitude_costs_no_layer(
+    name: str, compiler: Compiler, record: dict[str, Any], tmp_path: Path
+) -> None:
+    inputs, config = graph_inputs(name, "int8")
+    for capability, target in CAPABILITIES.items():
+        layers = {}
+        for ranges in RANGES:
+            profile = replace(load_profile(target), int8_ranges=ranges)
+            path = tmp_path / "step.onnx"
+            onnx.save(target_graph(inputs, profile), path)
+            options = BuildOptions.of(profile, capability)
+            built = build_engine(path, config, profile.carry_of("int8"), options, compiler)
+            engine = logged_layers(compiler)
+            require_fused(engine, config)
+            layers[ranges] = len(engine.layers)
+            record[f"{name} int8 {ranges} SM{capability}"] = {
+                "compiler": f"{compiler.name} {compiler.version}",
+                "graph_bytes": path.stat().st_size,
+                "engine_bytes": len(built.content),
+                "seconds": round(built.seconds, 2),
+                "layers": len(engine.layers),
+                "warnings": built.warnings,
+            }
+        assert layers["per_token_products"] == layers["per_layer"]
+
+
 @pytest.mark.filterwarnings("ignore::trm_edge.errors.CalibrationWarning")
 @pytest.mark.parametrize("precision", PRECISIONS)
 @pytest.mark.parametrize("name", [*VARIANTS, *REFERENCES])
@@ -124,6 +170,7 @@ def test_builds(
             "graph_bytes": path.stat().st_size,
             "engine_bytes": len(engine.content),
             "seconds": round(engine.seconds, 2),
+            "layers": len(logged_layers(compiler).layers),
             "warnings": engine.warnings,
         }
         for line in engine.warnings:

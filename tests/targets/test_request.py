@@ -103,7 +103,10 @@ def test_static_ranges_suit_every_target(activations: Any, request_with: Request
 def test_one_target_with_static_ranges_makes_the_recipe_static(request_with: RequestWith) -> None:
     on_cpu = request_with().calibration_recipe("int8")
     assert on_cpu == CalibrationRecipe.default("int8")
-    both = request_with(targets=(CPU, load_profile("l4"))).calibration_recipe("int8")
+    gpu = load_profile("l4")
+    assert request_with(targets=(CPU, gpu)).calibration_recipe("int8") == on_cpu
+    static = replace(gpu, int8_ranges="per_layer")
+    both = request_with(targets=(CPU, static)).calibration_recipe("int8")
     assert both == CalibrationRecipe.static("int8")
 
 

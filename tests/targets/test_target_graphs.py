@@ -27,6 +27,7 @@ from trm_edge.targets.target_graphs import GraphInputs, target_graph
 CPU = load_profile("cpu")
 ORIN = load_profile("jetson-orin-nano")
 H100 = load_profile("h100")
+STATIC_ORIN = replace(ORIN, int8_ranges="per_layer")
 PUZZLES = [Puzzle(tokens) for tokens in toy_tokens(BASE, 8)]
 
 
@@ -73,12 +74,11 @@ def first_carry(
         return np.concatenate([state.ravel() for state in backend.carry()])
 
 
-def test_a_cpu_rounds_per_token_and_a_gpu_per_tensor_from_one_calibration() -> None:
+def test_targets_share_the_weights_of_one_calibration() -> None:
     inputs = graph_inputs()
     cpu = target_graph(inputs, CPU)
     gpu = target_graph(inputs, ORIN)
-    assert "ReduceMax" in operators(cpu)
-    assert "ReduceMax" not in operators(gpu)
+    assert int8_weights(gpu).keys() == int8_weights(target_graph(inputs, STATIC_ORIN)).keys()
     cpu_weights = int8_weights(cpu)
     gpu_weights = int8_weights(gpu)
     assert len(gpu_weights) == 8
@@ -141,9 +141,15 @@ def test_a_scale_that_float16_cannot_hold_is_refused() -> None:
         target_graph(changed, ORIN)
 
 
+def test_a_profile_can_have_every_range_from_calibration() -> None:
+    graph = target_graph(graph_inputs(), STATIC_ORIN)
+    assert "ReduceMax" not in operators(graph)
+
+
+@pytest.mark.parametrize("profile", [CPU, ORIN], ids=lambda profile: profile.name)
 @pytest.mark.parametrize("variant", ["mlp", "attention-rope"])
-def test_on_a_cpu_normalised_inputs_have_a_static_range(variant: str) -> None:
-    graph = target_graph(graph_inputs(variant=variant), CPU).graph
+def test_normalised_inputs_have_a_static_range(variant: str, profile: TargetProfile) -> None:
+    graph = target_graph(graph_inputs(variant=variant), profile).graph
     dynamic = set()
     quantizers = 0
     for node in graph.node:

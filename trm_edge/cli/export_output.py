@@ -7,6 +7,7 @@ from importlib.util import find_spec
 from rich.console import Console
 
 from trm_edge.bundle import Bundle
+from trm_edge.cli.accuracy_output import print_accuracy
 from trm_edge.cli.command import is_quiet
 from trm_edge.cli.console import echo, stdout_console
 from trm_edge.cli.tables import Column, DataTable, print_text
@@ -16,7 +17,7 @@ _HEADS = ("lm_head", "q_head")
 
 
 def print_summary(bundle: Bundle) -> None:
-    """Print a bundle's targets, their sizes and the layers left in float, to stdout.
+    """Print a bundle's targets, their sizes, accuracy and layers left in float, to stdout.
 
     Args:
         bundle: the bundle that was written.
@@ -41,6 +42,7 @@ def print_summary(bundle: Bundle) -> None:
             name, target.precision, target.step, f"{size / 1e3:.0f}", f"{bytes_per_parameter:.2f}"
         )
     table.print(console)
+    print_accuracy(bundle)
     if not is_quiet():
         _print_next(bundle)
 

@@ -71,7 +71,7 @@ class EngineLayer:
     @property
     def converts(self) -> bool:
         """True where the layer is Q/DQ alone, which should have been fused into a product."""
-        return bool(self.nodes) and all(node.endswith((".q", ".dq", ".w")) for node in self.nodes)
+        return bool(self.nodes) and all(_is_conversion(node) for node in self.nodes)
 
 
 @dataclass(frozen=True)
@@ -89,16 +89,21 @@ class EngineLayers:
     def products(self) -> dict[str, Counter[str]]:
         """Count the input types of each layer of the model.
 
+        A compiler may split a product: an integer product, then its scales as a layer of their own,
+        which names the product too and reads float16. The narrowest input of all of them counts.
+
         Returns:
             By the model's layer, such as ``0.mlp.down``: how many of its call sites multiply inputs
-            of each of :data:`PRODUCT_TYPES` (or ``unknown``), counting the narrowest input.
+            of each of :data:`PRODUCT_TYPES` (or ``unknown``).
         """
-        counts: dict[str, Counter[str]] = {}
+        inputs: dict[str, tuple[str, ...]] = {}  # by call site
         for layer in self.layers:
-            narrowest = _narrowest(layer.inputs)
             for product in layer.products:
-                name = _CALL_SITE.sub("", product)
-                counts.setdefault(name, Counter())[narrowest] += 1
+                inputs[product] = inputs.get(product, ()) + layer.inputs
+        counts: dict[str, Counter[str]] = {}
+        for product, types in inputs.items():
+            name = _CALL_SITE.sub("", product)
+            counts.setdefault(name, Counter())[_narrowest(types)] += 1
         return counts
 
     @property
@@ -201,6 +206,11 @@ def _narrowest(element_types: tuple[str, ...]) -> str:
         if element_type in element_types:
             return element_type
     return "unknown"
+
+
+def _is_conversion(node: str) -> bool:
+    """True for the Q/DQ of a product; the halting head, ``head.q``, is none."""
+    return bool(_CALL_SITE.match(node)) and node.endswith((".q", ".dq", ".w"))
 
 
 def _is_product(node: str) -> bool:
