@@ -10,7 +10,10 @@ import numpy as np
 from trm_edge import records
 from trm_edge.errors import BundleError
 from trm_edge.evaluation.carry import CarryParity, carry_parity
+from trm_edge.evaluation.floor import NumericsFloor
+from trm_edge.evaluation.floor_report import FloorReport, floor_report
 from trm_edge.evaluation.halting_parity import HaltingParity, halting_parity
+from trm_edge.evaluation.limits import JudgedLimit, judge_agreement, judge_drop
 from trm_edge.evaluation.statistics import mcnemar_exact, paired_drop, wilson_interval
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.loop.halting import HaltingMode
@@ -55,12 +58,12 @@ class ModeParity:
 
 @dataclass(frozen=True)
 class BrokenLimit:
-    """An accuracy limit of the bundle that a report exceeds.
+    """An accuracy limit of the bundle that a report exceeds with its whole interval.
 
     Args:
         id: stable identifier: ``exact_match.fixed``, ``exact_match.adaptive`` or
             ``halting.agreement``.
-        message: the measured value and the limit, for people.
+        message: the measured value, its interval and the limit, for people.
     """
 
     id: str
@@ -82,6 +85,8 @@ class ParityReport:
         adaptive: accuracy at the step where the halting rule stops.
         halting: when the two stop.
         carry: cosine of the carries by step.
+        floor: what float arithmetic alone changes on the same puzzles; None where the bundle does
+            not record it.
     """
 
     puzzles: int
@@ -90,6 +95,7 @@ class ParityReport:
     adaptive: ModeParity
     halting: HaltingParity
     carry: CarryParity
+    floor: FloorReport | None = None
 
     @property
     def modes(self) -> tuple[ModeParity, ModeParity]:
@@ -106,30 +112,45 @@ class ParityReport:
         """Upper end of the drop's 95 % interval in points, in the mode where it is higher."""
         return max(self.fixed.interval_drop[1], self.adaptive.interval_drop[1])
 
-    def broken(self, limits: Limits) -> list[BrokenLimit]:
-        """List the limits that this report exceeds; empty where all hold.
+    def judge(self, limits: Limits) -> list[JudgedLimit]:
+        """Judge every limit with its interval and against the floor.
 
-        Accuracy is judged on known answers only: without them none is exceeded.
+        Args:
+            limits: the bundle's limits.
+
+        Returns:
+            One entry for each limit; none where the right answers are not known.
+        """
+        if not self.labelled:
+            return []
+        judged = []
+        for mode in self.modes:
+            floor = None if self.floor is None else self.floor.drop(mode.mode)
+            judged.append(
+                judge_drop(
+                    mode.mode, mode.lost, mode.gained, self.puzzles, limits.max_drop, floor=floor
+                )
+            )
+        same = round(self.halting.agreement * self.puzzles)
+        floor = None if self.floor is None else self.floor.same_step
+        judged.append(
+            judge_agreement(same, self.puzzles, limits.min_halting_agreement, floor=floor)
+        )
+        return judged
+
+    def broken(self, limits: Limits) -> list[BrokenLimit]:
+        """List the limits that this report exceeds beyond chance; empty where none is.
+
+        Accuracy is judged on known answers only: without them none is exceeded. :meth:`judge` also
+        lists those that the puzzles are too few for.
 
         Args:
             limits: the bundle's limits.
         """
-        broken: list[BrokenLimit] = []
-        if not self.labelled:
-            return broken
-        for mode in self.modes:
-            if mode.drop > limits.max_drop:
-                message = (
-                    f"{mode.mode}: {mode.drop:.2f} points of exact match lost, limit "
-                    f"{limits.max_drop:.2f}"
-                )
-                broken.append(BrokenLimit(f"exact_match.{mode.mode}", message))
-        if self.halting.agreement < limits.min_halting_agreement:
-            message = (
-                f"{100 * self.halting.agreement:.1f} % of the puzzles stop at the same step, "
-                f"limit {100 * limits.min_halting_agreement:.1f} %"
-            )
-            broken.append(BrokenLimit("halting.agreement", message))
+        broken = []
+        for limit in self.judge(limits):
+            if limit.verdict == "fail":
+                broken.append(BrokenLimit(limit.id, limit.message))
         return broken
 
     def to_dict(self) -> dict[str, Any]:
@@ -138,18 +159,22 @@ class ParityReport:
         return content
 
 
-def compare(reference: ParityVectors, candidate: ParityVectors) -> ParityReport:
+def compare(
+    reference: ParityVectors, candidate: ParityVectors, floor: NumericsFloor | None = None
+) -> ParityReport:
     """Compare two runs over the same puzzles.
 
     Args:
         reference: the float32 model's run.
         candidate: the run to judge.
+        floor: what float arithmetic alone changes in ``reference``; None where it is not known.
 
     Raises:
         BundleError: the runs are not over the same puzzles and steps.
     """
     _require_same_puzzles(reference, candidate)
     last_answers = reference.answers(adaptive=False)
+    beside_floor = None if floor is None else floor_report(floor, reference, candidate)
     return ParityReport(
         puzzles=len(reference),
         labelled=reference.labelled,
@@ -157,6 +182,7 @@ def compare(reference: ParityVectors, candidate: ParityVectors) -> ParityReport:
         adaptive=_mode_parity(reference, candidate, "adaptive"),
         halting=halting_parity(reference, candidate, _right_answers(reference, last_answers)),
         carry=carry_parity(reference, candidate),
+        floor=beside_floor,
     )
 
 
