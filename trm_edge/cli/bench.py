@@ -11,6 +11,7 @@ from rich.table import Table
 
 from trm_edge.bundle import Bundle
 from trm_edge.cli.console import table_console
+from trm_edge.cli.floor_output import floor_line
 from trm_edge.cli.options import json_option, json_output_option, threads_option
 from trm_edge.cli.outputs import check_record_output
 from trm_edge.evaluation.bench import ROUNDS, SLOTS, BenchRow, bench, mark_pareto
@@ -111,6 +112,9 @@ def _print(record: BenchRecord) -> None:
     console.print(f"{record.machine}\n", soft_wrap=True)
     console.print(_overview(record.rows))
     console.print(_step_times(record.rows))
+    for row in record.rows:
+        line = f"{_label(row)}: {floor_line(row.parity.floor)}"
+        console.print(line, soft_wrap=True, markup=False)
     for engine in dict.fromkeys(f"{row.target}: {row.engine}" for row in record.rows):
         console.print(engine, soft_wrap=True)
 

@@ -12,6 +12,7 @@ from rich.table import Table
 from trm_edge import records
 from trm_edge.bundle import Bundle
 from trm_edge.cli.console import table_console
+from trm_edge.cli.floor_output import NOT_RECORDED, floor_table
 from trm_edge.cli.options import (
     bundle_argument,
     json_option,
@@ -39,8 +40,10 @@ def command(bundle: Path, target: str | None, threads: int, as_json: bool) -> No
     """Compare a bundle's answers with its own float32 answers.
 
     The target solves the held-out puzzles again, and each answer is compared with what the same
-    checkpoint answered in float32. Needs neither torch nor the checkpoint. The exit code is 1 if
-    the bundle exceeds its own accuracy limits; they are judged on known answers only.
+    checkpoint answered in float32. Needs neither torch nor the checkpoint. Beside it stands the
+    numerics floor: what float arithmetic alone changes. The exit code is 1 if the bundle exceeds
+    its own accuracy limits beyond chance; they are judged on known answers only. A limit that the
+    puzzles cannot decide is INCONCLUSIVE, which is printed and leaves the exit code at 0.
 
     \b
     trm-edge parity my-bundle
@@ -70,15 +73,31 @@ def _print(result: ParityResult) -> None:
     console.print(f"{title}\n{puzzles}", soft_wrap=True, markup=False)
     console.print(_accuracy(result) if result.labelled else _agreement(result))
     _print_halting(result, console)
+    if result.floor is None:
+        console.print(NOT_RECORDED, soft_wrap=True)
+    else:
+        console.print(floor_table(result.floor))
     if not result.labelled:
         click.echo(_NOT_JUDGED)
         return
-    if not result.broken:
+    _print_verdicts(result)
+
+
+def _print_verdicts(result: ParityResult) -> None:
+    """Print the limits that are broken, then those that the puzzles cannot decide."""
+    undecided = [limit for limit in result.verdicts if limit.verdict == "inconclusive"]
+    if result.broken:
+        click.echo("outside its limits:")
+        for limit in result.broken:
+            click.echo(f"  {limit.message}")
+    elif undecided:
+        click.echo("within its limits, as far as these puzzles can tell")
+    else:
         click.echo("within its limits")
-        return
-    click.echo("outside its limits:")
-    for limit in result.broken:
-        click.echo(f"  {limit.message}")
+    if undecided:
+        click.echo("INCONCLUSIVE:")
+        for judged in undecided:
+            click.echo(f"  {judged.message}")
 
 
 def _print_halting(result: ParityResult, console: Console) -> None:

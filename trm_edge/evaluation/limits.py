@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from trm_edge.evaluation.decimals import decimals_apart, number
 from trm_edge.evaluation.resolution import (
     can_show_drop,
     can_show_share,
@@ -21,7 +22,6 @@ from trm_edge.evaluation.resolution import (
 from trm_edge.evaluation.statistics import paired_drop, wilson_interval
 
 LimitVerdict = Literal["pass", "fail", "inconclusive"]
-_MOST_DECIMALS = 6
 
 
 @dataclass(frozen=True)
@@ -80,11 +80,11 @@ def judge_drop(
         verdict = "inconclusive"
         needed = puzzles_for_drop(limit, lost + gained, puzzles)
         reason = f": {puzzles:,} puzzles cannot show that little, {count_text(needed)}"
-    decimals = _decimals(drop, limit, 2)
+    decimals = decimals_apart((drop, low), (limit,), 2)
+    ends = f"{number(low, decimals, signed=True)} to {number(high, decimals, signed=True)}"
     message = (
-        f"{mode}: {_number(drop, decimals)} points of exact match lost (95 % {low:+.2f} to "
-        f"{high:+.2f}), limit {_number(max_drop, decimals)}{_beside(max_drop, limit, floor, 1)}"
-        f"{reason}"
+        f"{mode}: {number(drop, decimals)} points of exact match lost (95 % {ends}), limit "
+        f"{number(max_drop, decimals)}{_beside(max_drop, limit, floor, 1)}{reason}"
     )
     return JudgedLimit(
         id=f"exact_match.{mode}",
@@ -123,11 +123,12 @@ def judge_agreement(
         verdict = "inconclusive"
         needed = puzzles_for_share(limit)
         reason = f": {puzzles:,} puzzles cannot show that many, {count_text(needed)}"
-    decimals = _decimals(100 * share, 100 * limit, 1)
+    decimals = decimals_apart((100 * share, 100 * high), (100 * limit,), 1)
+    ends = f"{number(100 * low, decimals)} to {number(100 * high, decimals)}"
     message = (
-        f"{_number(100 * share, decimals)} % of the puzzles stop at the same step (95 % "
-        f"{100 * low:.1f} to {100 * high:.1f}), limit {_number(100 * min_share, decimals)} %"
-        f"{_beside(min_share, limit, floor, 100)}{reason}"
+        f"{number(100 * share, decimals)} % of the puzzles stop at the same step (95 % {ends}), "
+        f"limit {number(100 * min_share, decimals)} %{_beside(min_share, limit, floor, 100)}"
+        f"{reason}"
     )
     return JudgedLimit(
         id="halting.agreement",
@@ -145,18 +146,3 @@ def _beside(asked: float, judged: float, floor: float | None, scale: float) -> s
     if floor is None or asked == judged:
         return ""
     return f", floor of float arithmetic {scale * floor:.2f}"
-
-
-def _decimals(value: float, limit: float, fewest: int) -> int:
-    """Decimals that keep a figure and its limit apart in print, where they differ."""
-    decimals = fewest
-    while decimals < _MOST_DECIMALS and value != limit:
-        if f"{value:.{decimals}f}" != f"{limit:.{decimals}f}":
-            break
-        decimals += 1
-    return decimals
-
-
-def _number(value: float, decimals: int) -> str:
-    """Format a figure; never ``-0.00``."""
-    return f"{round(value, decimals) + 0.0:.{decimals}f}"

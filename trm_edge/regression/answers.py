@@ -26,6 +26,8 @@ class Answers:
         steps: (n,) int32, the halting step of each puzzle, from 1.
         error: (m,) float64, 1 - cosine to the float32 carry after the first step, for the m puzzles
             whose carries are recorded.
+        float32_steps: (n,) int32, the halting step of each puzzle in float32; None in a baseline,
+            which is compared with the float32 of the bundle at hand.
     """
 
     puzzles: str
@@ -34,6 +36,7 @@ class Answers:
     right_adaptive: NDArray[np.bool_]
     steps: NDArray[np.int32]
     error: NDArray[np.float64]
+    float32_steps: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         """Count the puzzles."""
@@ -56,6 +59,7 @@ class Answers:
             right_adaptive=adaptive.all(1),
             steps=candidate.halting_steps,
             error=_first_step_error(reference, candidate),
+            float32_steps=reference.halting_steps,
         )
 
 
