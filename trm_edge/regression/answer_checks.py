@@ -21,14 +21,22 @@ from trm_edge.evaluation.timing import Ratio
 from trm_edge.regression.answers import Answers
 from trm_edge.regression.blind_spot import puzzles_for
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import USUAL, Change, Check, Confidence, Verdict, relative_check
+from trm_edge.regression.check import (
+    STRICT,
+    USUAL,
+    Change,
+    Check,
+    Confidence,
+    Verdict,
+    relative_check,
+)
 
 _MIN_ERROR = 1e-6  # of a carry: two engines with less are equal
 _SAME_ERROR = 1e-3  # of a carry, relative: a baseline's file keeps four digits
 
 
 def answer_checks(
-    current: Answers, baseline: Answers, budgets: Budgets, confidence: Confidence = USUAL
+    current: Answers, baseline: Answers, budgets: Budgets, *, same_graph: bool = False
 ) -> Iterator[Check]:
     """Compare answers to the same puzzles; other puzzles or labels are a regression of their own.
 
@@ -36,7 +44,9 @@ def answer_checks(
         current: the target's answers as they are.
         baseline: its answers as they were.
         budgets: changes that are allowed.
-        confidence: of the intervals that a regression must leave "no change" out of.
+        same_graph: the step graph is the baseline's byte for byte, so only the machine or its
+            software can have changed answers. They regress if they leave a 99.9 % interval instead
+            of a 95 % one, and too few puzzles are no question.
     """
     if current.puzzles != baseline.puzzles:
         yield _different_data(
@@ -63,7 +73,7 @@ def answer_checks(
             baseline,
         )
         return
-    comparison = _Comparison(current, baseline, budgets, confidence)
+    comparison = _Comparison(current, baseline, budgets, same_graph)
     yield comparison.exact_match("fixed", current.right_fixed, baseline.right_fixed)
     yield comparison.exact_match("adaptive", current.right_adaptive, baseline.right_adaptive)
     yield comparison.same_step()
@@ -94,15 +104,19 @@ class _Comparison:
     current: Answers
     baseline: Answers
     budgets: Budgets
-    confidence: Confidence
+    same_graph: bool
+
+    @property
+    def confidence(self) -> Confidence:
+        return STRICT if self.same_graph else USUAL
 
     def exact_match(
         self, mode: str, current: NDArray[np.bool_], baseline: NDArray[np.bool_]
     ) -> Check:
         """Compare the puzzles that are solved.
 
-        Too few puzzles make a verdict impossible even where none flipped, unless all that is known
-        of the answers is the same.
+        Too few puzzles make a verdict impossible even where none flipped, unless the graph is the
+        same, or all that is known of its answers.
         """
         puzzles = len(current)
         lost = int((baseline & ~current).sum())
@@ -247,8 +261,8 @@ class _Comparison:
         )
 
     def _unchanged(self) -> bool:
-        """Tell whether all that a baseline keeps of the answers is the same."""
-        return (
+        """Tell whether the graph, or all that a baseline keeps of its answers, is the same."""
+        return self.same_graph or (
             np.array_equal(self.current.right_fixed, self.baseline.right_fixed)
             and np.array_equal(self.current.right_adaptive, self.baseline.right_adaptive)
             and np.array_equal(self.current.steps, self.baseline.steps)

@@ -278,13 +278,13 @@ def points(change: Change, budget: float | None = None) -> str:
 
 
 def _with_interval(change: Change, budget: float | None, unit: str, fewest: int) -> str:
-    limits = [0.0]
-    if budget is not None:
-        limits.append(100 * budget)
     figures = [100 * change.value]
     if change.interval is not None:
         figures += [100 * end for end in change.interval]
-    decimals = decimals_apart(figures, limits, fewest)
+    decimals = fewest
+    if budget is not None:
+        decimals = decimals_apart(figures, (100 * budget,), decimals)
+        decimals = decimals_apart(figures[1:], (0.0,), decimals)  # does it leave out "no change"?
     value, *ends = (number(figure, decimals, signed=True) for figure in figures)
     text = f"{value} {unit}"
     if not ends:

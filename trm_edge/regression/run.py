@@ -15,7 +15,7 @@ from trm_edge.progress import Track, silent
 from trm_edge.regression.answer_checks import answer_checks
 from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import STRICT, USUAL, Change, Check, regressed, regressed_if
+from trm_edge.regression.check import Change, Check, regressed, regressed_if
 from trm_edge.regression.file_checks import file_checks
 from trm_edge.regression.measure import float32_sha256, measure
 from trm_edge.regression.speed import REPEATS, measure_speed
@@ -72,8 +72,8 @@ def compare_with_baseline(
     """
     current, run = measure(bundle, baseline.target, track=track)
     same_graph = current.step_sha256 == baseline.step_sha256
-    confidence = STRICT if same_graph else USUAL
-    checks = list(answer_checks(current.answers, baseline.answers, budgets, confidence))
+    compared = answer_checks(current.answers, baseline.answers, budgets, same_graph=same_graph)
+    checks = list(compared)
     checks += file_checks(current, baseline, budgets)
     if speed:
         checks += regress_speed(bundle, baseline, budgets, repeats=repeats, track=track)
