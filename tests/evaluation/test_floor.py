@@ -22,7 +22,7 @@ from trm_edge.evaluation.floor import (
 )
 from trm_edge.evaluation.floor_report import floor_report
 from trm_edge.evaluation.parity import compare
-from trm_edge.evaluation.statistics import wilson_interval
+from trm_edge.evaluation.statistics import paired_drop, wilson_interval
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.manifest import Limits
 
@@ -90,7 +90,8 @@ def test_it_is_counted_on_the_puzzles_that_both_have() -> None:
     assert rounded.flips("fixed") == (2, 1)
     assert rounded.flips("adaptive") == (1, 0)
     assert rounded.same_step == pytest.approx(0.7)
-    assert report.same_step == wilson_interval(7, 10)[0]
+    assert report.same_step_below(0.9) == wilson_interval(7, 10)[0]
+    assert report.same_step_below(0.7) is None  # float arithmetic alone keeps this limit
     assert report.candidate.same_step == pytest.approx(0.9)
     fewer = floor_report(sample_floor(), reference.first(5), changed_vectors().first(5))
     assert fewer.puzzles == 5
@@ -101,11 +102,12 @@ def test_it_is_counted_on_the_puzzles_that_both_have() -> None:
 def test_only_a_loss_for_sure_is_a_floor_of_the_drop() -> None:
     reference = fake_vectors()
     report = floor_report(sample_floor(), reference, reference)
-    assert report.drop("fixed") == report.drop("adaptive") == 0
+    assert report.drop_beyond("fixed", 0.5) is report.drop_beyond("adaptive", 0.5) is None
     lossy = FloatChange("bfloat16_carry", tuple(range(9)), (), (), (), (), 0.9)
     report = floor_report(NumericsFloor(10, 8, (lossy,)), reference, reference)
-    assert report.drop("fixed") > 20
-    assert report.drop("adaptive") == 0
+    assert report.drop_beyond("fixed", 0.5) == 100 * paired_drop(9, 0, 10)[0]
+    assert report.drop_beyond("fixed", 90) is None
+    assert report.drop_beyond("adaptive", 0.5) is None
 
 
 def test_a_limit_is_judged_against_it() -> None:

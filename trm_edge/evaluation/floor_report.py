@@ -69,28 +69,42 @@ class FloorReport:
         if not self.changes:
             raise ConfigError("the floor must have a change of float arithmetic, but has none")
 
-    @property
-    def same_step(self) -> float:
-        """Share of equal halting steps that float arithmetic alone may fall to, 0..1.
+    def same_step_below(self, min_share: float) -> float | None:
+        """Find the share of equal halting steps that float arithmetic alone may fall to.
 
-        It is the lower end of the 95 % interval, of the change where it is lower.
+        Args:
+            min_share: a limit, 0..1.
+
+        Returns:
+            The lower end of the 95 % interval, of the change where it is lowest; None where float
+            arithmetic alone keeps the limit.
         """
-        return min(counts.interval_same_step[0] for counts in self.changes.values())
+        ends = []
+        for counts in self.changes.values():
+            if counts.same_step < min_share:
+                ends.append(counts.interval_same_step[0])
+        return min(ends, default=None)
 
-    def drop(self, mode: HaltingMode) -> float:
-        """Compute the points of exact match that float arithmetic alone loses for sure.
+    def drop_beyond(self, mode: HaltingMode, max_drop: float) -> float | None:
+        """Find the points of exact match that float arithmetic alone loses for sure.
 
-        It is the lower end of the drop's 95 % interval, of the change where it is higher; flips
-        that go both ways make it 0.
+        Flips that go both ways are noise, which widens the interval of every run; they are no loss.
 
         Args:
             mode: ``fixed`` or ``adaptive``.
+            max_drop: a limit, in points.
+
+        Returns:
+            The lower end of the drop's 95 % interval, of the change where it is highest; None where
+            float arithmetic alone keeps the limit.
         """
-        lows = [0.0]
+        ends = []
         for counts in self.changes.values():
             lost, gained = counts.flips(mode)
-            lows.append(100 * paired_drop(lost, gained, self.puzzles)[0])
-        return max(lows)
+            low = 100 * paired_drop(lost, gained, self.puzzles)[0]
+            if low > max_drop:
+                ends.append(low)
+        return max(ends, default=None)
 
     @property
     def rows(self) -> dict[str, FlipCounts]:

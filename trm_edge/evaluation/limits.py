@@ -36,8 +36,8 @@ class JudgedLimit:
             step.
         interval: 95 % interval of ``value``.
         limit: the bundle's limit, in the same unit.
-        floor: what float arithmetic alone loses for sure, or may fall to, in the same unit; None
-            where the bundle does not record it. A limit stricter than this is judged as this.
+        floor: what float arithmetic alone loses for sure, or may fall to, in the same unit, where
+            it does not keep the limit itself; it is judged instead of the limit. None elsewhere.
         message: the figures and the verdict's reason, for people.
     """
 
@@ -61,7 +61,7 @@ def judge_drop(
         gained: number of puzzles only the target solves.
         puzzles: number of puzzles.
         max_drop: the limit, in points of exact match.
-        floor: points that float arithmetic alone loses for sure; None where it is not known.
+        floor: points that float arithmetic alone loses for sure; None where it keeps the limit.
     """
     drop = 100 * (lost - gained) / puzzles
     low, high = (100 * end for end in paired_drop(lost, gained, puzzles))
@@ -106,7 +106,7 @@ def judge_agreement(
         same: number of puzzles that do.
         puzzles: number of puzzles.
         min_share: the limit, 0..1.
-        floor: share that float arithmetic alone may fall to; None where it is not known.
+        floor: share that float arithmetic alone may fall to; None where it keeps the limit.
     """
     share = same / puzzles
     low, high = wilson_interval(same, puzzles)

@@ -124,17 +124,26 @@ class ParityReport:
         if not self.labelled:
             return []
         judged = []
+        drop_floor = None
+        step_floor = None
+        if self.floor is not None:
+            step_floor = self.floor.same_step_below(limits.min_halting_agreement)
         for mode in self.modes:
-            floor = None if self.floor is None else self.floor.drop(mode.mode)
+            if self.floor is not None:
+                drop_floor = self.floor.drop_beyond(mode.mode, limits.max_drop)
             judged.append(
                 judge_drop(
-                    mode.mode, mode.lost, mode.gained, self.puzzles, limits.max_drop, floor=floor
+                    mode.mode,
+                    mode.lost,
+                    mode.gained,
+                    self.puzzles,
+                    limits.max_drop,
+                    floor=drop_floor,
                 )
             )
         same = round(self.halting.agreement * self.puzzles)
-        floor = None if self.floor is None else self.floor.same_step
         judged.append(
-            judge_agreement(same, self.puzzles, limits.min_halting_agreement, floor=floor)
+            judge_agreement(same, self.puzzles, limits.min_halting_agreement, floor=step_floor)
         )
         return judged
 
