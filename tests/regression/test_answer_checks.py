@@ -100,6 +100,24 @@ def test_the_same_graph_is_red_only_beyond_99_9_percent() -> None:
     assert check.change is not None
     assert check.change.level == 0.999
     assert red(checks(flipped(20, 2), same_graph=True)) == ["exact_match.fixed"]
+    # Worse by more than the budget, but within the 95 % interval: rounding.
+    assert checks(flipped(9, 6))["exact_match.fixed"].verdict == "inconclusive"
+    assert checks(flipped(9, 6), same_graph=True)["exact_match.fixed"].verdict == "ok"
+
+
+def test_steps_and_carries_of_the_same_graph_are_judged_alike() -> None:
+    before = first(64, answers())
+    steps = before.steps.copy()
+    steps[np.argsort(steps, kind="stable")[:5]] = 16  # five puzzles never halt any more
+    noisy = replace(before, steps=steps)
+    assert checks(noisy, before)["halting.steps"].verdict == "regressed"
+    check = checks(noisy, before, same_graph=True)["halting.steps"]
+    assert check.verdict == "inconclusive"
+    assert check.reason is not None
+    later = changed(steps=np.minimum(answers().steps + 3, 16))
+    assert red(checks(later, same_graph=True)) == ["halting.same_step", "halting.steps"]
+    further = changed(error=answers().error * 1.6)
+    assert red(checks(further, same_graph=True)) == ["carry.error"]
 
 
 def test_exact_match_is_a_share_with_an_interval_and_a_signed_budget() -> None:

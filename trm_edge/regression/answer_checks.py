@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,8 +45,9 @@ def answer_checks(
         baseline: its answers as they were.
         budgets: changes that are allowed.
         same_graph: the step graph is the baseline's byte for byte, so only the machine or its
-            software can have changed answers. They regress if they leave a 99.9 % interval instead
-            of a 95 % one, and too few puzzles are no question.
+            software can have changed answers. A figure that is worse regressed if its 99.9 %
+            interval leaves out "no change", and is open if its 95 % interval does; within it,
+            nothing is wrong, however few the puzzles are.
     """
     if current.puzzles != baseline.puzzles:
         yield _different_data(
@@ -128,7 +129,7 @@ class _Comparison:
         if lost or gained:
             reasons.append(f"{lost} lost, {gained} gained of {puzzles}")
         if 100 * (lost - gained) / puzzles > max_drop:
-            verdict = "regressed" if low > 0 else "inconclusive"
+            verdict = self._beyond(low, paired_drop(lost, gained, puzzles)[0])
         elif high < 0:
             verdict = "better"
         elif max_drop > 0 and not can_show_drop(puzzles, max_drop) and not self._unchanged():
@@ -149,6 +150,19 @@ class _Comparison:
             budget=0.0 - max_drop / 100,
             reason="; ".join(reasons) or None,
         )
+
+    def _beyond(self, low: float, usual_low: float) -> Verdict:
+        """Judge a figure that is worse by more than its budget.
+
+        Args:
+            low: least change for the worse, by the interval that a regression must leave.
+            usual_low: the same by the 95 % interval. The same graph is not suspected within it.
+        """
+        if low > 0:
+            return "regressed"
+        if self.same_graph and usual_low <= 0:
+            return "ok"
+        return "inconclusive"
 
     def same_step(self) -> Check:
         """Compare halting steps.
@@ -193,11 +207,12 @@ class _Comparison:
         fewer, more = self._float32_flips(self.current.float32_steps)
         puzzles = len(self.current)
         low, _ = paired_drop(fewer, more, puzzles, self.confidence.z)
+        # Half of what may move: by chance alone, as many puzzles come to agree as cease to.
+        moved_away = (fewer - more) / puzzles > (1 - self.budgets.halting_agreement) / 2
         if certain and low > 0:
             return "regressed"
-        # Half of what may move: by chance alone, as many puzzles come to agree as cease to.
-        if (fewer - more) / puzzles > (1 - self.budgets.halting_agreement) / 2:
-            return "inconclusive"
+        if moved_away:
+            return self._beyond(0.0, paired_drop(fewer, more, puzzles)[0])
         return "ok"
 
     def _float32_flips(self, float32_steps: NDArray[np.int32]) -> tuple[int, int]:
@@ -217,23 +232,22 @@ class _Comparison:
     def mean_steps(self) -> Check:
         """Compare the mean number of steps, in pairs."""
         added = (self.current.steps - self.baseline.steps).astype(np.float64)
-        half_width = self.confidence.z * float(added.std()) / np.sqrt(len(added))
+        error = float(added.std() / np.sqrt(len(added)))
         mean = float(self.baseline.steps.mean())
-        mean_added = float(added.mean())
-        ratio = Ratio(
-            1 + mean_added / mean,
-            1 + (mean_added - half_width) / mean,
-            1 + (mean_added + half_width) / mean,
-        )
-        return relative_check(
+
+        def relative(z: float) -> float:
+            return 1 + (float(added.mean()) + z * error) / mean
+
+        check = relative_check(
             "halting.steps",
-            ratio,
+            self._ratio(relative),
             self.budgets.steps,
             unit="steps",
             before=mean,
             now=float(self.current.steps.mean()),
             level=self.confidence.level,
         )
+        return self._unsuspected(check, relative(-USUAL.z) - 1)
 
     def carry_error(self) -> Check:
         """Compare in pairs: a changed weight moves every puzzle's error a little, a flip only few.
@@ -243,22 +257,32 @@ class _Comparison:
         log_before = np.log(np.maximum(self.baseline.error, _MIN_ERROR))
         log_current = np.log(np.maximum(self.current.error, _MIN_ERROR))
         logs = log_current - log_before
-        half_width = self.confidence.z * float(logs.std()) / np.sqrt(len(logs))
-        mean = float(logs.mean())
-        ratio = Ratio(
-            float(np.exp(mean)),
-            float(np.exp(mean - half_width)),
-            float(np.exp(mean + half_width)),
-        )
-        return relative_check(
+        error = float(logs.std() / np.sqrt(len(logs)))
+
+        def relative(z: float) -> float:
+            return float(np.exp(logs.mean() + z * error))
+
+        check = relative_check(
             "carry.error",
-            ratio,
+            self._ratio(relative),
             self.budgets.fidelity,
             unit="cosine_distance",
             before=float(np.exp(log_before.mean())),
             now=float(np.exp(log_current.mean())),
             level=self.confidence.level,
         )
+        return self._unsuspected(check, relative(-USUAL.z) - 1)
+
+    def _ratio(self, relative: Callable[[float], float]) -> Ratio:
+        """A ratio with its interval, from its value so many standard errors off."""
+        z = self.confidence.z
+        return Ratio(relative(0.0), relative(-z), relative(z))
+
+    def _unsuspected(self, check: Check, usual_low: float) -> Check:
+        """Do not leave open what the same graph explains: noise within the 95 % interval."""
+        if check.verdict == "inconclusive" and self._beyond(0.0, usual_low) == "ok":
+            return replace(check, verdict="ok", reason=None)
+        return check
 
     def _unchanged(self) -> bool:
         """Tell whether the graph, or all that a baseline keeps of its answers, is the same."""

@@ -52,7 +52,7 @@ def compare_with_baseline(
     """Compare the baseline's target with what it was.
 
     A step graph that is the baseline's byte for byte has not changed: its answers can differ only
-    by the machine and its software, and regress only if they leave a 99.9 % interval.
+    by the machine and its software, and regress only beyond a 99.9 % interval.
 
     Args:
         bundle: the bundle.
