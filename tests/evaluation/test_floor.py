@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from tests.evaluation.floors import changed_vectors, sample_floor
 from tests.evaluation.samples import fake_vectors
 from trm_edge import records
 from trm_edge.bundle import FLOOR, Bundle
@@ -20,29 +20,6 @@ from trm_edge.evaluation.floor import (
     float_change,
     measure_floor,
 )
-from trm_edge.evaluation.floor_report import floor_report
-from trm_edge.evaluation.parity import compare
-from trm_edge.evaluation.statistics import paired_drop, wilson_interval
-from trm_edge.evaluation.vectors import ParityVectors
-from trm_edge.manifest import Limits
-
-
-def changed_vectors() -> ParityVectors:
-    """The fake runs with puzzle 1 lost in fixed mode, 2 in both, and 3 at another step."""
-    vectors = fake_vectors()
-    predictions = vectors.predictions.copy()
-    predictions[1, -1, 5] += 1
-    predictions[2, :, 5] += 1
-    steps = vectors.halting_steps.copy()
-    steps[3] = 17 - steps[3]
-    return replace(vectors, predictions=predictions, halting_steps=steps)
-
-
-def sample_floor() -> NumericsFloor:
-    """A floor of 10 puzzles, of which bfloat16 loses two and moves three."""
-    same = FloatChange("other_batch", (), (), (), (), (), 1.0)
-    rounded = FloatChange("bfloat16_carry", (0, 9), (4,), (9,), (), (0, 4, 9), 0.99)
-    return NumericsFloor(10, 8, (same, rounded))
 
 
 def test_a_change_lists_its_puzzles() -> None:
@@ -80,45 +57,6 @@ def test_an_export_records_it_and_the_other_batch_changes_a_toy_hardly(toy_bundl
 def test_a_bundle_without_it_opens_and_says_none(old_bundles: Path) -> None:
     for path in old_bundles.iterdir():
         assert Bundle.open(path).floor() is None
-
-
-def test_it_is_counted_on_the_puzzles_that_both_have() -> None:
-    reference = fake_vectors()
-    report = floor_report(sample_floor(), reference, changed_vectors())
-    assert report.puzzles == 10
-    rounded = report.changes["bfloat16_carry"]
-    assert rounded.flips("fixed") == (2, 1)
-    assert rounded.flips("adaptive") == (1, 0)
-    assert rounded.same_step == pytest.approx(0.7)
-    assert report.same_step_below(0.9) == wilson_interval(7, 10)[0]
-    assert report.same_step_below(0.7) is None  # float arithmetic alone keeps this limit
-    assert report.candidate.same_step == pytest.approx(0.9)
-    fewer = floor_report(sample_floor(), reference.first(5), changed_vectors().first(5))
-    assert fewer.puzzles == 5
-    assert fewer.changes["bfloat16_carry"].flips("fixed") == (1, 1)
-    assert list(report.rows) == ["float32, 8 slots", "float32, bfloat16 carries", "this target"]
-
-
-def test_only_a_loss_for_sure_is_a_floor_of_the_drop() -> None:
-    reference = fake_vectors()
-    report = floor_report(sample_floor(), reference, reference)
-    assert report.drop_beyond("fixed", 0.5) is report.drop_beyond("adaptive", 0.5) is None
-    lossy = FloatChange("bfloat16_carry", tuple(range(9)), (), (), (), (), 0.9)
-    report = floor_report(NumericsFloor(10, 8, (lossy,)), reference, reference)
-    assert report.drop_beyond("fixed", 0.5) == 100 * paired_drop(9, 0, 10)[0]
-    assert report.drop_beyond("fixed", 90) is None
-    assert report.drop_beyond("adaptive", 0.5) is None
-
-
-def test_a_limit_is_judged_against_it() -> None:
-    reference = fake_vectors()
-    steps = reference.halting_steps.copy()
-    steps[:8] = 17 - steps[:8]
-    candidate = replace(reference, halting_steps=steps)
-    assert "halting.agreement" in {b.id for b in compare(reference, candidate).broken(Limits())}
-    moving = FloatChange("bfloat16_carry", (), (), (), (), tuple(range(5)), 0.9)
-    floor = NumericsFloor(10, 8, (moving,))
-    assert compare(reference, candidate, floor).broken(Limits()) == []
 
 
 @pytest.mark.parametrize(

@@ -42,3 +42,16 @@ def test_exceeded_limits_are_explained(toy_bundle: Path) -> None:
     html = overview(group, {row.label: mark_of(0)}).html
     assert "0.0 % of the puzzles stop at the same step" in html
     assert ">exceeded</span>" in html
+
+
+def test_limits_that_the_puzzles_cannot_decide_are_inconclusive(toy_bundle: Path) -> None:
+    row = untimed_row(Bundle.open(toy_bundle))
+    limits = Limits(max_drop=1.0, min_halting_agreement=0.0)
+    manifest = replace(row.bundle.manifest, limits=limits)
+    row = replace(row, bundle=Bundle(row.bundle.path, manifest))
+    assert row.broken == []
+    assert len(row.undecided) == 2
+    (group,) = group_rows([row])
+    html = overview(group, {row.label: mark_of(0)}).html
+    assert ">inconclusive</span>" in html
+    assert "8 puzzles cannot" in html
