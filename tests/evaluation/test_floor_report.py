@@ -8,6 +8,7 @@ import pytest
 
 from tests.evaluation.floors import changed_vectors, sample_floor
 from tests.evaluation.samples import fake_vectors
+from trm_edge.errors import ConfigError
 from trm_edge.evaluation.floor import FloatChange, NumericsFloor
 from trm_edge.evaluation.floor_report import floor_report
 from trm_edge.evaluation.parity import compare
@@ -52,3 +53,14 @@ def test_a_limit_is_judged_against_it() -> None:
     moving = FloatChange("bfloat16_carry", (), (), (), (), tuple(range(5)), 0.9)
     floor = NumericsFloor(10, 8, (moving,))
     assert compare(reference, candidate, floor).broken(Limits()) == []
+
+
+def test_counts_from_a_file_that_cannot_be_are_refused() -> None:
+    reference = fake_vectors()
+    report = floor_report(sample_floor(), reference, reference)
+    with pytest.raises(ConfigError, match="flips must be of 10 puzzles, but are 11 and 0"):
+        replace(report, candidate=replace(report.candidate, lost_fixed=11))
+    with pytest.raises(ConfigError, match="same_step must lie in"):
+        replace(report, candidate=replace(report.candidate, same_step=-1.0))
+    with pytest.raises(ConfigError, match="has none"):
+        replace(report, changes={})

@@ -86,3 +86,14 @@ def test_limits_out_of_range() -> None:
         Limits(max_drop=101)
     with pytest.raises(ConfigError, match=r"min_halting_agreement must lie in 0\.\.1"):
         Limits(min_halting_agreement=2)
+
+
+def test_figures_from_a_file_that_cannot_be_are_refused() -> None:
+    vectors = fake_vectors()
+    report = compare(vectors, vectors)
+    with pytest.raises(ConfigError, match="puzzles must be 1 or more, but is 0"):
+        replace(report, puzzles=0)
+    with pytest.raises(ConfigError, match="lost and gained must be of 20 puzzles"):
+        replace(report, fixed=replace(report.fixed, lost=21))
+    with pytest.raises(ConfigError, match="agreement must lie in"):
+        replace(report, halting=replace(report.halting, agreement=1.5))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import get_args
 
 from trm_edge.errors import ConfigError
 from trm_edge.evaluation.floor import NumericsFloor, differing_puzzles
@@ -57,7 +58,7 @@ class FloorReport:
         candidate: the run itself.
 
     Raises:
-        ConfigError: there are no changes.
+        ConfigError: there are no changes, or a count or a share is out of range.
     """
 
     puzzles: int
@@ -68,6 +69,15 @@ class FloorReport:
     def __post_init__(self) -> None:
         if not self.changes:
             raise ConfigError("the floor must have a change of float arithmetic, but has none")
+        for counts in (*self.changes.values(), self.candidate):
+            for mode in get_args(HaltingMode):
+                lost, gained = counts.flips(mode)
+                if min(lost, gained) < 0 or lost + gained > self.puzzles:
+                    raise ConfigError(
+                        f"flips must be of {self.puzzles} puzzles, but are {lost} and {gained}"
+                    )
+            if not 0 <= counts.same_step <= 1:
+                raise ConfigError(f"same_step must lie in 0..1, but is {counts.same_step}")
 
     def same_step_below(self, min_share: float) -> float | None:
         """Find the share of equal halting steps that float arithmetic alone may fall to.
@@ -127,7 +137,7 @@ def floor_report(
         candidate: the run to stand beside the floor, over the same puzzles.
     """
     puzzles = min(floor.puzzles, len(reference))
-    changes = {}
+    changes: dict[str, FlipCounts] = {}
     for change in floor.changes:
         changes[change.change] = _counts(change.puzzle_lists, puzzles)
     lists = tuple(differing_puzzles(reference.first(puzzles), candidate.first(puzzles)).values())

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from trm_edge import records
-from trm_edge.errors import BundleError
+from trm_edge.errors import BundleError, ConfigError
 from trm_edge.evaluation.carry import CarryParity, carry_parity
 from trm_edge.evaluation.floor import NumericsFloor
 from trm_edge.evaluation.floor_report import FloorReport, floor_report
@@ -87,6 +87,9 @@ class ParityReport:
         carry: cosine of the carries by step.
         floor: what float arithmetic alone changes on the same puzzles; None where the bundle does
             not record it.
+
+    Raises:
+        ConfigError: there are no puzzles, or a count or a share is out of range.
     """
 
     puzzles: int
@@ -96,6 +99,18 @@ class ParityReport:
     halting: HaltingParity
     carry: CarryParity
     floor: FloorReport | None = None
+
+    def __post_init__(self) -> None:
+        if self.puzzles < 1:
+            raise ConfigError(f"puzzles must be 1 or more, but is {self.puzzles}")
+        for mode in self.modes:
+            if min(mode.lost, mode.gained) < 0 or mode.lost + mode.gained > self.puzzles:
+                raise ConfigError(
+                    f"lost and gained must be of {self.puzzles} puzzles, but are {mode.lost} and "
+                    f"{mode.gained}"
+                )
+        if not 0 <= self.halting.agreement <= 1:
+            raise ConfigError(f"agreement must lie in 0..1, but is {self.halting.agreement}")
 
     @property
     def modes(self) -> tuple[ModeParity, ModeParity]:
