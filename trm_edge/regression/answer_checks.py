@@ -117,7 +117,7 @@ class _Comparison:
         """Compare the puzzles that are solved.
 
         Too few puzzles make a verdict impossible even where none flipped, unless the graph is the
-        same, or all that is known of its answers.
+        same, or its carries and halting steps are.
         """
         puzzles = len(current)
         lost = int((baseline & ~current).sum())
@@ -132,8 +132,9 @@ class _Comparison:
             verdict = self._beyond(low, paired_drop(lost, gained, puzzles)[0])
         elif high < 0:
             verdict = "better"
-        elif max_drop > 0 and not can_show_drop(puzzles, max_drop) and not self._unchanged():
-            verdict = "inconclusive"
+        elif max_drop > 0 and not can_show_drop(puzzles, max_drop):
+            unchanged = lost == gained == 0 and self._unchanged(halting=mode == "adaptive")
+            verdict = "ok" if unchanged or self.same_graph else "inconclusive"
         if verdict == "inconclusive":
             needed = max(puzzles_for(max_drop), puzzles_for_drop(max_drop, lost + gained, puzzles))
             reasons.append(
@@ -185,7 +186,11 @@ class _Comparison:
             if verdict == "inconclusive":
                 needed = puzzles_to_tell(puzzles, high - share, allowed - share)
                 reason = f"{reason}; {puzzles:,} puzzles cannot tell, {count_text(needed)}"
-        elif allowed < 1 and not can_show_share(puzzles, allowed) and not self._unchanged():
+        elif (
+            allowed < 1
+            and not can_show_share(puzzles, allowed)
+            and not self._unchanged(halting=True)
+        ):
             verdict = "inconclusive"
             needed = puzzles_for_share(allowed)
             reason = f"{puzzles:,} puzzles cannot show that many, {count_text(needed)}"
@@ -284,11 +289,16 @@ class _Comparison:
             return replace(check, verdict="ok", reason=None)
         return check
 
-    def _unchanged(self) -> bool:
-        """Tell whether the graph, or all that a baseline keeps of its answers, is the same."""
-        return self.same_graph or (
-            np.array_equal(self.current.right_fixed, self.baseline.right_fixed)
-            and np.array_equal(self.current.right_adaptive, self.baseline.right_adaptive)
-            and np.array_equal(self.current.steps, self.baseline.steps)
-            and np.allclose(self.current.error, self.baseline.error, rtol=_SAME_ERROR, atol=1e-9)
-        )
+    def _unchanged(self, *, halting: bool) -> bool:
+        """Tell whether nothing changed that could change an answer: the graph, or what shows it.
+
+        Args:
+            halting: the halting steps count, too; after all steps they do not.
+        """
+        if self.same_graph:
+            return True
+        same_steps = np.array_equal(self.current.steps, self.baseline.steps)
+        if halting and not same_steps:
+            return False
+        errors = (self.current.error, self.baseline.error)
+        return np.allclose(*errors, rtol=_SAME_ERROR, atol=_SAME_ERROR * _MIN_ERROR)
