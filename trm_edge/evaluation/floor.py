@@ -30,8 +30,8 @@ FORMAT = Format("trm-edge.floor", 1)
 KIND = RecordKind(FORMAT, "a numerics floor", BundleError, "Export the bundle again.")
 
 FLOOR_PUZZLES = 128  # each costs two float32 runs more
-# Slots of one run of the graph, on one thread. The float32 answers of a bundle are recorded with 32,
-# which ONNX Runtime's backend shares among threads in even parts: an odd number is none of them.
+# Slots of one run of the graph, on one thread. The float32 answers of a bundle are recorded with
+# 32, which the backend shares among threads in even parts: an odd number is none of them.
 OTHER_BATCH = 7
 
 ChangeName = Literal["other_batch", "bfloat16_carry"]
