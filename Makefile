@@ -100,7 +100,8 @@ $(VENV)/.fuzz: $(VENV)/.dev
 gate: $(VENV)/.rtx
 	$(BIN)/python -m pytest -q -m gate
 
-# Our own bundles against what they were: red when slower or wronger.
+# Our own bundles against what they were: red when slower or wronger. Exit code 4 is inconclusive, which is
+# printed and not red: an export on another CPU moves puzzles near the halting threshold.
 REGRESS := build/regress
 MODELS := sudoku maze
 BASELINES := benchmarks/baselines
@@ -110,7 +111,7 @@ regress: $(MODELS:%=regress-%)
 
 regress-%: $(REGRESS)/%/manifest.json
 	$(BIN)/trm-edge regress $(REGRESS)/$* --baseline $(BASELINES)/$*.json \
-	  --junit $(REGRESS)/$*.xml -o $(REGRESS)/$*.json
+	  --junit $(REGRESS)/$*.xml -o $(REGRESS)/$*.json || [ $$? -eq 4 ]
 
 # What they are from now on; look at the diff before it is committed.
 baselines: $(MODELS:%=baseline-%)

@@ -21,17 +21,12 @@ from lib.extras import require_bench_extra
 require_bench_extra("torch", "onnx", "modelopt")
 
 import click
-import ml_dtypes
-import numpy as np
 import onnx
 import torch
 from lib.compiled_form import can_compile, compile_form
+from lib.document_tables import update_tables
 from lib.gpu_forms import CalibratedForms, Form, forms_of, refitted
-from numpy import float32
-from numpy.typing import NDArray
-from quantization import update
 
-from trm_edge.backends.base import HaltingLogits
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
 from trm_edge.calibration.qdq import quantize_graph
@@ -55,22 +50,6 @@ _HEAD = """\
 | | fixed, lost / gained | drop, 95 % | adaptive, lost / gained | drop, 95 % | same step, 95 % \
 | cosine, first / last step | graph, kB | layers | quantized products | engine, MB |
 |---|---|---|---|---|---|---|---|---|---|---|"""
-
-
-class Bfloat16Carry(OnnxRuntimeBackend):
-    """Rounds the carries to bfloat16 after every step."""
-
-    def step(
-        self,
-        tokens: NDArray[np.int32],
-        puzzle_embedding: NDArray[float32] | None,
-        reset: NDArray[np.bool_],
-    ) -> HaltingLogits:
-        """Advance all slots by one step, then round."""
-        logits = super().step(tokens, puzzle_embedding, reset)
-        self._z_H = self._z_H.astype(ml_dtypes.bfloat16).astype(np.float32)
-        self._z_L = self._z_L.astype(ml_dtypes.bfloat16).astype(np.float32)
-        return logits
 
 
 class Bench:
@@ -277,7 +256,7 @@ def main(
     write_text(output / "gpu_forms.md", page)
     click.echo(page)
     if document:
-        update(document, _tables(results))
+        update_tables(document, _tables(results))
 
 
 if __name__ == "__main__":

@@ -9,13 +9,22 @@ from pathlib import Path
 import numpy as np
 import onnx
 
-from trm_edge import __version__
+from trm_edge import __version__, records
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
-from trm_edge.bundle import CALIBRATION, PARITY, PUZZLE_EMBEDDINGS, SENSITIVITY, Bundle
+from trm_edge.bundle import (
+    CALIBRATION,
+    FLOOR,
+    PARITY,
+    PUZZLE_EMBEDDINGS,
+    SENSITIVITY,
+    Bundle,
+)
 from trm_edge.bundle_writer import BundleWriter
 from trm_edge.calibration.accuracy_control import require_enough_puzzles
 from trm_edge.calibration.recipe import Activations
 from trm_edge.errors import CalibrationError
+from trm_edge.evaluation.floor import FORMAT as FLOOR_FORMAT
+from trm_edge.evaluation.floor import measure_floor
 from trm_edge.evaluation.vectors import ParityVectors, labels_of, record_vectors
 from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.files import check_writable
@@ -86,6 +95,8 @@ def export_bundle(
         write_reference_graph(checkpoint, reference, held_out.puzzles, track)
         vectors = _record_reference(checkpoint, reference, held_out, track)
         vectors.save(writer.path(PARITY))
+        floor = measure_floor(reference, checkpoint.config, table, vectors, track=track)
+        records.write(writer.path(FLOOR), floor, FLOOR_FORMAT, indent=0)
         graph_inputs, float_layers = _quantize(request, held_out, vectors, writer, track)
         simulator = TargetSimulator(graph_inputs, table, vectors, track)
         all_float_layers = (*float_layers, *float_heads(request.precision))

@@ -22,6 +22,7 @@ from trm_edge.verified_files import Stamp, VerifiedFiles, stamp_of
 if TYPE_CHECKING:
     from trm_edge.backends.base import Backend
     from trm_edge.backends.choice import Choice
+    from trm_edge.evaluation.floor import NumericsFloor
     from trm_edge.evaluation.ranking import LayerRanking
     from trm_edge.evaluation.vectors import ParityVectors
     from trm_edge.loop.halting import HaltingRule
@@ -35,6 +36,7 @@ logger = logging.getLogger(__name__)
 MANIFEST = "manifest.json"
 CALIBRATION = "calibration.json"
 SENSITIVITY = "sensitivity.json"
+FLOOR = "floor.json"
 PARITY = "parity.npz"
 PUZZLE_EMBEDDINGS = "puzzle_embeddings.npy"
 _MAX_VECTOR_BYTES = 256 << 20  # of parity.npz, compressed
@@ -337,6 +339,20 @@ class Bundle:
             ranking.KIND,
             str(self.path / SENSITIVITY),
             upgrade=ranking.upgraded,
+        )
+
+    def floor(self) -> NumericsFloor | None:
+        """Read ``floor.json``, what float arithmetic alone changes; None where it is not recorded.
+
+        Raises:
+            BundleError: the file is not what an export writes.
+        """
+        if FLOOR not in self.manifest.files:
+            return None
+        from trm_edge.evaluation import floor
+
+        return records.decode(
+            self._record(FLOOR), floor.NumericsFloor, floor.KIND, str(self.path / FLOOR)
         )
 
     def _record(self, name: str) -> bytes:

@@ -159,13 +159,13 @@ class RegressItem(BundleItem):
         self.check_id = check_id
 
     def runtest(self) -> None:
-        """Look up the check; skip it where it does not apply or could not be compared."""
+        """Look up the check; skip it where it does not apply or there is no verdict."""
         check = self.parent.checks().get(self.check_id)
         if check is None:
             pytest.skip("does not apply to this bundle")
         from trm_edge.cli.regress_output import sentence
 
-        if check.verdict == "not_compared":
+        if check.verdict in ("not_compared", "inconclusive"):
             pytest.skip(sentence(check))
         if check.verdict == "regressed":
             raise _Failed(sentence(check))

@@ -256,7 +256,16 @@ def test_action_reports_a_regression_and_still_makes_the_report(tmp_path: Path) 
     assert names[-2:] == ["Report", "Fail if something regressed"]
 
 
-@pytest.mark.parametrize("code", [1, 2, 3])
+def test_action_warns_where_there_is_no_verdict_on_something(tmp_path: Path) -> None:
+    """The command has annotated it; the job fails only if the caller asks for that."""
+    code, outputs, _ = act(tmp_path, code=4, verdict=True)
+    assert code == 0
+    assert (outputs["regressed"], outputs["inconclusive"]) == ("false", "true")
+    last = yaml.safe_load(ACTION.read_text())["runs"]["steps"][-1]
+    assert "inputs.fail-on-inconclusive == 'true'" in last["if"]
+
+
+@pytest.mark.parametrize("code", [1, 2, 3, 5])
 def test_action_fails_without_a_verdict(tmp_path: Path, code: int) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "junit.xml").write_text("of an older run")

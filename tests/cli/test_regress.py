@@ -13,7 +13,7 @@ import pytest
 from tests.benchmarks.scripts import injuries
 from tests.cli.commands import failed, run
 from trm_edge import typed_values
-from trm_edge.cli.regress import NO_VERDICT
+from trm_edge.cli.regress import INCONCLUSIVE, NO_VERDICT
 from trm_edge.errors import BackendError
 from trm_edge.regression import run as regression_run
 from trm_edge.regression.baseline import Measurement
@@ -105,6 +105,66 @@ def test_json_is_the_registered_record_and_its_annotations_go_to_stderr(
     assert "::error" in result.stderr
 
 
+@pytest.fixture
+def another_graph(baseline: Path, tmp_path: Path) -> Path:
+    """A baseline of a graph with other bytes, whose carries were a little closer to float32."""
+    content = json.loads(baseline.read_text())
+    content["step_sha256"] = "0" * 64
+    content["answers"]["error"] = [0.95 * error for error in content["answers"]["error"]]
+    path = tmp_path / "another.json"
+    path.write_text(json.dumps(content))
+    return path
+
+
+def test_too_few_puzzles_are_inconclusive_in_every_output(
+    toy_bundle: Path, another_graph: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    summary = tmp_path / "summary.md"
+    junit = tmp_path / "junit.xml"
+    output = tmp_path / "regress.json"
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(summary))
+    monkeypatch.setenv("GITHUB_ACTIONS", "true")
+    arguments = ("regress", toy_bundle, "--baseline", another_graph, "--no-speed")
+    result = run(*arguments, "--junit", junit, "-o", output)
+    assert result.exit_code == INCONCLUSIVE, result.output
+    sentence = "8 puzzles cannot show a drop of 0.5 points, about 1,000 puzzles would do"
+    assert sentence in result.stdout
+    assert "nothing regressed, inconclusive: exact_match.fixed" in result.stdout
+    assert "::error" not in result.stdout
+    warnings = [line for line in result.stdout.splitlines() if line.startswith("::warning")]
+    assert any("::exact_match.fixed: inconclusive, " in line for line in warnings)
+    assert sentence in summary.read_text()
+    suite = ET.parse(junit).getroot()[0]
+    assert suite.attrib["failures"] == "0"
+    messages = [skipped.attrib["message"] for skipped in suite.iter("skipped")]
+    assert len(messages) == int(suite.attrib["skipped"])
+    assert any(sentence in message for message in messages)
+    content = json.loads(output.read_text())
+    assert content["verdict"] == "inconclusive"
+    assert content["floor"]["puzzles"] == 8
+
+
+def test_a_regression_counts_more_than_an_open_question(shifted: Path, another_graph: Path) -> None:
+    result = run("regress", shifted, "--baseline", another_graph, "--no-speed", "--json")
+    assert result.exit_code == 1
+    verdicts = {check["verdict"] for check in json.loads(result.stdout)["checks"]}
+    assert {"regressed", "inconclusive"} <= verdicts
+
+
+def test_the_same_graph_on_another_machine_is_not_inconclusive_for_few_puzzles(
+    toy_bundle: Path, baseline: Path, tmp_path: Path
+) -> None:
+    """The carries differ in their last digits, the step graph does not."""
+    content = json.loads(baseline.read_text())
+    content["answers"]["error"] = [0.95 * error for error in content["answers"]["error"]]
+    path = tmp_path / "elsewhere.json"
+    path.write_text(json.dumps(content))
+    result = run("regress", toy_bundle, "--baseline", path, "--no-speed")
+    assert result.exit_code == 0, result.output
+    assert "99.9 %" in result.stdout
+    assert "Numerics floor on 8 of the puzzles: float32, 7 slots -0 +0 fixed" in result.stdout
+
+
 def test_shuffled_labels_are_recognized(toy_bundle: Path, baseline: Path, tmp_path: Path) -> None:
     shuffled = injuries().labels_shuffled(toy_bundle, tmp_path / "b")
     result = run("regress", shuffled, "--baseline", baseline, "--no-speed")
@@ -163,6 +223,11 @@ def test_a_bundle_that_breaks_its_limits_makes_no_baseline(
         "export with a wider type (--fp16, or --fp32 for a CPU)",
     )
     assert not path.exists()
+
+
+def test_help_lists_the_exit_codes() -> None:
+    text = run("regress", "--help").stdout
+    assert "4  inconclusive: nothing regressed beyond chance" in text
 
 
 def test_a_missing_or_damaged_baseline_is_no_verdict_and_github_is_told(

@@ -42,6 +42,7 @@ def use(folder: Path) -> None:
     bundle.manifest.to_json()
     bundle.calibration()
     bundle.sensitivity()
+    bundle.floor()
     task = bundle.task()
     vectors = bundle.parity().first(2)
     for tokens in vectors.tokens:
@@ -66,7 +67,7 @@ def damage_any_file(folder: Path, rng: random.Random) -> None:
 
 
 def damage_records(folder: Path, rng: random.Random) -> None:
-    name = rng.choice(["calibration.json", "sensitivity.json"])
+    name = rng.choice(["calibration.json", "sensitivity.json", "floor.json"])
     path = folder / name
     path.write_text(damaged_json(path.read_text(), rng), errors="surrogatepass")
     forge(folder, name)

@@ -5,11 +5,14 @@ import pytest
 from trm_edge.evaluation.timing import Ratio
 from trm_edge.regression.check import (
     CHECK_IDS,
+    STRICT,
     Change,
     Check,
     exact_ratio,
+    inconclusive,
     not_compared,
     percent,
+    points,
     regressed,
     relative_check,
     verdict_of,
@@ -20,7 +23,7 @@ from trm_edge.regression.check import (
     ("ratio", "verdict"),
     [
         (Ratio(1.0, 0.98, 1.02), "ok"),
-        (Ratio(1.06, 0.99, 1.12), "ok"),  # more than the budget, but not certainly slower
+        (Ratio(1.06, 0.99, 1.12), "inconclusive"),  # beyond the budget, but not certainly slower
         (Ratio(1.04, 1.02, 1.06), "ok"),  # certainly slower, but within the budget
         (Ratio(1.06, 1.01, 1.12), "regressed"),
         (Ratio(0.94, 0.9, 0.98), "better"),
@@ -48,9 +51,39 @@ def test_percent_has_no_negative_zero() -> None:
     assert percent(Change(-0.02, relative=True)) == "-2.0 %"
 
 
+def test_rounding_never_hides_the_verdict() -> None:
+    """A change beyond its budget reads so, and an interval that leaves out 0 does, too."""
+    size = Change.of_ratio(exact_ratio(1.01004, 1.0))
+    assert percent(size, budget=0.01) == "+1.004 %"
+    assert percent(Change(0.06, (0.0002, 0.12), relative=True), budget=0.05) == (
+        "+6.00 %, 95 % +0.02 to +12.00"
+    )
+    assert points(Change(-0.00502, (-0.009, -0.00001)), budget=-0.005) == (
+        "-0.502 points, 95 % -0.900 to -0.001"
+    )
+    assert percent(Change(0.01, relative=True), budget=0.01) == "+1.0 %"
+
+
+def test_an_interval_says_how_sure_it_is() -> None:
+    change = Change.of_ratio(Ratio(1.1, 0.9, 1.3), STRICT.level)
+    assert percent(change) == "+10.0 %, 99.9 % -10.0 to +30.0"
+
+
 def test_only_regressed_checks_fail_a_run() -> None:
     bad = Check(id="limits.float32", verdict="regressed")
-    assert regressed([not_compared("speed", "no times"), bad]) == [bad]
+    open_question = Check(id="exact_match.fixed", verdict="inconclusive")
+    checks = [not_compared("speed", "no times"), bad, open_question]
+    assert regressed(checks) == [bad]
+    assert inconclusive(checks) == [open_question]
+
+
+def test_a_noisy_growth_says_why_there_is_no_verdict() -> None:
+    check = relative_check(
+        "halting.steps", Ratio(1.06, 0.99, 1.12), 3, unit="steps", before=5.0, now=5.3
+    )
+    assert check.verdict == "inconclusive"
+    assert check.reason is not None
+    assert "its interval holds no change" in check.reason
 
 
 def test_identifiers_are_stable_words() -> None:

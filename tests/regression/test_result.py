@@ -1,11 +1,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from tests.regression.measurements import MACHINE
 from trm_edge import record_schema, records, typed_values
 from trm_edge.regression.check import Change, Check
-from trm_edge.regression.result import FORMAT, RegressionResult
+from trm_edge.regression.result import FORMAT, RegressionResult, overall
 
 CHECK = Check(
     id="exact_match.fixed",
@@ -40,7 +41,12 @@ def test_json_is_data() -> None:
             "unit": "share",
             "before": 0.982,
             "now": 0.979,
-            "change": {"value": -0.003, "interval": [-0.007, 0.001], "relative": False},
+            "change": {
+                "value": -0.003,
+                "interval": [-0.007, 0.001],
+                "relative": False,
+                "level": 0.95,
+            },
             "budget": -0.005,
             "reason": None,
         }
@@ -53,3 +59,11 @@ def test_it_has_a_schema() -> None:
     schema = record_schema.schema(RegressionResult, FORMAT)
     assert schema["properties"]["format"] == {"const": "trm-edge.regress/1"}
     assert "checks" in schema["required"]
+
+
+def test_the_worst_verdict_counts() -> None:
+    worse = replace(CHECK, verdict="regressed")
+    undecided = replace(CHECK, verdict="inconclusive")
+    assert overall([CHECK]) == "ok"
+    assert overall([CHECK, undecided]) == "inconclusive"
+    assert overall([undecided, worse]) == "regressed"

@@ -53,3 +53,16 @@ def test_without_known_answers_agreement_is_shown_as_such(toy_bundle: Path) -> N
     assert float32.count("<td>-</td>") >= 2
     assert first.count("as float32") == 2
     assert "star" not in first
+
+
+def test_limits_that_the_puzzles_cannot_decide_are_inconclusive(toy_bundle: Path) -> None:
+    row = untimed_row(Bundle.open(toy_bundle))
+    limits = Limits(max_drop=1.0, min_halting_agreement=0.0)
+    manifest = replace(row.bundle.manifest, limits=limits)
+    row = replace(row, bundle=Bundle(row.bundle.path, manifest))
+    assert row.broken == []
+    assert len(row.undecided) == 2
+    (group,) = group_rows([row])
+    html = overview(group, {row.label: mark_of(0)}).html
+    assert ">inconclusive</span>" in html
+    assert "8 puzzles cannot" in html

@@ -111,6 +111,7 @@ def test_the_bundle_has_these_files_and_records(toy_dataset: Path, tmp_path: Pat
         "calibration.json",
         "cpu/step.onnx",
         "float32/step.onnx",
+        "floor.json",
         "parity.npz",
         "puzzle_embeddings.npy",
     }

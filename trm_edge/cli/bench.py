@@ -11,6 +11,7 @@ from trm_edge.bundle import Bundle
 from trm_edge.cli.command import Command
 from trm_edge.cli.completion import complete_bundle_target
 from trm_edge.cli.console import stdout_console
+from trm_edge.cli.floor_output import floor_line
 from trm_edge.cli.options import (
     bundles_argument,
     json_option,
@@ -155,6 +156,7 @@ def print_record(record: BenchRecord, *, wide: bool) -> None:
                 f"{_label(row)}: no answers are known, so exact match is not measured; "
                 f"{same:.1f} % of the answers are those of float32",
             )
+        print_text(console, f"{_label(row)}: {floor_line(row.parity.floor)}")
     for engine in dict.fromkeys(f"{row.target}: {row.engine}" for row in record.rows):
         print_text(console, engine)
 

@@ -12,6 +12,7 @@ from trm_edge import records
 from trm_edge.bundle import Bundle
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.console import stdout_console
+from trm_edge.cli.floor_output import NOT_RECORDED, floor_table, floor_title
 from trm_edge.cli.options import (
     bundle_argument,
     json_option,
@@ -61,8 +62,10 @@ def command(
     """Compare a bundle's answers with its own float32 answers.
 
     The target solves the held-out puzzles again, and each answer is compared with what the same
-    checkpoint answered in float32. Needs neither torch nor the checkpoint. The exit code is 1 if
-    the bundle exceeds its own accuracy limits; they are judged on known answers only.
+    checkpoint answered in float32. Needs neither torch nor the checkpoint. Beside it stands the
+    numerics floor: what float arithmetic alone changes. The exit code is 1 if the bundle exceeds
+    its own accuracy limits beyond chance; they are judged on known answers only. A limit that the
+    puzzles cannot decide is INCONCLUSIVE, which is printed and leaves the exit code at 0.
 
     \b
     trm-edge parity my-bundle
@@ -96,21 +99,36 @@ def _print(result: ParityResult) -> None:
     else:
         _agreement(result).print_transposed(console)
     _print_halting(result, console)
+    if result.floor is None:
+        print_text(console, NOT_RECORDED)
+    else:
+        print_text(console, floor_title(result.floor))
+        floor_table(result.floor).print(console)
     if not result.labelled:
         print_text(console, _NOT_JUDGED)
         return
-    print_text(console, _verdict(result))
+    _print_verdicts(result, console)
 
 
-def _verdict(result: ParityResult) -> str:
-    """The verdict, and below it the limits that are broken."""
+def _print_verdicts(result: ParityResult, console: Console) -> None:
+    """Print the limits that are broken, then those that the puzzles cannot decide."""
     limits = (
         f"at most {result.limits.max_drop:g} points lost, at least "
         f"{100 * result.limits.min_halting_agreement:g} % stop at the same step"
     )
-    if not result.broken:
-        return f"within its limits ({limits})"
-    return "\n".join(["outside its limits:", *(f"  {limit}" for limit in result.broken)])
+    undecided = [limit for limit in result.verdicts if limit.verdict == "inconclusive"]
+    if result.broken:
+        print_text(console, "outside its limits:")
+        for limit in result.broken:
+            print_text(console, f"  {limit.message}", indent=2)
+    elif undecided:
+        print_text(console, f"within its limits, as far as these puzzles can tell ({limits})")
+    else:
+        print_text(console, f"within its limits ({limits})")
+    if undecided:
+        print_text(console, "INCONCLUSIVE:")
+        for judged in undecided:
+            print_text(console, f"  {judged.message}", indent=2)
 
 
 def _print_halting(result: ParityResult, console: Console) -> None:

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
@@ -19,6 +19,7 @@ from trm_edge.cli import regress_output
 from trm_edge.cli.command import Command
 from trm_edge.cli.completion import complete_bundle_target
 from trm_edge.cli.console import echo
+from trm_edge.cli.floor_output import floor_line
 from trm_edge.cli.options import bundle_argument, json_option, json_output_option, wide_option
 from trm_edge.cli.outputs import check_junit_output, check_record_output
 from trm_edge.errors import OutputExistsError, RecordError, TrmEdgeError
@@ -28,9 +29,8 @@ from trm_edge.progress import progress_bars
 from trm_edge.regression.baseline import Measurement
 from trm_edge.regression.blind_spot import blind_spot
 from trm_edge.regression.budgets import Budgets
-from trm_edge.regression.check import Check, regressed
-from trm_edge.regression.result import FORMAT, RegressionResult
-from trm_edge.regression.run import new_baseline, regress
+from trm_edge.regression.result import FORMAT, RegressionResult, overall
+from trm_edge.regression.run import Comparison, compare_with_baseline, new_baseline
 from trm_edge.regression.speed import REPEATS
 from trm_edge.regression.update import baseline_changes
 
@@ -38,6 +38,7 @@ logger = logging.getLogger(__name__)
 
 RED = 1  # exit codes
 NO_VERDICT = 3
+INCONCLUSIVE = 4
 _EPILOG = """\b
 Exit codes:
   0  nothing regressed, or the baseline was written
@@ -45,7 +46,9 @@ Exit codes:
      baseline was not written
   2  misused
   3  no verdict: a missing or damaged baseline, a damaged bundle, a failed
-     engine"""
+     engine
+  4  inconclusive: nothing regressed beyond chance, but noise or too few
+     puzzles forbid a verdict on something"""
 
 
 @dataclass(frozen=True)
@@ -136,7 +139,9 @@ def command(**parameters: Any) -> None:
     Solves the held-out puzzles again and compares them one by one with the baseline's answers.
     Times a step beside reference workloads that no change of the bundle can slow down and compares
     the ratio, so other load on the machine does not matter; a slowdown counts only if it shows in
-    every measurement. The exit code is 1 if anything regressed by more than its budget.
+    every measurement. The exit code is 1 if anything regressed by more than its budget, and 4 if
+    nothing did, but noise or too few puzzles leave a check INCONCLUSIVE; it then says how many
+    puzzles would do.
 
     \b
     trm-edge regress my-bundle --baseline baseline.json --update
@@ -163,6 +168,8 @@ def command(**parameters: Any) -> None:
     else:
         if result.verdict == "regressed":
             sys.exit(RED)
+        if result.verdict == "inconclusive":
+            sys.exit(INCONCLUSIVE)
         return
     _tell_github_of_failure(options, "no verdict", message)
     sys.exit(NO_VERDICT)
@@ -176,10 +183,11 @@ def _compare(options: RegressOptions) -> RegressionResult:
     name = _target(opened, options.target, older, options.baseline)
     _note_blind_spot(opened, budgets)
     with progress_bars() as track:
-        checks = regress(
+        comparison = compare_with_baseline(
             opened, older, budgets, speed=options.speed, repeats=options.repeats, track=track
         )
-    result = _result(opened, name, options.baseline, checks)
+    checks = comparison.checks
+    result = _result(opened, name, options.baseline, comparison)
     text = records.encode(result, FORMAT)
     if options.output is not None:
         write_text(options.output, text)
@@ -189,6 +197,7 @@ def _compare(options: RegressOptions) -> RegressionResult:
     else:
         heading = f"{title}, compared with {options.baseline}"
         regress_output.print_table(checks, heading, wide=options.wide)
+        echo(floor_line(comparison.floor))
         click.echo(regress_output.summary(checks))
     if options.junit is not None:
         regress_output.write_junit(options.junit, checks, f"trm-edge.{options.bundle.name}.{name}")
@@ -265,9 +274,10 @@ def _target(bundle: Bundle, target: str | None, older: Measurement | None, path:
     return name
 
 
-def _result(bundle: Bundle, target: str, baseline: Path, checks: list[Check]) -> RegressionResult:
+def _result(
+    bundle: Bundle, target: str, baseline: Path, comparison: Comparison
+) -> RegressionResult:
     _, record = bundle.target(target)
-    verdict: Literal["ok", "regressed"] = "regressed" if regressed(checks) else "ok"
     return RegressionResult(
         bundle=str(bundle.path),
         target=target,
@@ -275,8 +285,9 @@ def _result(bundle: Bundle, target: str, baseline: Path, checks: list[Check]) ->
         engine=bundle.backend(target).describe(),
         baseline=str(baseline),
         machine=Machine.current(),
-        verdict=verdict,
-        checks=tuple(checks),
+        verdict=overall(comparison.checks),
+        checks=comparison.checks,
+        floor=comparison.floor,
     )
 
 

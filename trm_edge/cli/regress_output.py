@@ -13,23 +13,45 @@ from trm_edge.cli.tables import Column, DataTable, print_text
 from trm_edge.cli.wrapping import with_units
 from trm_edge.files import write_bytes
 from trm_edge.printable import printable, shortened
-from trm_edge.regression.check import Check, percent, regressed
+from trm_edge.regression.check import Check, inconclusive, percent, points, regressed
 
-_MARKS = {"ok": "", "better": "better", "regressed": "REGRESSED", "not_compared": "not compared"}
-_COLOURS = {"regressed": "red", "better": "green", "not_compared": "yellow"}
-_ANNOTATIONS = {"regressed": "error", "not_compared": "warning", "better": "notice"}
+_MARKS = {
+    "ok": "",
+    "better": "better",
+    "regressed": "REGRESSED",
+    "inconclusive": "INCONCLUSIVE",
+    "not_compared": "not compared",
+}
+_COLOURS = {
+    "regressed": "red",
+    "better": "green",
+    "inconclusive": "yellow",
+    "not_compared": "yellow",
+}
+_ANNOTATIONS = {
+    "regressed": "error",
+    "inconclusive": "warning",
+    "not_compared": "warning",
+    "better": "notice",
+}
+_SKIPPED = ("not_compared", "inconclusive")  # test cases that neither passed nor failed
 _COLUMNS = ("check", "before", "now", "change", "allowed", "")
 _MARKDOWN = re.compile(r"[\\`*\[\]|~!]|(?<![^\W_])_|_(?![^\W_])|^[#>+-]")
+_MORE_DIGITS = 4  # at most, to tell two figures apart
 
 
 def summary(checks: Sequence[Check]) -> str:
-    """Count what regressed, in a few words.
+    """Count what regressed and what is inconclusive, in a few words.
 
     Args:
         checks: of one comparison.
     """
     count = len(regressed(checks))
-    return f"{count} regressed" if count else "nothing regressed"
+    words = f"{count} regressed" if count else "nothing regressed"
+    undecided = ", ".join(check.id for check in inconclusive(checks))
+    if undecided:
+        words += f", inconclusive: {undecided}"
+    return words
 
 
 def update_summary(checks: Sequence[Check]) -> str:
@@ -76,7 +98,8 @@ def sentence(check: Check) -> str:
         return _line(f"{check.id}: not compared{reason}")
     before, current, change, allowed = figures(check)
     difference = f" ({change}, allowed {allowed})" if change else ""
-    return _line(f"{check.id}: {before} before, {current} now{difference}{reason}")
+    mark = " inconclusive," if check.verdict == "inconclusive" else ""
+    return _line(f"{check.id}:{mark} {before} before, {current} now{difference}{reason}")
 
 
 def figures(check: Check) -> tuple[str, str, str, str]:
@@ -88,12 +111,8 @@ def figures(check: Check) -> tuple[str, str, str, str]:
     Returns:
         The figure before, the figure now, the change and the budget; each may be empty.
     """
-    return (
-        _figure(check, check.before),
-        _figure(check, check.now),
-        _change(check),
-        _budget(check),
-    )
+    before, now = _apart(check)
+    return before, now, _change(check), _budget(check)
 
 
 def make_table(checks: Sequence[Check], title: str) -> DataTable:
@@ -137,7 +156,7 @@ def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:
         suite: name of the test suite, and class name of its cases.
     """
     suite = _line(suite)
-    not_compared = [check for check in checks if check.verdict == "not_compared"]
+    skipped = [check for check in checks if check.verdict in _SKIPPED]
     root = ET.Element("testsuites")
     cases = ET.SubElement(
         root,
@@ -145,7 +164,7 @@ def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:
         name=suite,
         tests=str(len(checks)),
         failures=str(len(regressed(checks))),
-        skipped=str(len(not_compared)),
+        skipped=str(len(skipped)),
         errors="0",
     )
     for check in checks:
@@ -155,6 +174,8 @@ def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:
             ET.SubElement(case, "failure", message=message).text = message
         elif check.verdict == "not_compared":
             ET.SubElement(case, "skipped", message=_line(check.reason or ""))
+        elif check.verdict == "inconclusive":
+            ET.SubElement(case, "skipped", message=message)
         else:
             ET.SubElement(case, "system-out").text = message
     ET.indent(root)
@@ -223,26 +244,39 @@ def _cells(check: Check) -> tuple[str, ...]:
     return (check.id, *figures(check), _MARKS[check.verdict])
 
 
-def _figure(check: Check, value: float | None) -> str:
+def _apart(check: Check) -> tuple[str, str]:
+    """Format the figures before and now, with more digits where rounding would make them equal."""
+    for more_digits in range(_MORE_DIGITS):
+        before = _figure(check, check.before, more_digits)
+        now = _figure(check, check.now, more_digits)
+        if before != now or check.before == check.now:
+            break
+    return before, now
+
+
+def _figure(check: Check, value: float | None, more_digits: int = 0) -> str:
     """Format a figure with its unit."""
     if value is None:
         return ""
     if check.unit == "share":
-        return f"{100 * value:.1f} %"
+        return f"{100 * value:.{1 + more_digits}f} %"
     if check.unit == "steps":
-        return f"{value:.2f} steps"
+        return f"{value:.{2 + more_digits}f} steps"
     if check.unit == "cosine_distance":
-        return f"{value:.2e}"
+        return f"{value:.{2 + more_digits}e}"
     if check.unit == "bytes":
-        return f"{value / 1e6:.2f} MB" if value >= 10e6 else f"{value / 1e3:.1f} kB"
+        if value >= 10e6:
+            return f"{value / 1e6:.{2 + more_digits}f} MB"
+        return f"{value / 1e3:.{1 + more_digits}f} kB"
     if check.unit == "milliseconds":
-        return f"{value:.3g} ms"
+        return f"{value:.{3 + more_digits}g} ms"
     if check.unit == "flag":
         return "yes" if value else "no"
     if check.unit == "limits":
         return f"{value:g} broken"
     if check.unit is not None and check.unit.startswith("times_"):
-        return f"{value:.3g} x {check.unit.removeprefix('times_').replace('_', ' ')}"
+        workload = check.unit.removeprefix("times_").replace("_", " ")
+        return f"{value:.{3 + more_digits}g} x {workload}"
     return f"{value:g}"
 
 
@@ -252,21 +286,12 @@ def _change(check: Check) -> str:
     if change is None:
         return ""
     if change.relative:
-        return percent(change)
+        return percent(change, check.budget)
     if check.unit == "flag":
         return "different" if change.value else ""
     if check.unit != "share":
         return f"{change.value:+g}" if change.value else ""
-    text = f"{_points(change.value)} points"
-    if change.interval is None:
-        return text
-    low, high = change.interval
-    return f"{text}, 95 % {_points(low)} to {_points(high)}"
-
-
-def _points(share: float) -> str:
-    """Format a difference of shares in points with two decimals; never ``-0.00``."""
-    return f"{round(100 * share, 2) + 0.0:+.2f}"
+    return points(change, check.budget)
 
 
 def _budget(check: Check) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trm_edge.bundle import Bundle
+from trm_edge.evaluation.floor import NumericsFloor
 from trm_edge.evaluation.parity import ParityReport, compare
 from trm_edge.evaluation.random_tokens import are_random
 from trm_edge.evaluation.vectors import ParityVectors, record_vectors
@@ -22,6 +23,7 @@ class HeldOutRun:
         reference: the float32 model's answers.
         candidate: the target's answers to the same puzzles.
         random_tokens: the puzzles are random tokens, which show agreement and no accuracy.
+        floor: what float arithmetic alone changes; None where the bundle does not record it.
     """
 
     target: str
@@ -30,10 +32,11 @@ class HeldOutRun:
     reference: ParityVectors
     candidate: ParityVectors
     random_tokens: bool = False
+    floor: NumericsFloor | None = None
 
     def report(self) -> ParityReport:
         """Compare both, puzzle by puzzle."""
-        return compare(self.reference, self.candidate)
+        return compare(self.reference, self.candidate, self.floor)
 
 
 def solve_held_out(
@@ -80,4 +83,5 @@ def solve_held_out(
         reference=reference,
         candidate=candidate,
         random_tokens=are_random(reference, bundle.manifest.model),
+        floor=bundle.floor(),
     )

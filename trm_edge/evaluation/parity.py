@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from trm_edge import records
-from trm_edge.errors import BundleError
+from trm_edge.errors import BundleError, ConfigError
 from trm_edge.evaluation.carry import CarryParity, carry_parity
+from trm_edge.evaluation.floor import NumericsFloor
+from trm_edge.evaluation.floor_report import FloorReport, floor_report
 from trm_edge.evaluation.halting_parity import HaltingParity, halting_parity
+from trm_edge.evaluation.limits import JudgedLimit, judge_agreement, judge_drop
 from trm_edge.evaluation.statistics import mcnemar_exact, paired_drop, wilson_interval
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.loop.halting import HaltingMode
@@ -58,12 +61,12 @@ class ModeParity:
 
 @dataclass(frozen=True)
 class BrokenLimit:
-    """An accuracy limit of the bundle that a report exceeds.
+    """An accuracy limit of the bundle that a report exceeds with its whole interval.
 
     Args:
         id: stable identifier: ``exact_match.fixed``, ``exact_match.adaptive`` or
             ``halting.agreement``.
-        message: the measured value and the limit, for people.
+        message: the measured value, its interval and the limit, for people.
     """
 
     id: str
@@ -87,6 +90,11 @@ class ParityReport:
         carry: cosine of the carries by step.
         puzzle_set: names the puzzles and their answers; reports of different sets cannot be
             compared. Empty in a file of an older version.
+        floor: what float arithmetic alone changes on the same puzzles; None where the bundle does
+            not record it.
+
+    Raises:
+        ConfigError: there are no puzzles, or a count or a share is out of range.
     """
 
     puzzles: int
@@ -96,6 +104,19 @@ class ParityReport:
     halting: HaltingParity
     carry: CarryParity
     puzzle_set: str = ""
+    floor: FloorReport | None = None
+
+    def __post_init__(self) -> None:
+        if self.puzzles < 1:
+            raise ConfigError(f"puzzles must be 1 or more, but is {self.puzzles}")
+        for mode in self.modes:
+            if min(mode.lost, mode.gained) < 0 or mode.lost + mode.gained > self.puzzles:
+                raise ConfigError(
+                    f"lost and gained must be of {self.puzzles} puzzles, but are {mode.lost} and "
+                    f"{mode.gained}"
+                )
+        if not 0 <= self.halting.agreement <= 1:
+            raise ConfigError(f"agreement must lie in 0..1, but is {self.halting.agreement}")
 
     @property
     def solved_puzzles(self) -> tuple[str, int]:
@@ -117,30 +138,54 @@ class ParityReport:
         """Upper end of the drop's 95 % interval in points, in the mode where it is higher."""
         return max(self.fixed.interval_drop[1], self.adaptive.interval_drop[1])
 
-    def broken(self, limits: Limits) -> list[BrokenLimit]:
-        """List the limits that this report exceeds; empty where all hold.
+    def judge(self, limits: Limits) -> list[JudgedLimit]:
+        """Judge every limit with its interval and against the floor.
 
-        Accuracy is judged on known answers only: without them none is exceeded.
+        Args:
+            limits: the bundle's limits.
+
+        Returns:
+            One entry for each limit; none where the right answers are not known.
+        """
+        if not self.labelled:
+            return []
+        judged = []
+        drop_floor = None
+        step_floor = None
+        if self.floor is not None:
+            step_floor = self.floor.same_step_below(limits.min_halting_agreement)
+        for mode in self.modes:
+            if self.floor is not None:
+                drop_floor = self.floor.drop_beyond(mode.mode, limits.max_drop)
+            judged.append(
+                judge_drop(
+                    mode.mode,
+                    mode.lost,
+                    mode.gained,
+                    self.puzzles,
+                    limits.max_drop,
+                    floor=drop_floor,
+                )
+            )
+        same = round(self.halting.agreement * self.puzzles)
+        judged.append(
+            judge_agreement(same, self.puzzles, limits.min_halting_agreement, floor=step_floor)
+        )
+        return judged
+
+    def broken(self, limits: Limits) -> list[BrokenLimit]:
+        """List the limits that this report exceeds beyond chance; empty where none is.
+
+        Accuracy is judged on known answers only: without them none is exceeded. :meth:`judge` also
+        lists those that the puzzles are too few for.
 
         Args:
             limits: the bundle's limits.
         """
-        broken: list[BrokenLimit] = []
-        if not self.labelled:
-            return broken
-        for mode in self.modes:
-            if mode.drop > limits.max_drop:
-                message = (
-                    f"{mode.mode}: {mode.drop:.2f} points of exact match lost, limit "
-                    f"{limits.max_drop:.2f}"
-                )
-                broken.append(BrokenLimit(f"exact_match.{mode.mode}", message))
-        if self.halting.agreement < limits.min_halting_agreement:
-            message = (
-                f"{100 * self.halting.agreement:.1f} % of the puzzles stop at the same step, "
-                f"limit {100 * limits.min_halting_agreement:.1f} %"
-            )
-            broken.append(BrokenLimit("halting.agreement", message))
+        broken = []
+        for limit in self.judge(limits):
+            if limit.verdict == "fail":
+                broken.append(BrokenLimit(limit.id, limit.message))
         return broken
 
     def to_dict(self) -> dict[str, Any]:
@@ -149,17 +194,21 @@ class ParityReport:
         return content
 
 
-def compare(reference: ParityVectors, candidate: ParityVectors) -> ParityReport:
+def compare(
+    reference: ParityVectors, candidate: ParityVectors, floor: NumericsFloor | None = None
+) -> ParityReport:
     """Compare two runs over the same puzzles.
 
     Args:
         reference: the float32 model's run.
         candidate: the run to judge.
+        floor: what float arithmetic alone changes in ``reference``; None where it is not known.
 
     Raises:
         BundleError: the runs are not over the same puzzles and steps.
     """
     _require_same_puzzles(reference, candidate)
+    beside_floor = None if floor is None else floor_report(floor, reference, candidate)
     return ParityReport(
         puzzles=len(reference),
         labelled=reference.labelled,
@@ -168,6 +217,7 @@ def compare(reference: ParityVectors, candidate: ParityVectors) -> ParityReport:
         halting=halting_parity(reference, candidate),
         carry=carry_parity(reference, candidate),
         puzzle_set=reference.puzzle_set,
+        floor=beside_floor,
     )
 
 

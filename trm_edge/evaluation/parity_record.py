@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trm_edge.evaluation.carry import CarryParity
+from trm_edge.evaluation.floor_report import FloorReport
 from trm_edge.evaluation.halting_parity import HaltingParity
 from trm_edge.evaluation.held_out import HeldOutRun
+from trm_edge.evaluation.limits import JudgedLimit
 from trm_edge.evaluation.parity import BrokenLimit, ModeParity
 from trm_edge.manifest import Limits
 from trm_edge.records import Format
@@ -32,7 +34,10 @@ class ParityResult:
         halting: when float32 and the target stop.
         carry: cosine of the carries by step.
         limits: the bundle's accuracy limits.
-        broken: the limits that are exceeded; empty where all hold.
+        broken: the limits that are exceeded beyond chance; empty where none is.
+        verdicts: every limit, judged with its interval; empty where none is judged.
+        floor: what float arithmetic alone changes on the same puzzles; None where the bundle does
+            not record it.
     """
 
     bundle: str
@@ -48,6 +53,8 @@ class ParityResult:
     carry: CarryParity
     limits: Limits
     broken: tuple[BrokenLimit, ...]
+    verdicts: tuple[JudgedLimit, ...] = ()
+    floor: FloorReport | None = None
 
 
 def parity_result(bundle: str, run: HeldOutRun, limits: Limits) -> ParityResult:
@@ -73,4 +80,6 @@ def parity_result(bundle: str, run: HeldOutRun, limits: Limits) -> ParityResult:
         carry=report.carry,
         limits=limits,
         broken=tuple(report.broken(limits)),
+        verdicts=tuple(report.judge(limits)),
+        floor=report.floor,
     )

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from math import comb, sqrt
 
-_Z95 = 1.959964  # standard normal quantile of a two-sided 95 % interval
+Z95 = 1.959964  # standard normal quantile of a two-sided 95 % interval
+Z999 = 3.290527  # of a two-sided 99.9 % interval
 
 
-def wilson_interval(successes: int, trials: int, z: float = _Z95) -> tuple[float, float]:
+def wilson_interval(successes: int, trials: int, z: float = Z95) -> tuple[float, float]:
     """Compute Wilson's score interval of a proportion (Wilson, JASA 22, 1927).
 
     Args:
@@ -50,7 +51,7 @@ def mcnemar_exact(lost: int, gained: int) -> float:
     return min(1.0, 2.0 * tail / float(2**flips))
 
 
-def paired_drop(lost: int, gained: int, trials: int, z: float = _Z95) -> tuple[float, float]:
+def paired_drop(lost: int, gained: int, trials: int, z: float = Z95) -> tuple[float, float]:
     """Compute the interval of the share lost on balance, from paired flips.
 
     Half a flip of each kind is added (Agresti and Min, 2005), so that no flips among few puzzles

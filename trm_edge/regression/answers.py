@@ -28,6 +28,8 @@ class Answers:
             whose carries are recorded.
         labelled: every right answer is known. Otherwise ``right_fixed`` and ``right_adaptive`` say
             whether the answer is the float32 model's, right or wrong.
+        float32_steps: (n,) int32, the halting step of each puzzle in float32; None in a baseline,
+            which is compared with the float32 of the bundle at hand.
     """
 
     puzzles: str
@@ -37,6 +39,7 @@ class Answers:
     steps: NDArray[np.int32]
     error: NDArray[np.float64]
     labelled: bool = True
+    float32_steps: NDArray[np.int32] | None = None
 
     def __len__(self) -> int:
         """Count the puzzles."""
@@ -65,6 +68,7 @@ class Answers:
             steps=candidate.halting_steps,
             error=_first_step_error(reference, candidate),
             labelled=reference.labelled,
+            float32_steps=reference.halting_steps,
         )
 
 

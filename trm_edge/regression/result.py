@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from trm_edge.evaluation.floor_report import FloorReport
 from trm_edge.evaluation.machine import Machine
 from trm_edge.records import Format
-from trm_edge.regression.check import Check
+from trm_edge.regression.check import Check, inconclusive, regressed
 
 FORMAT = Format("trm-edge.regress", 1)
+Overall = Literal["ok", "inconclusive", "regressed"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +26,10 @@ class RegressionResult:
         engine: description of what ran the target.
         baseline: path of the baseline, as it was passed.
         machine: the machine that measured.
-        verdict: ``regressed`` if any check is.
+        verdict: ``regressed`` if any check is, else ``inconclusive`` if any is, else ``ok``.
         checks: every comparison, in the order of the table.
+        floor: what float arithmetic alone changes beside what the target changes, both against
+            float32; None where the bundle does not record it.
     """
 
     bundle: str
@@ -33,5 +38,19 @@ class RegressionResult:
     engine: str
     baseline: str
     machine: Machine
-    verdict: Literal["ok", "regressed"]
+    verdict: Overall
     checks: tuple[Check, ...]
+    floor: FloorReport | None = None
+
+
+def overall(checks: Sequence[Check]) -> Overall:
+    """Sum up the verdicts of checks.
+
+    Args:
+        checks: of one comparison.
+    """
+    if regressed(checks):
+        return "regressed"
+    if inconclusive(checks):
+        return "inconclusive"
+    return "ok"

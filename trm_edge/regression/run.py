@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from trm_edge.bundle import Bundle
 from trm_edge.errors import BundleError
+from trm_edge.evaluation.floor_report import FloorReport
 from trm_edge.evaluation.held_out import HeldOutRun
 from trm_edge.evaluation.machine import Machine
 from trm_edge.progress import Track, silent
@@ -24,6 +26,61 @@ logger = logging.getLogger(__name__)
 CONFIRMATIONS = 2  # further measurements that a slowdown must survive
 
 
+@dataclass(frozen=True)
+class Comparison:
+    """A target compared with its baseline.
+
+    Args:
+        checks: every check, in the order in which people read them.
+        floor: what float arithmetic alone changes beside what the target changes, both against
+            float32; None where the bundle does not record it.
+    """
+
+    checks: tuple[Check, ...]
+    floor: FloorReport | None
+
+
+def compare_with_baseline(
+    bundle: Bundle,
+    baseline: Measurement,
+    budgets: Budgets,
+    *,
+    speed: bool = True,
+    repeats: int = REPEATS,
+    track: Track = silent,
+) -> Comparison:
+    """Compare the baseline's target with what it was.
+
+    A step graph that is the baseline's byte for byte has not changed: its answers can differ only
+    by the machine and its software, and regress only beyond a 99.9 % interval.
+
+    Args:
+        bundle: the bundle.
+        baseline: what it was.
+        budgets: changes that are allowed.
+        speed: also time steps and start processes, which takes longer than the answers.
+        repeats: maximum number of timing repeats.
+        track: reports progress.
+
+    Returns:
+        Every check, and the numerics floor.
+
+    Raises:
+        BundleError: the bundle has no such target, or its vectors are damaged.
+        EngineError: the target has an engine that does not fit this machine.
+        BackendError: the engine failed.
+    """
+    current, run = measure(bundle, baseline.target, track=track)
+    same_graph = current.step_sha256 == baseline.step_sha256
+    compared = answer_checks(current.answers, baseline.answers, budgets, same_graph=same_graph)
+    checks = list(compared)
+    checks += file_checks(current, baseline, budgets)
+    if speed:
+        checks += regress_speed(bundle, baseline, budgets, repeats=repeats, track=track)
+    checks.append(_limits(broken_limits(bundle, run)))
+    return Comparison(tuple(checks), run.report().floor)
+
+
 def regress(
     bundle: Bundle,
     baseline: Measurement,
@@ -33,7 +90,7 @@ def regress(
     repeats: int = REPEATS,
     track: Track = silent,
 ) -> list[Check]:
-    """Compare the baseline's target with what it was.
+    """Compare the baseline's target with what it was, by its checks alone.
 
     Args:
         bundle: the bundle.
@@ -51,13 +108,10 @@ def regress(
         EngineError: the target has an engine that does not fit this machine.
         BackendError: the engine failed.
     """
-    current, run = measure(bundle, baseline.target, track=track)
-    checks = list(answer_checks(current.answers, baseline.answers, budgets))
-    checks += file_checks(current, baseline, budgets)
-    if speed:
-        checks += regress_speed(bundle, baseline, budgets, repeats=repeats, track=track)
-    checks.append(_limits(broken_limits(bundle, run)))
-    return checks
+    comparison = compare_with_baseline(
+        bundle, baseline, budgets, speed=speed, repeats=repeats, track=track
+    )
+    return list(comparison.checks)
 
 
 def regress_speed(
@@ -157,6 +211,8 @@ def new_baseline(
 
 def broken_limits(bundle: Bundle, run: HeldOutRun) -> list[str]:
     """Compare a run with the limits against float32 that the bundle itself promises to keep.
+
+    What the puzzles cannot decide is not broken.
 
     Args:
         bundle: the bundle.

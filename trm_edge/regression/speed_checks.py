@@ -108,6 +108,7 @@ def _latency(
 ) -> Check:
     """Compare a step's time; it regressed only if all reference workloads say so.
 
+    Where all say that it is slower and some are not sure, there is no verdict.
     The figures shown are those by the reference workload that shows the smallest change.
     """
     check_id = f"latency.slots_{slots}"
@@ -119,10 +120,16 @@ def _latency(
     reasons = []
     for name, ratio in changes.items():
         if name != shown:
-            reasons.append(f"By the {_words(name)} {percent(Change.of_ratio(ratio))}")
+            reasons.append(
+                f"By the {_words(name)} {percent(Change.of_ratio(ratio), budgets.latency / 100)}"
+            )
     verdict: Verdict = "ok"
     if len(verdicts) == 1:
         verdict = verdicts.pop()
+    elif verdicts == {"regressed", "inconclusive"}:
+        verdict = "inconclusive"
+    if verdict == "inconclusive":
+        reasons.append("Noise forbids a verdict; more --repeats narrow the interval")
     return Check(
         id=check_id,
         verdict=verdict,

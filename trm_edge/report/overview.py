@@ -151,10 +151,11 @@ def _energy_cell(bench: BenchRow | None) -> str:
 
 
 def _limits_cell(row: ReportRow) -> Content:
-    problems = row.broken
-    if not problems:
-        return "met"
-    return element("span", "exceeded", title="; ".join(problems))
+    if row.broken:
+        return element("span", "exceeded", title="; ".join(row.broken))
+    if row.undecided:
+        return element("span", "inconclusive", title="; ".join(row.undecided))
+    return "met"
 
 
 def _reference_cells(reference: ReferenceRow, layout: _TableLayout) -> list[Content]:

@@ -10,6 +10,7 @@ from trm_edge.bundle import Bundle
 from trm_edge.errors import BundleError
 from trm_edge.evaluation.bench import BenchRow, mark_pareto
 from trm_edge.evaluation.held_out import solve_held_out
+from trm_edge.evaluation.limits import LimitVerdict
 from trm_edge.evaluation.parity import ParityReport
 from trm_edge.progress import Track, silent
 from trm_edge.suggestions import did_you_mean
@@ -66,9 +67,17 @@ class ReportRow:
 
     @property
     def broken(self) -> list[str]:
-        """The bundle's accuracy limits that this target exceeds, as sentences."""
-        broken = self.parity.broken(self.bundle.manifest.limits)
-        return [limit.message for limit in broken]
+        """The bundle's accuracy limits that this target exceeds beyond chance, as sentences."""
+        return self._limits("fail")
+
+    @property
+    def undecided(self) -> list[str]:
+        """The accuracy limits that the puzzles cannot decide, as sentences."""
+        return self._limits("inconclusive")
+
+    def _limits(self, verdict: LimitVerdict) -> list[str]:
+        judged = self.parity.judge(self.bundle.manifest.limits)
+        return [limit.message for limit in judged if limit.verdict == verdict]
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from trm_edge.evaluation.ranking import LayerRanking
 from trm_edge.report import figures
 from trm_edge.report.builder import PageBuilder
+from trm_edge.report.floor_table import group_floors
 from trm_edge.report.history_section import history_section
 from trm_edge.report.markup import Content, Markup, chart_data, element, section
 from trm_edge.report.overview import engines_text, overview
@@ -45,6 +46,7 @@ def _header(builder: PageBuilder) -> Markup:
         parts.append(builder.group_heading(group))
         parts.append(overview(group, builder.marks))
         parts.append(_group_notes(group))
+        parts += group_floors(group)
     if any(row.bench is not None for row in report.rows):
         note = (
             "ms: median time of one ACT (adaptive computation time) step with this many slots. "
@@ -77,6 +79,7 @@ def _group_notes(group: RowGroup) -> Markup:
         )
     for row in group.rows:
         notes += [f"{row.label}: {problem}." for problem in row.broken]
+        notes += [f"{row.label}, inconclusive: {problem}." for problem in row.undecided]
     return element("p", " ".join(notes), class_="small")
 
 

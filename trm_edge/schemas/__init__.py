@@ -40,6 +40,7 @@ RECORDS: dict[str, RegisteredRecord] = {
     "calibration": RegisteredRecord("trm_edge.calibration_record", "CalibrationRecord"),
     "doctor": RegisteredRecord("trm_edge.doctor", "DoctorReport"),
     "engine": RegisteredRecord("trm_edge.engines.record", "EngineRecord"),
+    "floor": RegisteredRecord("trm_edge.evaluation.floor", "NumericsFloor"),
     "layers": RegisteredRecord("trm_edge.cli.inspect", "EngineLayers", "LAYERS_FORMAT"),
     "parity": RegisteredRecord("trm_edge.evaluation.parity_record", "ParityResult"),
     "regress": RegisteredRecord("trm_edge.regression.result", "RegressionResult"),
