@@ -121,7 +121,7 @@ class Bench:
     def floor(self) -> dict[str, Any]:
         """Measure what rounding the carries to bfloat16 changes."""
         graph = onnxruntime_step_graph(self.model)
-        candidate = self.answers(graph, FLOOR, self.entries, Bfloat16Carry)
+        candidate = self.answers(graph, FLOOR, self.entries, Bfloat16CarryBackend)
         return {"report": self._report(candidate)}
 
     def measure(self, form: Form) -> dict[str, Any]:
