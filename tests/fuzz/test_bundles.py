@@ -67,7 +67,8 @@ def damage_any_file(folder: Path, rng: random.Random) -> None:
 
 
 def damage_records(folder: Path, rng: random.Random) -> None:
-    name = rng.choice(["calibration.json", "sensitivity.json", "floor.json"])
+    names = ("calibration.json", "sensitivity.json", "floor.json")
+    name = rng.choice([name for name in names if (folder / name).exists()])
     path = folder / name
     path.write_text(damaged_json(path.read_text(), rng), errors="surrogatepass")
     forge(folder, name)
