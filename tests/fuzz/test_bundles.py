@@ -19,8 +19,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from tests.evaluation.floors import sample_floor
 from tests.fuzz.damage import NUMBERS, damaged_bytes, damaged_json, refusal
+from trm_edge import records
 from trm_edge.bundle import Bundle
+from trm_edge.evaluation.floor import FORMAT as FLOOR_FORMAT
 
 CASES = 60  # of each kind of damage
 
@@ -67,8 +70,7 @@ def damage_any_file(folder: Path, rng: random.Random) -> None:
 
 
 def damage_records(folder: Path, rng: random.Random) -> None:
-    names = ("calibration.json", "sensitivity.json", "floor.json")
-    name = rng.choice([name for name in names if (folder / name).exists()])
+    name = rng.choice(["calibration.json", "sensitivity.json", "floor.json"])
     path = folder / name
     path.write_text(damaged_json(path.read_text(), rng), errors="surrogatepass")
     forge(folder, name)
@@ -152,8 +154,12 @@ DAMAGES: list[Damage] = [
 
 
 @pytest.fixture(scope="module")
-def bundle(old_bundles: Path) -> Path:
-    folder = old_bundles / "toy-int8"
+def bundle(old_bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the first release, with a floor as later ones write it."""
+    folder = tmp_path_factory.mktemp("fuzz") / "bundle"
+    shutil.copytree(old_bundles / "toy-int8", folder)
+    records.write(folder / "floor.json", sample_floor(), FLOOR_FORMAT)
+    forge(folder, "floor.json")
     use(folder)
     return folder
 
