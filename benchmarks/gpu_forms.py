@@ -27,6 +27,7 @@ from lib.compiled_form import can_compile, compile_form
 from lib.document_tables import update_tables
 from lib.gpu_forms import CalibratedForms, Form, forms_of, refitted
 
+from trm_edge.backends.bfloat16_carry import Bfloat16CarryBackend
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
 from trm_edge.calibration.qdq import quantize_graph

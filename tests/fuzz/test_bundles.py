@@ -19,8 +19,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from tests.evaluation.floors import sample_floor
 from tests.fuzz.damage import NUMBERS, cases, damaged_bytes, damaged_json, refusal
+from trm_edge import records
 from trm_edge.bundle import Bundle
+from trm_edge.evaluation.floor import FORMAT as FLOOR_FORMAT
 
 CASES = cases(60)  # of each kind of damage
 
@@ -151,8 +154,12 @@ DAMAGES: list[Damage] = [
 
 
 @pytest.fixture(scope="module")
-def bundle(old_bundles: Path) -> Path:
-    folder = old_bundles / "toy-int8"
+def bundle(old_bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle of the first release, with a floor as later ones write it."""
+    folder = tmp_path_factory.mktemp("fuzz") / "bundle"
+    shutil.copytree(old_bundles / "toy-int8", folder)
+    records.write(folder / "floor.json", sample_floor(), FLOOR_FORMAT)
+    forge(folder, "floor.json")
     use(folder)
     return folder
 
