@@ -156,14 +156,16 @@ def _mode(mode: ModeParity) -> str:
 @click.option("--ablation-puzzles", type=click.IntRange(1, 2000), default=128, show_default=True)
 @click.option("--model", "models", multiple=True, type=click.Choice(REFERENCES), help="Repeatable.")
 @click.option("--only", multiple=True, type=click.Choice(list(ABLATIONS)), help="Ablation rows.")
+@click.option("--no-ablation", is_flag=True, help="The defaults alone; other tables stay.")
 @click.option("--threads", type=click.IntRange(min=0), default=0, help="0: as many as cores.")
 @click.option("--update", "document", type=click.Path(path_type=Path, exists=True))
-@click.option("--json", "output", type=click.Path(path_type=Path), help="Every report in full.")
+@click.option("--json", "output", type=click.Path(path_type=Path), help="Every report; others stay.")
 def main(
     puzzles: int,
     ablation_puzzles: int,
     models: tuple[str, ...],
     only: tuple[str, ...],
+    no_ablation: bool,
     threads: int,
     document: Path | None,
     output: Path | None,
@@ -177,6 +179,8 @@ def main(
         for name in models or REFERENCES:
             bench = Bench(name, max(puzzles, ablation_puzzles), Path(folder), track, threads)
             tables[f"{name} accuracy"] = bench.table(DEFAULTS, puzzles, results)
+            if no_ablation:
+                continue
             rows = {}
             for label, row in ABLATIONS_OF[name].items():
                 if not only or label in only:
@@ -187,6 +191,8 @@ def main(
     if document:
         update_tables(document, tables)
     if output:
+        if output.exists():  # rows that were not measured now stay
+            results = json.loads(output.read_text(encoding="utf-8")) | results
         write_text(output, json.dumps(results, indent=1) + "\n")
     click.echo(f"{(time.monotonic() - start) / 60:.1f} minutes", err=True)
 
