@@ -159,7 +159,7 @@ def _mode(mode: ModeParity) -> str:
 @click.option("--no-ablation", is_flag=True, help="The defaults alone; other tables stay.")
 @click.option("--threads", type=click.IntRange(min=0), default=0, help="0: as many as cores.")
 @click.option("--update", "document", type=click.Path(path_type=Path, exists=True))
-@click.option("--json", "output", type=click.Path(path_type=Path), help="Every report; others stay.")
+@click.option("--json", "output", type=click.Path(path_type=Path), help="Reports; others stay.")
 def main(
     puzzles: int,
     ablation_puzzles: int,
