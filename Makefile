@@ -94,7 +94,7 @@ fuzz: $(VENV)/.fuzz
 	fi
 
 $(VENV)/.fuzz: $(VENV)/.dev
-	-$(BIN)/pip install --quiet --only-binary :all: atheris
+	-$(BIN)/pip install --only-binary :all: atheris
 	touch $@
 
 gate: $(VENV)/.rtx

@@ -74,7 +74,7 @@ def write():
         print("writing", flush=True)
         time.sleep(600)
 
-cli.get_command = lambda context, name: write
+cli.resolve_command = lambda context, arguments: ("write", write, arguments[1:])
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 main(["write"])
 """

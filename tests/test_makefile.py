@@ -58,7 +58,7 @@ def pip_calls(checkout: Path) -> list[str]:
 def test_pip_shows_its_progress(checkout: Path) -> None:
     make(checkout, ".venv/.export", "TORCH_INDEX=")
     (call,) = pip_calls(checkout)
-    assert call == "install --constraint constraints.txt --editable .[export]"
+    assert call == "install --constraint constraints.txt --editable .[export,report]"
     assert "--quiet" not in (checkout / "Makefile").read_text()
 
 
@@ -69,7 +69,7 @@ def test_pip_shows_its_progress(checkout: Path) -> None:
 def test_an_index_that_cannot_be_reached_is_passed_over(checkout: Path) -> None:
     make(checkout, ".venv/.export", "TORCH_INDEX=https://unreachable.example")
     calls = pip_calls(checkout)
-    assert [call.rpartition(" ")[2] for call in calls] == ["torch", ".[export]"]
+    assert [call.rpartition(" ")[2] for call in calls] == ["torch", ".[export,report]"]
     assert "--retries 0" in calls[0]
     assert "unreachable" not in calls[1]
 

@@ -73,7 +73,7 @@ def test_a_regression_is_a_failed_test(suite: Path, toy_bundle: Path, tmp_path: 
     assert "halting.same_step: 100.0 % before, " in process.stdout
     assert "does not apply to this bundle" in process.stdout
     assert "Traceback" not in process.stdout
-    assert "1 failed, 1 passed, 2 skipped" in process.stdout
+    assert "1 failed, 1 passed, 3 skipped" in process.stdout
 
 
 def test_misuse(suite: Path, toy_bundle: Path, tmp_path: Path) -> None:

@@ -20,7 +20,8 @@ HARM = {"good": 0, "bad": 20, "worst": 60}  # puzzles that each layer makes wron
 
 
 def entries(count: int, seed: int) -> list[Entry]:
-    tokens = np.random.default_rng(seed).integers(0, 11, (count, 81), dtype=np.int32)
+    # No padding: as an answer, it would not count.
+    tokens = np.random.default_rng(seed).integers(1, 11, (count, 81), dtype=np.int32)
     return [Entry(Puzzle(row), line, row) for line, row in enumerate(tokens, 1)]
 
 

@@ -90,7 +90,7 @@ def test_the_graph_equals_fake_quantization_in_pytorch(
     effect = np.abs(exact.carry["z_H"].numpy() - expected.carry["z_H"].numpy()).mean()
     difference = np.abs(z_H - expected.carry["z_H"].numpy()).mean()
     assert effect > 1e-3
-    assert difference < 0.2 * effect
+    assert difference < 0.25 * effect
     assert np.isfinite(logits.q_halt).all()
 
 

@@ -6,7 +6,7 @@ from rich.console import Console
 
 from tests.evaluation.floors import changed_vectors, sample_floor
 from tests.evaluation.samples import fake_vectors
-from trm_edge.cli.floor_output import NOT_RECORDED, floor_line, floor_table
+from trm_edge.cli.floor_output import NOT_RECORDED, floor_line, floor_table, floor_title
 from trm_edge.evaluation.floor_report import floor_report
 
 REPORT = floor_report(sample_floor(), fake_vectors(), changed_vectors())
@@ -22,11 +22,11 @@ def test_a_line_has_every_run() -> None:
 
 
 def test_a_table_has_a_row_for_every_run() -> None:
+    assert "Numerics floor, 10 of the puzzles" in floor_title(REPORT)
     console = Console(width=100)
     with console.capture() as capture:
-        console.print(floor_table(REPORT))
+        floor_table(REPORT).print(console)
     text = capture.get()
-    assert "Numerics floor, 10 of the puzzles" in text
     (row,) = [line for line in text.splitlines() if "bfloat16" in line]
     assert "-2 +1" in row
     assert "70.0 (39.7 to 89.2)" in row

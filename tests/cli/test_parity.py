@@ -99,7 +99,7 @@ def test_what_the_puzzles_cannot_show_is_said_and_breaks_nothing(
     result = run("parity", copy)
     assert result.exit_code == 0, result.output
     assert "within its limits, as far as these puzzles can tell" in result.stdout
-    assert "INCONCLUSIVE:\n  fixed: " in result.stdout
+    assert "INCONCLUSIVE:\n- fixed: " in result.stdout
     assert "8 puzzles cannot show that little, about " in result.stdout
 
 

@@ -145,6 +145,7 @@ def test_a_narrow_terminal_wraps_the_table_and_cuts_nothing(width: int) -> None:
     title = "a title that is longer than the table is wide " * 3
     make_table(CHECKS, title).print(plain_console(file=out, width=width))
     text = out.getvalue()
+    words = " ".join(text.split())
     assert "…" not in text
     for word in (
         "exact_match.fixed",
@@ -154,7 +155,7 @@ def test_a_narrow_terminal_wraps_the_table_and_cuts_nothing(width: int) -> None:
         "-0.2 to +3.1",
         "-2.71 to -0.49",
     ):
-        assert word in text
+        assert word in text or word in words
     assert "wide a title" in " ".join(text.split())
 
 

@@ -30,7 +30,7 @@ def test_one_unknown_answer_makes_it_agreement() -> None:
     vectors = fake_vectors()
     labels = vectors.labels.copy()
     labels[2] = without_answers(vectors).labels[2]
-    labels[3] = 0  # known, and not what either answers
+    labels[3] = labels[3] % 10 + 1  # known, and not what either answers
     partly = replace(vectors, labels=labels)
     answers = Answers.of(partly, vectors)
     assert answers.figure == "agreement"

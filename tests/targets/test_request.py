@@ -19,6 +19,7 @@ from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
 
 CPU = load_profile("cpu")
+STATIC = replace(load_profile("l4"), int8_ranges="per_layer")
 RequestWith = Callable[..., ExportRequest]
 
 
@@ -57,7 +58,7 @@ def request_with(tmp_path_factory: pytest.TempPathFactory) -> RequestWith:
         ),
         ({"recipe": CalibrationRecipe(activations="float")}, "must not be 'float'"),
         (
-            {"recipe": CalibrationRecipe(), "targets": (CPU, load_profile("l4"))},
+            {"recipe": CalibrationRecipe(), "targets": (CPU, STATIC)},
             "'per_token_products', which scale inputs per token .* but l4 needs ranges .* "
             "Set activations to per_layer or per_call_site in the recipe",
         ),

@@ -135,7 +135,9 @@ def test_a_scale_that_float16_cannot_hold_is_refused() -> None:
     inputs = graph_inputs()
     name = "layers.0.mlp.down_proj"
     layer = inputs.layers[name]
-    tiny = replace(layer, weight_scales=layer.weight_scales * 1e-7)
+    tiny = replace(
+        layer, weight=layer.weight * 1e-7, weight_scales=layer.weight_scales * np.float32(1e-7)
+    )
     changed = replace(inputs, layers={**inputs.layers, name: tiny})
     with pytest.raises(CalibrationError, match=r"down_proj has scales .* do not fit into float16"):
         target_graph(changed, ORIN)

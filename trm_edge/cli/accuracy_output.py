@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from trm_edge.bundle import Bundle
-from trm_edge.cli.console import echo
+from trm_edge.cli.console import stdout_console
+from trm_edge.cli.tables import Column, DataTable, print_text
 from trm_edge.manifest import SimulatedAccuracy
 
 
@@ -13,30 +14,41 @@ def print_accuracy(bundle: Bundle) -> None:
     Args:
         bundle: the bundle that was written.
     """
-    lines = []
-    puzzles = 0
-    labelled = bundle.parity().labelled
+    simulated = {}
     for name, target in bundle.manifest.targets.items():
         if target.simulated is not None:
-            puzzles = target.simulated.puzzles
-            lines.append(f"  {name}: {_figures(target.simulated, labelled=labelled)}")
-    if not lines:
+            simulated[name] = target.simulated
+    if not simulated:
         return
-    answers = "" if labelled else " without known answers"
-    echo(f"Against float32, simulated on {puzzles} held-out puzzles{answers}:")
-    for line in lines:
-        echo(line)
+    first = next(iter(simulated.values()))
+    columns = [Column("target", align="left")]
+    answers = " without known answers"
+    if first.labelled:
+        answers = ""
+        columns += map(Column, ("exact, fixed", "change", "exact, adaptive", "change"))
+    table = DataTable([*columns, Column("same step")])
+    for name, accuracy in simulated.items():
+        table.add(name, *_figures(accuracy, labelled=first.labelled))
+    console = stdout_console()
+    heading = f"Against float32, simulated on {first.puzzles} held-out puzzles{answers}:"
+    print_text(console, f"\n{heading}\n")
+    table.print(console)
+    console.print()
 
 
-def _figures(simulated: SimulatedAccuracy, *, labelled: bool) -> str:
+def _figures(simulated: SimulatedAccuracy, *, labelled: bool) -> list[str]:
     """Exact match and points gained by halting mode, where the answers are known; halting step."""
-    same_step = f"same step {100 * simulated.halting_agreement:.1f} %"
+    same_step = f"{100 * simulated.halting_agreement:.1f} %"
     if not labelled:
-        return same_step
-    fixed = _mode("fixed", simulated.exact_fixed, simulated.drop_fixed)
-    adaptive = _mode("adaptive", simulated.exact_adaptive, simulated.drop_adaptive)
-    return f"{fixed}, {adaptive}, {same_step}"
+        return [same_step]
+    return [
+        f"{100 * simulated.exact_fixed:.1f} %",
+        _gain(simulated.drop_fixed),
+        f"{100 * simulated.exact_adaptive:.1f} %",
+        _gain(simulated.drop_adaptive),
+        same_step,
+    ]
 
 
-def _mode(mode: str, exact: float, drop: float) -> str:
-    return f"{mode} {100 * exact:.1f} % ({0.0 - drop:+.2f})"  # never -0.00
+def _gain(drop: float) -> str:
+    return f"{0.0 - drop:+.2f}"  # never -0.00

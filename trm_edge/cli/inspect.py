@@ -19,7 +19,7 @@ from trm_edge.engines.layers import EngineLayers, load_layers
 from trm_edge.engines.record import ENGINE, LAYERS
 from trm_edge.errors import EngineError
 from trm_edge.loop.halting import HaltingRule
-from trm_edge.manifest import CheckpointRecord, Limits, Manifest, TargetRecord
+from trm_edge.manifest import CheckpointRecord, Limits, Manifest, SimulatedAccuracy, TargetRecord
 from trm_edge.records import Format
 from trm_edge.step import step_inputs, step_outputs
 
@@ -194,10 +194,8 @@ def _simulated_accuracy(manifest: Manifest) -> DataTable:
         if accuracy is not None:
             table.add(
                 name,
-                f"{100 * accuracy.exact_fixed:.1f} %",
-                f"{accuracy.drop_fixed:+.2f}",
-                f"{100 * accuracy.exact_adaptive:.1f} %",
-                f"{accuracy.drop_adaptive:+.2f}",
+                *_simulated_mode(accuracy.exact_fixed, accuracy.drop_fixed, accuracy),
+                *_simulated_mode(accuracy.exact_adaptive, accuracy.drop_adaptive, accuracy),
                 f"{100 * accuracy.halting_agreement:.0f} %",
                 str(accuracy.puzzles),
                 f"{accuracy.drop_bound:+.2f}",
@@ -205,6 +203,13 @@ def _simulated_accuracy(manifest: Manifest) -> DataTable:
                 f"{accuracy.carry_cosine_last:.4f}",
             )
     return table
+
+
+def _simulated_mode(exact: float, drop: float, accuracy: SimulatedAccuracy) -> tuple[str, str]:
+    """Exact match and points lost, or the share of float32's answers where none are known."""
+    if not accuracy.labelled:
+        return f"{100 * exact:.1f} % as float32", ""
+    return f"{100 * exact:.1f} %", f"{drop:+.2f}"
 
 
 def _tensors(manifest: Manifest) -> dict[str, str]:

@@ -120,7 +120,7 @@ def _print_verdicts(result: ParityResult, console: Console) -> None:
     if result.broken:
         print_text(console, "outside its limits:")
         for limit in result.broken:
-            print_text(console, f"  {limit.message}", indent=2)
+            print_text(console, f"- {limit.message}", indent=2)
     elif undecided:
         print_text(console, f"within its limits, as far as these puzzles can tell ({limits})")
     else:
@@ -128,7 +128,7 @@ def _print_verdicts(result: ParityResult, console: Console) -> None:
     if undecided:
         print_text(console, "INCONCLUSIVE:")
         for judged in undecided:
-            print_text(console, f"  {judged.message}", indent=2)
+            print_text(console, f"- {judged.message}", indent=2)
 
 
 def _print_halting(result: ParityResult, console: Console) -> None:
