@@ -185,10 +185,19 @@ def _as_json(identity: Any) -> dict[str, Any]:
 
 
 def _identity_from(stored: Any) -> dict[str, Any]:
-    """The identity as a dict; version 1 stored JSON text and other keys."""
-    if not isinstance(stored, str):
-        return dict(json.loads(json.dumps(stored)))  # tuples become lists
-    identity: dict[str, Any] = json.loads(stored)
+    """The identity as a dict; version 1 stored JSON text and other keys.
+
+    Raises:
+        KeyError: a key of version 1 is missing.
+        ValueError: it is something else.
+    """
+    is_version_1 = isinstance(stored, str)
+    text = stored if is_version_1 else json.dumps(stored)  # tuples become lists
+    identity = json.loads(text)
+    if not isinstance(identity, dict):
+        raise ValueError("its identity is not a dictionary")
+    if not is_version_1:
+        return identity
     for former, current in _FORMER_KEYS.items():
         identity[current] = identity.pop(former)
     return identity

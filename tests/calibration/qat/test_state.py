@@ -89,6 +89,14 @@ def test_a_state_of_a_newer_version_is_refused(tmp_path: Path) -> None:
         tuned(state=state)
 
 
+@pytest.mark.parametrize("identity", ["null", "[]", "3", '"text"', "{}", None, [1], 3, "[" * 5000])
+def test_an_identity_of_another_kind_is_refused(identity: object, tmp_path: Path) -> None:
+    state = tmp_path / "state.pt"
+    torch.save({"format": "trm-edge.finetune/2", "content": {}, "identity": identity}, state)
+    with pytest.raises(CalibrationError, match=r"not a fine-tuning state that can be read"):
+        tuned(state=state)
+
+
 def test_a_state_without_an_identity_is_refused(tmp_path: Path) -> None:
     state = tmp_path / "state.pt"
     torch.save({"format": "trm-edge.finetune/2", "content": {}}, state)
