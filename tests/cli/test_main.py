@@ -111,3 +111,20 @@ def test_exit_codes(
         main(["doctor"])
     assert caught.value.code == code
     assert ("Aborted!" in capsys.readouterr().err) == (code > 2)
+
+
+@pytest.mark.parametrize("detail", ["", "Unable to allocate 9 TiB"])
+def test_too_little_memory_is_a_sentence(
+    detail: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def exhausted(*_: object, **__: object) -> None:
+        raise MemoryError(detail)
+
+    monkeypatch.setattr(cli, "main", exhausted)
+    with pytest.raises(SystemExit) as exit_:
+        main(["doctor"])
+    assert exit_.value.code == 1
+    message = capsys.readouterr().err
+    assert message.startswith("Error: not enough memory")
+    assert detail in message
+    assert "fewer slots (--batch)" in message

@@ -29,6 +29,8 @@ from trm_edge.suggestions import did_you_mean
 
 logger = logging.getLogger(__name__)
 
+_LESS_MEMORY = "Use fewer slots (--batch), fewer steps (--max-steps), or a machine with more."
+
 # The commands, in the order of --help; each is the `command` of trm_edge/cli/NAME.py.
 COMMANDS = (
     "export",
@@ -186,6 +188,10 @@ def _run(args: list[str] | None) -> int:
         return _show_abort(error.__cause__)
     except KeyboardInterrupt as error:  # at a moment when click does not look
         return _show_abort(error)
+    except MemoryError as error:
+        detail = str(error).rstrip(".")
+        say(f"not enough memory{': ' if detail else ''}{printable(detail)}. {_LESS_MEMORY}")
+        return 1
     except (OSError, ImportError) as error:
         if is_descriptor_shortage(error):
             say("too many open files. Raise the limit with: ulimit -n 1024, or close others.")
