@@ -107,8 +107,9 @@ def read_calibration(
         ) from error
     _check_origin(path, record, checkpoint_sha256, qtype)
     if recipe is not None and recipe != saved_recipe:
+        differences = ", ".join(saved_recipe.differences(recipe))
         raise CalibrationError(
-            f"{path} was made by another recipe: {_differences(saved_recipe, recipe)}. "
+            f"{path} was made by another recipe: {differences}. "
             "Use the same recipe, or calibrate again without this file."
         )
     if set(record.layers) != set(linear_layers(model)):
@@ -143,15 +144,6 @@ def _check_origin(
             f"{path} is for {record.qtype}, but {qtype} was requested. Calibrate again without "
             "this file."
         )
-
-
-def _differences(saved: CalibrationRecipe, expected: CalibrationRecipe) -> str:
-    differences = []
-    for name, value in vars(saved).items():
-        expected_value = getattr(expected, name)
-        if value != expected_value:
-            differences.append(f"{name} {value!r}, not {expected_value!r}")
-    return ", ".join(differences)
 
 
 @torch.no_grad()

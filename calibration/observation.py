@@ -46,13 +46,7 @@ class InputObservation:
         Args:
             recipe: settings of a calibration.
         """
-        differences = []
-        for name in _FIELDS:
-            observed = getattr(self.recipe, name)
-            expected = getattr(recipe, name)
-            if observed != expected:
-                differences.append(f"{name} {observed!r}, not {expected!r}")
-        return differences
+        return self.recipe.differences(recipe, _FIELDS)
 
     def require_same_inputs(self, recipe: CalibrationRecipe) -> None:
         """Check that a recipe would observe the same inputs.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from typing import Any, Literal, get_args
 
@@ -126,6 +126,24 @@ class CalibrationRecipe:
                 "passes must be empty with activations 'per_call_site', which need a range for "
                 f"every pass, but got {self.passes}."
             )
+
+    def differences(self, expected: CalibrationRecipe, names: Iterable[str] = ()) -> list[str]:
+        """Describe the fields in which another recipe differs.
+
+        Args:
+            expected: the other recipe.
+            names: of the fields to compare; all by default.
+
+        Returns:
+            ``NAME VALUE, not VALUE`` for each, this recipe's value first.
+        """
+        differences = []
+        for name in names or vars(self):
+            value = getattr(self, name)
+            expected_value = getattr(expected, name)
+            if value != expected_value:
+                differences.append(f"{name} {value!r}, not {expected_value!r}")
+        return differences
 
     def require_qtype(self, qtype: QType) -> None:
         """Check that a quantized type can be calibrated by this recipe.

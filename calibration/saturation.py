@@ -14,21 +14,20 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from trm_edge.backends import integer_kernels
+from trm_edge.backends.integer_kernels import PAIR_LIMIT
 from trm_edge.calibration.grid import LARGEST, weight_scales
 from trm_edge.calibration.recipe import Activations, QType
 from trm_edge.calibration.rounding import NearestRounding
 from trm_edge.errors import CalibrationError
 
-PAIR_LIMIT = 128  # largest magnitude of the sum of two neighbouring codes
 _GROWTH = 1.005  # a scale that is still too small grows by this at least
 _NEARBY = (0.96, 0.98, 0.99, 1.01, 1.02, 1.04)  # other scales that are tried for each channel
 _LARGEST_GROWTH = 8.0  # more than this costs three bits: something is wrong with the inputs
 
 
 def largest_pair_sum(codes: Tensor) -> Tensor:
-    """Find the largest magnitude of the sum of two neighbouring codes along K.
-
-    Every pair counts, whatever the alignment at which a kernel takes them.
+    """Find the largest magnitude of the sum of two neighbours along K in each output channel.
 
     Args:
         codes: (out, in), weights or whole numbers.
@@ -146,8 +145,7 @@ def saturates(codes: NDArray[np.int8]) -> bool:
     Args:
         codes: (out, in) int8.
     """
-    whole = torch.from_numpy(codes.astype(np.int32))
-    return int(largest_pair_sum(whole).max()) > PAIR_LIMIT
+    return integer_kernels.largest_pair_sum(codes.T) > PAIR_LIMIT
 
 
 def require_no_saturation(codes: NDArray[np.int8], name: str) -> None:
@@ -160,8 +158,8 @@ def require_no_saturation(codes: NDArray[np.int8], name: str) -> None:
     Raises:
         CalibrationError: two neighbouring codes add up to too much, or a code is -128.
     """
-    if saturates(codes):
-        largest = int(largest_pair_sum(torch.from_numpy(codes.astype(np.int32))).max())
+    largest = integer_kernels.largest_pair_sum(codes.T)
+    if largest > PAIR_LIMIT:
         raise CalibrationError(
             f"{name}: two neighbouring INT8 weights add up to {largest}, and more than "
             f"{PAIR_LIMIT} saturates on x64 CPUs without VNNI. Calibrate again."

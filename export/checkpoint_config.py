@@ -172,7 +172,7 @@ def model_config(files: RunFiles, visible: Mapping[str, int | bool]) -> ModelCon
     """
     settings = files.settings or Settings(files.config_path, {"arch": {}})
     arch = _resolved_arch(settings, files.arch)
-    metadata = _given(files.metadata.values if files.metadata is not None else {})
+    metadata = _filled_in(files.metadata.values if files.metadata is not None else {})
     _check_keys(arch, settings, files.arch)
     dataset_values = {}
     for key in FROM_METADATA:
@@ -217,17 +217,17 @@ def _say_other_count(count: Any, rows: int, files: RunFiles) -> None:
     )
 
 
-def _given(values: Mapping[Any, Any]) -> dict[str, Any]:
+def _filled_in(values: Mapping[Any, Any]) -> dict[str, Any]:
     """The settings that were filled in: ``???`` and nothing at all stand for a missing one."""
-    given = {}
+    settings = {}
     for key, value in values.items():
         if not isinstance(value, str) or value != UNKNOWN:
-            given[str(key)] = value
-    return given
+            settings[str(key)] = value
+    return settings
 
 
 def _resolved_arch(settings: Settings, known: ArchSettings) -> dict[str, Any]:
-    arch = _given(settings.values["arch"])
+    arch = _filled_in(settings.values["arch"])
     for key in (*known.required, *known.defaults, *FROM_METADATA):
         if key in arch:
             arch[key] = resolved(arch[key], ("arch", key), settings.values, settings.path)

@@ -72,9 +72,9 @@ def fetch_checkpoint(name: HubName) -> HubCheckpoint:
                 name.repository, revision=name.revision, files_metadata=True
             )
     except _UnreachableError as error:
-        found = _from_cache(name, f"the hub cannot be reached ({excerpt(error, 120)})")
-        logger.warning("the hub cannot be reached, so %s is taken from the cache", found.commit)
-        return found
+        cached = _from_cache(name, f"the hub cannot be reached ({excerpt(error, 120)})")
+        logger.warning("the hub cannot be reached, so %s is taken from the cache", cached.commit)
+        return cached
     sizes = {sibling.rfilename: sibling.size for sibling in info.siblings or ()}
     file = _chosen(name, list(sizes))
     beside = _beside(file, sizes)

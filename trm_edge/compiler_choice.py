@@ -83,10 +83,10 @@ def capability_of(
         capability = requested or actual
         is_installed = bool(environment.module_folders(_RTX_MODULE))
         if not is_installed and capability not in RTX_CAPABILITIES:
-            there = _build_there(bundle, profile, state, environment)
+            advice = _build_there(bundle, profile, state, environment)
             raise EngineError(
                 f"TensorRT-RTX does not compile for compute capability {capability}; it supports "
-                f"{', '.join(RTX_CAPABILITIES)}. {there}"
+                f"{', '.join(RTX_CAPABILITIES)}. {advice}"
             )
         return capability
     if requested is not None:
@@ -108,20 +108,20 @@ def _build_there(
 ) -> str:
     """Say on which machine to build, and how to check the graph on this one."""
     if state.gpus:
-        here = (
+        reason = (
             f"{profile.name} has compute capability {profile.compute_capability}, but this machine "
             f"has {state.gpus[0]}"
         )
     else:
-        here = f"this machine has no GPU ({state.problem})"
+        reason = f"this machine has no GPU ({state.problem})"
     advice = "\n".join(device_commands(bundle, profile.name))
     check = rtx_check(profile.compute_capability)
     install = ""
     if not environment.module_folders(_RTX_MODULE):
         install = " (after: pip install tensorrt-rtx)"
     return (
-        f"TensorRT builds an engine on the device that runs it, and {here}. Copy the bundle to the "
-        f"{profile.name} and build there:\n{advice}\n"
+        f"TensorRT builds an engine on the device that runs it, and {reason}. Copy the bundle "
+        f"to the {profile.name} and build there:\n{advice}\n"
         f"To check here that the graph compiles: trm-edge build "
         f"{shlex.quote(str(bundle.path))} --target {profile.name} {check}{install}"
     )

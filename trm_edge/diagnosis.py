@@ -219,8 +219,8 @@ def _unmet(environment: Environment) -> list[Problem]:
 
 
 def _python_of(folder: Path) -> str | None:
-    found = re.fullmatch(r"python(3(?:\.\d+)?)", folder.parent.name)
-    return found[1] if found else None
+    version = re.fullmatch(r"python(3(?:\.\d+)?)", folder.parent.name)
+    return version[1] if version else None
 
 
 def _pip() -> str:

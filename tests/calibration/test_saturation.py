@@ -5,11 +5,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from trm_edge.backends.integer_kernels import PAIR_LIMIT
 from trm_edge.calibration.grid import weight_scales
 from trm_edge.calibration.recipe import QType
 from trm_edge.calibration.rounding import CompensatedRounding, NearestRounding
 from trm_edge.calibration.saturation import (
-    PAIR_LIMIT,
     exact_scales,
     largest_pair_sum,
     require_no_saturation,

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 PROBE = Path(__file__).parent / "int8_probe.onnx"
 INPUT = "inputs"
 OUTPUT = "products"
-_LARGEST_PAIR = 128  # two neighbouring codes of this sum, times 255, stay within 16 bits
+PAIR_LIMIT = 128  # two neighbouring codes of this sum, times 255, stay within 16 bits
 _OUTPUTS = 24  # more than a vector register of any kernel
 _DEPTH = 64
 # (out, in): all of one sign, of the other sign, and in pairs of both.
@@ -59,6 +59,21 @@ def kernels_are_exact() -> bool:
     return True
 
 
+def largest_pair_sum(codes: NDArray[np.int8]) -> int:
+    """Find the largest magnitude of the sum of two neighbouring codes along K.
+
+    Every pair counts, whatever the alignment at which a kernel takes them. A single code counts
+    by itself.
+
+    Args:
+        codes: (K, N) int8.
+    """
+    wide = codes.astype(np.int16)
+    if len(wide) > 1:
+        wide = wide[1:] + wide[:-1]
+    return int(np.abs(wide).max(initial=0))
+
+
 def saturating_weights(content: bytes) -> list[str]:
     """List the INT8 matrices of a graph whose products can saturate on some CPU.
 
@@ -67,7 +82,7 @@ def saturating_weights(content: bytes) -> list[str]:
     """
     names = []
     for name, codes in integer_weights(content).items():
-        if _largest_pair_sum(codes) > _LARGEST_PAIR:
+        if largest_pair_sum(codes) > PAIR_LIMIT:
             names.append(name)
     return names
 
@@ -90,9 +105,3 @@ def warn_of_saturation(content: bytes, source: Path) -> None:
             source,
             len(names),
         )
-
-
-def _largest_pair_sum(codes: NDArray[np.int8]) -> int:
-    """Largest magnitude of the sum of two neighbours along K; codes are (K, N)."""
-    whole = codes.astype(np.int16)
-    return int(np.abs(whole[1:] + whole[:-1]).max(initial=0))

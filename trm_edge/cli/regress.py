@@ -316,8 +316,8 @@ def _annotate(annotations: Sequence[str], *, to_stderr: bool) -> None:
             click.echo(annotation, err=to_stderr)
 
 
-def _tell_github_of_failure(options: RegressOptions, what: str, message: str) -> None:
-    title = f"trm-edge regress {options.bundle}: {what}"
+def _tell_github_of_failure(options: RegressOptions, problem: str, message: str) -> None:
+    title = f"trm-edge regress {options.bundle}: {problem}"
     _add_to_job_summary(regress_output.failure_markdown(title, message))
     annotation = regress_output.error_annotation(title, message)
     _annotate([annotation], to_stderr=options.as_json)

@@ -141,8 +141,8 @@ def judge_agreement(
     )
 
 
-def _beside(asked: float, judged: float, floor: float | None, scale: float) -> str:
+def _beside(limit: float, judged: float, floor: float | None, scale: float) -> str:
     """Name the floor where it takes the limit's place."""
-    if floor is None or asked == judged:
+    if floor is None or limit == judged:
         return ""
     return f", floor of float arithmetic {scale * floor:.2f}"
