@@ -36,7 +36,8 @@ from lib.quantization_rows import (
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
 from trm_edge.evaluation.parity import ModeParity, ParityReport, compare
-from trm_edge.evaluation.vectors import ParityVectors, labels_of, record_vectors
+from trm_edge.evaluation.recording import labels_of, record_vectors
+from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.step_graph import step_graph
 from trm_edge.files import write_text

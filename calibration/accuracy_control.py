@@ -14,7 +14,7 @@ from trm_edge.calibration.sensitivity import QuantizedRunner, rank_layers
 from trm_edge.errors import CalibrationError
 from trm_edge.evaluation.parity import ParityReport, compare
 from trm_edge.evaluation.ranking import LayerSensitivity
-from trm_edge.evaluation.statistics import paired_drop
+from trm_edge.evaluation.resolution import smallest_bound
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.progress import Track, silent
 from trm_edge.tasks.base import Entry
@@ -93,11 +93,11 @@ def require_enough_puzzles(puzzles: int, max_drop: float) -> None:
     Raises:
         CalibrationError: names the smallest bound that they can show.
     """
-    smallest_bound = 100 * paired_drop(0, 0, puzzles)[1]
-    if smallest_bound > max_drop:
+    bound = smallest_bound(puzzles)
+    if bound > max_drop:
         raise CalibrationError(
             f"{puzzles} held-out puzzles cannot show that at most {max_drop:g} points are lost: "
-            f"even with no answer changed the bound is {smallest_bound:.2f}. Pass more with "
+            f"even with no answer changed the bound is {bound:.2f}. Pass more with "
             "--dataset or --held-out, or allow more with --max-drop."
         )
 

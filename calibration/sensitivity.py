@@ -21,7 +21,8 @@ from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.qdq import quantize_graph
 from trm_edge.evaluation.parity import compare
 from trm_edge.evaluation.ranking import LayerSensitivity
-from trm_edge.evaluation.vectors import ParityVectors, labels_of, record_vectors
+from trm_edge.evaluation.recording import labels_of, record_vectors
+from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.export.step_graph import step_graph
 from trm_edge.progress import Track, silent
 from trm_edge.tasks.base import Entry

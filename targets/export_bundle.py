@@ -25,7 +25,8 @@ from trm_edge.calibration.recipe import Activations
 from trm_edge.errors import CalibrationError
 from trm_edge.evaluation.floor import FORMAT as FLOOR_FORMAT
 from trm_edge.evaluation.floor import measure_floor
-from trm_edge.evaluation.vectors import ParityVectors, labels_of, record_vectors
+from trm_edge.evaluation.recording import labels_of, record_vectors
+from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.files import check_writable
 from trm_edge.manifest import CheckpointRecord, FloatLayer, HubRecord, Manifest

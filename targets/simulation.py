@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
 from trm_edge.evaluation.parity import ParityReport, compare
-from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.evaluation.recording import record_vectors
+from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.manifest import CPU, SimulatedAccuracy
 from trm_edge.profile import TargetProfile
 from trm_edge.progress import Track, silent

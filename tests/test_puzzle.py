@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError, PuzzleError
-from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.evaluation.recording import record_vectors
+from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.rollouts import Rollouts
 from trm_edge.loop.solver import Solver

@@ -20,8 +20,8 @@ import sudoku_generator
 from numpy.typing import NDArray
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+from trm_edge.evaluation.recording import labels_of, record_vectors
 from trm_edge.evaluation.statistics import wilson_interval
-from trm_edge.evaluation.vectors import labels_of, record_vectors
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.step_graph import step_graph
 from trm_edge.progress import progress_bars

@@ -11,7 +11,8 @@ from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
 from trm_edge.calibration.accuracy_control import control_accuracy
 from trm_edge.calibration.sensitivity import QuantizedRunner
 from trm_edge.errors import CalibrationError
-from trm_edge.evaluation.vectors import ParityVectors, labels_of, record_vectors
+from trm_edge.evaluation.recording import labels_of, record_vectors
+from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.base import Entry
 

@@ -11,8 +11,9 @@ from trm_edge.bundle import Bundle
 from trm_edge.evaluation.bench import BenchRow, Latency
 from trm_edge.evaluation.machine import Machine
 from trm_edge.evaluation.parity import compare
+from trm_edge.evaluation.recording import record_vectors
 from trm_edge.evaluation.timing import Ratio
-from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.puzzle import Puzzle, unknown_label
 
 PUZZLES = 20

@@ -13,7 +13,8 @@ import pytest
 from tests.toys import VARIANTS, toy_model, toy_table, toy_tokens
 from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
 from trm_edge.errors import BackendError, ConfigError, PuzzleError
-from trm_edge.evaluation.vectors import halting_steps, record_vectors
+from trm_edge.evaluation.recording import record_vectors
+from trm_edge.evaluation.vectors import halting_steps
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.loop.halting import HaltingMode, HaltingRule
 from trm_edge.loop.solver import Solver

@@ -11,7 +11,7 @@ from tests.logs import logged
 from tests.toys import BASE, write_run
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.parity import ParityReport, compare
-from trm_edge.evaluation.vectors import record_vectors
+from trm_edge.evaluation.recording import record_vectors
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.loop.solver import Solver

@@ -13,7 +13,8 @@ from tests.targets.test_target_graphs import CPU, H100, ORIN, PUZZLES, graph_inp
 from tests.toys import BASE, toy_table
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.evaluation.parity import compare
-from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.evaluation.recording import record_vectors
+from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.export.step_graph import step_graph
 from trm_edge.profile import Int8Ranges, Precision
 from trm_edge.targets.simulation import TargetSimulator, simulated_accuracy

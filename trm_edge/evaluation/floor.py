@@ -21,9 +21,9 @@ from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError, ConfigError
 from trm_edge.evaluation.carry import carry_parity
-from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.evaluation.recording import record_vectors
+from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.progress import Track, silent
-from trm_edge.puzzle import Tokens
 from trm_edge.records import Format, RecordKind
 
 FORMAT = Format("trm-edge.floor", 1)
@@ -204,9 +204,8 @@ def differing_puzzles(
 def _flips(
     reference: ParityVectors, candidate: ParityVectors, *, adaptive: bool
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    reference_answers = reference.answers(adaptive=adaptive)
-    truth: Tokens = reference.labels if reference.labelled else reference_answers
-    right_before = (reference_answers == truth).all(1)
+    truth = reference.right_answers(adaptive=adaptive)
+    right_before = (reference.answers(adaptive=adaptive) == truth).all(1)
     right_now = (candidate.answers(adaptive=adaptive) == truth).all(1)
     return _indices(right_before & ~right_now), _indices(right_now & ~right_before)
 

@@ -8,7 +8,8 @@ from trm_edge.bundle import Bundle
 from trm_edge.evaluation.floor import NumericsFloor
 from trm_edge.evaluation.parity import ParityReport, compare
 from trm_edge.evaluation.random_tokens import are_random
-from trm_edge.evaluation.vectors import ParityVectors, record_vectors
+from trm_edge.evaluation.recording import record_vectors
+from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.progress import Track, silent
 
 

@@ -18,7 +18,6 @@ from trm_edge.evaluation.statistics import mcnemar_exact, paired_drop, wilson_in
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.loop.halting import HaltingMode
 from trm_edge.manifest import Limits
-from trm_edge.puzzle import Tokens
 
 
 @dataclass(frozen=True)
@@ -240,7 +239,7 @@ def _mode_parity(
 ) -> ModeParity:
     reference_answers = reference.answers(adaptive=mode == "adaptive")
     candidate_answers = candidate.answers(adaptive=mode == "adaptive")
-    right_answers = _right_answers(reference, reference_answers)
+    right_answers = reference.right_answers(adaptive=mode == "adaptive")
     reference_right = (reference_answers == right_answers).all(1)
     candidate_right = (candidate_answers == right_answers).all(1)
     lost = int((reference_right & ~candidate_right).sum())
@@ -262,10 +261,3 @@ def _mode_parity(
         cells_candidate=float((candidate_answers == right_answers).mean()),
         same_answer=float((reference_answers == candidate_answers).all(1).mean()),
     )
-
-
-def _right_answers(reference: ParityVectors, answers: Tokens) -> Tokens:
-    """The known answers (n, L), or the reference's own ``answers`` unless all are known."""
-    if reference.labelled:
-        return reference.labels
-    return answers

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from trm_edge.evaluation.carry import cosine_similarity
 from trm_edge.evaluation.vectors import ParityVectors
-from trm_edge.puzzle import Tokens
 
 
 @dataclass(frozen=True)
@@ -58,8 +57,8 @@ class Answers:
             reference: the float32 model's answers, and the known ones.
             candidate: the target's answers to the same puzzles.
         """
-        fixed = candidate.answers(adaptive=False) == _expected(reference, adaptive=False)
-        adaptive = candidate.answers(adaptive=True) == _expected(reference, adaptive=True)
+        fixed = candidate.answers(adaptive=False) == reference.right_answers(adaptive=False)
+        adaptive = candidate.answers(adaptive=True) == reference.right_answers(adaptive=True)
         return cls(
             puzzles=_digest(reference.tokens, reference.identifiers),
             labels=_digest(reference.labels),
@@ -70,13 +69,6 @@ class Answers:
             labelled=reference.labelled,
             float32_steps=reference.halting_steps,
         )
-
-
-def _expected(reference: ParityVectors, *, adaptive: bool) -> Tokens:
-    """The known answers (n, L), or the reference's own unless all are known."""
-    if reference.labelled:
-        return reference.labels
-    return reference.answers(adaptive=adaptive)
 
 
 def _first_step_error(reference: ParityVectors, candidate: ParityVectors) -> NDArray[np.float64]:

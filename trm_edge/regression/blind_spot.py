@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from math import ceil, inf
 
+from trm_edge.evaluation.resolution import smallest_bound
 from trm_edge.evaluation.statistics import paired_drop
 
 
@@ -58,7 +59,7 @@ def blind_spot(puzzles: int, max_drop: float) -> str | None:
     loss = smallest_loss(puzzles)
     if loss <= puzzles and 100 * loss / puzzles <= max_drop:
         return None
-    unchanged = 100 * paired_drop(0, 0, puzzles)[1]
+    unchanged = smallest_bound(puzzles)
     visible = "no drop at all counts as a regression"
     if loss <= puzzles:
         visible = f"a drop under {100 * loss / puzzles:.1f} points ({loss} puzzles) stays unseen"

@@ -16,8 +16,8 @@ from trm_edge.backends.base import Backend
 from trm_edge.bundle import Bundle
 from trm_edge.errors import BundleError
 from trm_edge.evaluation.footprint import peak
+from trm_edge.evaluation.recording import record_vectors
 from trm_edge.evaluation.steps import float32_backend
-from trm_edge.evaluation.vectors import record_vectors
 
 SLOTS = 16
 _SMAPS = Path("/proc/thread-self/smaps")
