@@ -42,6 +42,7 @@ class Trainer:
         recipe: all settings.
         data: makes the stream of training batches from a source of random numbers.
         lesson: the lesson of a curriculum, or None to train on the answers from the start.
+        compiled: compile the networks, which takes minutes and pays in a long run. GPUs always do.
     """
 
     def __init__(
@@ -49,6 +50,8 @@ class Trainer:
         recipe: TrainingRecipe,
         data: Callable[[np.random.Generator], Iterator[Batch]],
         lesson: Lesson | None = None,
+        *,
+        compiled: bool = False,
     ) -> None:
         self.recipe = recipe
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -61,9 +64,10 @@ class Trainer:
         )
         self.master.to(self.device)
         self.worker = TinyRecursiveModel(config).to(self.device, torch.bfloat16)
-        if self.device.type == "cuda":
+        if compiled or self.device.type == "cuda":
             for network in self.worker.networks.values():
                 network.compile()
+        if self.device.type == "cuda":
             if self.worker.rope is not None:
                 cos, sin = self.worker.rope
                 self.worker.rope = (cos.to(self.device), sin.to(self.device))

@@ -3,7 +3,7 @@
     python tools/train_reference.py sudoku --folder build/train/sudoku --minutes 120
     python tools/train_reference.py maze --folder build/train/maze --minutes 120
     python tools/train_reference.py sudoku-hrm --folder build/train/hrm --minutes 120
-    python tools/train_reference.py sudoku-wide --folder build/train/wide
+    python tools/train_reference.py sudoku-wide --folder build/train/wide --compile
     python tools/train_reference.py sudoku-published --folder build/train/published
 
 It can be stopped at any time: the next call continues from the last saved state. `--minutes` ends
@@ -200,6 +200,7 @@ def _train(trainer: Trainer, name: str, folder: Path, minutes: float | None) -> 
 @click.option("--finish-in", type=int, help="End the run after this many more steps.")
 @click.option("--steps", type=int, help="Length of the run; the recipe's own by default.")
 @click.option("--threads", type=int, help="CPU threads; torch's choice by default.")
+@click.option("--compile", "compiled", is_flag=True, help="Compile the networks (minutes).")
 @click.option("--write-only", is_flag=True, help="Only write the checkpoint of the saved state.")
 @click.option("--seed", type=int, default=0, show_default=True)
 def main(
@@ -209,6 +210,7 @@ def main(
     finish_in: int | None,
     steps: int | None,
     threads: int | None,
+    compiled: bool,
     write_only: bool,
     seed: int,
 ) -> None:
@@ -217,7 +219,7 @@ def main(
     recipe = dataclasses.replace(RUNS[name].recipe, seed=seed)
     if steps:
         recipe = dataclasses.replace(recipe, steps=steps)
-    trainer = Trainer(recipe, RUNS[name].batches, RUNS[name].lesson)
+    trainer = Trainer(recipe, RUNS[name].batches, RUNS[name].lesson, compiled=compiled)
     state = folder / "state.pt"
     if state.exists():
         trainer.load(state)
