@@ -40,8 +40,10 @@ from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.files import check_writable, write_text
+from trm_edge.loop.exploration import Exploration
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.rollouts import Rollouts
+from trm_edge.loop.selection import MostConfident
 from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
 from trm_edge.reference import reference_checkpoint
@@ -225,7 +227,8 @@ def _throughput(subject: Subject, rounds: int) -> dict[str, Any]:
         with Solver(backend, subject.table, halting=rule, batch=SLOTS) as solver:
             source: Solver | Rollouts = solver
             if name == rollouts:
-                source = Rollouts(solver, augmentations, min_confidence=MIN_CONFIDENCE)
+                exploration = Exploration(AUGMENTATIONS, augmentations)
+                source = Rollouts(solver, exploration, MostConfident(MIN_CONFIDENCE))
             solutions = source.solve(subject.puzzles, ordered=True)
             answers = np.stack([solution.answer for solution in solutions])
         exact[name] = float((answers == subject.answers).all(1).mean())

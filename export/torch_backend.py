@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -88,6 +89,29 @@ class TorchBackend(Backend):
     def carry(self) -> tuple[NDArray[np.float32], ...]:
         """Return the carries in the contract's order, each (B, P+L, D) float32."""
         return tuple(state.float().numpy() for state in self._carry.values())
+
+    def initial_states(self) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors (D,) float32 that the states of a puzzle start from, by name."""
+        states = {}
+        for name in self.config.recursion.states:
+            states[name] = self.model.initial_state(name).float().numpy(force=True)
+        return states
+
+    @torch.inference_mode()
+    def write_carry(
+        self, slots: NDArray[np.int64], states: Mapping[str, NDArray[np.float32]]
+    ) -> None:
+        """Replace states of some slots.
+
+        Args:
+            slots: (n,) indices of slots.
+            states: (n, P + L, D) float32 by the name of the state; the others stay as they are.
+        """
+        indices = torch.from_numpy(slots)
+        for name, values in states.items():
+            state = self._carry[name].clone()  # the initial carry is one vector, expanded
+            state[indices] = torch.from_numpy(values).to(state.dtype)
+            self._carry[name] = state
 
     def compact(self, slots: NDArray[np.int64]) -> None:
         """Keep only some of the slots.

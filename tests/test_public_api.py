@@ -16,6 +16,7 @@ ROOT = Path(__file__).parents[1]
 PUBLIC = [
     "Backend",
     "Bundle",
+    "Exploration",
     "FakeBackend",
     "HaltingRule",
     "Puzzle",
@@ -25,6 +26,7 @@ PUBLIC = [
     "__version__",
     "errors",
     "load",
+    "selector_for",
 ]
 HEAVY = ("numpy", "click", "rich", "torch", "onnx", "onnxruntime", "msgspec")
 
@@ -89,7 +91,8 @@ def test_a_user_s_script_passes_a_strict_type_check(tmp_path: Path) -> None:
             import numpy as np
 
             import trm_edge
-            from trm_edge import FakeBackend, HaltingRule, Puzzle, Rollouts, Solution, Solver
+            from trm_edge import Exploration, FakeBackend, HaltingRule, Puzzle, Rollouts
+            from trm_edge import Solution, Solver, selector_for
 
 
             def answers(path: str, puzzles: str) -> Iterator[Solution]:
@@ -102,8 +105,10 @@ def test_a_user_s_script_passes_a_strict_type_check(tmp_path: Path) -> None:
             def attempts(path: str, puzzle: Puzzle) -> float:
                 bundle: trm_edge.Bundle = trm_edge.load(path)
                 with bundle.solver() as solver:
-                    rollouts = Rollouts(solver, bundle.task().augmentations(8), min_confidence=0.9)
-                    (solution,) = rollouts.solve([puzzle])
+                    task = bundle.task()
+                    exploration = Exploration(8, task.augmentations(8), noise=0.3)
+                    rollouts = Rollouts(solver, exploration, selector_for(task, "mode"))
+                    solution = rollouts.solve_one(puzzle)
                 return solution.confidence
 
 

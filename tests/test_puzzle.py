@@ -15,6 +15,7 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.evaluation.recording import record_vectors
 from trm_edge.evaluation.vectors import ParityVectors
+from trm_edge.loop.exploration import Exploration
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.rollouts import Rollouts
 from trm_edge.loop.solver import Solver
@@ -78,7 +79,9 @@ def test_large_ids_come_through_rollouts(vocab_size: int) -> None:
         Augmentation(shift, np.roll(np.arange(vocab_size), 7)),
     ]
     with Solver(FakeBackend(config_of(vocab_size)), batch=2, trace=True) as solver:
-        solutions = list(Rollouts(solver, augmentations).solve(puzzles, ordered=True))
+        solutions = list(
+            Rollouts(solver, Exploration(2, augmentations)).solve(puzzles, ordered=True)
+        )
     for puzzle, solution in zip(puzzles, solutions, strict=True):
         np.testing.assert_array_equal(solution.answer, puzzle.tokens)
 

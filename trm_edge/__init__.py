@@ -13,8 +13,10 @@ if TYPE_CHECKING:
     from trm_edge.backends.base import Backend
     from trm_edge.backends.fake import FakeBackend
     from trm_edge.bundle import Bundle, load
+    from trm_edge.loop.exploration import Exploration
     from trm_edge.loop.halting import HaltingRule
     from trm_edge.loop.rollouts import Rollouts
+    from trm_edge.loop.selection import selector_for
     from trm_edge.loop.solution import Solution
     from trm_edge.loop.solver import Solver
     from trm_edge.puzzle import Puzzle
@@ -22,6 +24,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Backend",
     "Bundle",
+    "Exploration",
     "FakeBackend",
     "HaltingRule",
     "Puzzle",
@@ -31,12 +34,14 @@ __all__ = [
     "__version__",
     "errors",
     "load",
+    "selector_for",
 ]
 
 # Where each public name lives; imported on first use (PEP 562), so that `import trm_edge` is light.
 _MODULES = {
     "Backend": "trm_edge.backends.base",
     "Bundle": "trm_edge.bundle",
+    "Exploration": "trm_edge.loop.exploration",
     "FakeBackend": "trm_edge.backends.fake",
     "HaltingRule": "trm_edge.loop.halting",
     "Puzzle": "trm_edge.puzzle",
@@ -44,6 +49,7 @@ _MODULES = {
     "Solution": "trm_edge.loop.solution",
     "Solver": "trm_edge.loop.solver",
     "load": "trm_edge.bundle",
+    "selector_for": "trm_edge.loop.selection",
 }
 
 logging.getLogger(__name__).addHandler(logging.NullHandler())

@@ -216,6 +216,8 @@ class Bundle:
         halting: HaltingRule | None = None,
         threads: int = 0,
         trace: bool = False,
+        measure_changes: bool = False,
+        deadline: float | None = None,
         watch: StepCallback | None = None,
     ) -> Solver:
         """Make a solver that runs a target of this bundle; enter it as a context manager.
@@ -226,12 +228,14 @@ class Bundle:
             halting: when a puzzle stops; the model's own rule by default.
             threads: of the CPU; 0: every core.
             trace: keep the prediction of every step.
+            measure_changes: measure how much the logits change from step to step.
+            deadline: seconds from taking a puzzle to handing out its answer.
             watch: called after every step; see :class:`~trm_edge.loop.solver.Solver`.
 
         Raises:
             BundleError: there is no such target.
             EngineError: the target has an engine that does not fit this machine.
-            ConfigError: ``batch`` is not positive.
+            ConfigError: ``batch`` or ``deadline`` is not positive.
         """
         from trm_edge.loop.solver import Solver
 
@@ -241,6 +245,8 @@ class Bundle:
             halting=halting,
             batch=batch,
             trace=trace,
+            measure_changes=measure_changes,
+            deadline=deadline,
             watch=watch,
         )
 

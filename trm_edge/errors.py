@@ -11,6 +11,7 @@ TrmEdgeError
 │   └── OutputExistsError  the output exists and overwriting it was not asked for
 ├── PuzzleError            text or data is not a puzzle of the task
 ├── BackendError           a step graph or engine cannot be loaded or run
+├── CancelledError         another thread has cancelled the solver's work
 ├── EngineError            an engine cannot be built or does not fit this machine
 └── MissingExtraError      a package of an optional extra is not installed
 
@@ -78,6 +79,10 @@ class PuzzleError(TrmEdgeError):
 
 class BackendError(TrmEdgeError):
     """A step graph or engine cannot be loaded or run."""
+
+
+class CancelledError(TrmEdgeError):
+    """Another thread has cancelled what a solver was working on; the solver can be used again."""
 
 
 class EngineError(TrmEdgeError):

@@ -31,6 +31,8 @@ _OPSETS = {"": range(13, 31), "ai.onnx": range(13, 31), ONNXRUNTIME_DOMAIN: rang
 _EXTERNAL = 1  # TensorProto.DataLocation
 _INT8 = 3
 _INT64 = 7
+# Types that states are stored in.
+_FLOATS: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2")}
 # Bits of an element of each TensorProto.DataType that a step graph holds.
 _BITS = {
     1: 32,  # FLOAT
@@ -95,6 +97,9 @@ _SHAPE = {1: "dim*"}
 _DIMENSION = {1: "dim_value", 2: "dim_param", 3: "-denotation"}
 
 
+States = dict[str, NDArray[np.float32]]  # by name of the state
+
+
 @dataclass
 class _Graph:
     """What was read of a graph."""
@@ -154,6 +159,36 @@ def integer_weights(content: bytes) -> dict[str, NDArray[np.int8]]:
         if name in graph.constants.int8:
             weights[name] = graph.constants.int8[name]
     return weights
+
+
+def initial_states(content: bytes, config: ModelConfig, source: str) -> States:
+    """Read the vectors that the states of a puzzle start from.
+
+    Args:
+        content: an ONNX file that passed :func:`check_graph`.
+        config: the model that it computes.
+        source: names the file in errors.
+
+    Returns:
+        (D,) float32 by the name of the state.
+
+    Raises:
+        BackendError: the graph does not hold them.
+    """
+    try:
+        vectors = _GraphReader().read(memoryview(content)).constants.vectors
+    except WireError as error:
+        raise BackendError(f"{source} cannot be read: {error}.") from error
+    states = {}
+    for state, name in config.recursion.initial.items():
+        vector = vectors.get(name)
+        if vector is None or vector.shape != (config.hidden_size,):
+            raise BackendError(
+                f"{source} does not hold {name}, the vector that {state} starts from. Export the "
+                "checkpoint again."
+            )
+        states[state] = vector.astype(np.float32)
+    return states
 
 
 class _GraphReader:
@@ -221,6 +256,8 @@ class _GraphReader:
             constants.integers[name] = np.frombuffer(raw, "<i8").tolist()
         if data_type == _INT8 and len(shape) == 2:
             constants.int8[name] = np.frombuffer(raw, np.int8).reshape(shape)
+        if data_type in _FLOATS and len(shape) == 1:
+            constants.vectors[name] = np.frombuffer(raw, _FLOATS[data_type])
 
     def _value(self, content: memoryview) -> tuple[str, tuple[int | None, ...]]:
         """Name and shape of an input or output; None is a named axis, the batch."""

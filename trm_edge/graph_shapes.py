@@ -57,11 +57,13 @@ class Constants:
         shapes: shape of each, by name.
         integers: the values of small ones of type int64.
         int8: the values of matrices of type int8, not copied.
+        vectors: the values of vectors of a float type, not copied.
     """
 
     shapes: dict[str, Shape] = field(default_factory=dict)
     integers: dict[str, list[int]] = field(default_factory=dict)
     int8: dict[str, NDArray[np.int8]] = field(default_factory=dict)
+    vectors: dict[str, NDArray[Any]] = field(default_factory=dict)
 
 
 class _Result(NamedTuple):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import PuzzleError
+from trm_edge.noise import Noise
 
 # Ids in the type of token_dtype().
 if TYPE_CHECKING:
@@ -52,10 +54,15 @@ class Puzzle:
     Args:
         tokens: (L,) token ids, of any integer type.
         identifier: row of the puzzle-embedding table, 0 where the model has none.
+        start: states (P + L, D) float32 to start from, by name, such as ``z_H``; the model's own
+            for those left out.
+        noise: added to the states before every step.
     """
 
     tokens: NDArray[np.int32]
     identifier: int = 0
+    start: Mapping[str, NDArray[np.float32]] | None = None
+    noise: Noise | None = None
 
 
 def check_puzzle(puzzle: Puzzle, index: int, config: ModelConfig) -> None:
@@ -88,3 +95,39 @@ def check_puzzle(puzzle: Puzzle, index: int, config: ModelConfig) -> None:
             f"puzzle {index}: identifier must lie in 0..{config.num_puzzle_identifiers - 1}, "
             f"but got {puzzle.identifier}."
         )
+    if puzzle.start is not None:
+        _check_start(puzzle.start, index, config)
+    if puzzle.noise is not None:
+        _check_states(puzzle.noise.states, f"puzzle {index}: noise", config)
+
+
+def _check_start(start: Mapping[str, NDArray[np.float32]], index: int, config: ModelConfig) -> None:
+    _check_states(start, f"puzzle {index}: start", config)
+    expected = (config.carry_len, config.hidden_size)
+    for name, values in start.items():
+        array = np.asarray(values)
+        if array.shape != expected:
+            raise PuzzleError(
+                f"puzzle {index}: start[{name!r}] must have shape {expected}, positions by "
+                f"features, but got {array.shape}."
+            )
+        if not np.issubdtype(array.dtype, np.floating) or not np.isfinite(array).all():
+            raise PuzzleError(
+                f"puzzle {index}: start[{name!r}] must hold finite floats, but got "
+                f"{array.dtype}{_not_finite(array)}."
+            )
+
+
+def _not_finite(array: NDArray[Any]) -> str:
+    if not np.issubdtype(array.dtype, np.floating):
+        return ""
+    return f" with {int((~np.isfinite(array)).sum())} values that are not finite"
+
+
+def _check_states(names: Iterable[str], source: str, config: ModelConfig) -> None:
+    states = config.recursion.states
+    for name in names:
+        if name not in states:
+            raise PuzzleError(
+                f"{source} names the state {name!r}, but the model has {', '.join(states)}."
+            )

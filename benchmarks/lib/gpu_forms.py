@@ -46,7 +46,7 @@ class Form:
         method: method of the ranges measured in calibration.
         call_sites: one range for each pass of the network, where the range is measured.
         halting_position: ranges from the first position alone, which the halting head reads.
-        in_float: layers whose names end so stay in float.
+        in_float: layers with this in their name stay in float.
         refit: the bias of the halting logit is fitted again.
     """
 
@@ -99,7 +99,7 @@ def forms_of(model: TinyRecursiveModel) -> list[Form]:
     """
     kinds = ["mlp.gate_up_proj", "mlp.down_proj"]
     if model.config.mlp_t:
-        kinds += ["mlp_t.gate_up_proj", "mlp_t.down_proj"]
+        kinds += ["mlp_t.gate_up_proj", "mlp_t.down_proj", "mlp_t"]
     else:
         kinds += ["self_attn.qkv_proj", "self_attn.o_proj"]
     forms = _int8_forms()
@@ -160,7 +160,7 @@ class CalibratedForms:
             ranges = self._measured(form)[source]
         layers = {}
         for name, quantization in calibration.layers.items():
-            if form.in_float and name.endswith(form.in_float):
+            if form.in_float and form.in_float in name:
                 continue
             activations = activations_of(name, form.activations)
             amax = ranges[name]

@@ -55,7 +55,11 @@ class FakeDevice:
         self.cache = folder / "runtime.cache"
         self.engine.write_bytes(b"engine")
         self.backend = TensorRTBackend(
-            self.load, config, cuda=lambda: Cuda(self.cuda), overlap_slots=overlap_slots
+            self.load,
+            config,
+            cuda=lambda: Cuda(self.cuda),
+            overlap_slots=overlap_slots,
+            initial_states=OnnxRuntimeBackend(graph, config).initial_states,
         )
 
     def load(self) -> LoadedEngine:

@@ -6,8 +6,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from numpy.typing import NDArray
 
-from tests.toys import BASE, toy_model, toy_table, toy_tokens
+from tests.backends.perturbed import perturbed
+from tests.toys import BASE, FAMILY, toy_model, toy_table, toy_tokens
 from trm_edge.backends.onnxruntime import (
     CPU_PROVIDER,
     OnnxRuntimeBackend,
@@ -17,6 +19,10 @@ from trm_edge.backends.onnxruntime import (
 from trm_edge.errors import BackendError
 from trm_edge.export.step_graph import step_graph
 from trm_edge.export.torch_backend import TorchBackend
+from trm_edge.loop.halting import HaltingRule
+from trm_edge.loop.solver import Solver
+from trm_edge.puzzle import Puzzle
+from trm_edge.step import CarryType
 
 
 @pytest.fixture
@@ -119,3 +125,48 @@ def test_a_failed_share_is_a_backend_error(graph: Path) -> None:
 def test_providers_and_cores_of_this_machine() -> None:
     assert CPU_PROVIDER in available_providers()
     assert available_cores() >= 1
+
+
+@pytest.mark.parametrize("carry", ["float32", "float16"])
+@pytest.mark.parametrize("name", ["trm", "hrm", "trm-singlez", "trm-hier6"])
+def test_starts_and_noise_are_those_of_pytorch(name: str, carry: CarryType, tmp_path: Path) -> None:
+    config = {"trm": BASE, **FAMILY}[name]
+    model = toy_model(config)
+    path = tmp_path / "step.onnx"
+    onnx.save(step_graph(model, carry), path)
+    puzzles = perturbed([Puzzle(tokens) for tokens in toy_tokens(config, 9)], config)
+    fixed = HaltingRule.from_config(config, "fixed")
+    solutions = []
+    for backend in (OnnxRuntimeBackend(path, config, carry=carry), TorchBackend(model)):
+        with Solver(backend, toy_table(config), batch=4, halting=fixed) as solver:
+            solutions.append(list(solver.solve(puzzles, ordered=True)))
+    tolerance = 1e-4 if carry == "float32" else 3e-2
+    for actual, expected in zip(*solutions, strict=True):
+        np.testing.assert_allclose(actual.q_halt, expected.q_halt, atol=tolerance)
+
+
+def test_the_initial_states_are_read_from_the_graph(graph: Path) -> None:
+    states = OnnxRuntimeBackend(graph, BASE).initial_states()
+    model = toy_model(BASE)
+    assert list(states) == list(BASE.recursion.states)
+    for name, vector in states.items():
+        np.testing.assert_array_equal(vector, model.initial_state(name).numpy())
+
+
+@pytest.mark.parametrize("name", list(FAMILY))
+def test_the_state_of_the_answer_has_a_mean_square_of_1(name: str, tmp_path: Path) -> None:
+    """So a sigma of noise is relative to it, whatever the model."""
+    config = FAMILY[name]
+    path = tmp_path / "step.onnx"
+    onnx.save(step_graph(toy_model(config)), path)
+    puzzles = [Puzzle(tokens) for tokens in toy_tokens(config, 3)]
+    backend = OnnxRuntimeBackend(path, config)
+    answer = config.recursion.states.index(config.recursion.answer)
+    squares = []
+
+    def watch(indices: NDArray[np.int64], steps: NDArray[np.int32]) -> None:
+        squares.append(np.square(backend.carry()[answer]).mean(-1))
+
+    with Solver(backend, toy_table(config), batch=3, watch=watch) as solver:
+        list(solver.solve(puzzles))
+    np.testing.assert_allclose(np.concatenate(squares), 1, rtol=1e-2)

@@ -8,6 +8,7 @@ import numpy as np
 import onnx
 import pytest
 
+from tests.backends.perturbed import perturbed
 from tests.toys import VARIANTS, toy_model, toy_table, toy_tokens
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.backends.onnxruntime_cuda import OnnxRuntimeCudaBackend
@@ -17,12 +18,15 @@ from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
 
 
+@pytest.mark.parametrize("is_perturbed", [False, True])
 @pytest.mark.parametrize("name", ["q-continue", "no-embedding-rope"])
-def test_solves_as_its_base_does(name: str, tmp_path: Path) -> None:
+def test_solves_as_its_base_does(name: str, is_perturbed: bool, tmp_path: Path) -> None:
     config = VARIANTS[name]
     path = tmp_path / "step.onnx"
     onnx.save(step_graph(toy_model(config)), path)
     puzzles = [Puzzle(tokens) for tokens in toy_tokens(config, 11)]
+    if is_perturbed:
+        puzzles = perturbed(puzzles, config)
     solutions = []
     for backend in (
         OnnxRuntimeBackend(path, config, threads=1),

@@ -19,6 +19,7 @@ from tests.backends.fake_device import (
     expected_solutions,
     write_graph,
 )
+from tests.backends.perturbed import perturbed
 from tests.toys import FAMILY, toy_tokens
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.backends.tensorrt import TensorRTBackend
@@ -288,3 +289,18 @@ def test_calls_out_of_order_are_refused(device: FakeDevice) -> None:
 
 def test_a_backend_that_was_never_active_is_deactivated_without_effect() -> None:
     TensorRTBackend(lambda: pytest.fail("loaded"), CONFIG).deactivate()
+
+
+@pytest.mark.parametrize("batch", [1, 3, 8])
+def test_starts_and_noise_reach_the_device(
+    batch: int, device: FakeDevice, device_graph: Path
+) -> None:
+    puzzles = perturbed(PUZZLES, CONFIG)
+    with Solver(OnnxRuntimeBackend(device_graph, CONFIG, threads=1), TABLE, batch=1) as solver:
+        expected = list(solver.solve(puzzles, ordered=True))
+    with Solver(device.backend, TABLE, batch=batch) as solver:
+        actual = list(solver.solve(puzzles, ordered=True))
+    for solution, reference in zip(actual, expected, strict=True):
+        assert solution.steps == reference.steps
+        np.testing.assert_allclose(solution.q_halt, reference.q_halt, atol=1e-4)
+    assert not device.cuda.leaks()

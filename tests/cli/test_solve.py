@@ -223,7 +223,7 @@ def test_csv_has_the_same_columns(toy_bundle: Path) -> None:
 def test_rollouts_need_augmentations(toy_bundle: Path) -> None:
     failed(
         run("solve", toy_bundle, "-", "--rollouts", 2, stdin=LINE),
-        "the task tokens has no augmentations, but 2 attempts need them",
+        "the task tokens has no augmentations, but 2 tries need them",
     )
 
 

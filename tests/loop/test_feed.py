@@ -11,6 +11,7 @@ import pytest
 from tests.loop.test_solver import fake_puzzles
 from trm_edge.backends.fake import FakeBackend
 from trm_edge.errors import PuzzleError
+from trm_edge.loop.exploration import Exploration
 from trm_edge.loop.feed import IterableFeed, LiveFeed, as_feed
 from trm_edge.loop.rollouts import Rollouts
 from trm_edge.loop.solver import Solver
@@ -34,7 +35,8 @@ def test_every_answer_comes_before_the_next_puzzle(batch: int, attempts: int) ->
     with Solver(FakeBackend(), batch=batch) as solver:
         feed = LiveFeed(received(inbox))
         if attempts > 1:
-            solutions = Rollouts(solver, [IDENTITY] * attempts).solve(feed, ordered=True)
+            exploration = Exploration(attempts, [IDENTITY] * attempts)
+            solutions = Rollouts(solver, exploration).solve(feed, ordered=True)
         else:
             solutions = solver.solve(feed, ordered=True)
         for index, puzzle in enumerate(puzzles):

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import itertools
+import time
 import tracemalloc
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from tests.loop.carrying import CarryingBackend
+from tests.loop.clocks import FakeClock, SlowBackend
 from trm_edge.backends.base import HaltingLogits
 from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
-from trm_edge.errors import ConfigError, PuzzleError
+from trm_edge.errors import PuzzleError
+from trm_edge.loop.exploration import Exploration
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.rollouts import Rollouts
+from trm_edge.loop.selection import MostConfident, MostFrequent, Selector
 from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.sudoku import SudokuTask
 
 AUGMENTATIONS = SudokuTask(FAKE_CONFIG).augmentations(4)
+EXPLORATION = Exploration(4, AUGMENTATIONS)
 FIXED = HaltingRule.from_config(FAKE_CONFIG, "fixed", max_steps=2)
 
 
@@ -49,7 +55,7 @@ def logits(puzzle: Puzzle) -> list[int]:
 def test_the_most_confident_attempt_answers() -> None:
     stream = puzzles(40)
     with Solver(ConfidentByFirstCell(), halting=FIXED, batch=8) as solver:
-        solutions = list(Rollouts(solver, AUGMENTATIONS).solve(stream, ordered=True))
+        solutions = list(Rollouts(solver, EXPLORATION).solve(stream, ordered=True))
     assert [solution.index for solution in solutions] == list(range(40))
     for puzzle, solution in zip(stream, solutions, strict=True):
         assert solution.q_halt[-1] == max(logits(puzzle))
@@ -61,7 +67,7 @@ def test_the_most_confident_attempt_answers() -> None:
 def test_no_further_attempt_once_confident() -> None:
     stream = puzzles(40)
     with Solver(ConfidentByFirstCell(), halting=FIXED, batch=8, trace=True) as solver:
-        rollouts = Rollouts(solver, AUGMENTATIONS, min_confidence=0.9)
+        rollouts = Rollouts(solver, EXPLORATION, MostConfident(0.9))
         solutions = {solution.index: solution for solution in rollouts.solve(stream)}
     assert len(solutions) == 40
     attempts_seen = set()
@@ -81,7 +87,7 @@ def test_no_further_attempt_once_confident() -> None:
 def test_constant_memory_in_order() -> None:
     repeated = itertools.cycle(puzzles(16))
     with Solver(ConfidentByFirstCell(), halting=FIXED, batch=32) as solver:
-        stream = Rollouts(solver, AUGMENTATIONS, min_confidence=0.9).solve(
+        stream = Rollouts(solver, EXPLORATION, MostConfident(0.9)).solve(
             itertools.islice(repeated, 6000), ordered=True
         )
         for _ in itertools.islice(stream, 1000):
@@ -94,12 +100,71 @@ def test_constant_memory_in_order() -> None:
     assert peak < 1_000_000
 
 
-def test_misuse_and_puzzles_that_do_not_fit() -> None:
+def test_a_puzzle_that_does_not_fit() -> None:
     with Solver(FakeBackend()) as solver:
-        with pytest.raises(ConfigError, match="need at least one augmentation, but got none"):
-            Rollouts(solver, [])
-        with pytest.raises(ConfigError, match=r"min_confidence must lie in 0\.\.1, but got 2"):
-            Rollouts(solver, AUGMENTATIONS, min_confidence=2)
         wrong = [*puzzles(3), Puzzle(np.full(81, 11, np.int32))]
         with pytest.raises(PuzzleError, match=r"puzzle 3: token ids must lie in 0\.\.10"):
-            list(Rollouts(solver, AUGMENTATIONS).solve(wrong))
+            list(Rollouts(solver, EXPLORATION).solve(wrong))
+
+
+@pytest.mark.parametrize("selector", [MostConfident(), MostConfident(0.9), MostFrequent()])
+@pytest.mark.parametrize("batch", [1, 3, 16])
+def test_tries_that_begin_ahead_change_no_answer(selector: Selector, batch: int) -> None:
+    """Noise moves q_halt, so the tries of a puzzle differ; none of that depends on the slots."""
+    stream = [Puzzle(puzzle.tokens) for puzzle in puzzles(6)]
+    exploration = Exploration(8, AUGMENTATIONS, noise=3.0)
+
+    def solved(batch: int, *, ahead: bool) -> list[tuple[bytes, int, int, list[float]]]:
+        with Solver(CarryingBackend(), halting=FIXED, batch=batch) as solver:
+            rollouts = Rollouts(solver, exploration, selector, ahead=ahead)
+            solutions = list(rollouts.solve(stream, ordered=True))
+        assert [solution.index for solution in solutions] == list(range(len(stream)))
+        summary = []
+        for solution in solutions:
+            logits = solution.q_halt.round(4).tolist()
+            summary.append((solution.answer.tobytes(), solution.tries, solution.steps, logits))
+        return summary
+
+    assert solved(batch, ahead=True) == solved(1, ahead=False)
+
+
+def test_tries_ahead_use_the_slots_of_a_single_puzzle() -> None:
+    backend = CarryingBackend()
+    with Solver(backend, halting=FIXED, batch=8) as solver:
+        rollouts = Rollouts(solver, Exploration(8, noise=0.1), ahead=True)
+        solution = rollouts.solve_one(puzzles(1)[0])
+    assert solution.tries == 8
+    assert solution.steps == 16
+    assert backend.steps_run == 2  # all tries together
+
+
+def test_tries_that_nobody_needs_any_more_are_given_up() -> None:
+    backend = CarryingBackend()
+    long = HaltingRule.from_config(FAKE_CONFIG, "fixed", max_steps=16)
+    first_is_enough = MostConfident(0.9)  # q_halt is 26 after 16 steps
+    with Solver(backend, halting=long, batch=3) as solver:
+        rollouts = Rollouts(solver, Exploration(9, noise=0.1), first_is_enough, ahead=True)
+        solutions = list(rollouts.solve(puzzles(2), ordered=True))
+    assert [solution.tries for solution in solutions] == [1, 1]
+    assert backend.steps_run == 16  # two first tries and one ahead, which was given up
+
+
+def test_the_deadline_is_that_of_all_tries(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    backend = SlowBackend(clock, seconds=1.0)
+    with Solver(backend, halting=FIXED, batch=1, deadline=5.5) as solver:
+        solution = Rollouts(solver, Exploration(8, noise=0.1)).solve_one(puzzles(1)[0])
+    assert solution.timed_out
+    assert solution.steps == 5  # two tries of two steps, and one step of the third
+    assert solution.tries == 3
+
+
+def test_tries_in_time_are_not_marked(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = FakeClock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    with Solver(SlowBackend(clock, seconds=1.0), halting=FIXED, batch=1) as solver:
+        rollouts = Rollouts(solver, Exploration(2, noise=0.1))
+        solution = rollouts.solve_one(puzzles(1)[0], deadline=4.5)
+    assert not solution.timed_out
+    assert solution.tries == 2

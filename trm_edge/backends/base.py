@@ -7,7 +7,7 @@ another one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple
 
@@ -15,6 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
+from trm_edge.errors import BackendError
+from trm_edge.noise import window_at
 from trm_edge.puzzle import Tokens, token_dtype
 from trm_edge.step import TensorSpec
 
@@ -51,13 +53,15 @@ class Backend(ABC):
 
     A backend is a context manager: what it holds on a device lives from ``__enter__`` to
     ``__exit__``. Between them, ``start`` sets the number of slots and every ``step`` advances all
-    of them; a slot whose ``reset`` is set begins a new puzzle, so no carry is ever written from
-    outside. Subclass it to drive the loop with another engine; ``FakeBackend`` is the smallest
-    example.
+    of them; a slot whose ``reset`` is set begins a new puzzle. Carries are written from outside
+    only where a puzzle asks for a start or for noise. Subclass it to drive the loop with another
+    engine; ``FakeBackend`` is the smallest example.
     """
 
     config: ModelConfig
     name: str
+    # A step of a few slots takes about as long as a step of one.
+    is_parallel: bool = False
     _halting_logits: HaltingLogits
 
     def __enter__(self) -> Backend:
@@ -174,6 +178,63 @@ class Backend(ABC):
         Args:
             slots: (n,) int64, indices of the slots that remain, in their new order.
         """
+
+    def initial_states(self) -> dict[str, NDArray[np.float32]]:
+        """Return the vectors that the states of a puzzle start from.
+
+        Returns:
+            (D,) float32 by the name of the state, such as ``z_H``.
+
+        Raises:
+            BackendError: this backend does not know them, or is not active.
+        """
+        raise BackendError(
+            f"the backend {self.name} does not give its initial states, which tries from another "
+            "start and with noise need."
+        )
+
+    def write_carry(
+        self, slots: NDArray[np.int64], states: Mapping[str, NDArray[np.float32]]
+    ) -> None:
+        """Replace states of some slots; the next step must not reset these.
+
+        Args:
+            slots: (n,) int64, indices of slots.
+            states: (n, P + L, D) float32 by the name of the state; the others stay as they are.
+
+        Raises:
+            BackendError: this backend cannot write its carry.
+        """
+        raise BackendError(
+            f"the backend {self.name} cannot write its carry, which tries from another start and "
+            "with noise need."
+        )
+
+    def add_noise(
+        self,
+        slots: NDArray[np.int64],
+        windows: Mapping[str, NDArray[np.int64]],
+        sigma: NDArray[np.float32],
+    ) -> None:
+        """Add noise to states of some slots, before a step that does not reset these.
+
+        Args:
+            slots: (n,) int64, indices of slots.
+            windows: (n,) int64 by the name of the state, windows of the noise table.
+            sigma: (n,) float32, standard deviations.
+
+        Raises:
+            BackendError: this backend cannot write its carry.
+        """
+        carry = dict(zip(self.config.recursion.states, self.carry(), strict=True))
+        shape = (self.config.carry_len, self.config.hidden_size)
+        states = {}
+        for name, places in windows.items():
+            values = carry[name][slots]
+            for row, window in enumerate(places):
+                values[row] += sigma[row] * window_at(int(window), shape)
+            states[name] = values
+        self.write_carry(slots, states)
 
     def predictions(self, slots: NDArray[np.int64]) -> Tokens:
         """Return the most likely token of every cell after the last step.

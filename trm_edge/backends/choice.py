@@ -70,7 +70,7 @@ def choose(
         return Choice(on_cpu, f"{missing} ({state.problem}); {_ON_CPU}")
     command = f"trm-edge build {bundle} --target {name}"
     if is_built:
-        backend = _engine(graph, target, config, state, environment, command)
+        backend = _engine(on_cpu, target, config, state, environment, command)
         return Choice(backend, f"its engine was built for this GPU, {state.gpus[0]}")
     not_built = f"no engine has been built (build one with: {command})"
     if CUDA_PROVIDER in environment.providers():
@@ -82,7 +82,7 @@ def choose(
 
 
 def _engine(
-    graph: Path,
+    on_cpu: OnnxRuntimeBackend,
     target: TargetRecord,
     config: ModelConfig,
     state: DriverState,
@@ -92,6 +92,7 @@ def _engine(
     from trm_edge.backends.tensorrt import TensorRTBackend
     from trm_edge.engines.loaded import LoadedEngine
 
+    graph = on_cpu.graph
     path = graph.parent / ENGINE
     record = EngineRecord.read(graph.parent / RECORD)
     compiler = environment.make_compiler(record.compiler)
@@ -102,4 +103,4 @@ def _engine(
         return LoadedEngine.open(path, config, target.carry, compiler)
 
     version = f"{compiler.name} {compiler.version} on {gpu.name}"
-    return TensorRTBackend(load, config, version=version)
+    return TensorRTBackend(load, config, version=version, initial_states=on_cpu.initial_states)

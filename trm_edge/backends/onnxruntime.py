@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -23,6 +23,7 @@ from trm_edge.backends.integer_kernels import warn_of_saturation
 from trm_edge.backends.shares import share_elements, shares
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
+from trm_edge.graph_guard import initial_states
 from trm_edge.step import CarryType, TensorSpec, describe_mismatch, step_inputs, step_outputs
 
 logger = logging.getLogger(__name__)
@@ -94,6 +95,7 @@ class OnnxRuntimeBackend(Backend):
         self._pool: ThreadPoolExecutor | None = None
         self._states = tuple(spec.name for spec in carry_specs(self._inputs))
         self._carries: tuple[NDArray[Any], ...] = ()
+        self._initial: dict[str, NDArray[np.float32]] | None = None
         self._logits: NDArray[np.float32] = np.zeros((0, 0, 0), np.float32)
 
     def activate(self) -> None:
@@ -149,8 +151,7 @@ class OnnxRuntimeBackend(Backend):
             slots: B, the number of puzzles worked on at once.
         """
         shape = (slots, self.config.carry_len, self.config.hidden_size)
-        zeros = np.zeros(shape, self.carry_type)
-        self._carries = (zeros,) * len(self._states)
+        self._carries = tuple(np.zeros(shape, self.carry_type) for _ in self._states)
 
     def step(
         self,
@@ -222,6 +223,34 @@ class OnnxRuntimeBackend(Backend):
             (B, P + L, D) float32 each; copies or views.
         """
         return tuple(state.astype(np.float32, copy=False) for state in self._carries)
+
+    def initial_states(self) -> dict[str, NDArray[np.float32]]:
+        """Read the vectors that the states of a puzzle start from out of the graph.
+
+        Returns:
+            (D,) float32 by the name of the state.
+
+        Raises:
+            BackendError: the graph cannot be read, or does not hold them.
+        """
+        if self._initial is None:
+            content = self._graph_file.read(self.config, self._carry)
+            if self._session is None:
+                self._graph_file.close()
+            self._initial = initial_states(content, self.config, str(self.graph))
+        return self._initial
+
+    def write_carry(
+        self, slots: NDArray[np.int64], states: Mapping[str, NDArray[np.float32]]
+    ) -> None:
+        """Replace states of some slots.
+
+        Args:
+            slots: (n,) int64, indices of slots.
+            states: (n, P + L, D) float32 by the name of the state; the others stay as they are.
+        """
+        for name, values in states.items():
+            self._carries[self._states.index(name)][slots] = values
 
     def compact(self, slots: NDArray[np.int64]) -> None:
         """Continue with some of the slots.

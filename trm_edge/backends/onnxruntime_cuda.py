@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +30,7 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
     """
 
     name = "onnxruntime-cuda"
+    is_parallel = True
     provider = CUDA_PROVIDER
     _provider_advice = (
         "CUDA or cuDNN cannot be loaded, or another package has overwritten onnxruntime-gpu: "
@@ -127,6 +129,20 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
         """
         states = [self._on_device[name].numpy() for name in self._carry_names]
         return tuple(state.astype(np.float32) for state in states)
+
+    def write_carry(
+        self, slots: NDArray[np.int64], states: Mapping[str, NDArray[np.float32]]
+    ) -> None:
+        """Replace states of some slots; ONNX Runtime can only copy whole carries to a device.
+
+        Args:
+            slots: (n,) int64, indices of slots.
+            states: (n, P + L, D) float32 by the name of the state; the others stay as they are.
+        """
+        for name, values in states.items():
+            carry = self._on_device[name].numpy().copy()
+            carry[slots] = values
+            self._on_device[name] = self._upload(carry)
 
     def compact(self, slots: NDArray[np.int64]) -> None:
         """Continue with some of the slots.

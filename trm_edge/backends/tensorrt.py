@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,10 +29,13 @@ class TensorRTBackend(Backend):
         version: describes what runs the engine, for people.
         overlap_slots: number of slots from which on two slot groups overlap: the loop decides about
             one while the other's step runs.
+        initial_states: reads the vectors (D,) float32 that the states of a puzzle start from, by
+            the name of the state; None where they are not known.
         owns_engine: close the engine on deactivation; False where another backend closes it.
     """
 
     name = "tensorrt"
+    is_parallel = True
 
     def __init__(
         self,
@@ -42,6 +45,7 @@ class TensorRTBackend(Backend):
         cuda: Callable[[], Cuda] = Cuda,
         version: str = "TensorRT",
         overlap_slots: int = OVERLAP_SLOTS,
+        initial_states: Callable[[], dict[str, NDArray[np.float32]]] | None = None,
         owns_engine: bool = True,
     ) -> None:
         self.config = config
@@ -49,6 +53,7 @@ class TensorRTBackend(Backend):
         self._open_cuda = cuda
         self._version = version
         self._overlap_slots = overlap_slots
+        self._initial_states = initial_states
         self._owns_engine = owns_engine
         self._cuda: Cuda | None = None
         self._engine: LoadedEngine | None = None
@@ -103,6 +108,7 @@ class TensorRTBackend(Backend):
                 cuda=lambda: cuda,
                 version=self._version,
                 overlap_slots=self._overlap_slots,
+                initial_states=self._initial_states,
                 owns_engine=False,
             )
             self._second_group.activate()
@@ -209,6 +215,34 @@ class TensorRTBackend(Backend):
         """
         buffers, _ = self._started()
         return buffers.carry()
+
+    def initial_states(self) -> dict[str, NDArray[np.float32]]:
+        """Read the vectors that the states of a puzzle start from.
+
+        Returns:
+            (D,) float32 by the name of the state.
+
+        Raises:
+            BackendError: they are not known, or cannot be read.
+        """
+        if self._initial_states is None:
+            return super().initial_states()
+        return self._initial_states()
+
+    def write_carry(
+        self, slots: NDArray[np.int64], states: Mapping[str, NDArray[np.float32]]
+    ) -> None:
+        """Upload states of some slots; they stay on the GPU from then on.
+
+        Args:
+            slots: (n,) int64, indices of slots.
+            states: (n, P + L, D) float32 by the name of the state; the others stay as they are.
+
+        Raises:
+            BackendError: no slots were started, or the upload failed.
+        """
+        buffers, _ = self._started()
+        buffers.write_carry(slots, states)
 
     def compact(self, slots: NDArray[np.int64]) -> None:
         """Continue with some of the slots.

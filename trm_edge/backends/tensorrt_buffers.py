@@ -7,6 +7,7 @@ halting logits and the requested token logits back.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -169,6 +170,23 @@ class StepBuffers:
             states.append(state)
         self.wait()
         return tuple(state[self.places].astype(np.float32) for state in states)
+
+    def write_carry(
+        self, slots: NDArray[np.int64], states: Mapping[str, NDArray[np.float32]]
+    ) -> None:
+        """Upload states of some of the loop's slots, which the next step reads.
+
+        Args:
+            slots: (n,) int64, indices of the loop's slots.
+            states: (n, P + L, D) float32 by the name of the state; the others stay as they are.
+        """
+        for name, values in states.items():
+            spec = self._specs[name]
+            size = _bytes(spec, 1)
+            for place, state in zip(self.places[slots], values, strict=True):
+                address = self._carry_sets[self.front][name] + int(place) * size
+                array = np.ascontiguousarray(state, spec.dtype)
+                self._cuda.upload(address, array, self.stream)
 
     def keep(self, slots: NDArray[np.int64], smallest: int) -> None:
         """Give up slots; once half of the places are unused, the others move together.

@@ -14,8 +14,9 @@ import click
 from trm_edge.bundle import Bundle
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
+from trm_edge.cli.search_options import SearchOptions, search_options
 from trm_edge.cli.solve_input import Reader, count_puzzles, open_puzzles
-from trm_edge.cli.solve_output import FORMATS, Answer, SolutionRecord, Writer
+from trm_edge.cli.solve_output import FORMATS, Answer, AnswerPolicy, SolutionRecord, Writer
 from trm_edge.errors import PuzzleError, TrmEdgeError
 from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.loop.halting import HaltingMode, HaltingRule
@@ -73,22 +74,7 @@ from trm_edge.tasks.base import Task
     metavar="K",
     help="Also stop when the last K steps changed nothing.",
 )
-@click.option(
-    "--rollouts",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    metavar="K",
-    help="Attempt up to K augmentations of each puzzle; the halting head chooses the answer.",
-)
-@click.option(
-    "--min-confidence",
-    type=click.FloatRange(0, 1),
-    default=1.0,
-    show_default=True,
-    metavar="P",
-    help="With --rollouts: stop trying once the confidence reaches P.",
-)
+@search_options
 @click.option(
     "--batch",
     type=click.IntRange(1),
@@ -116,12 +102,11 @@ def command(
     min_steps: int,
     halt_threshold: float,
     stop_unchanged: int,
-    rollouts: int,
-    min_confidence: float,
     batch: int,
     threads: int,
     output_format: str,
     watch: bool,
+    search: SearchOptions,
 ) -> None:
     """Solve puzzles with a bundle.
 
@@ -134,24 +119,36 @@ def command(
     trm-edge solve my-bundle puzzles.txt --format json > answers.jsonl
     echo 53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79 \\
       | trm-edge solve my-bundle --watch
-    trm-edge solve my-bundle puzzles.txt --halt-threshold 2 --rollouts 8 --min-confidence 0.9
+    trm-edge solve my-bundle puzzles.txt --rollouts 8 --only-valid
+    trm-edge solve my-bundle puzzles.txt --deadline-ms 100 --answer-if 0.9
     """
     opened = Bundle.open(bundle)
     task = opened.task()
+    search.check(task)
+    most_steps, unchanged = search.steps(opened.config, max_steps, stop_unchanged)
     halting = HaltingRule.from_config(
         opened.config,
         cast(HaltingMode, mode),
-        max_steps=max_steps,
+        max_steps=most_steps,
         min_steps=min_steps,
         threshold=halt_threshold,
-        unchanged=stop_unchanged,
+        unchanged=unchanged,
     )
-    augmentations = task.augmentations(rollouts)
+    exploration = search.exploration(task)
+    selector = search.selector(task)
     if watch:
         batch = 1
 
     def make_solver(source: Bundle) -> Solver:
-        return source.solver(target, batch=batch, halting=halting, threads=threads, trace=watch)
+        return source.solver(
+            target,
+            batch=batch,
+            halting=halting,
+            threads=threads,
+            trace=watch,
+            measure_changes=exploration is not None and selector.needs_changes,
+            deadline=search.deadline,
+        )
 
     name, entries = open_puzzles(task, puzzles)
     total = None
@@ -161,12 +158,12 @@ def command(
     reader = Reader(entries, writer)
     with ExitStack() as stack:
         solver = _enter(stack, opened, make_solver)
-        if rollouts > 1:
-            attempts = Rollouts(solver, augmentations, min_confidence=min_confidence)
-            solutions = attempts.solve(reader, ordered=True)
-        else:
-            solutions = solver.solve(reader, ordered=True)
-        tally = _write(task, reader, solutions, writer, watch=watch, total=total)
+        source: Solver | Rollouts = solver
+        if exploration is not None:
+            source = Rollouts(solver, exploration, selector)
+        solutions = source.solve(reader, ordered=True)
+        policy = AnswerPolicy(search.only_valid, search.answer_if)
+        tally = _write(task, reader, solutions, writer, policy, watch=watch, total=total)
     writer.finish()
     if reader.count and output_format == "text":
         writer.summary(tally.valid, reader.count)
@@ -207,11 +204,13 @@ class _Tally:
 
     Args:
         valid: answers that are not known to be wrong.
+        withheld: puzzles without an answer, unsolved or unsure.
         known: puzzles whose answer is known.
         correct: answers among them that are equal to it.
     """
 
     valid: int = 0
+    withheld: int = 0
     known: int = 0
     correct: int = 0
 
@@ -221,12 +220,16 @@ class _Tally:
         Args:
             record: the answer.
         """
-        self.valid += record.valid is not False
+        is_answered = record.outcome == "answered"
+        self.withheld += not is_answered
+        self.valid += is_answered and record.valid is not False
         self.known += record.correct is not None
-        self.correct += record.correct is True
+        self.correct += is_answered and record.correct is True
 
     def show(self) -> None:
-        """Write the share of answers that equal the known ones to standard error."""
+        """Write how many answers were withheld, and the share of right ones, to standard error."""
+        if self.withheld:
+            click.echo(f"without an answer, unsolved or unsure: {self.withheld}", err=True)
         if not self.known:
             return
         low, high = wilson_interval(self.correct, self.known)
@@ -243,6 +246,7 @@ def _write(
     reader: Reader,
     solutions: Iterable[Solution],
     writer: Writer,
+    policy: AnswerPolicy,
     *,
     watch: bool,
     total: int | None,
@@ -254,7 +258,7 @@ def _write(
             track = stack.enter_context(progress_bars())
             solutions = track(Metered(solutions, "puzzles"), "solved", total)
         for solution in solutions:
-            answer = Answer.of(task, reader.next_solved(), solution)
+            answer = Answer.of(task, reader.next_solved(), solution, policy)
             if watch:
                 from trm_edge.cli.watch import watch_solution
 

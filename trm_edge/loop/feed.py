@@ -11,6 +11,7 @@ import threading
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable
+from math import inf
 from typing import Generic, TypeVar
 
 from trm_edge.config import ModelConfig
@@ -24,9 +25,11 @@ class Feed(ABC, Generic[T]):
 
     Attributes:
         live: items come in their own time, and perhaps only after the answer to the last one.
+        reacts: the next item, and which items are wanted, may depend on the answers so far.
     """
 
     live: bool = False
+    reacts: bool = False
 
     @abstractmethod
     def take(self) -> T | None:
@@ -39,6 +42,22 @@ class Feed(ABC, Generic[T]):
     def ready(self) -> int:
         """Count the items that wait to be taken, where the feed is live."""
         return 0
+
+    def is_wanted(self, number: int) -> bool:
+        """Tell whether the answer to an item is still needed.
+
+        Args:
+            number: of the item, counted from 0 as they are taken.
+        """
+        return True
+
+    def due(self, number: int) -> float:
+        """Return when the answer to an item is due, by :func:`time.monotonic`.
+
+        Args:
+            number: of the item, counted from 0 as they are taken.
+        """
+        return inf
 
 
 class IterableFeed(Feed[T]):
@@ -170,7 +189,7 @@ class Intake:
 
     def __init__(self, feed: Feed[Puzzle], config: ModelConfig) -> None:
         self.feed = feed
-        self._config = config
+        self.config = config
         self._count = 0
 
     def take(self) -> tuple[int, Puzzle] | None:
@@ -183,6 +202,6 @@ class Intake:
         if puzzle is None:
             return None
         index = self._count
-        check_puzzle(puzzle, index, self._config)
+        check_puzzle(puzzle, index, self.config)
         self._count += 1
         return index, puzzle

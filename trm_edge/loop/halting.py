@@ -19,6 +19,7 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
 from trm_edge.puzzle import Tokens
 
+MAX_STEPS = 65_536  # of a puzzle; logits of every step are kept
 HaltingMode = Literal["adaptive", "fixed"]
 
 
@@ -57,6 +58,10 @@ class HaltingRule:
             raise ConfigError(
                 f"steps must satisfy 1 <= min_steps <= max_steps, but got min_steps "
                 f"{self.min_steps} and max_steps {self.max_steps}."
+            )
+        if self.max_steps > MAX_STEPS:
+            raise ConfigError(
+                f"max_steps must be at most {MAX_STEPS:,}, but got {self.max_steps:,}."
             )
         if not np.isfinite(self.threshold):
             raise ConfigError(f"the halting threshold must be finite, but got {self.threshold}.")

@@ -1,55 +1,90 @@
-"""Rollouts: several attempts at a puzzle, among whose answers the halting head chooses.
+"""Rollouts: several tries at a puzzle, among whose answers a selector chooses.
 
-Every attempt solves another augmentation of the puzzle
-(:class:`~trm_edge.tasks.augmentation.Augmentation`). This needs nothing from the engine: only the
-tokens differ, and the carry is never touched.
+Tries are judged in the order of their numbers, whatever order they finish in, so an answer does not
+depend on how many run at once.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from trm_edge.errors import ConfigError
+from trm_edge.loop.deadline import check_deadline
+from trm_edge.loop.exploration import Exploration
 from trm_edge.loop.feed import Feed, Intake, as_feed
+from trm_edge.loop.selection import MostConfident, Selector
 from trm_edge.loop.solution import Solution, in_order
 from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
-from trm_edge.tasks.augmentation import Augmentation
 
 
 @dataclass
 class _Job:
-    """A puzzle, the number of attempts at it so far, and the best of their solutions."""
+    """A puzzle and the tries at it.
+
+    Args:
+        index: of the puzzle.
+        puzzle: the puzzle.
+        due: when its answer is due, by time.monotonic().
+        begun: number of tries begun.
+        early: solutions of tries that finished before one with a smaller number.
+        solutions: of the first tries, in order, answers mapped back to the puzzle.
+        is_done: its answer is chosen.
+    """
 
     index: int
     puzzle: Puzzle
-    attempts: int = 0
-    best: Solution | None = None
+    due: float
+    begun: int = 0
+    early: dict[int, Solution] = field(default_factory=dict)
+    solutions: list[Solution] = field(default_factory=list)
+    is_done: bool = False
+
+    @property
+    def in_flight(self) -> int:
+        """Number of tries that have begun and not finished."""
+        return self.begun - len(self.solutions) - len(self.early)
 
 
 class _Attempts(Feed[Puzzle]):
-    """Augmented puzzles; further attempts come before new puzzles, so that few ever wait."""
+    """The tries of all puzzles; further tries come before new puzzles, so that few ever wait.
 
-    def __init__(self, intake: Intake, augmentations: Sequence[Augmentation]) -> None:
+    Args:
+        intake: the puzzles.
+        exploration: makes the tries.
+        deadline: seconds for all tries at a puzzle.
+        ahead: begin tries before those before them have finished, where slots would be empty.
+    """
+
+    reacts = True
+
+    def __init__(
+        self, intake: Intake, exploration: Exploration, deadline: float, *, ahead: bool
+    ) -> None:
         self.live = intake.feed.live
         self._intake = intake
-        self._augmentations = augmentations
+        self._exploration = exploration
+        self._deadline = deadline
+        self._ahead = ahead
         self._waiting: deque[_Job] = deque()
-        self._in_flight: dict[int, _Job] = {}  # by the solver's own index, which counts attempts
+        self._in_flight: dict[int, tuple[_Job, int]] = {}  # by the solver's own index
+        self._jobs: dict[int, _Job] = {}  # that are not done, by the puzzle's index
         self._count = 0
 
     def take(self) -> Puzzle | None:
         job = self._waiting.popleft() if self._waiting else self._new_job()
+        if job is None and self._ahead:
+            job = self._job_to_speed_up()
         if job is None:
             return None
-        self._in_flight[self._count] = job
+        self._in_flight[self._count] = (job, job.begun)
         self._count += 1
-        augmentation = self._augmentations[job.attempts]
-        return replace(job.puzzle, tokens=augmentation.apply(job.puzzle.tokens))
+        job.begun += 1
+        return self._exploration.attempt(job.puzzle, job.begun - 1, self._intake.config)
 
     def wait(self) -> bool:
         return bool(self._waiting) or self._intake.feed.wait()
@@ -57,92 +92,157 @@ class _Attempts(Feed[Puzzle]):
     def ready(self) -> int:
         return len(self._waiting) + self._intake.feed.ready() if self.live else 0
 
-    def finish(self, number: int) -> _Job:
-        """Return the job of a finished attempt."""
+    def is_wanted(self, number: int) -> bool:
+        job, _ = self._in_flight[number]
+        if job.is_done:
+            del self._in_flight[number]
+            return False
+        return True
+
+    def due(self, number: int) -> float:
+        return self._in_flight[number][0].due
+
+    def finish(self, number: int) -> tuple[_Job, int]:
+        """Return the job of a finished try, and the number of the try."""
         return self._in_flight.pop(number)
 
     def again(self, job: _Job) -> None:
-        """Attempt a job once more."""
+        """Try a job once more."""
         self._waiting.append(job)
+
+    def close(self, job: _Job) -> None:
+        """Give up the tries that a finished job still has in flight."""
+        job.is_done = True
+        del self._jobs[job.index]
 
     def _new_job(self) -> _Job | None:
         item = self._intake.take()
-        return None if item is None else _Job(*item)
+        if item is None:
+            return None
+        index, puzzle = item
+        job = _Job(index, puzzle, time.monotonic() + self._deadline)
+        self._jobs[index] = job
+        return job
+
+    def _job_to_speed_up(self) -> _Job | None:
+        """The job with tries left that has the fewest in flight."""
+        unfinished = [job for job in self._jobs.values() if job.begun < self._exploration.tries]
+        return min(unfinished, key=lambda job: job.in_flight, default=None)
 
 
 class Rollouts:
-    """Attempts every puzzle in one augmentation after another until the confidence suffices.
+    """Makes several tries at every puzzle, until its selector has decided.
 
     Args:
-        solver: an entered solver, whose halting rule applies to every attempt.
-        augmentations: the augmentations to attempt, in order.
-        min_confidence: no further attempt once sigmoid(q_halt) reaches this; 1: attempt them all.
-
-    Raises:
-        ConfigError: there are no augmentations, or ``min_confidence`` is not in 0..1.
+        solver: an entered solver, whose halting rule applies to every try, and whose deadline to
+            all tries at a puzzle together.
+        exploration: what makes the tries differ, and their number.
+        selector: chooses among their answers; by default the most confident one.
+        ahead: begin a puzzle's further tries at once where slots would be empty, instead of waiting
+            for the answer of the last one. By default on engines on which more slots cost no time.
+            Answers are the same.
     """
 
     def __init__(
-        self, solver: Solver, augmentations: Sequence[Augmentation], *, min_confidence: float = 1.0
+        self,
+        solver: Solver,
+        exploration: Exploration,
+        selector: Selector | None = None,
+        *,
+        ahead: bool | None = None,
     ) -> None:
-        if not augmentations:
-            raise ConfigError("rollouts need at least one augmentation, but got none.")
-        if not 0 <= min_confidence <= 1:
-            raise ConfigError(f"min_confidence must lie in 0..1, but got {min_confidence}.")
         self.solver = solver
-        self.augmentations = tuple(augmentations)
-        self.min_confidence = min_confidence
+        self.exploration = exploration
+        self.selector = selector or MostConfident()
+        self.ahead = solver.backend.is_parallel if ahead is None else ahead
 
     def solve(
         self, puzzles: Iterable[Puzzle] | Feed[Puzzle], *, ordered: bool = False
     ) -> Iterator[Solution]:
         """Solve a stream of puzzles, as :meth:`Solver.solve` does.
 
-        Each solution is that of the attempt with the highest q_halt, but its ``steps`` are those of
-        all attempts together: what the answer cost.
+        Each solution is that of the chosen try, but its ``steps`` are those of all tries up to the
+        decision: what the answer cost.
 
         Args:
             puzzles: drawn one by one as slots become free.
             ordered: hand solutions out in the order of the puzzles.
 
         Raises:
+            ConfigError: the selector needs ``changes``, which the solver does not measure.
             PuzzleError: tokens or identifier do not fit the model; names the puzzle's index.
-            BackendError: the engine failed.
+            BackendError: the engine failed, or cannot write the carry that a try starts from.
+            CancelledError: the solver was cancelled.
         """
-        solutions = self._run(as_feed(puzzles))
+        solutions = self._run(as_feed(puzzles), check_deadline(self.solver.deadline))
         return in_order(solutions) if ordered else solutions
 
-    def _run(self, feed: Feed[Puzzle]) -> Iterator[Solution]:
-        attempts = _Attempts(Intake(feed, self.solver.config), self.augmentations)
-        for solution in self.solver.solve(attempts):
-            job = attempts.finish(solution.index)
-            best = self._record(job, solution)
-            job.best = best
-            if self._done(job, best):
-                yield best
-            else:
+    def solve_one(self, puzzle: Puzzle, *, deadline: float | None = None) -> Solution:
+        """Solve a single puzzle.
+
+        Args:
+            puzzle: the puzzle.
+            deadline: seconds until the answer; the solver's own by default.
+
+        Raises:
+            ConfigError: the deadline is not positive.
+            PuzzleError: tokens or identifier do not fit the model.
+            BackendError: the engine failed, or cannot write the carry that a try starts from.
+            CancelledError: the solver was cancelled.
+        """
+        seconds = check_deadline(self.solver.deadline if deadline is None else deadline)
+        (solution,) = self._run(as_feed([puzzle]), seconds)
+        return solution
+
+    def _run(self, feed: Feed[Puzzle], deadline: float) -> Iterator[Solution]:
+        attempts = _Attempts(
+            Intake(feed, self.solver.config), self.exploration, deadline, ahead=self.ahead
+        )
+        for solution in self.solver.run(attempts, deadline):
+            job, number = attempts.finish(solution.index)
+            if job.is_done:
+                continue
+            job.early[number] = self._mapped_back(job, number, solution)
+            if self._is_done(job):
+                attempts.close(job)
+                yield self._chosen(job)
+            elif not job.in_flight:
                 attempts.again(job)
 
-    def _record(self, job: _Job, solution: Solution) -> Solution:
-        """Count an attempt and return the best solution so far, with the steps of all."""
-        augmentation = self.augmentations[job.attempts]
-        job.attempts += 1
-        best = job.best
-        steps = solution.steps + (best.steps if best else 0)
-        if best is not None and not solution.q_halt[-1] > best.q_halt[-1]:
-            return replace(best, steps=steps)
+    def _is_done(self, job: _Job) -> bool:
+        """Judge the tries that have finished, in order."""
+        tokens = job.puzzle.tokens
+        timed_out = any(solution.timed_out for solution in job.early.values())
+        while len(job.solutions) in job.early:
+            job.solutions.append(job.early.pop(len(job.solutions)))
+            remaining = self.exploration.tries - len(job.solutions)
+            if not remaining or self.selector.is_decided(tokens, job.solutions, remaining):
+                return True
+        if timed_out:
+            job.solutions += job.early.values()
+            return True
+        next_end = time.monotonic() + self.solver.step_times.expected
+        return not job.in_flight and next_end > job.due
+
+    def _chosen(self, job: _Job) -> Solution:
+        chosen = self.selector.choose(job.puzzle.tokens, job.solutions)
+        decided = self.exploration.tries == len(job.solutions) or self.selector.is_decided(
+            job.puzzle.tokens, job.solutions, self.exploration.tries - len(job.solutions)
+        )
+        return replace(
+            job.solutions[chosen],
+            index=job.index,
+            steps=sum(solution.steps for solution in job.solutions),
+            tries=len(job.solutions),
+            timed_out=not decided or job.solutions[chosen].timed_out,
+        )
+
+    def _mapped_back(self, job: _Job, number: int, solution: Solution) -> Solution:
+        """The solution of a try as one of the puzzle itself."""
+        augmentation = self.exploration.augmentation(number)
+        if augmentation is None:
+            return solution
         trajectory = solution.trajectory
         if trajectory is not None:
             trajectory = np.stack([augmentation.invert(prediction) for prediction in trajectory])
-        return replace(
-            solution,
-            index=job.index,
-            answer=augmentation.invert(solution.answer),
-            trajectory=trajectory,
-            steps=steps,
-        )
-
-    def _done(self, job: _Job, best: Solution) -> bool:
-        if job.attempts == len(self.augmentations):
-            return True
-        return best.confidence >= self.min_confidence
+        return replace(solution, answer=augmentation.invert(solution.answer), trajectory=trajectory)

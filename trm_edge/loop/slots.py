@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import time
+from math import inf
+
 import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend
+from trm_edge.loop.deadline import StepTimes
 from trm_edge.loop.feed import Intake
 from trm_edge.loop.halting import HaltingRule
+from trm_edge.loop.perturbation import Perturbation
 from trm_edge.loop.solution import Solution
 from trm_edge.puzzle import Puzzle, Tokens, token_dtype
 
@@ -22,6 +27,9 @@ class SlotGroup:
         capacity: slots at most; fewer where fewer puzzles are there.
         table: (N, E) float32 puzzle embeddings, where the model has them.
         trace: keep the prediction of every step.
+        measure_changes: measure how much the logits change from step to step.
+        deadline: seconds from taking a puzzle to its answer.
+        step_times: the times of earlier steps; this group's are added.
 
     Attributes:
         indices: (B,) int64, number of the puzzle in each slot.
@@ -40,6 +48,9 @@ class SlotGroup:
         table: NDArray[np.float32] | None,
         *,
         trace: bool = False,
+        measure_changes: bool = False,
+        deadline: float = inf,
+        step_times: StepTimes | None = None,
     ) -> None:
         self.backend = backend
         self.halting = halting
@@ -47,6 +58,10 @@ class SlotGroup:
         self._capacity = capacity
         self._table = table
         self._trace = trace
+        self._measures_changes = measure_changes
+        self._deadline = deadline
+        self._step_times = step_times or StepTimes()
+        self._launched = 0.0
         self._done: NDArray[np.int64] = np.zeros(0, np.int64)
         self._allocate(0)
 
@@ -71,7 +86,8 @@ class SlotGroup:
 
     def _allocate(self, count: int) -> None:
         length = self.backend.config.seq_len
-        dtype = token_dtype(self.backend.config.vocab_size)
+        vocab_size = self.backend.config.vocab_size
+        dtype = token_dtype(vocab_size)
         max_steps = self.halting.max_steps
         self.indices = np.zeros(count, np.int64)
         self.steps = np.zeros(count, np.int32)
@@ -90,27 +106,47 @@ class SlotGroup:
         if self.halting.unchanged:
             self._last_prediction = np.zeros((count, length), dtype)
         self._unchanged_steps = np.zeros(count, np.int32)
+        self._changes: NDArray[np.float32] | None = None
+        if self._measures_changes:
+            self._changes = np.zeros((count, max_steps), np.float32)
+            self._last_logits = np.zeros((count, length, vocab_size), np.float32)
+        self._due = np.full(count, inf)
+        self._timed_out = np.zeros(count, np.bool_)
+        self._perturbation = Perturbation(self.backend, count)
 
     def __len__(self) -> int:
         return len(self.indices)
 
     def launch_step(self) -> None:
-        """Begin a step of all slots."""
+        """Begin a step of all slots.
+
+        Raises:
+            BackendError: the step failed, or a puzzle has a start or noise and the backend cannot
+                write its carry.
+        """
+        self._launched = time.monotonic()
+        self._perturbation.apply(self._reset, self.steps)
         self.backend.launch_step(self._tokens, self._embeddings, self._reset)
 
     def wait_step(self) -> None:
         """Wait for the step that was launched and record its output."""
         q_halt, q_continue = self.backend.wait_step()
+        self._step_times.record(time.monotonic() - self._launched)
         slots = np.arange(len(self))
         self._q_halt[slots, self.steps] = q_halt
         self._q_continue[slots, self.steps] = q_continue
         if self._trajectory is not None or self._last_prediction is not None:
             self._record_predictions(slots, self.backend.predictions(slots))
+        if self._changes is not None:
+            self._changes[slots, self.steps] = self._change(self.backend.logits(slots))
         self.steps += 1
         self._reset[:] = False
 
     def retire(self) -> list[Solution]:
         """Take the solutions of the slots that are done; :meth:`refill` gives them new puzzles.
+
+        A slot is done when its puzzle halts, when another step would come too late, or when nobody
+        wants its answer any more; the last gives no solution.
 
         Returns:
             The solutions, in the order of their slots.
@@ -119,8 +155,12 @@ class SlotGroup:
         q_halt = self._q_halt[slots, self.steps - 1]
         q_continue = self._q_continue[slots, self.steps - 1]
         unchanged = self._unchanged_steps
-        done = np.flatnonzero(self.halting.halted(self.steps, q_halt, q_continue, unchanged))
-        self._done = done
+        finished = self.halting.halted(self.steps, q_halt, q_continue, unchanged)
+        next_end = time.monotonic() + self._step_times.expected
+        self._timed_out = ~finished & (next_end > self._due)
+        unwanted = self._unwanted()
+        self._done = np.flatnonzero(finished | self._timed_out | unwanted)
+        done = self._done[~unwanted[self._done]]
         if not len(done):
             return []
         head = self.halting.wants_to_stop(q_halt[done], q_continue[done])
@@ -153,11 +193,22 @@ class SlotGroup:
         if len(freed):
             self._shrink(np.setdiff1d(np.arange(slots), freed))
 
+    def _unwanted(self) -> NDArray[np.bool_]:
+        """Mark the slots (B,) whose answers nobody needs any more."""
+        unwanted: NDArray[np.bool_] = np.zeros(len(self), np.bool_)
+        feed = self._intake.feed
+        if feed.reacts:
+            for slot, index in enumerate(self.indices):
+                unwanted[slot] = not feed.is_wanted(int(index))
+        return unwanted
+
     def _load(self, slot: int, index: int, puzzle: Puzzle) -> None:
         self.indices[slot] = index
         self._tokens[slot] = puzzle.tokens
         if self._embeddings is not None and self._table is not None:
             self._embeddings[slot] = self._table[puzzle.identifier]
+        self._perturbation.load(slot, puzzle)
+        self._due[slot] = min(self._intake.feed.due(index), time.monotonic() + self._deadline)
 
     def _record_predictions(self, slots: NDArray[np.int64], predictions: Tokens) -> None:
         if self._trajectory is not None:
@@ -168,11 +219,21 @@ class SlotGroup:
             self._unchanged_steps = np.where(equal, self._unchanged_steps + 1, 0)
             self._last_prediction = predictions
 
+    def _change(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Mean magnitude (B,) of the difference from the last step's logits (B, L, V)."""
+        change: NDArray[np.float32] = np.abs(logits - self._last_logits).mean((1, 2))
+        change[self.steps == 0] = inf
+        self._last_logits = logits
+        return change
+
     def _solution(self, slot: int, answer: Tokens, halted: bool) -> Solution:
         steps = int(self.steps[slot])
         trajectory = None
         if self._trajectory is not None:
             trajectory = self._trajectory[slot, :steps].copy()
+        changes = None
+        if self._changes is not None:
+            changes = self._changes[slot, :steps].copy()
         return Solution(
             index=int(self.indices[slot]),
             answer=answer,
@@ -181,6 +242,8 @@ class SlotGroup:
             q_halt=self._q_halt[slot, :steps].copy(),
             q_continue=self._q_continue[slot, :steps].copy(),
             trajectory=trajectory,
+            changes=changes,
+            timed_out=bool(self._timed_out[slot]),
         )
 
     def _shrink(self, slots: NDArray[np.int64]) -> None:
@@ -192,6 +255,11 @@ class SlotGroup:
         self._q_halt = self._q_halt[slots]
         self._q_continue = self._q_continue[slots]
         self._unchanged_steps = self._unchanged_steps[slots]
+        self._due = self._due[slots]
+        self._perturbation.keep(slots)
+        if self._changes is not None:
+            self._changes = self._changes[slots]
+            self._last_logits = self._last_logits[slots]
         if self._embeddings is not None:
             self._embeddings = self._embeddings[slots]
         if self._trajectory is not None:

@@ -24,6 +24,11 @@ class Solution:
         q_halt: (steps,) float32 logits of the halting head.
         q_continue: (steps,) float32 logits.
         trajectory: (steps, L) token ids predicted at every step, where the solver traces them.
+        changes: (steps,) float32, how much the logits of the answer differ from those of the step
+            before, as a mean of magnitudes; infinite at the first step. Where the solver measures
+            them.
+        timed_out: the deadline came before the halting rule held, or before all tries were made.
+        tries: number of tries at the puzzle, among whose answers this one was chosen.
     """
 
     index: int
@@ -33,6 +38,9 @@ class Solution:
     q_halt: NDArray[np.float32]
     q_continue: NDArray[np.float32]
     trajectory: Tokens | None = None
+    changes: NDArray[np.float32] | None = None
+    timed_out: bool = False
+    tries: int = 1
 
     @property
     def confidence(self) -> float:

@@ -7,14 +7,18 @@ steps, not the slowest puzzle. When no puzzle is left, the batch shrinks to the 
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
+from math import inf
 from types import TracebackType
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trm_edge.backends.base import Backend
-from trm_edge.errors import ConfigError
+from trm_edge.errors import CancelledError, ConfigError
+from trm_edge.loop.deadline import StepTimes, check_deadline
 from trm_edge.loop.feed import Feed, Intake, as_feed
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.slots import SlotGroup
@@ -24,6 +28,9 @@ from trm_edge.puzzle import Puzzle
 # Called after every step with the indices (B,) of the puzzles in the slots and the steps (B,) that
 # they have taken, while the backend still holds the outputs of that step.
 StepCallback = Callable[[NDArray[np.int64], NDArray[np.int32]], None]
+
+
+_WARM_UP_STEPS = 4
 
 
 class Solver:
@@ -38,12 +45,17 @@ class Solver:
         halting: when a puzzle stops; by default the model's own rule, adaptive.
         batch: number of slots.
         trace: keep the prediction of every step.
+        measure_changes: measure how much the logits of every answer change from step to step.
+        deadline: seconds from taking a puzzle to handing out its answer. A puzzle takes at least
+            one step, and no further one that would end too late. Its answer is then that of the
+            last step, marked as ``timed_out``.
         watch: called after every step with the indices (B,) int64 of the puzzles in the slots and
             the steps (B,) int32 that they have taken, while the backend still holds that step's
             output.
 
     Raises:
-        ConfigError: the batch is not positive, or the table is missing or has another shape.
+        ConfigError: the batch or the deadline is not positive, or the table is missing or has
+            another shape.
     """
 
     def __init__(
@@ -54,9 +66,12 @@ class Solver:
         halting: HaltingRule | None = None,
         batch: int = 32,
         trace: bool = False,
+        measure_changes: bool = False,
+        deadline: float | None = None,
         watch: StepCallback | None = None,
     ) -> None:
         config = backend.config
+        check_deadline(deadline)
         if batch < 1:
             raise ConfigError(f"batch must be 1 or more, but got {batch}.")
         if config.puzzle_emb_ndim:
@@ -72,11 +87,21 @@ class Solver:
         self.halting = halting or HaltingRule.from_config(config)
         self.batch = batch
         self.trace = trace
+        self.measure_changes = measure_changes
+        self.deadline = deadline
         self.watch = watch
+        self.step_times = StepTimes()
+        self._cancelled = threading.Event()
         self.slot_steps = 0  # ACT steps over all puzzles; no slot is ever idle
 
     def __enter__(self) -> Solver:
         self.backend.activate()
+        if self.deadline is not None:
+            try:
+                self._warm_up(self.deadline)
+            except BaseException:
+                self.backend.deactivate()
+                raise
         return self
 
     def __exit__(
@@ -103,31 +128,81 @@ class Solver:
             PuzzleError: tokens or identifier do not fit the model; names the puzzle's index.
             BackendError: the engine failed.
         """
-        solutions = self._run(as_feed(puzzles))
+        solutions = self.run(as_feed(puzzles), check_deadline(self.deadline))
         return in_order(solutions) if ordered else solutions
 
-    def solve_one(self, puzzle: Puzzle | ArrayLike) -> Solution:
+    def solve_one(self, puzzle: Puzzle | ArrayLike, *, deadline: float | None = None) -> Solution:
         """Solve a single puzzle.
 
         Args:
             puzzle: a puzzle, or its (L,) token ids where the model knows no identifiers.
+            deadline: seconds until the answer; the solver's own by default.
 
         Raises:
+            ConfigError: the deadline is not positive.
             PuzzleError: tokens or identifier do not fit the model.
             BackendError: the engine failed.
+            CancelledError: :meth:`cancel` was called meanwhile.
         """
         if not isinstance(puzzle, Puzzle):
             puzzle = Puzzle(np.asarray(puzzle))
-        (solution,) = self.solve([puzzle])
+        seconds = check_deadline(self.deadline if deadline is None else deadline)
+        (solution,) = self.run(as_feed([puzzle]), seconds)
         return solution
 
-    def _run(self, feed: Feed[Puzzle]) -> Iterator[Solution]:
-        groups = self._slot_groups(Intake(feed, self.config))
-        # A writer that waits for its answer gets it before its next puzzle is asked for. Elsewhere
-        # the next step runs while the caller deals with the solutions of this one.
-        answers_first = feed.live or self.batch == 1
+    def cancel(self) -> None:
+        """Let what is being solved end with a CancelledError after its current step.
+
+        This may be called from any thread, and does nothing where nothing is being solved. The
+        solver can be used again afterwards.
+        """
+        self._cancelled.set()
+
+    def _warm_up(self, deadline: float) -> None:
+        """Run steps, the first of which are slow, and refuse a deadline that one step breaks."""
+        slots = self.batch
+        tokens = np.zeros((slots, self.config.seq_len), np.int32)
+        embedding = None
+        if self.puzzle_embeddings is not None:
+            embedding = np.zeros((slots, self.puzzle_embeddings.shape[1]), np.float32)
+        reset = np.ones(slots, np.bool_)
+        self.backend.start(slots)
+        times = []
+        for _ in range(_WARM_UP_STEPS):
+            start = time.monotonic()
+            self.backend.launch_step(tokens, embedding, reset)
+            self.backend.wait_step()
+            times.append(time.monotonic() - start)
+            self.step_times.record(times[-1])
+        if min(times) > deadline:
+            raise ConfigError(
+                f"the deadline of {1e3 * deadline:g} ms is shorter than one step, which takes "
+                f"{1e3 * min(times):.3g} ms with {slots} slots on this machine. Allow more time"
+                f"{', or use fewer slots (--batch)' if slots > 1 else ''}."
+            )
+
+    def run(self, feed: Feed[Puzzle], deadline: float) -> Iterator[Solution]:
+        """Solve the puzzles of a feed, as :meth:`solve` does.
+
+        Args:
+            feed: the puzzles.
+            deadline: seconds from taking a puzzle to handing out its answer; infinity: none.
+
+        Raises:
+            PuzzleError: tokens or identifier do not fit the model; names the puzzle's index.
+            BackendError: the engine failed.
+            CancelledError: :meth:`cancel` was called meanwhile.
+        """
+        self._cancelled.clear()
+        groups = self._slot_groups(Intake(feed, self.config), deadline)
+        # A writer that waits for its answer gets it before its next puzzle is asked for, and so
+        # does a feed that needs the answers, and a caller who has set a deadline. Elsewhere the
+        # next step runs while the caller deals with the solutions of this one.
+        answers_first = feed.live or feed.reacts or self.batch == 1 or deadline < inf
         while True:
             for group in groups:
+                if self._cancelled.is_set():
+                    raise CancelledError("the solver was cancelled.")
                 if len(group):
                     solutions = self._finish_step(group)
                     if answers_first:
@@ -150,11 +225,12 @@ class Solver:
             self.watch(group.indices.copy(), group.steps.copy())
         return group.retire()
 
-    def _slot_groups(self, intake: Intake) -> list[SlotGroup]:
+    def _slot_groups(self, intake: Intake, deadline: float) -> list[SlotGroup]:
         """Share the slots among the backend's slot groups."""
         backends: tuple[Backend, ...] = (self.backend,)
         # With `watch` and `trace` the caller asks the backend after every step, so it gets one.
-        if not self.trace and self.watch is None:
+        # With two, the answers of one would wait for a step of the other.
+        if not self.trace and self.watch is None and deadline == inf:
             backends = self.backend.slot_groups(self.batch)
         groups = []
         for number, backend in enumerate(backends):
@@ -170,6 +246,9 @@ class Solver:
                         slots,
                         self.puzzle_embeddings,
                         trace=self.trace,
+                        measure_changes=self.measure_changes,
+                        deadline=deadline,
+                        step_times=self.step_times,
                     )
                 )
         return groups

@@ -99,10 +99,12 @@ class Task(ABC):
     Attributes:
         name: as in the manifest of a bundle and for ``--task``.
         judges: :meth:`problem` can tell a right answer from a wrong one.
+        augmentation_limit: largest number of :meth:`augmentations`, the identity included.
     """
 
     name: ClassVar[str]
     judges: ClassVar[bool] = True
+    augmentation_limit: ClassVar[int] = 1
 
     def __init__(self, config: ModelConfig) -> None:
         self.config = config
@@ -278,7 +280,8 @@ class Task(ABC):
         """
         if count > 1:
             raise ConfigError(
-                f"the task {self.name} has no augmentations, but {count} attempts need them."
+                f"the task {self.name} has no augmentations, but {count} tries need them. Let "
+                "tries differ by noise instead (--explore noise)."
             )
         return [Augmentation.identity(self.config.seq_len, self.config.vocab_size)]
 

@@ -47,6 +47,7 @@ class MazeTask(Task):
     """
 
     name = "maze"
+    augmentation_limit = 8
 
     def __init__(self, config: ModelConfig) -> None:
         if not self.fits(config):
@@ -168,7 +169,8 @@ class MazeTask(Task):
         augmentations = squares(self.side, len(CHARACTERS))
         if count > len(augmentations):
             raise ConfigError(
-                f"a maze has {len(augmentations)} augmentations, but {count} were asked for."
+                f"a maze has {len(augmentations)} augmentations, but {count} were asked for. More "
+                "tries can differ by noise, too (--explore forms,noise)."
             )
         return augmentations[:count]
 

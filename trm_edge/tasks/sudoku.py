@@ -37,6 +37,7 @@ class SudokuTask(Task):
     """
 
     name = "sudoku"
+    augmentation_limit = 1 << 31  # as many as one likes
 
     def __init__(self, config: ModelConfig) -> None:
         side = SudokuGrid.side_of(config.seq_len, config.vocab_size)
