@@ -37,6 +37,7 @@ def test_text_and_json(toy_bundle: Path) -> None:
         "broken",
         "verdicts",
         "floor",
+        "coverage",
     ]
     assert content["format"] == "trm-edge.parity/1"
     assert content["puzzles"] == 8
@@ -48,6 +49,8 @@ def test_text_and_json(toy_bundle: Path) -> None:
     assert [limit["verdict"] for limit in content["verdicts"]] == ["pass", "pass", "pass"]
     assert list(content["floor"]["changes"]) == ["other_batch", "bfloat16_carry"]
     assert content["floor"]["puzzles"] == 8
+    assert content["coverage"]["candidate"][0]["answered"] == 8
+    assert "Answers at each confidence" in result.stdout
     # The target beside the floor is the target of the report, on the same eight puzzles.
     candidate = content["floor"]["candidate"]
     assert candidate["lost_fixed"] == content["fixed"]["lost"]

@@ -95,7 +95,7 @@ def check_complete(opened: OpenedPage) -> None:
     assert opened.console == []
     assert opened.result["requests"] == 0
     charts = opened.result["charts"]
-    assert len(charts) == 10
+    assert len(charts) == 12
     for index, chart in enumerate(charts):
         assert chart["marks"] >= 2, f"chart {index} is empty"
         assert chart["overlaps"] == 0, f"texts of chart {index} overlap"

@@ -76,12 +76,13 @@ def test_every_section_has_a_heading(page: Page) -> None:
     assert page.texts["h2"] == [
         "Accuracy and latency",
         "Halting steps",
+        "Answers that can be relied on",
         "Carry error by step",
         "Layer sensitivity",
         "Baselines over time",
         "One puzzle, step by step",
     ]
-    assert page.tags.count("section") == 6
+    assert page.tags.count("section") == 7
 
 
 def test_nothing_is_loaded_from_elsewhere(full: Report) -> None:
@@ -100,13 +101,14 @@ def test_every_chart_has_an_element_and_data(page: Page) -> None:
         names.append([trace["name"] for trace in figure["data"]])
     assert names[0] == ["toy", "toy again", "float32"]
     assert names[2] == ["float32", "toy", "toy again"]
-    assert names[4] == ["toy, z_H", "toy, z_L", "toy again, z_H", "toy again, z_L"]
-    assert names[6] == ["after the first step", "after the last step"]
-    assert names[7] == ["fixed", "adaptive"]
-    assert any(name.startswith("1 slot, relative to float32") for name in names[8])
-    assert len(names[9]) == 1
-    assert len(names) == 10
-    assert {f"chart-{index}" for index in range(10)} <= page.ids
+    assert names[4] == ["toy", "toy again"]
+    assert names[6] == ["toy, z_H", "toy, z_L", "toy again, z_H", "toy again, z_L"]
+    assert names[8] == ["after the first step", "after the last step"]
+    assert names[9] == ["fixed", "adaptive"]
+    assert any(name.startswith("1 slot, relative to float32") for name in names[10])
+    assert len(names[11]) == 1
+    assert len(names) == 12
+    assert {f"chart-{index}" for index in range(12)} <= page.ids
 
 
 def test_charts_show_the_figures_of_the_rows(full: Report, page: Page) -> None:
@@ -126,7 +128,12 @@ def test_charts_show_the_figures_of_the_rows(full: Report, page: Page) -> None:
     assert float32["x"] == pytest.approx([2.0 * 2.5 * count for count in steps])
     histogram = drawn[2]["data"][1]
     assert histogram["customdata"] == list(row.parity.halting.histogram_candidate)
-    carry = drawn[4]["data"][0]
+    risk = drawn[4]["data"][0]
+    assert row.parity.coverage is not None
+    answered = [point for point in row.parity.coverage.candidate if point.answered]
+    assert risk["x"] == pytest.approx([100 * point.coverage for point in answered])
+    assert risk["y"] == pytest.approx([100 * point.wrong / point.answered for point in answered])
+    carry = drawn[6]["data"][0]
     errors = [max(1 - cosine, 1e-7) for cosine in row.parity.carry.states["z_H"]]
     assert carry["y"] == pytest.approx(errors)
 

@@ -20,6 +20,7 @@ from trm_edge.cli.options import (
     threads_option,
 )
 from trm_edge.cli.tables import Column, DataTable, print_terms, print_text
+from trm_edge.evaluation.coverage import Coverage
 from trm_edge.evaluation.held_out import solve_held_out
 from trm_edge.evaluation.parity import ModeParity
 from trm_edge.evaluation.parity_record import FORMAT, ParityResult, parity_result
@@ -37,6 +38,12 @@ _ACCURACY_TERMS = (
 _STEP_TERMS = (
     "Puzzles that stop at each step, and the cosine between the carries of float32 and of this "
     "target: 1 where they are equal."
+)
+
+
+_COVERAGE_TERMS = (
+    "Answers with at least this confidence, as share of the puzzles, and how many of these are "
+    "wrong, with the 95 % interval of their share: what trm-edge solve --answer-if gives."
 )
 
 
@@ -99,6 +106,10 @@ def _print(result: ParityResult) -> None:
     else:
         _agreement(result).print_transposed(console)
     _print_halting(result, console)
+    if result.coverage is not None:
+        print_text(console, "\nAnswers at each confidence, halting adaptively:\n")
+        _coverage(result.coverage).print(console)
+        print_terms(console, _COVERAGE_TERMS)
     if result.floor is None:
         print_text(console, NOT_RECORDED)
     else:
@@ -206,6 +217,29 @@ def _steps(result: ParityResult) -> DataTable:
             str(halting.histogram_reference[step - 1]),
             str(halting.histogram_candidate[step - 1]),
             f"{cosine:.4f}",
+        )
+    return table
+
+
+def _coverage(coverage: Coverage) -> DataTable:
+    """A table of answers and wrong answers, a row for each threshold."""
+    table = DataTable(
+        [
+            Column("confidence"),
+            Column("answered in float32"),
+            Column("answered here"),
+            Column("wrong in float32"),
+            Column("wrong here"),
+        ]
+    )
+    for reference, candidate in zip(coverage.reference, coverage.candidate, strict=True):
+        low, high = candidate.risk_interval
+        table.add(
+            f"{100 * candidate.min_confidence:g} %",
+            f"{100 * reference.coverage:.1f} %",
+            f"{100 * candidate.coverage:.1f} %",
+            str(reference.wrong),
+            f"{candidate.wrong} ({100 * low:.1f} to {100 * high:.1f} %)",
         )
     return table
 

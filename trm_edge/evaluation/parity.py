@@ -10,6 +10,7 @@ import numpy as np
 from trm_edge import records
 from trm_edge.errors import BundleError, ConfigError
 from trm_edge.evaluation.carry import CarryParity, carry_parity
+from trm_edge.evaluation.coverage import Coverage, coverage_of
 from trm_edge.evaluation.floor import NumericsFloor
 from trm_edge.evaluation.floor_report import FloorReport, floor_report
 from trm_edge.evaluation.halting_parity import HaltingParity, halting_parity
@@ -91,6 +92,8 @@ class ParityReport:
             compared. Empty in a file of an older version.
         floor: what float arithmetic alone changes on the same puzzles; None where the bundle does
             not record it.
+        coverage: how many answers each confidence lets through, and how many of these are wrong;
+            None where the right answers are not known, or in a file of an older version.
 
     Raises:
         ConfigError: there are no puzzles, or a count or a share is out of range.
@@ -104,6 +107,7 @@ class ParityReport:
     carry: CarryParity
     puzzle_set: str = ""
     floor: FloorReport | None = None
+    coverage: Coverage | None = None
 
     def __post_init__(self) -> None:
         if self.puzzles < 1:
@@ -217,6 +221,7 @@ def compare(
         carry=carry_parity(reference, candidate),
         puzzle_set=reference.puzzle_set,
         floor=beside_floor,
+        coverage=coverage_of(reference, candidate),
     )
 
 

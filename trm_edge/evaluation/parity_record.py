@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from trm_edge.evaluation.carry import CarryParity
+from trm_edge.evaluation.coverage import Coverage
 from trm_edge.evaluation.floor_report import FloorReport
 from trm_edge.evaluation.halting_parity import HaltingParity
 from trm_edge.evaluation.held_out import HeldOutRun
@@ -38,6 +39,8 @@ class ParityResult:
         verdicts: every limit, judged with its interval; empty where none is judged.
         floor: what float arithmetic alone changes on the same puzzles; None where the bundle does
             not record it.
+        coverage: how many answers each confidence lets through, and how many of these are wrong;
+            None where the right answers are not known.
     """
 
     bundle: str
@@ -55,6 +58,7 @@ class ParityResult:
     broken: tuple[BrokenLimit, ...]
     verdicts: tuple[JudgedLimit, ...] = ()
     floor: FloorReport | None = None
+    coverage: Coverage | None = None
 
 
 def parity_result(bundle: str, run: HeldOutRun, limits: Limits) -> ParityResult:
@@ -82,4 +86,5 @@ def parity_result(bundle: str, run: HeldOutRun, limits: Limits) -> ParityResult:
         broken=tuple(report.broken(limits)),
         verdicts=tuple(report.judge(limits)),
         floor=report.floor,
+        coverage=report.coverage,
     )

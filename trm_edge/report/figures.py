@@ -116,6 +116,52 @@ def halting_figure(group: RowGroup, marks: Marks) -> go.Figure:
     return figure.update_yaxes(_PERCENT)
 
 
+def coverage_figure(rows: Sequence[ReportRow], marks: Marks) -> go.Figure:
+    """Plot the share of wrong answers over the share of puzzles that are answered.
+
+    Args:
+        rows: rows whose right answers are known.
+        marks: marks of the rows.
+    """
+    traces = []
+    for row in rows:
+        coverage = row.parity.coverage
+        if coverage is None:
+            continue
+        points = [point for point in coverage.candidate if point.risk is not None]
+        upper = []
+        lower = []
+        for point in points:
+            risk = point.wrong / point.answered
+            low, high = point.risk_interval
+            upper.append(100 * (high - risk))
+            lower.append(100 * (risk - low))
+        mark = marks[row.label]
+        traces.append(
+            go.Scatter(
+                name=plotly_text(row.label),
+                x=[100 * point.coverage for point in points],
+                y=[100 * point.wrong / point.answered for point in points],
+                error_y={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": upper,
+                    "arrayminus": lower,
+                    "thickness": 1.5,
+                },
+                customdata=[100 * point.min_confidence for point in points],
+                mode="lines+markers",
+                line={"color": mark.colour, "width": 2},
+                marker={"symbol": mark.symbol, "size": 8},
+                hovertemplate="confidence %{customdata:.4g} %: %{x:.1f} % answered, "
+                "%{y:.2f} % of these wrong",
+            )
+        )
+    figure = make_figure(traces, x="puzzles answered", y="wrong answers", height=340)
+    figure.update_xaxes(_PERCENT)
+    return figure.update_yaxes(_PERCENT, rangemode="tozero")
+
+
 def has_carry_error(row: ReportRow) -> bool:
     """Check if a carry differs from float32's by more than rounding after any step.
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from trm_edge.evaluation.ranking import LayerRanking
 from trm_edge.report import figures
 from trm_edge.report.builder import PageBuilder
+from trm_edge.report.coverage_section import coverage_section
 from trm_edge.report.floor_table import group_floors
 from trm_edge.report.history_section import history_section
 from trm_edge.report.markup import Content, Markup, chart_data, element, section
@@ -23,6 +24,7 @@ def page_sections(builder: PageBuilder) -> Iterator[Markup]:
     yield _header(builder)
     yield _latency_section(builder)
     yield _halting_section(builder)
+    yield coverage_section(builder)
     yield _carry_section(builder)
     yield _sensitivity_section(builder)
     yield history_section(builder)
