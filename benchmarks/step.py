@@ -40,6 +40,7 @@ from lib.step_runners import (
 )
 from numpy.typing import NDArray
 
+from trm_edge.cli.options import ThreadCount
 from trm_edge.evaluation.timing import Ratio, interleaved, ratio
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.files import check_writable, write_text
@@ -53,7 +54,7 @@ LONG = 500  # positions from which a step of many slots takes a minute
 @click.command(help=__doc__)
 @click.option("--only", multiple=True, type=click.Choice(list(SIZES)), help="Sizes; repeatable.")
 @click.option("--batch", "batches", multiple=True, type=int, default=(1, 8, 32), help="Slots.")
-@click.option("--threads", default=2, show_default=True)
+@click.option("--threads", type=ThreadCount(), default=2, show_default=True)
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--seconds", default=0.5, show_default=True, help="Length of one turn.")
 @click.option("--compiled/--not-compiled", default=True, help="With torch.compile.")

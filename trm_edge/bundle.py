@@ -31,8 +31,6 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-logger = logging.getLogger(__name__)
-
 MANIFEST = "manifest.json"
 CALIBRATION = "calibration.json"
 SENSITIVITY = "sensitivity.json"
@@ -177,7 +175,7 @@ class Bundle:
 
         Args:
             target: name of the target; by default as in :meth:`target`.
-            threads: of the CPU; 0: every core.
+            threads: of the CPU, at most 4 per core or 64; 0: every core.
 
         Returns:
             The backend and the reason for it.
@@ -185,6 +183,7 @@ class Bundle:
         Raises:
             BundleError: there is no such target.
             EngineError: the target has an engine that does not fit this machine.
+            ConfigError: ``threads`` is negative or too large.
         """
         from trm_edge.backends.choice import choose
 
@@ -200,11 +199,12 @@ class Bundle:
 
         Args:
             target: name of the target; by default as in :meth:`target`.
-            threads: of the CPU; 0: every core.
+            threads: of the CPU, at most 4 per core or 64; 0: every core.
 
         Raises:
             BundleError: there is no such target.
             EngineError: the target has an engine that does not fit this machine.
+            ConfigError: ``threads`` is negative or too large.
         """
         return self.choose(target, threads=threads).backend
 
@@ -224,14 +224,14 @@ class Bundle:
             target: name of the target; by default as in :meth:`target`.
             batch: number of slots, puzzles worked on at once.
             halting: when a puzzle stops; the model's own rule by default.
-            threads: of the CPU; 0: every core.
+            threads: of the CPU, at most 4 per core or 64; 0: every core.
             trace: keep the prediction of every step.
             watch: called after every step; see :class:`~trm_edge.loop.solver.Solver`.
 
         Raises:
             BundleError: there is no such target.
             EngineError: the target has an engine that does not fit this machine.
-            ConfigError: ``batch`` is not positive.
+            ConfigError: ``batch`` is not positive, or ``threads`` is negative or too large.
         """
         from trm_edge.loop.solver import Solver
 
