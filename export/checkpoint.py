@@ -8,7 +8,7 @@ weights do show (D, V, ``mlp_t``, layers, identifiers) is checked against it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,7 +27,7 @@ from trm_edge.export.checkpoint_config import (
     model_config,
 )
 from trm_edge.export.hub_name import HubName, is_hub_name
-from trm_edge.export.identifiers import check_identifiers
+from trm_edge.export.identifiers import find_identifiers
 from trm_edge.export.model import TinyRecursiveModel
 from trm_edge.export.nano_trm import is_nano_trm, nano_trm_config, published_tensors
 from trm_edge.export.state_dict import SENTINEL, StateDict, find_state_dict
@@ -67,6 +67,8 @@ class Checkpoint:
             neither says.
         weight_type: element type of ``lm_head`` in the file, such as ``"bfloat16"``.
         hub: where it was fetched from; None for a file of this machine.
+        identifiers: the names of the table's rows, from the run's ``identifiers.json``; None where
+            they are unknown, or there is only one row.
     """
 
     path: Path
@@ -77,6 +79,7 @@ class Checkpoint:
     averaged: bool | None
     weight_type: str
     hub: HubCheckpoint | None = None
+    identifiers: Sequence[str] | None = None
 
     @property
     def parameters(self) -> int:
@@ -112,8 +115,9 @@ def load_checkpoint(
     table = state.pop(_TABLE, None)
     model.load_state_dict({name: value.detach().float() for name, value in state.items()})
     puzzle_embeddings = None
+    identifiers = None
     if table is not None:
-        check_identifiers(weights_path, dataset_path, len(table))
+        identifiers = find_identifiers(weights_path, dataset_path, len(table))
         puzzle_embeddings = np.array(table.detach().float().numpy())  # a copy: the file may change
     return Checkpoint(
         path=weights_path,
@@ -124,6 +128,7 @@ def load_checkpoint(
         averaged=run.averaged,
         weight_type=str(state[SENTINEL].dtype).removeprefix("torch."),
         hub=hub,
+        identifiers=identifiers,
     )
 
 

@@ -204,6 +204,7 @@ class _Unsolved:
         self._read = 0
         self._solved = 0
         self._unknown = 0
+        self._first_unknown = ""
 
     def __iter__(self) -> Iterator[Entry]:
         """The puzzles.
@@ -219,6 +220,7 @@ class _Unsolved:
             if isinstance(item, UnknownIdentifier):
                 self._read += 1
                 self._unknown += 1
+                self._first_unknown = self._first_unknown or str(item)
                 continue
             if isinstance(item, BadLine):
                 raise PuzzleError(f"{self._path}, {item}.")
@@ -233,7 +235,8 @@ class _Unsolved:
         if self._unknown:
             message = (
                 f"{self._unknown} of {self._read} puzzles in {self._path} have an identifier that "
-                "the weights have no row for: the dataset was built again, or is another one."
+                "the weights have no row for: the dataset was built again, or is another one "
+                f"({self._first_unknown})."
             )
             if self._unknown == self._read:
                 raise error(f"{message} Pass the dataset of the run.")

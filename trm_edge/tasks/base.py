@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from copy import copy
 from dataclasses import dataclass, replace
 from math import ceil, sqrt
 from pathlib import Path
@@ -14,10 +15,12 @@ from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError, PuzzleError
+from trm_edge.identifiers import RowNames
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.augmentation import Augmentation
 from trm_edge.tasks.dataset import is_folder, read_dataset
 from trm_edge.tasks.lines import Lines, open_lines
+from trm_edge.tasks.numbering import Numbering, UnknownIdentifierError, numbering_of
 
 
 @dataclass(frozen=True)
@@ -106,6 +109,19 @@ class Task(ABC):
 
     def __init__(self, config: ModelConfig) -> None:
         self.config = config
+        self._row_names: RowNames | None = None
+        self._numberings: dict[Path, Numbering] = {}
+
+    def with_row_names(self, names: RowNames) -> Task:
+        """Return the same task, which finds the rows of a dataset's puzzles by their names.
+
+        Args:
+            names: of the rows of the model's puzzle-embedding table.
+        """
+        task = copy(self)
+        task._row_names = names
+        task._numberings = {}
+        return task
 
     @abstractmethod
     def read_lines(self, lines: Iterable[str]) -> Iterator[Entry | BadLine]:
@@ -297,12 +313,20 @@ class Task(ABC):
 
     def _read_dataset(self, folder: Path) -> Iterator[Entry | BadLine]:
         rows = read_dataset(folder, self.config.seq_len, self.config.vocab_size)
-        count = self.config.num_puzzle_identifiers
+        numbering: Numbering | None = None
         for line, row in enumerate(rows, 1):
-            if 0 <= row.identifier < count:
-                yield Entry(Puzzle(row.tokens, row.identifier), line, row.labels)
-            else:
-                yield UnknownIdentifier(
-                    line,
-                    f"puzzle identifier must lie in 0..{count - 1}, but got {row.identifier}",
-                )
+            if numbering is None:  # the first row shows that it is a dataset folder
+                numbering = self._numbering(folder)
+            try:
+                puzzle = Puzzle(row.tokens, numbering.row(row.identifier))
+            except UnknownIdentifierError as error:
+                yield UnknownIdentifier(line, str(error))
+                continue
+            yield Entry(puzzle, line, row.labels)
+
+    def _numbering(self, folder: Path) -> Numbering:
+        """The rows of a dataset's identifiers, looked up and logged once for each folder."""
+        if folder not in self._numberings:
+            rows = self.config.num_puzzle_identifiers
+            self._numberings[folder] = numbering_of(folder, rows, self._row_names)
+        return self._numberings[folder]
