@@ -18,7 +18,7 @@ from trm_edge.loop.feed import Feed, Intake, as_feed
 from trm_edge.loop.solution import Solution, in_order
 from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
-from trm_edge.tasks.augmentation import Augmentation
+from trm_edge.tasks.augmentation import PuzzleAugmentation
 
 
 @dataclass
@@ -34,7 +34,7 @@ class _Job:
 class _Attempts(Feed[Puzzle]):
     """Augmented puzzles; further attempts come before new puzzles, so that few ever wait."""
 
-    def __init__(self, intake: Intake, augmentations: Sequence[Augmentation]) -> None:
+    def __init__(self, intake: Intake, augmentations: Sequence[PuzzleAugmentation]) -> None:
         self.live = intake.feed.live
         self._intake = intake
         self._augmentations = augmentations
@@ -48,7 +48,7 @@ class _Attempts(Feed[Puzzle]):
             return None
         self._in_flight[self._count] = job
         self._count += 1
-        augmentation = self._augmentations[job.attempts]
+        augmentation = self._augmentations[job.attempts].for_puzzle(job.puzzle.tokens)
         return replace(job.puzzle, tokens=augmentation.apply(job.puzzle.tokens))
 
     def wait(self) -> bool:
@@ -83,7 +83,11 @@ class Rollouts:
     """
 
     def __init__(
-        self, solver: Solver, augmentations: Sequence[Augmentation], *, min_confidence: float = 1.0
+        self,
+        solver: Solver,
+        augmentations: Sequence[PuzzleAugmentation],
+        *,
+        min_confidence: float = 1.0,
     ) -> None:
         if not augmentations:
             raise ConfigError("rollouts need at least one augmentation, but got none.")
@@ -125,7 +129,7 @@ class Rollouts:
 
     def _record(self, job: _Job, solution: Solution) -> Solution:
         """Count an attempt and return the best solution so far, with the steps of all."""
-        augmentation = self.augmentations[job.attempts]
+        augmentation = self.augmentations[job.attempts].for_puzzle(job.puzzle.tokens)
         job.attempts += 1
         best = job.best
         steps = solution.steps + (best.steps if best else 0)
