@@ -38,7 +38,7 @@ from trm_edge.errors import TrmEdgeError
 from trm_edge.evaluation.footprint import peak
 from trm_edge.evaluation.timing import interleaved, ratio
 from trm_edge.export.checkpoint import load_checkpoint
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.files import check_writable, write_text
 from trm_edge.loop.halting import HaltingRule
@@ -145,7 +145,7 @@ class Subject:
     """
 
     int8: Callable[[], OnnxRuntimeBackend]
-    model: TinyRecursiveModel
+    model: RecursiveModel
     table: NDArray[np.float32] | None
     puzzles: list[Puzzle]
     answers: NDArray[np.int32]

@@ -42,7 +42,7 @@ from numpy.typing import NDArray
 
 from trm_edge.cli.options import ThreadCount
 from trm_edge.evaluation.timing import Ratio, interleaved, ratio
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.files import check_writable, write_text
 
 EAGER_FLOAT32 = "PyTorch float32, eager"
@@ -85,9 +85,7 @@ def main(
     write_text(output / "step.md", _page(report))
 
 
-def _models(
-    name: str, batches: tuple[int, ...]
-) -> Iterator[tuple[TinyRecursiveModel, str, list[int]]]:
+def _models(name: str, batches: tuple[int, ...]) -> Iterator[tuple[RecursiveModel, str, list[int]]]:
     """The model; for a long sequence and more than one slot, the same model with two passes."""
     model = random_model(name)
     if model.config.seq_len < LONG:
@@ -97,13 +95,13 @@ def _models(
         yield model, name, [1]
     larger = [slots for slots in batches if slots > 1]
     if larger:
-        short = TinyRecursiveModel(replace(model.config, H_cycles=1, L_cycles=1))
+        short = RecursiveModel(replace(model.config, H_cycles=1, L_cycles=1))
         short.load_state_dict(model.state_dict())
         yield short.requires_grad_(False).eval(), f"{name}, 2 of 15 passes", larger
 
 
 def _steps(
-    model: TinyRecursiveModel, arguments: StepArguments, folder: Path, threads: int, compiled: bool
+    model: RecursiveModel, arguments: StepArguments, folder: Path, threads: int, compiled: bool
 ) -> dict[str, Step]:
     return {
         **dict(trm_edge_steps(model, arguments, folder, threads)),
@@ -114,7 +112,7 @@ def _steps(
 
 def _measure(
     label: str,
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     steps: dict[str, Step],
     slots: int,
     rounds: int,

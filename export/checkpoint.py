@@ -28,7 +28,7 @@ from trm_edge.export.checkpoint_config import (
 )
 from trm_edge.export.hub_name import HubName, is_hub_name
 from trm_edge.export.identifiers import find_identifiers
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.export.nano_trm import is_nano_trm, nano_trm_config, published_tensors
 from trm_edge.export.state_dict import SENTINEL, StateDict, find_state_dict
 from trm_edge.export.weight_choice import find_weights
@@ -74,7 +74,7 @@ class Checkpoint:
     path: Path
     sha256: str
     config: ModelConfig
-    model: TinyRecursiveModel
+    model: RecursiveModel
     puzzle_embeddings: NDArray[np.float32] | None
     averaged: bool | None
     weight_type: str
@@ -111,7 +111,7 @@ def load_checkpoint(
     state = run.tensors
     _check_bounds(run.config, state, run.settings_path)
     check_against_weights(run.config, state, weights_path, run.remedy)
-    model = TinyRecursiveModel(run.config).eval().requires_grad_(False)
+    model = RecursiveModel(run.config).eval().requires_grad_(False)
     table = state.pop(_TABLE, None)
     model.load_state_dict({name: value.detach().float() for name, value in state.items()})
     puzzle_embeddings = None
@@ -260,7 +260,7 @@ def check_against_weights(
         CheckpointError: lists each contradiction with the actual and the expected.
     """
     with torch.device("meta"):
-        expected_state = TinyRecursiveModel(config).state_dict()
+        expected_state = RecursiveModel(config).state_dict()
     expected = {name: tuple(value.shape) for name, value in expected_state.items()}
     if config.puzzle_emb_ndim:
         expected[_TABLE] = (config.num_puzzle_identifiers, config.puzzle_emb_ndim)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.evaluation.vectors import halting_steps
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.loop.halting import HaltingRule, confidence
 from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track
@@ -137,7 +137,7 @@ def attempt_with_noise(
     table: NDArray[np.float32] | None,
     puzzles: list[Puzzle],
     answers: Array,
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     noise: tuple[float, float],
     tries: int,
     track: Track,

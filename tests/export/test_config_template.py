@@ -17,7 +17,7 @@ from trm_edge.export.arch_settings import arch_settings
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.checkpoint_config import UNKNOWN
 from trm_edge.export.config_template import config_template
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.export.presets import PRESETS
 
 OF_NO_DATASET = ("trm-singlez", "trm-hier6", "transformer", "hrm")
@@ -59,7 +59,7 @@ def test_presets_leave_nothing_open_but_a_dataset(arch: str) -> None:
 )
 def test_presets_are_of_the_published_size(arch: str, parameters: int) -> None:
     with torch.device("meta"):
-        model = TinyRecursiveModel(config_of(arch))
+        model = RecursiveModel(config_of(arch))
     assert sum(parameter.numel() for parameter in model.parameters()) == parameters
 
 
