@@ -40,7 +40,7 @@ from trm_edge.config import ModelConfig
 from trm_edge.engines.driver import probe
 from trm_edge.errors import TrmEdgeError
 from trm_edge.export.checkpoint import load_checkpoint
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.files import write_text
 from trm_edge.loop.solver import Solver
 from trm_edge.profile import Precision
@@ -69,7 +69,7 @@ class Subject:
     """
 
     name: str
-    model: TinyRecursiveModel
+    model: RecursiveModel
     table: Any
     puzzles: list[Puzzle]
     answers: Any

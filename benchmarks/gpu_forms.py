@@ -31,6 +31,7 @@ from trm_edge.backends.bfloat16_carry import Bfloat16CarryBackend
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
 from trm_edge.calibration.qdq import quantize_graph
+from trm_edge.cli.options import ThreadCount
 from trm_edge.evaluation.parity import compare
 from trm_edge.evaluation.recording import labels_of, record_vectors
 from trm_edge.evaluation.statistics import wilson_interval
@@ -221,7 +222,7 @@ def _mode(mode: dict[str, Any]) -> list[str]:
 @click.option("--puzzles", type=click.IntRange(1, 2000), default=512, show_default=True)
 @click.option("--model", "models", multiple=True, type=click.Choice(REFERENCES), help="Repeatable.")
 @click.option("--only", multiple=True, help="Labels of rows to measure. Repeatable.")
-@click.option("--threads", type=click.IntRange(min=0), default=0, help="0: as many as cores.")
+@click.option("--threads", type=ThreadCount(), default=0, help="0: as many as cores.")
 @click.option("--again", is_flag=True, help="Measure rows of an earlier run again.")
 @click.option("--update", "document", type=click.Path(path_type=Path, exists=True))
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder.")

@@ -33,11 +33,12 @@ from numpy.typing import NDArray
 from trm_edge.backends.base import Backend, HaltingLogits
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.bundle import Bundle
+from trm_edge.cli.options import ThreadCount
 from trm_edge.errors import TrmEdgeError
 from trm_edge.evaluation.footprint import peak
 from trm_edge.evaluation.timing import interleaved, ratio
 from trm_edge.export.checkpoint import load_checkpoint
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.files import check_writable, write_text
 from trm_edge.loop.exploration import Exploration
@@ -146,7 +147,7 @@ class Subject:
     """
 
     int8: Callable[[], OnnxRuntimeBackend]
-    model: TinyRecursiveModel
+    model: RecursiveModel
     table: NDArray[np.float32] | None
     puzzles: list[Puzzle]
     answers: NDArray[np.int32]
@@ -163,7 +164,7 @@ class Subject:
     help="Puzzles in a stream; repeatable.",
 )
 @click.option("--rounds", default=3, show_default=True)
-@click.option("--threads", default=2, show_default=True)
+@click.option("--threads", type=ThreadCount(), default=2, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder.")
 def main(puzzles: int, lengths: tuple[int, ...], rounds: int, threads: int, output: Path) -> None:
     results = output / "loop.json"

@@ -26,6 +26,7 @@ from lib.published_sizes import SIZES, random_model
 from lib.step_runners import StepArguments, int8_graph_inputs
 from numpy.typing import NDArray
 
+from trm_edge.cli.options import ThreadCount
 from trm_edge.step import step_inputs
 from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.target_graphs import GraphInputs, target_graph
@@ -37,7 +38,7 @@ MIN_SHARE = 0.01  # of the time; operators below it are summed up
 @click.option("--model", "name", type=click.Choice(list(SIZES)), default=next(iter(SIZES)))
 @click.option("--slots", default=1, show_default=True)
 @click.option("--runs", default=20, show_default=True)
-@click.option("--threads", default=2, show_default=True)
+@click.option("--threads", type=ThreadCount(), default=2, show_default=True)
 def main(name: str, slots: int, runs: int, threads: int) -> None:
     torch.set_num_threads(threads)
     model = random_model(name)

@@ -35,6 +35,7 @@ from lib.quantization_rows import (
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
+from trm_edge.cli.options import ThreadCount
 from trm_edge.evaluation.parity import ModeParity, ParityReport, compare
 from trm_edge.evaluation.recording import labels_of, record_vectors
 from trm_edge.evaluation.vectors import ParityVectors
@@ -158,7 +159,7 @@ def _mode(mode: ModeParity) -> str:
 @click.option("--model", "models", multiple=True, type=click.Choice(REFERENCES), help="Repeatable.")
 @click.option("--only", multiple=True, type=click.Choice(list(ABLATIONS)), help="Ablation rows.")
 @click.option("--no-ablation", is_flag=True, help="The defaults alone; other tables stay.")
-@click.option("--threads", type=click.IntRange(min=0), default=0, help="0: as many as cores.")
+@click.option("--threads", type=ThreadCount(), default=0, help="0: as many as cores.")
 @click.option("--update", "document", type=click.Path(path_type=Path, exists=True))
 @click.option("--json", "output", type=click.Path(path_type=Path), help="Reports; others stay.")
 def main(

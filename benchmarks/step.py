@@ -40,8 +40,9 @@ from lib.step_runners import (
 )
 from numpy.typing import NDArray
 
+from trm_edge.cli.options import ThreadCount
 from trm_edge.evaluation.timing import Ratio, interleaved, ratio
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.files import check_writable, write_text
 
 EAGER_FLOAT32 = "PyTorch float32, eager"
@@ -53,7 +54,7 @@ LONG = 500  # positions from which a step of many slots takes a minute
 @click.command(help=__doc__)
 @click.option("--only", multiple=True, type=click.Choice(list(SIZES)), help="Sizes; repeatable.")
 @click.option("--batch", "batches", multiple=True, type=int, default=(1, 8, 32), help="Slots.")
-@click.option("--threads", default=2, show_default=True)
+@click.option("--threads", type=ThreadCount(), default=2, show_default=True)
 @click.option("--rounds", default=5, show_default=True)
 @click.option("--seconds", default=0.5, show_default=True, help="Length of one turn.")
 @click.option("--compiled/--not-compiled", default=True, help="With torch.compile.")
@@ -84,9 +85,7 @@ def main(
     write_text(output / "step.md", _page(report))
 
 
-def _models(
-    name: str, batches: tuple[int, ...]
-) -> Iterator[tuple[TinyRecursiveModel, str, list[int]]]:
+def _models(name: str, batches: tuple[int, ...]) -> Iterator[tuple[RecursiveModel, str, list[int]]]:
     """The model; for a long sequence and more than one slot, the same model with two passes."""
     model = random_model(name)
     if model.config.seq_len < LONG:
@@ -96,13 +95,13 @@ def _models(
         yield model, name, [1]
     larger = [slots for slots in batches if slots > 1]
     if larger:
-        short = TinyRecursiveModel(replace(model.config, H_cycles=1, L_cycles=1))
+        short = RecursiveModel(replace(model.config, H_cycles=1, L_cycles=1))
         short.load_state_dict(model.state_dict())
         yield short.requires_grad_(False).eval(), f"{name}, 2 of 15 passes", larger
 
 
 def _steps(
-    model: TinyRecursiveModel, arguments: StepArguments, folder: Path, threads: int, compiled: bool
+    model: RecursiveModel, arguments: StepArguments, folder: Path, threads: int, compiled: bool
 ) -> dict[str, Step]:
     return {
         **dict(trm_edge_steps(model, arguments, folder, threads)),
@@ -113,7 +112,7 @@ def _steps(
 
 def _measure(
     label: str,
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     steps: dict[str, Step],
     slots: int,
     rounds: int,

@@ -23,6 +23,8 @@ import onnxruntime
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
+from trm_edge.cli.options import ThreadCount
+
 CHANNELS = 512
 INNER = 512
 BASELINE = "INT8, K = 97"
@@ -89,7 +91,7 @@ def network(width: int, quantized: bool) -> bytes:
 @click.command(help=__doc__)
 @click.option("--batch", type=click.IntRange(min=1), default=8, show_default=True, help="Slots.")
 @click.option("--rounds", type=click.IntRange(min=3), default=40, show_default=True)
-@click.option("--threads", type=click.IntRange(min=1), default=2, show_default=True)
+@click.option("--threads", type=ThreadCount(), default=2, show_default=True)
 def main(batch: int, rounds: int, threads: int) -> None:
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads

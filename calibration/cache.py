@@ -32,7 +32,7 @@ from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.calibration.trajectories import linear_layers
 from trm_edge.calibration_record import CalibrationCoverage, CalibrationRecord, LayerRecord
 from trm_edge.errors import CalibrationError, ConfigError
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 
 _LARGEST = float(np.finfo(np.float32).max)
 
@@ -77,7 +77,7 @@ class SavedCalibration:
 
 def read_calibration(
     path: Path,
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     checkpoint_sha256: str,
     qtype: QType,
     recipe: CalibrationRecipe | None = None,
@@ -148,7 +148,7 @@ def _check_origin(
 
 @torch.no_grad()
 def _restore(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     qtype: QType,
     recipe: CalibrationRecipe,
     coverage: CalibrationCoverage,

@@ -24,7 +24,7 @@ from trm_edge.calibration.statistics import InputStatistics
 from trm_edge.calibration.trajectories import linear_layers, run_trajectories
 from trm_edge.calibration_record import CalibrationCoverage
 from trm_edge.errors import CalibrationError, CalibrationWarning
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.progress import Track, silent
 from trm_edge.puzzle import Puzzle
 
@@ -41,7 +41,7 @@ class Calibration:
         coverage: counts of what was observed.
     """
 
-    model: TinyRecursiveModel
+    model: RecursiveModel
     qtype: QType
     layers: dict[str, LayerQuantization]
     recipe: CalibrationRecipe
@@ -50,7 +50,7 @@ class Calibration:
 
 @torch.no_grad()
 def calibrate(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     puzzle_embeddings: NDArray[np.float32] | None,
     puzzles: Sequence[Puzzle],
     qtype: QType,
@@ -169,7 +169,7 @@ def _check_inputs(statistics: Mapping[str, InputStatistics]) -> None:
 
 
 def _powers(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     statistics: Mapping[str, InputStatistics],
     qtype: QType,
     recipe: CalibrationRecipe,

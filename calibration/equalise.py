@@ -21,10 +21,10 @@ from trm_edge.calibration.recipe import Activations, QType
 from trm_edge.calibration.rounding import NearestRounding
 from trm_edge.calibration.saturation import round_layer
 from trm_edge.calibration.statistics import InputStatistics
-from trm_edge.export.model import SwiGLU, TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel, SwiGLU
 
 
-def swiglus(model: TinyRecursiveModel) -> dict[str, SwiGLU]:
+def swiglus(model: RecursiveModel) -> dict[str, SwiGLU]:
     """The SwiGLU modules by name.
 
     Args:
@@ -80,7 +80,7 @@ def best_power(
 
 @torch.no_grad()
 def equalise(
-    model: TinyRecursiveModel, amax: Mapping[str, Tensor], powers: Mapping[str, float]
+    model: RecursiveModel, amax: Mapping[str, Tensor], powers: Mapping[str, float]
 ) -> None:
     """Fold the channel factors of every SwiGLU product into the weights around it, in place.
 

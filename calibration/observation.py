@@ -18,7 +18,7 @@ from trm_edge.calibration.statistics import InputStatistics
 from trm_edge.calibration.trajectories import linear_layers, run_trajectories
 from trm_edge.calibration_record import CalibrationCoverage
 from trm_edge.errors import CalibrationError
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.progress import Track, silent
 from trm_edge.puzzle import Puzzle
 
@@ -67,7 +67,7 @@ class InputObservation:
 
 @torch.no_grad()
 def observe_inputs(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     puzzle_embeddings: NDArray[np.float32] | None,
     puzzles: Sequence[Puzzle],
     recipe: CalibrationRecipe,

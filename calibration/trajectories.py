@@ -21,7 +21,7 @@ from trm_edge.calibration.recipe import CalibrationRecipe
 from trm_edge.calibration_record import CalibrationCoverage
 from trm_edge.config import ModelConfig
 from trm_edge.errors import CalibrationError, ConfigError
-from trm_edge.export.model import Carry, TinyRecursiveModel
+from trm_edge.export.model import Carry, RecursiveModel
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.solver import Solver
@@ -33,7 +33,7 @@ from trm_edge.puzzle import Puzzle
 Observer = Callable[[Tensor, int], None]
 
 
-def linear_layers(model: TinyRecursiveModel) -> dict[str, nn.Linear]:
+def linear_layers(model: RecursiveModel) -> dict[str, nn.Linear]:
     """The matrices of the networks by their names in the step graph.
 
     Args:
@@ -48,7 +48,7 @@ def linear_layers(model: TinyRecursiveModel) -> dict[str, nn.Linear]:
 
 
 def run_trajectories(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     puzzle_embeddings: NDArray[np.float32] | None,
     puzzles: Sequence[Puzzle],
     observers: Mapping[str, Observer],
@@ -114,7 +114,7 @@ def _observed(config: ModelConfig, recipe: CalibrationRecipe) -> tuple[int, int]
 class _ObservedBackend(TorchBackend):
     """A backend that knows the step and pass of each input: in fixed mode all slots are alike."""
 
-    def __init__(self, model: TinyRecursiveModel, recipe: CalibrationRecipe) -> None:
+    def __init__(self, model: RecursiveModel, recipe: CalibrationRecipe) -> None:
         super().__init__(model)
         self.recipe = recipe
         self.step_number = 0

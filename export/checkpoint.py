@@ -8,7 +8,7 @@ weights do show (D, V, ``mlp_t``, layers, identifiers) is checked against it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -27,8 +27,8 @@ from trm_edge.export.checkpoint_config import (
     model_config,
 )
 from trm_edge.export.hub_name import HubName, is_hub_name
-from trm_edge.export.identifiers import check_identifiers
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.identifiers import find_identifiers
+from trm_edge.export.model import RecursiveModel
 from trm_edge.export.nano_trm import is_nano_trm, nano_trm_config, published_tensors
 from trm_edge.export.state_dict import SENTINEL, StateDict, find_state_dict
 from trm_edge.export.weight_choice import find_weights
@@ -67,16 +67,19 @@ class Checkpoint:
             neither says.
         weight_type: element type of ``lm_head`` in the file, such as ``"bfloat16"``.
         hub: where it was fetched from; None for a file of this machine.
+        identifiers: the names of the table's rows, from the run's ``identifiers.json``; None where
+            they are unknown, or there is only one row.
     """
 
     path: Path
     sha256: str
     config: ModelConfig
-    model: TinyRecursiveModel
+    model: RecursiveModel
     puzzle_embeddings: NDArray[np.float32] | None
     averaged: bool | None
     weight_type: str
     hub: HubCheckpoint | None = None
+    identifiers: Sequence[str] | None = None
 
     @property
     def parameters(self) -> int:
@@ -108,12 +111,13 @@ def load_checkpoint(
     state = run.tensors
     _check_bounds(run.config, state, run.settings_path)
     check_against_weights(run.config, state, weights_path, run.remedy)
-    model = TinyRecursiveModel(run.config).eval().requires_grad_(False)
+    model = RecursiveModel(run.config).eval().requires_grad_(False)
     table = state.pop(_TABLE, None)
     model.load_state_dict({name: value.detach().float() for name, value in state.items()})
     puzzle_embeddings = None
+    identifiers = None
     if table is not None:
-        check_identifiers(weights_path, dataset_path, len(table))
+        identifiers = find_identifiers(weights_path, dataset_path, len(table))
         puzzle_embeddings = np.array(table.detach().float().numpy())  # a copy: the file may change
     return Checkpoint(
         path=weights_path,
@@ -124,6 +128,7 @@ def load_checkpoint(
         averaged=run.averaged,
         weight_type=str(state[SENTINEL].dtype).removeprefix("torch."),
         hub=hub,
+        identifiers=identifiers,
     )
 
 
@@ -255,7 +260,7 @@ def check_against_weights(
         CheckpointError: lists each contradiction with the actual and the expected.
     """
     with torch.device("meta"):
-        expected_state = TinyRecursiveModel(config).state_dict()
+        expected_state = RecursiveModel(config).state_dict()
     expected = {name: tuple(value.shape) for name, value in expected_state.items()}
     if config.puzzle_emb_ndim:
         expected[_TABLE] = (config.num_puzzle_identifiers, config.puzzle_emb_ndim)

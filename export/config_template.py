@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from trm_edge.errors import ConfigError
-from trm_edge.export.arch_settings import DEFAULT_NAME
+from trm_edge.export.arch_settings import DEFAULT_NAME, arch_settings
 from trm_edge.export.checkpoint_config import UNKNOWN
+from trm_edge.export.presets import PRESETS, Preset
 
 
 class _Line(NamedTuple):
@@ -20,6 +22,7 @@ _ARCH_LINES = (
     _Line("hidden_size", "D, width of the network: columns of lm_head.weight"),
     _Line("num_heads", "attention heads; leaves no trace in the weights, unused with mlp_t"),
     _Line("expansion", "mlp.down_proj.weight has expansion*D*2/3 columns, rounded up to 256s"),
+    _Line("H_layers", "blocks of the second network: H_level.layers.0, .1, ..."),
     _Line("L_layers", "blocks: L_level.layers.0, .1, ..."),
     _Line("H_cycles", "updates of z_H in a step; leaves no trace in the weights"),
     _Line("L_cycles", "updates of z_L before each; leaves no trace in the weights"),
@@ -35,31 +38,18 @@ _DATASET_LINES = (
     _Line("vocab_size", "token ids: rows of lm_head.weight"),
     _Line("num_puzzle_identifiers", "rows of puzzle_emb.weights; read from there if left out"),
 )
-_PUBLISHED: dict[str, Any] = {
-    "hidden_size": 512,
-    "num_heads": 8,
-    "expansion": 4,
-    "L_layers": 2,
-    "H_cycles": 3,
-    "L_cycles": 4,
-    "halt_max_steps": 16,
-    "pos_encodings": "rope",
-    "mlp_t": False,
-    "no_ACT_continue": True,
-    "puzzle_emb_ndim": 512,
-    "puzzle_emb_len": 16,
-}
-_SUDOKU = {"L_cycles": 6, "seq_len": 81, "vocab_size": 11, "num_puzzle_identifiers": 1}
-_ARC = {"seq_len": 900, "vocab_size": 12}
-# The published models (arXiv 2510.04871 and its code), by the name for --arch.
-PRESETS: dict[str, dict[str, Any]] = {
-    "sudoku-mlp": {**_PUBLISHED, **_SUDOKU, "mlp_t": True, "pos_encodings": "none"},
-    "sudoku-attention": {**_PUBLISHED, **_SUDOKU},
-    "maze": {**_PUBLISHED, "seq_len": 900, "vocab_size": 6, "num_puzzle_identifiers": 1},
-    "arc-1": {**_PUBLISHED, **_ARC},
-    "arc-2": {**_PUBLISHED, **_ARC},
-}
+_ROWS = "num_puzzle_identifiers"
 _DEFAULTS = {"no_ACT_continue": True}
+_PLACE = "# Save it as all_config.yaml beside the weights, or pass it with --config."
+_OPEN_HEADING = [
+    f"# Configuration of a Tiny Recursive Model, for trm-edge export. Replace every {UNKNOWN}",
+    "# by the value that the run used: a wrong one may load without complaint and solve nothing.",
+    _PLACE,
+]
+_EMA_COMMENT = [
+    "# true where the weights are the averaged ones (the trainer saves them with ema: true);",
+    "# raw weights load without complaint, and usually solve far fewer puzzles.",
+]
 
 
 def config_template(arch: str | None = None) -> str:
@@ -71,42 +61,40 @@ def config_template(arch: str | None = None) -> str:
     Raises:
         ConfigError: there is no such preset.
     """
-    if arch is not None and arch not in PRESETS:
+    if arch is None:
+        preset = Preset(DEFAULT_NAME, _DEFAULTS, None, "")
+        heading = _OPEN_HEADING
+    elif arch in PRESETS:
+        preset = PRESETS[arch]
+        heading = _heading(preset)
+    else:
         raise ConfigError(f"there is no published model {arch!r}; there are {', '.join(PRESETS)}.")
-    values = _DEFAULTS if arch is None else PRESETS[arch]
-    lines = [_heading(arch), "arch:", f"  name: {DEFAULT_NAME}"]
-    lines += [_written(line, values) for line in _ARCH_LINES]
+    settings = arch_settings(preset.name, "the template")
+    known = {*settings.required, *settings.defaults}
+    lines = [*heading, "arch:", f"  name: {preset.name}"]
+    lines += [_written(line, preset.values) for line in _ARCH_LINES if line.key in known]
     lines.append("  # Of the dataset; leave these out if its dataset.json is at hand (--dataset).")
     for line in _DATASET_LINES:
-        if arch is not None and line.key not in values:
+        if arch is not None and line.key == _ROWS and _ROWS not in preset.values:
             lines.append(f"  # {line.key}: {line.comment}")
         else:
-            lines.append(_written(line, values))
-    lines += [
-        "# true where the weights are the averaged ones (the trainer saves them with ema: true);",
-        "# raw weights load without complaint, and usually solve far fewer puzzles.",
-        "ema: true" if arch is not None else f"ema: {UNKNOWN}",
-    ]
+            lines.append(_written(line, preset.values))
+    if arch is None or preset.averaged is not None:
+        lines += _EMA_COMMENT
+        value = UNKNOWN if preset.averaged is None else str(preset.averaged).lower()
+        lines.append(f"ema: {value}")
     return "\n".join(lines) + "\n"
 
 
-def _heading(arch: str | None) -> str:
-    if arch is None:
-        return (
-            "# Configuration of a Tiny Recursive Model, for trm-edge export. Replace every "
-            f"{UNKNOWN}\n"
-            "# by the value that the run used: a wrong one may load without complaint and solve "
-            "nothing.\n"
-            "# Save it as all_config.yaml beside the weights, or pass it with --config."
-        )
-    return (
-        f"# The published {arch} model, for trm-edge export. A run of your own may differ: a\n"
-        "# wrong value may load without complaint and solve nothing.\n"
-        "# Save it as all_config.yaml beside the weights, or pass it with --config."
-    )
+def _heading(preset: Preset) -> list[str]:
+    return [
+        f"# {preset.origin}, for trm-edge export.",
+        "# Your own run may differ: a wrong value may load without complaint and solve nothing.",
+        _PLACE,
+    ]
 
 
-def _written(line: _Line, values: dict[str, Any]) -> str:
+def _written(line: _Line, values: Mapping[str, Any]) -> str:
     value = values.get(line.key, UNKNOWN)
     if isinstance(value, bool):
         value = str(value).lower()

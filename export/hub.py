@@ -26,13 +26,21 @@ from huggingface_hub.errors import (
 from trm_edge.errors import CheckpointError
 from trm_edge.export.hub_name import HubName
 from trm_edge.export.weight_choice import LIGHTNING_FOLDER, weight_names
+from trm_edge.identifiers import IDENTIFIERS_NAME, LARGEST_NAMES
 from trm_edge.printable import excerpt
 
 logger = logging.getLogger(__name__)
 
-BESIDE = ("all_config.yaml", "config.yaml", "config.json", "dataset.json", "train/dataset.json")
-_LARGEST_WEIGHTS = 8 << 30  # bytes; an ARC-2 checkpoint of HRM has 2.2 GB
 _LARGEST_BESIDE = 1 << 20
+BESIDE = {  # by name: the most bytes it may have
+    "all_config.yaml": _LARGEST_BESIDE,
+    "config.yaml": _LARGEST_BESIDE,
+    "config.json": _LARGEST_BESIDE,
+    "dataset.json": _LARGEST_BESIDE,
+    "train/dataset.json": _LARGEST_BESIDE,
+    IDENTIFIERS_NAME: LARGEST_NAMES,
+}
+_LARGEST_WEIGHTS = 8 << 30  # bytes; an ARC-2 checkpoint of HRM has 2.2 GB
 _NAMES_SHOWN = 8
 _MAIN = "main"
 
@@ -78,7 +86,7 @@ def fetch_checkpoint(name: HubName) -> HubCheckpoint:
     sizes = {sibling.rfilename: sibling.size for sibling in info.siblings or ()}
     file = _chosen(name, list(sizes))
     beside = _beside(file, sizes)
-    for path, limit in ((file, _LARGEST_WEIGHTS), *((path, _LARGEST_BESIDE) for path in beside)):
+    for path, limit in ((file, _LARGEST_WEIGHTS), *beside.items()):
         _check_size(name, path, sizes[path], limit)
     with _explained(name):
         for path in beside:
@@ -199,9 +207,15 @@ def _content(name: HubName, files: list[str]) -> str:
     return f"{name.repository} holds {shown}{more}; pass one of them after the colon."
 
 
-def _beside(file: str, sizes: Mapping[str, int | None]) -> list[str]:
+def _beside(file: str, sizes: Mapping[str, int | None]) -> dict[str, int]:
+    """The files beside a weight file that a model needs, and the most bytes of each."""
     folder = PurePosixPath(file).parent
-    return [path for path in (str(folder / name) for name in BESIDE) if path in sizes]
+    limits = {}
+    for name, limit in BESIDE.items():
+        path = str(folder / name)
+        if path in sizes:
+            limits[path] = limit
+    return limits
 
 
 def _check_size(name: HubName, file: str, size: int | None, limit: int) -> None:

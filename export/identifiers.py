@@ -1,78 +1,85 @@
-"""Names of puzzle identifiers: the run's own ``identifiers.json``, and that of another dataset.
+"""Names of a checkpoint's puzzle-embedding rows, from the ``identifiers.json`` of its run.
 
-Row n of the puzzle-embedding table belongs to name n of the run's file. A dataset that is built
-again may number the same names otherwise, and nothing in its arrays shows that.
+Row n of the table belongs to name n. The dataset builder writes the file into the dataset's root,
+and a published checkpoint often has a copy beside its weights.
 """
 
 from __future__ import annotations
 
-import json
 import logging
+from collections.abc import Sequence
 from pathlib import Path
 
 from trm_edge.errors import CheckpointError
-from trm_edge.export.bounded_text import read_text
+from trm_edge.export.weight_choice import LIGHTNING_FOLDER
+from trm_edge.identifiers import IDENTIFIERS_NAME, NamesError, read_names
 
 logger = logging.getLogger(__name__)
 
-IDENTIFIERS_NAME = "identifiers.json"
-_MAX_BYTES = 256 << 20  # the largest published table has a million names
+_SPLITS = ("train", "test", "val")
 
 
-def check_identifiers(weights: Path, dataset: Path | None, rows: int) -> None:
-    """Warn where names and rows, or the names of run and dataset, are not the same.
+def find_identifiers(weights: Path, dataset: Path | None, rows: int) -> Sequence[str] | None:
+    """Find the names of a table's rows: beside the weights, or else in the run's dataset.
+
+    A file with another number of names is of another run or was built again, and is left out.
 
     Args:
-        weights: the weight file, beside which the run's own file lies where it was kept.
-        dataset: the dataset's folder, or None.
+        weights: the weight file.
+        dataset: the dataset's folder, one of its splits, its ``dataset.json``, or None.
         rows: of the puzzle-embedding table.
+
+    Returns:
+        The name of row n at place n; None where they are unknown, or there is only one row.
 
     Raises:
         CheckpointError: a file is not a list of names.
     """
-    own_path = weights.parent / IDENTIFIERS_NAME
-    own = _names(own_path)
-    if own is None:
-        return
-    if len(own) != rows:
-        logger.warning(
-            "%s has %d names, but the weights have %d rows of puzzle embeddings: it is of another "
-            "run",
-            own_path,
-            len(own),
-            rows,
-        )
-    if dataset is None or not dataset.is_dir():
-        return
-    other_path = dataset / IDENTIFIERS_NAME
-    other = _names(other_path)
-    if other is None or other == own:
-        return
-    shared = min(len(own), len(other))
-    differing = sum(own[index] != other[index] for index in range(shared))
-    logger.warning(
-        "%s numbers its puzzles otherwise than %s: of %d identifiers, %d stand for another puzzle, "
-        "and %d are in one of the two alone. Pass the dataset that the run was trained on",
-        other_path,
-        own_path,
-        shared,
-        differing,
-        max(len(own), len(other)) - shared,
-    )
+    own = [folder / IDENTIFIERS_NAME for folder in _run_folders(weights)]
+    others = [folder / IDENTIFIERS_NAME for folder in _dataset_folders(dataset)]
+    for path in dict.fromkeys((*own, *others)):
+        if not path.exists():
+            continue
+        names = _names(path)
+        if len(names) == rows:
+            if rows == 1:
+                return None
+            logger.info("the names of the %d puzzle embeddings are those of %s", rows, path)
+            return names
+        if path in own:  # a dataset of another number is warned about where it is read
+            logger.warning(
+                "%s has %d names, but the weights have %d rows of puzzle embeddings: it is of "
+                "another run, and is not used",
+                path,
+                len(names),
+                rows,
+            )
+    return None
 
 
-def _names(path: Path) -> list[str] | None:
-    """The names in a file, by identifier; None where there is no such file."""
-    if not path.is_file():
-        return None
+def _run_folders(weights: Path) -> list[Path]:
+    """Folders of the run that the weights are from."""
+    folders = [weights.parent]
+    if weights.parent.name == LIGHTNING_FOLDER:
+        folders.append(weights.parent.parent)
+    return folders
+
+
+def _dataset_folders(dataset: Path | None) -> list[Path]:
+    """The dataset's folder, and its root where that is a split's."""
+    if dataset is None:
+        return []
+    folder = dataset if dataset.is_dir() else dataset.parent
+    if folder.name in _SPLITS:
+        return [folder, folder.parent]
+    return [folder]
+
+
+def _names(path: Path) -> list[str]:
     try:
-        names = json.loads(read_text(path, _MAX_BYTES, "a list of identifiers"))
-    except (ValueError, RecursionError) as error:
+        return read_names(path)
+    except NamesError as error:
         raise CheckpointError(
-            f"{path} is not JSON. Copy the run's own file, or move this one away."
+            f"{path} does not name the puzzle embeddings: {error}. Copy the run's own file, or "
+            "move this one away."
         ) from error
-    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise CheckpointError(
-            f"{path} is not a list of names. Copy the run's own file, or move this one away."
-        )
-    return names

@@ -203,7 +203,7 @@ class Embedding(nn.Module):
         self.embedding_weight = nn.Parameter(torch.zeros(rows, width))
 
 
-class TinyRecursiveModel(nn.Module):
+class RecursiveModel(nn.Module):
     """One ACT step of any architecture as a module; the loop over steps belongs to the caller.
 
     Args:

@@ -16,14 +16,14 @@ import onnx
 from torch import Tensor
 
 from trm_edge.export.graph_builder import ONNXRUNTIME_DOMAIN
-from trm_edge.export.model import Attention, SwiGLU, TinyRecursiveModel
+from trm_edge.export.model import Attention, RecursiveModel, SwiGLU
 from trm_edge.export.step_graph import StepEmitter, array_of, checked
 
 # Output channels of these matrices, in equal shares; a part's initializer is LAYER.PART.
 PARTS = {"gate_up_proj": ("gate", "up"), "qkv_proj": ("q", "k", "v")}
 
 
-def onnxruntime_step_graph(model: TinyRecursiveModel) -> onnx.ModelProto:
+def onnxruntime_step_graph(model: RecursiveModel) -> onnx.ModelProto:
     """Emit the step graph of a float32 model for ONNX Runtime on a CPU.
 
     Args:

@@ -29,7 +29,7 @@ _ROWS_AT_ONCE = 1 << 16
 
 @dataclass(frozen=True)
 class StateDict:
-    """A model's tensors under the names of :class:`~trm_edge.export.model.TinyRecursiveModel`.
+    """A model's tensors under the names of :class:`~trm_edge.export.model.RecursiveModel`.
 
     Args:
         tensors: by name, without prefix; the puzzle-embedding table included.

@@ -22,7 +22,7 @@ from torch import Tensor
 from trm_edge.architecture import INPUT, Terms, Update, layer_prefix
 from trm_edge.errors import ExportError
 from trm_edge.export.graph_builder import GraphBuilder
-from trm_edge.export.model import Attention, Block, SwiGLU, TinyRecursiveModel
+from trm_edge.export.model import Attention, Block, RecursiveModel, SwiGLU
 from trm_edge.step import FORMAT, CarryType, step_inputs, step_outputs
 
 OPSET = 19  # the lowest that has FP8 Q/DQ; TensorRT 10.3 parses it
@@ -31,7 +31,7 @@ _NUMPY = {"float32": np.float32, "float16": np.float16}
 _LARGEST_INDEX = 2**31 - 1  # "to the end" of a Slice
 
 
-def step_graph(model: TinyRecursiveModel, carry: CarryType = "float32") -> onnx.ModelProto:
+def step_graph(model: RecursiveModel, carry: CarryType = "float32") -> onnx.ModelProto:
     """Emit the step graph of a float32 model in standard ONNX.
 
     Args:
@@ -68,7 +68,7 @@ class StepEmitter:
         carry: type that the graph computes and carries in.
     """
 
-    def __init__(self, model: TinyRecursiveModel, carry: CarryType) -> None:
+    def __init__(self, model: RecursiveModel, carry: CarryType) -> None:
         self.model = model
         self.config = model.config
         self.carry = carry

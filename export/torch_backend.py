@@ -17,11 +17,11 @@ except ImportError as error:
     raise MissingExtraError("torch", "export", "The reference backend") from error
 
 if TYPE_CHECKING:
-    from trm_edge.export.model import StepOutput, TinyRecursiveModel
+    from trm_edge.export.model import RecursiveModel, StepOutput
 
 
 class TorchBackend(Backend):
-    """Runs a :class:`trm_edge.export.model.TinyRecursiveModel` in its own type on the CPU.
+    """Runs a :class:`trm_edge.export.model.RecursiveModel` in its own type on the CPU.
 
     Args:
         model: the network and heads; put into evaluation mode.
@@ -29,7 +29,7 @@ class TorchBackend(Backend):
 
     name = "torch"
 
-    def __init__(self, model: TinyRecursiveModel) -> None:
+    def __init__(self, model: RecursiveModel) -> None:
         self.model = model.eval()
         self.config = model.config
         self._carry = model.initial_carry(0)

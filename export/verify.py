@@ -16,7 +16,7 @@ from torch import Tensor
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.errors import ExportError
-from trm_edge.export.model import StepOutput, TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel, StepOutput
 from trm_edge.progress import Track, silent
 from trm_edge.puzzle import Puzzle
 
@@ -26,7 +26,7 @@ TOLERANCE = 1e-3  # of the largest magnitude of the tensor; rounding alone stays
 @torch.inference_mode()
 def verify_step_graph(
     graph: Path,
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     puzzle_embeddings: NDArray[np.float32] | None,
     puzzles: Sequence[Puzzle],
     track: Track = silent,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.bundle import (
     CALIBRATION,
     FLOOR,
+    IDENTIFIERS,
     PARITY,
     PUZZLE_EMBEDDINGS,
     SENSITIVITY,
@@ -29,6 +31,7 @@ from trm_edge.evaluation.recording import labels_of, record_vectors
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.files import check_writable
+from trm_edge.identifiers import RowNames, pack_names
 from trm_edge.manifest import CheckpointRecord, FloatLayer, HubRecord, Manifest
 from trm_edge.progress import Track, silent
 from trm_edge.targets.limit_warnings import warn_where_limits_break
@@ -45,6 +48,7 @@ from trm_edge.targets.request import ExportRequest
 from trm_edge.targets.simulation import TargetSimulator
 from trm_edge.targets.target_graphs import GraphInputs, target_graph
 from trm_edge.targets.target_record import float_heads, step_path, write_target
+from trm_edge.tasks.base import Task
 
 logger = logging.getLogger(__name__)
 
@@ -80,6 +84,7 @@ def export_bundle(
     if cache is not None and not cache.is_file():
         check_writable(cache)
     checkpoint = request.checkpoint
+    request = replace(request, task=_with_row_names(request.task, checkpoint))
     table = checkpoint.puzzle_embeddings
     count = PARITY_PUZZLES if request.max_drop is None else CONTROL_PUZZLES
     held_out = held_out_puzzles(
@@ -111,6 +116,8 @@ def export_bundle(
             warn_where_limits_break(request.targets, request.precision, simulator, limits)
         if table is not None:
             np.save(writer.path(PUZZLE_EMBEDDINGS), table)
+        if checkpoint.identifiers is not None:
+            writer.path(IDENTIFIERS).write_bytes(pack_names(checkpoint.identifiers))
         reference.unlink()
         float32 = _write_float32(request, writer)
         manifest = Manifest(
@@ -124,6 +131,11 @@ def export_bundle(
             float32=float32,
         )
         return writer.finish(manifest)
+
+
+def _with_row_names(task: Task, checkpoint: Checkpoint) -> Task:
+    """The task, which finds the rows of datasets by the names of the checkpoint's."""
+    return task.with_row_names(RowNames(lambda: checkpoint.identifiers))
 
 
 def _check_held_out(request: ExportRequest, held_out: PuzzleSet) -> None:

@@ -16,7 +16,6 @@ from trm_edge.errors import CalibrationError, CalibrationWarning, PuzzleError
 from trm_edge.evaluation.random_tokens import RANDOM_PUZZLES as RANDOM_PUZZLES
 from trm_edge.evaluation.random_tokens import random_entries as random_entries
 from trm_edge.puzzle import Puzzle
-from trm_edge.reference import Split, reference_puzzles
 from trm_edge.tasks.base import BadLine, Entry, SolvedLine, Task, UnknownIdentifier
 from trm_edge.tasks.dataset import read_dataset
 
@@ -102,7 +101,7 @@ def held_out_puzzles(
         chosen = for_calibration
     source = str(chosen)
     if chosen is None:
-        chosen = _bundled(task, "held_out")
+        chosen = task.bundled_puzzles("held_out")
         source = f"the bundled held-out {task.name} puzzles"
     if chosen is None:
         entries = random_entries(task.config, RANDOM_PUZZLES)
@@ -141,7 +140,7 @@ def calibration_puzzles(
         CalibrationError: there are none, or all of them are held out or solved.
         PuzzleError: a line is not a puzzle.
     """
-    bundled = _bundled(task, "calibration")
+    bundled = task.bundled_puzzles("calibration")
     chosen = path or _split(dataset, "train") or bundled
     if chosen is None:
         raise CalibrationError(
@@ -204,6 +203,7 @@ class _Unsolved:
         self._read = 0
         self._solved = 0
         self._unknown = 0
+        self._first_unknown = ""
 
     def __iter__(self) -> Iterator[Entry]:
         """The puzzles.
@@ -219,6 +219,7 @@ class _Unsolved:
             if isinstance(item, UnknownIdentifier):
                 self._read += 1
                 self._unknown += 1
+                self._first_unknown = self._first_unknown or str(item)
                 continue
             if isinstance(item, BadLine):
                 raise PuzzleError(f"{self._path}, {item}.")
@@ -233,7 +234,8 @@ class _Unsolved:
         if self._unknown:
             message = (
                 f"{self._unknown} of {self._read} puzzles in {self._path} have an identifier that "
-                "the weights have no row for: the dataset was built again, or is another one."
+                "the weights have no row for: the dataset was built again, or is another one "
+                f"({self._first_unknown})."
             )
             if self._unknown == self._read:
                 raise error(f"{message} Pass the dataset of the run.")
@@ -285,10 +287,6 @@ def _agreement(tokens: np.ndarray) -> float:
     """Share of the cells that hold the most common token of their place."""
     shares: Sequence[float] = [np.bincount(cell).max() / len(cell) for cell in tokens.T]
     return float(np.mean(shares))
-
-
-def _bundled(task: Task, split: Split) -> Path | None:
-    return reference_puzzles(task.name, split, task.config.seq_len)
 
 
 def _split(dataset: Path | None, name: str) -> Path | None:

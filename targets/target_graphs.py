@@ -15,7 +15,7 @@ from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
 from trm_edge.calibration.layers import LayerQuantization
 from trm_edge.calibration.qdq import quantize_graph
 from trm_edge.calibration.recipe import Activations, QType, activations_of
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.export.onnxruntime_graph import onnxruntime_step_graph
 from trm_edge.export.step_graph import step_graph
 from trm_edge.profile import Precision, TargetProfile
@@ -35,7 +35,7 @@ class GraphInputs:
         activations: rounding of INT8 inputs, as a recipe asks for it; each target's own where None.
     """
 
-    model: TinyRecursiveModel
+    model: RecursiveModel
     precision: Precision
     qtype: QType | None
     layers: Mapping[str, LayerQuantization]

@@ -153,12 +153,13 @@ def test_documented_exports_are_accepted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Everything before the work itself runs: checks of options, loading the checkpoint."""
-    for name in ("runs/sudoku", "runs/maze", "data/sudoku", "data/sudoku-extreme"):
-        shutil.copytree(workspace / Path(name).parent / "sudoku", tmp_path / name)
+    for name in ("sudoku", "maze", "arc"):
+        shutil.copytree(workspace / "runs/sudoku", tmp_path / "runs" / name)
+    for name in ("sudoku", "sudoku-extreme", "arc1concept-aug-1000"):
+        shutil.copytree(workspace / "data/sudoku", tmp_path / "data" / name)
+        shutil.copy(workspace / "runs/sudoku/dataset.json", tmp_path / "data" / name)
     shutil.copy(workspace / "runs/sudoku/all_config.yaml", tmp_path)
-    shutil.copy(workspace / "runs/sudoku/dataset.json", tmp_path / "data/sudoku")
-    shutil.copy(workspace / "runs/sudoku/dataset.json", tmp_path / "data/sudoku-extreme")
-    for name in ("step_50000", "runs/sudoku/step_50000"):
+    for name in ("step_50000", "runs/sudoku/step_50000", "runs/arc/step_518071"):
         shutil.copy(workspace / "runs/sudoku/step_10", tmp_path / name)
     for name in ("puzzles.txt", "train.csv", "test.csv", "all.csv", "recipe.toml"):
         shutil.copy(workspace / name, tmp_path)

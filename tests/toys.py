@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
 from trm_edge.export.arch_settings import published_name
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 
 BASE = ModelConfig(
     hidden_size=32,
@@ -90,7 +90,7 @@ VARIANTS: dict[str, ModelConfig] = {
 }
 
 
-def toy_model(config: ModelConfig, seed: int = 0, scale: float = 0.6) -> TinyRecursiveModel:
+def toy_model(config: ModelConfig, seed: int = 0, scale: float = 0.6) -> RecursiveModel:
     """Random weights, scaled down until trajectories contract (a random recursion is chaotic).
 
     Args:
@@ -99,7 +99,7 @@ def toy_model(config: ModelConfig, seed: int = 0, scale: float = 0.6) -> TinyRec
         scale: factor on the network's weights.
     """
     generator = torch.Generator().manual_seed(seed)
-    model = TinyRecursiveModel(config)
+    model = RecursiveModel(config)
     with torch.no_grad():
         for name, parameter in model.named_parameters():
             fan_in = parameter.shape[-1]

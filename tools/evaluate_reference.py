@@ -25,7 +25,6 @@ from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.step_graph import step_graph
 from trm_edge.progress import progress_bars
-from trm_edge.reference import reference_puzzles
 from trm_edge.targets.puzzle_sources import held_out_puzzles
 from trm_edge.tasks import task_for
 
@@ -36,7 +35,7 @@ from trm_edge.tasks import task_for
 def main(checkpoint: Path, puzzles: int) -> None:
     loaded = load_checkpoint(checkpoint)
     task = task_for(loaded.config)
-    if reference_puzzles(task.name, "held_out", loaded.config.seq_len) is None:
+    if task.bundled_puzzles("held_out") is None:
         raise click.UsageError(
             f"there are no bundled puzzles of the task {task.name} with {loaded.config.seq_len} "
             "cells."

@@ -12,14 +12,14 @@ from torch import Tensor
 
 from trm_edge.config import ModelConfig
 from trm_edge.export.arch_settings import published_name
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 
 PREFIX = "_orig_mod.model.inner."  # a compiled run's state_dict
 
 
 def write_checkpoint(
     folder: Path,
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     puzzle_embeddings: Tensor | None,
     step: int,
     training: Mapping[str, object],

@@ -29,7 +29,7 @@ from trm_edge.calibration.qat.deep_supervision import (
     supervise,
     training_step,
 )
-from trm_edge.export.model import Attention, StepOutput, TinyRecursiveModel
+from trm_edge.export.model import Attention, RecursiveModel, StepOutput
 from trm_edge.loop.halting import HaltingRule
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.uint8]]  # tokens, labels: (n, L), 0 is padding
@@ -57,13 +57,13 @@ class Trainer:
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         generator = torch.Generator().manual_seed(recipe.seed)
         config = recipe.model
-        self.master = TinyRecursiveModel(config)
+        self.master = RecursiveModel(config)
         initialise(self.master, generator)
         self.puzzle_embedding = nn.Parameter(
             torch.zeros(config.num_puzzle_identifiers, config.puzzle_emb_ndim)
         )
         self.master.to(self.device)
-        self.worker = TinyRecursiveModel(config).to(self.device, torch.bfloat16)
+        self.worker = RecursiveModel(config).to(self.device, torch.bfloat16)
         if compiled or self.device.type == "cuda":
             for network in self.worker.networks.values():
                 network.compile()
@@ -220,9 +220,9 @@ class Trainer:
             average.lerp_(master, 1 - decay)
         self._sync_worker()
 
-    def averaged(self) -> tuple[TinyRecursiveModel, Tensor]:
+    def averaged(self) -> tuple[RecursiveModel, Tensor]:
         """Return the averaged model in float32, and its puzzle-embedding table (N, E)."""
-        model = TinyRecursiveModel(self.recipe.model).to(self.device)
+        model = RecursiveModel(self.recipe.model).to(self.device)
         with torch.no_grad():
             for parameter, value in zip(model.parameters(), self.average, strict=False):
                 parameter.copy_(value)

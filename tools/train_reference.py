@@ -31,6 +31,7 @@ from recursion_trainer import Batch, Trainer
 from rich.progress import Progress, TextColumn
 from training_recipe import TrainingRecipe
 
+from trm_edge.cli.options import ThreadCount
 from trm_edge.config import ModelConfig
 
 BLANKS = (36, 56)
@@ -199,7 +200,7 @@ def _train(trainer: Trainer, name: str, folder: Path, minutes: float | None) -> 
 @click.option("--minutes", type=float, help="Stop this call after this many minutes.")
 @click.option("--finish-in", type=int, help="End the run after this many more steps.")
 @click.option("--steps", type=int, help="Length of the run; the recipe's own by default.")
-@click.option("--threads", type=int, help="CPU threads; torch's choice by default.")
+@click.option("--threads", type=ThreadCount(), help="CPU threads; torch's choice by default.")
 @click.option("--compile", "compiled", is_flag=True, help="Compile the networks (minutes).")
 @click.option("--write-only", is_flag=True, help="Only write the checkpoint of the saved state.")
 @click.option("--seed", type=int, default=0, show_default=True)

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from trm_edge.calibration.qat.deep_supervision import EXPLORATION
 from trm_edge.config import ModelConfig
-from trm_edge.export.model import Attention, TinyRecursiveModel
+from trm_edge.export.model import Attention, RecursiveModel
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class TrainingRecipe:
     seed: int = 0
 
 
-def initialise(model: TinyRecursiveModel, generator: torch.Generator) -> None:
+def initialise(model: RecursiveModel, generator: torch.Generator) -> None:
     """Draw initial weights: truncated LeCun normal, and the published special cases.
 
     Args:

@@ -15,6 +15,7 @@ from trm_edge.arrays import ArrayError, map_array
 from trm_edge.calibration_record import CalibrationRecord
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError
+from trm_edge.identifiers import LARGEST_NAMES, NamesError, RowNames, unpack_names
 from trm_edge.manifest import CPU, Manifest, TargetRecord
 from trm_edge.suggestions import did_you_mean
 from trm_edge.verified_files import Stamp, VerifiedFiles, stamp_of
@@ -31,14 +32,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-logger = logging.getLogger(__name__)
-
 MANIFEST = "manifest.json"
 CALIBRATION = "calibration.json"
 SENSITIVITY = "sensitivity.json"
 FLOOR = "floor.json"
 PARITY = "parity.npz"
 PUZZLE_EMBEDDINGS = "puzzle_embeddings.npy"
+IDENTIFIERS = "identifiers.json.gz"
 _MAX_VECTOR_BYTES = 256 << 20  # of parity.npz, compressed
 _OPEN_TRIES = 5  # while exports replace the bundle
 
@@ -177,7 +177,7 @@ class Bundle:
 
         Args:
             target: name of the target; by default as in :meth:`target`.
-            threads: of the CPU; 0: every core.
+            threads: of the CPU, at most 4 per core or 64; 0: every core.
 
         Returns:
             The backend and the reason for it.
@@ -185,6 +185,7 @@ class Bundle:
         Raises:
             BundleError: there is no such target.
             EngineError: the target has an engine that does not fit this machine.
+            ConfigError: ``threads`` is negative or too large.
         """
         from trm_edge.backends.choice import choose
 
@@ -200,11 +201,12 @@ class Bundle:
 
         Args:
             target: name of the target; by default as in :meth:`target`.
-            threads: of the CPU; 0: every core.
+            threads: of the CPU, at most 4 per core or 64; 0: every core.
 
         Raises:
             BundleError: there is no such target.
             EngineError: the target has an engine that does not fit this machine.
+            ConfigError: ``threads`` is negative or too large.
         """
         return self.choose(target, threads=threads).backend
 
@@ -226,7 +228,7 @@ class Bundle:
             target: name of the target; by default as in :meth:`target`.
             batch: number of slots, puzzles worked on at once.
             halting: when a puzzle stops; the model's own rule by default.
-            threads: of the CPU; 0: every core.
+            threads: of the CPU, at most 4 per core or 64; 0: every core.
             trace: keep the prediction of every step.
             measure_changes: measure how much the logits change from step to step.
             deadline: seconds from taking a puzzle to handing out its answer.
@@ -235,7 +237,8 @@ class Bundle:
         Raises:
             BundleError: there is no such target.
             EngineError: the target has an engine that does not fit this machine.
-            ConfigError: ``batch`` or ``deadline`` is not positive.
+            ConfigError: ``batch`` or ``deadline`` is not positive, or ``threads`` is negative or
+                too large.
         """
         from trm_edge.loop.solver import Solver
 
@@ -274,7 +277,8 @@ class Bundle:
         """
         from trm_edge.tasks import task_named
 
-        return task_named(self.manifest.task, self.config)
+        task = task_named(self.manifest.task, self.config)
+        return task.with_row_names(RowNames(self.identifiers))
 
     def puzzle_embeddings(self) -> NDArray[np.float32] | None:
         """Open the puzzle-embedding table (N, E) float32, memory-mapped; None without one.
@@ -294,6 +298,28 @@ class Bundle:
                     f"{self.path / PUZZLE_EMBEDDINGS} is not the model's table of puzzle "
                     f"embeddings: {error}. Export the bundle again."
                 ) from error
+
+    def identifiers(self) -> list[str] | None:
+        """Read the names of the table's rows; None where the export did not know them.
+
+        Returns:
+            The name of row n at place n, as in the run's ``identifiers.json``.
+
+        Raises:
+            BundleError: the file is not what an export writes, or has more or fewer names.
+        """
+        record = self.manifest.files.get(IDENTIFIERS)
+        if record is None:
+            return None
+        try:
+            if record.size > LARGEST_NAMES:
+                raise NamesError(f"it is larger than {LARGEST_NAMES >> 20} MiB")
+            return unpack_names(self.read(IDENTIFIERS), self.config.num_puzzle_identifiers)
+        except NamesError as error:
+            raise BundleError(
+                f"{self.path / IDENTIFIERS} does not name the model's rows: {error}. Export the "
+                "bundle again."
+            ) from error
 
     def parity(self) -> ParityVectors:
         """Read the float32 model's own answers to the held-out puzzles from ``parity.npz``.

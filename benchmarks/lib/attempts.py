@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,12 +12,12 @@ from numpy.typing import NDArray
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.evaluation.vectors import halting_steps
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.loop.halting import HaltingRule, confidence
 from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track
 from trm_edge.puzzle import Puzzle
-from trm_edge.tasks.augmentation import Augmentation
+from trm_edge.tasks.augmentation import PuzzleAugmentation
 
 _BATCH = 32
 Array = NDArray[Any]
@@ -95,7 +96,7 @@ def attempt_augmentations(
     table: NDArray[np.float32] | None,
     puzzles: list[Puzzle],
     answers: Array,
-    augmentations: list[Augmentation],
+    augmentations: Sequence[PuzzleAugmentation],
     track: Track,
 ) -> Attempts:
     """Solve every puzzle in each augmentation, all steps.
@@ -117,13 +118,15 @@ def attempt_augmentations(
     for index, augmentation in enumerate(augmentations):
         augmented = []
         for puzzle in puzzles:
-            augmented.append(Puzzle(augmentation.apply(puzzle.tokens), puzzle.identifier))
+            view = augmentation.for_puzzle(puzzle.tokens)
+            augmented.append(Puzzle(view.apply(puzzle.tokens), puzzle.identifier))
         with Solver(backend, table, halting=fixed, trace=True) as solver:
             solutions = solver.solve(augmented)
             for solution in track(solutions, f"augmentation {index + 1}", len(augmented)):
                 assert solution.trajectory is not None
+                view = augmentation.for_puzzle(puzzles[solution.index].tokens)
                 for step, prediction in enumerate(solution.trajectory):
-                    predictions[index, solution.index, step] = augmentation.invert(prediction)
+                    predictions[index, solution.index, step] = view.invert(prediction)
                 q_halt[index, solution.index] = solution.q_halt
                 q_continue[index, solution.index] = solution.q_continue
     return Attempts(predictions, q_halt, q_continue, answers)
@@ -134,7 +137,7 @@ def attempt_with_noise(
     table: NDArray[np.float32] | None,
     puzzles: list[Puzzle],
     answers: Array,
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     noise: tuple[float, float],
     tries: int,
     track: Track,

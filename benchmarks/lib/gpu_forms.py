@@ -28,7 +28,7 @@ from trm_edge.calibration.recipe import (
     activations_of,
 )
 from trm_edge.calibration.trajectories import run_trajectories
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.progress import Track
 from trm_edge.puzzle import Puzzle
 
@@ -91,7 +91,7 @@ def _fp8_forms() -> list[Form]:
     ]
 
 
-def forms_of(model: TinyRecursiveModel) -> list[Form]:
+def forms_of(model: RecursiveModel) -> list[Form]:
     """List the forms to compare on a model.
 
     Args:
@@ -124,7 +124,7 @@ class CalibratedForms:
         track: reports progress.
     """
 
-    model: TinyRecursiveModel
+    model: RecursiveModel
     table: NDArray[float32] | None
     puzzles: Sequence[Puzzle]
     track: Track
@@ -250,10 +250,10 @@ class _Observers:
 
 
 def refitted(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     reference: tuple[NDArray[float32], NDArray[np.int32]],
     q_halt: NDArray[float32],
-) -> TinyRecursiveModel:
+) -> RecursiveModel:
     """Shift the bias of the halting logit to where quantization leaves it in the middle.
 
     Args:

@@ -23,7 +23,7 @@ from trm_edge.engines.compiler import Compiler, CompilerName
 from trm_edge.engines.driver import DriverState
 from trm_edge.engines.loaded import LoadedEngine
 from trm_edge.errors import TrmEdgeError
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.step import CarryType
 from trm_edge.targets.profiles import load_profile
 
@@ -55,7 +55,7 @@ class Runner:
 
 
 def runners(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     graphs: dict[Any, Path],
     max_slots: int,
     device: str,
@@ -116,7 +116,7 @@ def _engine(
     compiler_name: CompilerName,
     graph: Path,
     carry: CarryType,
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     max_slots: int,
     state: DriverState,
 ) -> Runner:
@@ -144,7 +144,7 @@ def _engine_runner(
     content: bytes,
     graph: Path,
     carry: CarryType,
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     compiler: Compiler,
 ) -> Runner:
     folder = Path(tempfile.mkdtemp())
@@ -181,7 +181,7 @@ class TorchDeviceBackend(Backend):
     name = "torch"
 
     def __init__(
-        self, model: TinyRecursiveModel, device: str, *, autocast: bool, compiled: bool
+        self, model: RecursiveModel, device: str, *, autocast: bool, compiled: bool
     ) -> None:
         self.config = model.config
         self._device = torch.device(device)

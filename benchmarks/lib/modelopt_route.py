@@ -39,7 +39,7 @@ from numpy.typing import NDArray
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend, StepArrays
 from trm_edge.errors import CalibrationError, MissingExtraError
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.export.step_graph import step_graph
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.solver import Solver
@@ -55,7 +55,7 @@ METHODS: dict[Precision8, Method] = {"int8": "entropy", "fp8": "max"}
 
 
 def modelopt_graph(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     puzzle_embeddings: NDArray[np.float32] | None,
     puzzles: Sequence[Puzzle],
     precision: Precision8,

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from trm_edge.backends.onnxruntime import available_cores
+from trm_edge.threads import available_cores
 
 # Alternates between arithmetic, memory traffic and sleep, so that the load keeps changing.
 _NEIGHBOUR = """

@@ -7,7 +7,7 @@ from dataclasses import replace
 import torch
 
 from trm_edge.config import ModelConfig
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 
 SUDOKU_MLP = ModelConfig(
     hidden_size=512,
@@ -36,14 +36,14 @@ SIZES = {
 }
 
 
-def random_model(name: str) -> TinyRecursiveModel:
+def random_model(name: str) -> RecursiveModel:
     """Make a model of a published size with random weights from a fixed seed.
 
     Args:
         name: one of ``SIZES``.
     """
     torch.manual_seed(0)
-    model = TinyRecursiveModel(SIZES[name]).requires_grad_(False).eval()
+    model = RecursiveModel(SIZES[name]).requires_grad_(False).eval()
     for parameter in model.parameters():
         parameter.copy_(torch.randn(parameter.shape) * 0.02)
     return model

@@ -16,7 +16,7 @@ from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.observation import InputObservation, observe_inputs
 from trm_edge.calibration.qdq import quantize_graph
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.export.step_graph import step_graph
 from trm_edge.progress import Track
 from trm_edge.puzzle import Puzzle
@@ -34,7 +34,7 @@ class Subject:
         track: reports progress.
     """
 
-    model: TinyRecursiveModel
+    model: RecursiveModel
     table: NDArray[float32] | None
     puzzles: list[Puzzle]
     folder: Path

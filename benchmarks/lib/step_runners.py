@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.profile import Int8Ranges, Precision, TargetProfile
 from trm_edge.puzzle import Puzzle
 from trm_edge.targets.profiles import load_profile
@@ -45,7 +45,7 @@ class StepArguments:
         max_slots: the largest number of slots.
     """
 
-    def __init__(self, model: TinyRecursiveModel, max_slots: int) -> None:
+    def __init__(self, model: RecursiveModel, max_slots: int) -> None:
         config = model.config
         rng = np.random.default_rng(0)
         shape = (max_slots, config.seq_len)
@@ -67,7 +67,7 @@ class StepArguments:
 
 
 def trm_edge_steps(
-    model: TinyRecursiveModel, arguments: StepArguments, folder: Path, threads: int
+    model: RecursiveModel, arguments: StepArguments, folder: Path, threads: int
 ) -> Iterator[tuple[str, Step]]:
     """Yield the cpu target's graphs, run by the backend that ``trm-edge solve`` uses.
 
@@ -88,7 +88,7 @@ def trm_edge_steps(
     yield "FP8, by conversion", _backend_step(fp8, profile, arguments, folder, threads)
 
 
-def int8_graph_inputs(model: TinyRecursiveModel, arguments: StepArguments) -> GraphInputs:
+def int8_graph_inputs(model: RecursiveModel, arguments: StepArguments) -> GraphInputs:
     """Quantize a model to INT8 on two puzzles: good for timing, not for answers.
 
     Args:
@@ -99,7 +99,7 @@ def int8_graph_inputs(model: TinyRecursiveModel, arguments: StepArguments) -> Gr
 
 
 def _graph_inputs(
-    model: TinyRecursiveModel, arguments: StepArguments, qtype: QType, precision: Precision
+    model: RecursiveModel, arguments: StepArguments, qtype: QType, precision: Precision
 ) -> GraphInputs:
     recipe = CalibrationRecipe.default(qtype)
     recipe = replace(recipe, puzzles=2, steps=(1,), compensated_rounding=False)
@@ -129,7 +129,7 @@ def _backend_step(
 
 
 def pytorch_steps(
-    model: TinyRecursiveModel, arguments: StepArguments, *, compiled: bool
+    model: RecursiveModel, arguments: StepArguments, *, compiled: bool
 ) -> Iterator[tuple[str, Step]]:
     """Yield the model as the published code computes it: weights cast to bfloat16, or float32.
 
@@ -139,7 +139,7 @@ def pytorch_steps(
         compiled: also compile the bfloat16 model with torch.compile.
     """
     for dtype in (torch.bfloat16, torch.float32):
-        cast = TinyRecursiveModel(model.config).requires_grad_(False).eval()
+        cast = RecursiveModel(model.config).requires_grad_(False).eval()
         cast.load_state_dict(model.state_dict())
         cast.to(dtype)
         name = str(dtype).removeprefix("torch.")
@@ -161,7 +161,7 @@ def _torch_step(call: Any, arguments: StepArguments, dtype: torch.dtype) -> Step
 class _Unrolled(torch.nn.Module):
     """The step with a flat list of inputs and outputs, for torch.onnx.export."""
 
-    def __init__(self, model: TinyRecursiveModel) -> None:
+    def __init__(self, model: RecursiveModel) -> None:
         super().__init__()
         self.model = model
 
@@ -171,7 +171,7 @@ class _Unrolled(torch.nn.Module):
 
 
 def naive_steps(
-    model: TinyRecursiveModel, arguments: StepArguments, folder: Path, threads: int
+    model: RecursiveModel, arguments: StepArguments, folder: Path, threads: int
 ) -> Iterator[tuple[str, Step]]:
     """Yield ``torch.onnx.export`` of the unrolled step, and ONNX Runtime's quantizers over it.
 
@@ -200,7 +200,7 @@ def naive_steps(
         yield name, _session_step(session, arguments)
 
 
-def _export_naive(model: TinyRecursiveModel, arguments: StepArguments, path: Path) -> None:
+def _export_naive(model: RecursiveModel, arguments: StepArguments, path: Path) -> None:
     batch = torch.export.Dim("B", min=1, max=len(arguments.tokens))
     with warnings.catch_warnings(), torch.no_grad():
         warnings.simplefilter("ignore")

@@ -16,7 +16,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trm_edge.config import ModelConfig
-from trm_edge.export.model import Carry, StepOutput, TinyRecursiveModel
+from trm_edge.export.model import Carry, RecursiveModel, StepOutput
 from trm_edge.tasks.dataset import IGNORED
 
 HALTING_WEIGHT = 0.5  # of the halting loss, relative to the answer's
@@ -106,7 +106,7 @@ def supervise(
 
 
 def training_step(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     tokens: Tensor,
     puzzle_embedding: Tensor | None,
     reset: Tensor,
@@ -133,7 +133,7 @@ def training_step(
 
 @torch.no_grad()
 def continue_target(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     tokens: Tensor,
     puzzle_embedding: Tensor | None,
     carry: Carry,

@@ -31,7 +31,7 @@ from trm_edge.calibration.recipe import (
 from trm_edge.calibration.saturation import exact_scales, has_integer_products
 from trm_edge.calibration.trajectories import linear_layers, run_trajectories
 from trm_edge.errors import MissingExtraError
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.progress import Track, silent
 from trm_edge.puzzle import Puzzle
 
@@ -42,7 +42,7 @@ _MATRICES = ("gate_up_proj", "qkv_proj", "down_proj", "o_proj")
 
 
 def input_ranges(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     puzzle_embeddings: NDArray[np.float32] | None,
     puzzles: Sequence[Puzzle],
     qtype: QType,
@@ -92,7 +92,7 @@ def input_ranges(
 
 
 def insert_quantizers(
-    model: TinyRecursiveModel, qtype: QType, activations: Activations, ranges: Ranges
+    model: RecursiveModel, qtype: QType, activations: Activations, ranges: Ranges
 ) -> None:
     """Put ModelOpt's quantizers around the matrices of the network, in place.
 

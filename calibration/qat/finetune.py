@@ -20,7 +20,7 @@ from trm_edge.calibration.qat.recipe import FinetuneRecipe
 from trm_edge.calibration.qat.state import StateFile, identify
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.errors import CalibrationError, CalibrationWarning
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.interrupts import DeferredSignals
 from trm_edge.progress import Track, silent
 from trm_edge.tasks.base import Entry
@@ -30,7 +30,7 @@ SAVE_SECONDS = 60.0
 
 
 def finetune(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     puzzle_embeddings: NDArray[np.float32] | None,
     entries: Sequence[Entry],
     qtype: QType,
@@ -38,7 +38,7 @@ def finetune(
     finetune_recipe: FinetuneRecipe,
     state: Path | None = None,
     track: Track = silent,
-) -> TinyRecursiveModel:
+) -> RecursiveModel:
     """Fine-tune a model with quantization in place.
 
     The same arguments give the same result, whether or not the work was interrupted, on the same

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.solver import Solver
@@ -18,7 +18,7 @@ from trm_edge.tasks.base import Entry
 
 
 def answers_to_learn(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     puzzle_embeddings: NDArray[np.float32] | None,
     entries: Sequence[Entry],
     batch: int,

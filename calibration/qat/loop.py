@@ -21,7 +21,7 @@ from trm_edge.calibration.qat.saved_content import check_inputs, check_progress
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.calibration.trajectories import linear_layers
 from trm_edge.errors import CalibrationError
-from trm_edge.export.model import StepOutput, TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel, StepOutput
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.progress import Track, silent
 from trm_edge.tasks.base import Entry
@@ -49,7 +49,7 @@ class Finetuning:
 
     def __init__(
         self,
-        model: TinyRecursiveModel,
+        model: RecursiveModel,
         puzzle_embeddings: NDArray[np.float32] | None,
         entries: Sequence[Entry],
         qtype: QType,
@@ -149,10 +149,10 @@ class Finetuning:
         self._order = self._order[count:]
         return PuzzleRows(self._tokens[indices], self._labels[indices], self._identifiers[indices])
 
-    def model_in_float(self) -> TinyRecursiveModel:
+    def model_in_float(self) -> RecursiveModel:
         """A copy of the current model without quantizers."""
         values = self.model.state_dict()
-        plain = TinyRecursiveModel(self.model.config)
+        plain = RecursiveModel(self.model.config)
         plain.load_state_dict({name: values[name] for name in plain.state_dict()})
         return plain.eval().requires_grad_(False)
 
@@ -183,7 +183,7 @@ class Finetuning:
         self._carry = dict(zip(self._carry, saved["carry"], strict=True))
 
 
-def _ranged_layers(model: TinyRecursiveModel, recipe: CalibrationRecipe) -> frozenset[str]:
+def _ranged_layers(model: RecursiveModel, recipe: CalibrationRecipe) -> frozenset[str]:
     """The layers whose inputs are rounded by ranges that were measured before."""
     layers = set()
     for name in linear_layers(model):

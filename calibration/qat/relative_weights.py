@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 
 
 class RelativeOptimizer:
@@ -24,7 +24,7 @@ class RelativeOptimizer:
         recipe: weight decay and largest norm of the gradient.
     """
 
-    def __init__(self, model: TinyRecursiveModel, recipe: FinetuneRecipe) -> None:
+    def __init__(self, model: RecursiveModel, recipe: FinetuneRecipe) -> None:
         self._recipe = recipe
         self._weights = list(model.parameters())
         self._scales = [_row_scales(weight.detach()) for weight in self._weights]
@@ -34,7 +34,7 @@ class RelativeOptimizer:
         self._write_weights()
         self._optimizer = self._new_optimizer(model)
 
-    def _new_optimizer(self, model: TinyRecursiveModel) -> torch.optim.Optimizer:
+    def _new_optimizer(self, model: RecursiveModel) -> torch.optim.Optimizer:
         network: set[int] = set()
         for blocks in model.networks.values():
             network.update(id(weight) for weight in blocks.parameters())

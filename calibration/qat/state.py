@@ -21,7 +21,7 @@ from trm_edge import records
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.errors import CalibrationError, CheckpointError, OutputError
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.export.weight_file import read_weights
 from trm_edge.files import error_reason, replace_file
 from trm_edge.printable import excerpt
@@ -55,7 +55,7 @@ class FinetuneIdentity:
 
 
 def identify(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     puzzle_embeddings: NDArray[np.float32] | None,
     entries: Sequence[Entry],
     qtype: QType,
@@ -154,7 +154,7 @@ class StateFile:
         return content
 
 
-def _digest_of_model(model: TinyRecursiveModel) -> str:
+def _digest_of_model(model: RecursiveModel) -> str:
     digest = hashlib.sha256()
     digest.update(json.dumps(model.config.to_dict()).encode())
     for name, value in model.state_dict().items():

@@ -13,10 +13,9 @@ from tests.toys import BASE, FAMILY, toy_model, toy_table, toy_tokens
 from trm_edge.backends.onnxruntime import (
     CPU_PROVIDER,
     OnnxRuntimeBackend,
-    available_cores,
     available_providers,
 )
-from trm_edge.errors import BackendError
+from trm_edge.errors import BackendError, ConfigError
 from trm_edge.export.step_graph import step_graph
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.loop.halting import HaltingRule
@@ -122,9 +121,14 @@ def test_a_failed_share_is_a_backend_error(graph: Path) -> None:
             backend.step(toy_tokens(BASE, 4), np.zeros((4, 3), np.float32), np.ones(4, bool))
 
 
-def test_providers_and_cores_of_this_machine() -> None:
+@pytest.mark.parametrize("threads", [-1, 100_000])
+def test_a_number_of_threads_is_bounded_before_any_is_started(graph: Path, threads: int) -> None:
+    with pytest.raises(ConfigError, match="threads must be a whole number from 0 to"):
+        OnnxRuntimeBackend(graph, BASE, threads=threads)
+
+
+def test_providers_of_this_machine() -> None:
     assert CPU_PROVIDER in available_providers()
-    assert available_cores() >= 1
 
 
 @pytest.mark.parametrize("carry", ["float32", "float16"])

@@ -13,7 +13,7 @@ from trm_edge.calibration.equalise import best_power, channel_factors
 from trm_edge.calibration.recipe import CalibrationRecipe
 from trm_edge.calibration.statistics import InputStatistics
 from trm_edge.calibration.trajectories import linear_layers
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.export.torch_backend import TorchBackend
 from trm_edge.loop.solution import Solution
 from trm_edge.loop.solver import Solver
@@ -47,7 +47,7 @@ def test_equalisation_does_not_change_the_answers(name: str, power: float) -> No
                 assert quantization.amax == pytest.approx((1.0,), abs=1e-3)
 
 
-def solve(model: TinyRecursiveModel, table: NDArray[np.float32] | None) -> list[Solution]:
+def solve(model: RecursiveModel, table: NDArray[np.float32] | None) -> list[Solution]:
     with Solver(TorchBackend(model), table, batch=3) as solver:
         return list(solver.solve(PUZZLES, ordered=True))
 

@@ -11,7 +11,7 @@ from trm_edge.calibration.packed_weight import round_again
 from trm_edge.calibration.recipe import Activations, CalibrationRecipe, QType
 from trm_edge.calibration.trajectories import linear_layers
 from trm_edge.config import ModelConfig
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.puzzle import Puzzle
 
 
@@ -25,7 +25,7 @@ def toy_calibration(
 
 
 def toy_layer(
-    model: TinyRecursiveModel,
+    model: RecursiveModel,
     layer: str,
     qtype: QType = "int8",
     activations: Activations = "per_layer",

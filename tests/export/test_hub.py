@@ -69,6 +69,12 @@ def test_a_checkpoint_and_its_configuration(suffix: str, hub: Hub) -> None:
     assert sorted(hub.downloads) == ["all_config.yaml", "dataset.json", "step_9"]
 
 
+def test_the_run_s_names_come_with_it(hub: Hub) -> None:
+    hub.files = {**hub.files, "identifiers.json": b'["<blank>", "a", "b"]'}
+    assert load_checkpoint(Path(NAME)).identifiers == ["<blank>", "a", "b"]
+    assert "identifiers.json" in hub.downloads
+
+
 def test_what_is_in_the_cache_is_not_downloaded_again(hub: Hub) -> None:
     load(NAME)
     first = list(hub.downloads)
@@ -116,8 +122,12 @@ def test_what_does_not_exist(name: str, message: str, hub: Hub) -> None:
     assert hub.downloads == []
 
 
-@pytest.mark.parametrize(("file", "claimed"), [("step_9", 9 << 30), ("all_config.yaml", 2 << 20)])
+@pytest.mark.parametrize(
+    ("file", "claimed"),
+    [("step_9", 9 << 30), ("all_config.yaml", 2 << 20), ("identifiers.json", 256 << 20)],
+)
 def test_sizes_are_bounded_before_a_download(file: str, claimed: int, hub: Hub) -> None:
+    hub.files = {"identifiers.json": b"[]", **hub.files}
     hub.claimed = {file: claimed}
     assert f"hf:owner/tiny:{file} has {claimed:,} bytes, but at most" in message_of(NAME)
     assert hub.downloads == []

@@ -10,7 +10,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from tests.cli.commands import run
 from tests.logs import logged
+from trm_edge.bundle import Bundle
 from trm_edge.errors import CheckpointError, ConfigError
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.safe_load import load_tensors
@@ -190,3 +192,28 @@ def test_the_guard_of_other_programs_is_left_as_it_was(tmp_path: Path) -> None:
         path = saved(tmp_path, PurePosixPath("x"))
         with pytest.raises(CheckpointError, match="PurePosixPath"):
             read_weights(path)
+
+
+def test_a_model_of_9x9_is_quantized_on_the_bundled_sudokus(
+    tmp_path: Path, content: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trm_edge.targets.export_bundle.PARITY_PUZZLES", 4)
+    with_attention(content, seq_len=81, vocab_size=12, N_supervision_val=2)
+    generator = torch.Generator().manual_seed(0)
+    for state in (content["state_dict"], content["callbacks"]["EMACallback"]["shadow"]):
+        for name in ("lm_head.weight", "input_embedding.embedding_weight"):
+            state[name] = torch.randn(12, 16, generator=generator)
+        for name in [name for name in state if ".self_attn." in name]:
+            state[name] = torch.randn(state[name].shape, generator=generator) / 4
+    weights = saved(tmp_path, content)
+    output = tmp_path / "bundle"
+    result = run("export", weights, "--int8", "--calibration-puzzles", 16, "-o", output)
+    assert result.exit_code == 0, result.output
+    bundle = Bundle.open(output)
+    assert bundle.manifest.task == "nano-sudoku"
+    assert bundle.parity().labelled
+    record = bundle.calibration()
+    assert record is not None
+    result = run("solve", output, "--rollouts", 2, "--format", "json")
+    assert result.exit_code == 0, result.output
+    assert len(result.stdout.splitlines()) == 5

@@ -15,7 +15,7 @@ from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.trajectories import linear_layers
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ExportError
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.export.onnxruntime_graph import onnxruntime_step_graph
 from trm_edge.export.step_graph import step_graph
 from trm_edge.export.torch_backend import TorchBackend
@@ -43,7 +43,7 @@ def trajectory(backend: Backend, config: ModelConfig) -> list[np.ndarray]:
 @pytest.mark.parametrize("emit", [step_graph, onnxruntime_step_graph])
 @pytest.mark.parametrize("name", VARIANTS)
 def test_equals_pytorch_over_a_trajectory(
-    name: str, emit: Callable[[TinyRecursiveModel], onnx.ModelProto], tmp_path: Path
+    name: str, emit: Callable[[RecursiveModel], onnx.ModelProto], tmp_path: Path
 ) -> None:
     config = VARIANTS[name]
     model = toy_model(config)
@@ -77,9 +77,7 @@ def test_a_weight_beyond_half_precision_is_refused() -> None:
 
 @pytest.mark.parametrize("emit", [step_graph, onnxruntime_step_graph])
 @pytest.mark.parametrize("name", VARIANTS)
-def test_keeps_the_contract(
-    name: str, emit: Callable[[TinyRecursiveModel], onnx.ModelProto]
-) -> None:
+def test_keeps_the_contract(name: str, emit: Callable[[RecursiveModel], onnx.ModelProto]) -> None:
     config = VARIANTS[name]
     graph = emit(toy_model(config)).graph
     assert [value.name for value in graph.input] == [spec.name for spec in step_inputs(config)]
@@ -93,7 +91,7 @@ def test_keeps_the_contract(
 
 @pytest.mark.parametrize("emit", [step_graph, onnxruntime_step_graph])
 def test_stores_every_weight_once_and_names_every_node(
-    emit: Callable[[TinyRecursiveModel], onnx.ModelProto],
+    emit: Callable[[RecursiveModel], onnx.ModelProto],
 ) -> None:
     model = toy_model(VARIANTS["attention-rope"])
     exported = emit(model)

@@ -46,6 +46,7 @@ def use(folder: Path) -> None:
     bundle.calibration()
     bundle.sensitivity()
     bundle.floor()
+    bundle.identifiers()
     task = bundle.task()
     vectors = bundle.parity().first(2)
     for tokens in vectors.tokens:

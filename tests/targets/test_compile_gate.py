@@ -26,7 +26,7 @@ from trm_edge.engines.compiler import Compiler
 from trm_edge.engines.layers import EngineLayers, read_layers
 from trm_edge.engines.logged_layers import layers_from_log
 from trm_edge.export.checkpoint import load_checkpoint
-from trm_edge.export.model import TinyRecursiveModel
+from trm_edge.export.model import RecursiveModel
 from trm_edge.profile import Int8Ranges, Precision
 from trm_edge.puzzle import Puzzle
 from trm_edge.reference import REFERENCES, reference_checkpoint
@@ -95,7 +95,7 @@ def graph_inputs(name: str, precision: Precision) -> tuple[GraphInputs, ModelCon
 
 
 def quantized_inputs(
-    model: TinyRecursiveModel, table: Any, puzzles: list[Puzzle], precision: Precision
+    model: RecursiveModel, table: Any, puzzles: list[Puzzle], precision: Precision
 ) -> GraphInputs:
     if precision not in QTYPES:
         return GraphInputs(model, precision, None, {})

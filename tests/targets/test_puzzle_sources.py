@@ -248,7 +248,8 @@ def test_identifiers_that_the_weights_do_not_have_are_left_out(tmp_path: Path) -
     assert [puzzle.identifier for puzzle in held_out.puzzles] == [0, 2]
     (line,) = [line for line in lines if line.startswith("warning: ")]
     assert "1 of 3 puzzles in" in line
-    assert line.endswith("or is another one. They are left out.")
+    assert "or is another one (line 2: puzzle identifier must lie in 0..2, but got 7)." in line
+    assert line.endswith(" They are left out.")
     np.save(identifiers, np.array([3, 4, 5]))
     with pytest.raises(PuzzleError, match=r"3 of 3 puzzles .* Pass the dataset of the run"):
         held_out_puzzles(TOKENS, tmp_path, 10)

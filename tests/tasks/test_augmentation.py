@@ -11,31 +11,35 @@ import pytest
 from tests.toys import BASE
 from trm_edge.backends.fake import FAKE_CONFIG
 from trm_edge.errors import ConfigError
-from trm_edge.reference import reference_puzzles
 from trm_edge.tasks.base import Entry, Task
 from trm_edge.tasks.maze import MazeTask
+from trm_edge.tasks.nano_sudoku import NanoSudokuTask
 from trm_edge.tasks.sudoku import SudokuTask
 from trm_edge.tasks.tokens import TokenTask
 
 MAZE = MazeTask(replace(BASE, seq_len=169, vocab_size=6))
+NANO = NanoSudokuTask(replace(BASE, seq_len=100, vocab_size=12))  # 9x9 in a canvas of 10x10
 
 
 def entry(task: Task) -> Entry:
-    path = reference_puzzles(task.name, "held_out", task.config.seq_len)
+    path = task.bundled_puzzles("held_out")
     assert isinstance(path, Path)
     first = next(iter(task.read(path)))
     assert isinstance(first, Entry)
     return first
 
 
-@pytest.mark.parametrize("task", [SudokuTask(FAKE_CONFIG), MAZE], ids=["sudoku", "maze"])
+@pytest.mark.parametrize(
+    "task", [SudokuTask(FAKE_CONFIG), MAZE, NANO], ids=["sudoku", "maze", "nano-sudoku"]
+)
 def test_an_answer_to_an_augmented_puzzle_is_an_answer_to_the_puzzle(task: Task) -> None:
     puzzle = entry(task)
     tokens = puzzle.puzzle.tokens
     answer = puzzle.answer
     assert answer is not None
     views = set()
-    for number, augmentation in enumerate(task.augmentations(8)):
+    for number, chosen in enumerate(task.augmentations(8)):
+        augmentation = chosen.for_puzzle(tokens)
         viewed = augmentation.apply(tokens)
         solved = augmentation.apply(answer)
         assert task.problem(viewed, solved) is None

@@ -174,3 +174,44 @@ def test_the_report_s_picture_is_the_canvas() -> None:
     assert MIXED.columns == 9
     assert MIXED.looks()[:4] == (("", "blank"), ("", "blank"), ("", "blank"), ("1", "digit"))
     assert len(MIXED.looks()) == 12
+
+
+@pytest.mark.parametrize(("canvas", "digits"), [(4, 4), (6, 4), (6, 6), (9, 6), (9, 9), (11, 9)])
+def test_augmentations_of_every_size_keep_the_rules(canvas: int, digits: int) -> None:
+    task = task_of(canvas, digits)
+    solved = {4: FOUR_SOLVED, 6: SIX, 9: NINE_SOLVED}
+    for side, text in solved.items():
+        if side > digits:
+            continue
+        puzzle = task.puzzle("." + text[1:]).tokens
+        (item,) = task.read_lines([f".{text[1:]},{text}"])
+        assert isinstance(item, Entry)
+        assert item.answer is not None
+        views = set()
+        for chosen in task.augmentations(6):
+            augmentation = chosen.for_puzzle(puzzle)
+            view = augmentation.apply(puzzle)
+            assert task.recognizes(Puzzle(view))  # the canvas around the grid is as before
+            assert task.problem(view, augmentation.apply(item.answer)) is None
+            np.testing.assert_array_equal(augmentation.invert(view), puzzle)
+            views.add(view.tobytes())
+        assert len(views) == 6
+
+
+@pytest.mark.parametrize(("canvas", "digits", "count"), [(9, 9, 5), (12, 9, 5), (9, 6, 0)])
+def test_the_bundled_sudokus_are_puzzles_of_models_of_that_size(
+    canvas: int, digits: int, count: int
+) -> None:
+    task = task_of(canvas, digits)
+    path = task.bundled_puzzles("examples")
+    if not count:
+        assert path is None
+        return
+    assert path is not None
+    entries = list(task.read(path))
+    assert len(entries) == count
+    for entry in entries:
+        assert isinstance(entry, Entry)
+        assert entry.answer is not None
+        assert task.recognizes(entry.puzzle)
+        assert task.problem(entry.puzzle.tokens, entry.answer) is None

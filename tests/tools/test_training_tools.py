@@ -83,3 +83,16 @@ def test_shipped_puzzles_are_what_the_tool_writes(tmp_path: Path) -> None:
     assert [path.name for path in shipped] == sorted(p.name for p in (tmp_path / "out").iterdir())
     for path in shipped:
         assert (tmp_path / "out" / path.name).read_bytes() == path.read_bytes()
+
+
+def test_the_preset_of_the_small_hrm_is_what_is_trained(tmp_path: Path) -> None:
+    pytest.importorskip("numba", reason="needs pip install 'trm-edge[train]'")
+    code = """
+from train_reference import HRM
+from trm_edge.export.arch_settings import published_name
+from trm_edge.export.presets import PRESETS
+preset = PRESETS["hrm-sudoku-small"]
+assert published_name(HRM) == preset.name
+print({key: value for key, value in preset.values.items() if getattr(HRM, key) != value})
+"""
+    assert run(code, tmp_path) == "{}\n"

@@ -55,6 +55,7 @@ def choose(
         EngineError: there is an engine and a GPU, but the engine does not fit this machine or its
             step graph.
         MissingExtraError: the engine's compiler is not installed.
+        ConfigError: ``threads`` is negative, or more than this machine should start.
     """
     environment = environment or Environment()
     graph = bundle / target.step

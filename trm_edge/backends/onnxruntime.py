@@ -8,7 +8,6 @@ matrix products stay in a core's cache (docs/speed.md has what that is worth).
 from __future__ import annotations
 
 import logging
-import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -25,6 +24,7 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
 from trm_edge.graph_guard import initial_states
 from trm_edge.step import CarryType, TensorSpec, describe_mismatch, step_inputs, step_outputs
+from trm_edge.threads import thread_count
 
 logger = logging.getLogger(__name__)
 
@@ -66,6 +66,9 @@ class OnnxRuntimeBackend(Backend):
         sha256: of the graph, verified when it is loaded; None: it is not.
         trusted: load the graph unchecked. Only for graphs that this process made: they may have
             operators that no export uses.
+
+    Raises:
+        ConfigError: ``threads`` is negative, or more than this machine should start.
     """
 
     name = "onnxruntime"
@@ -85,7 +88,7 @@ class OnnxRuntimeBackend(Backend):
         self.graph = graph
         self.config = config
         self.carry_type = np.dtype(carry)
-        self.threads = threads or available_cores()
+        self.threads = thread_count(threads)
         self._carry = carry
         self._graph_file = GraphFile(graph, sha256=sha256, trusted=trusted)
         self._inputs = step_inputs(config, carry)
@@ -322,13 +325,6 @@ class OnnxRuntimeBackend(Backend):
         count = len(self._states)
         logits, q_halt, q_continue = outputs[count:]
         return StepArrays(tuple(outputs[:count]), logits, q_halt, q_continue)
-
-
-def available_cores() -> int:
-    """Count the CPU cores that this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def available_providers() -> tuple[str, ...]:

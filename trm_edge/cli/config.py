@@ -10,14 +10,31 @@ from trm_edge.cli.command import Command
 from trm_edge.errors import MissingExtraError, OutputExistsError
 from trm_edge.files import write_text
 
-ARCHS = ("sudoku-mlp", "sudoku-attention", "maze", "arc-1", "arc-2")
+ARCHS = (
+    "sudoku-mlp",
+    "sudoku-attention",
+    "maze",
+    "arc-1",
+    "arc-2",
+    "trm-singlez",
+    "trm-hier6",
+    "transformer",
+    "hrm-sudoku",
+    "hrm-sudoku-full",
+    "hrm-sudoku-small",
+    "hrm-maze",
+    "hrm-arc",
+    "hrm",
+)
 
 
 @click.command("config", cls=Command)
 @click.option(
     "--arch",
     type=click.Choice(ARCHS),
-    help="Fill in the settings of a published model; by default they are left open.",
+    metavar="NAME",
+    help="Fill in the settings of a published model; by default they are left open. Names: "
+    f"{', '.join(ARCHS)}.",
 )
 @click.option(
     "-o",
@@ -36,6 +53,7 @@ def command(arch: str | None, output: Path | None, force: bool) -> None:
 
     \b
     trm-edge config --arch sudoku-mlp -o runs/sudoku/all_config.yaml
+    trm-edge config --arch hrm-maze -o runs/maze/all_config.yaml
     trm-edge config > all_config.yaml
     """
     try:

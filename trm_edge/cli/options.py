@@ -3,10 +3,39 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
 from trm_edge.cli.completion import complete_bundle, complete_bundle_target
+from trm_edge.errors import ConfigError
+from trm_edge.threads import thread_count
+
+
+class ThreadCount(click.IntRange):
+    """A number of CPU threads that this machine should start; 0 for one per core."""
+
+    def __init__(self) -> None:
+        super().__init__(min=0)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Check a number before any work is done.
+
+        Args:
+            value: of the command line, or the default.
+            param: the option.
+            ctx: the command's context.
+
+        Raises:
+            BadParameter: it is no number, or more than this machine should start.
+        """
+        threads = int(super().convert(value, param, ctx))
+        try:
+            thread_count(threads)
+        except ConfigError as error:
+            self.fail(str(error), param, ctx)
+        return threads
+
 
 bundle_argument = click.argument(
     "bundle", type=click.Path(path_type=Path), shell_complete=complete_bundle
@@ -27,7 +56,7 @@ target_option = click.option(
 )
 threads_option = click.option(
     "--threads",
-    type=click.IntRange(0),
+    type=ThreadCount(),
     default=0,
     show_default="every core",
     help="CPU threads.",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, TypeVar, get_args
 
@@ -13,7 +13,7 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
 from trm_edge.loop.exploration import Exploration
 from trm_edge.loop.selection import Selector, SelectorName, selector_for
-from trm_edge.tasks.augmentation import Augmentation
+from trm_edge.tasks.augmentation import PuzzleAugmentation
 from trm_edge.tasks.base import Task
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -127,7 +127,7 @@ class SearchOptions:
                 f"{self.rollouts} tries that only go deeper would all be the same. Leave out "
                 "--rollouts, or add another explorer, such as --explore depth,noise."
             )
-        augmentations: list[Augmentation] = []
+        augmentations: Sequence[PuzzleAugmentation] = ()
         if "forms" in explorers:
             count = self.rollouts
             if is_random:

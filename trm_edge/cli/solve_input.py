@@ -14,7 +14,6 @@ from trm_edge.cli.solve_output import Writer
 from trm_edge.errors import TrmEdgeError
 from trm_edge.loop.feed import Feed, LiveFeed, as_feed
 from trm_edge.puzzle import Puzzle
-from trm_edge.reference import reference_puzzles
 from trm_edge.tasks.base import BadLine, Entry, Task
 from trm_edge.tasks.dataset import is_folder
 from trm_edge.tasks.lines import Lines, holds_input, open_lines, open_standard_input
@@ -50,7 +49,7 @@ def open_puzzles(task: Task, source: str | None) -> tuple[str, Feed[Entry | BadL
         lines = open_standard_input(sys.stdin)
         if not lines.is_empty():
             return "standard input", _feed(task, lines)
-    examples = reference_puzzles(task.name, "examples", task.config.seq_len)
+    examples = task.bundled_puzzles("examples")
     if examples is None:
         raise click.UsageError(
             f"Pass PUZZLES: none are bundled for the task {task.name} with {task.config.seq_len} "

@@ -7,7 +7,7 @@ import platform
 from dataclasses import dataclass
 from pathlib import Path
 
-from trm_edge.backends.onnxruntime import available_cores
+from trm_edge.threads import available_cores
 
 _CPUINFO = Path("/proc/cpuinfo")
 _BOARD_MODEL = Path("/proc/device-tree/model")  # the name of a Jetson

@@ -9,7 +9,7 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
 from trm_edge.noise import Noise, check_sigma, noise_key, random_start
 from trm_edge.puzzle import Puzzle
-from trm_edge.tasks.augmentation import Augmentation
+from trm_edge.tasks.augmentation import Augmentation, PuzzleAugmentation
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Exploration:
     """
 
     tries: int
-    augmentations: Sequence[Augmentation] = field(default=())
+    augmentations: Sequence[PuzzleAugmentation] = field(default=())
     noise: float = 0.0
     start: float = 0.0
     noisy_states: tuple[str, ...] = ("z_H",)
@@ -57,7 +57,7 @@ class Exploration:
             number: of the try, from 0.
             config: the model.
         """
-        augmentation = self.augmentation(number)
+        augmentation = self.augmentation(puzzle, number)
         tokens = puzzle.tokens
         if augmentation is not None:
             tokens = augmentation.apply(tokens)
@@ -73,12 +73,14 @@ class Exploration:
             start = random_start(key, self.start, shape, config.recursion.states)
         return replace(puzzle, tokens=tokens, noise=noise, start=start)
 
-    def augmentation(self, number: int) -> Augmentation | None:
+    def augmentation(self, puzzle: Puzzle, number: int) -> Augmentation | None:
         """Return the augmentation that a try solves; None for the puzzle itself.
 
         Args:
+            puzzle: the puzzle.
             number: of the try, from 0.
         """
         if not self.augmentations:
             return None
-        return self.augmentations[number % len(self.augmentations)]
+        augmentation = self.augmentations[number % len(self.augmentations)]
+        return augmentation.for_puzzle(puzzle.tokens)

@@ -239,7 +239,7 @@ class Rollouts:
 
     def _mapped_back(self, job: _Job, number: int, solution: Solution) -> Solution:
         """The solution of a try as one of the puzzle itself."""
-        augmentation = self.exploration.augmentation(number)
+        augmentation = self.exploration.augmentation(job.puzzle, number)
         if augmentation is None:
             return solution
         trajectory = solution.trajectory

@@ -1,12 +1,28 @@
-"""Augmentations of a puzzle: its cells moved and its tokens renamed, and the way back."""
+"""Augmentations of a puzzle: its cells moved and its tokens renamed, and the way back.
+
+What keeps an answer an answer may depend on the puzzle's size, where one model solves several. So
+tasks list augmentations that are chosen for each puzzle (:class:`PuzzleAugmentation`).
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+
+class PuzzleAugmentation(Protocol):
+    """What is an augmentation once the puzzle is known."""
+
+    def for_puzzle(self, puzzle: NDArray[Any]) -> Augmentation:
+        """Return the augmentation of a puzzle.
+
+        Args:
+            puzzle: (L,) token ids.
+        """
 
 
 @dataclass(frozen=True)
@@ -30,6 +46,14 @@ class Augmentation:
             tokens: V, token ids.
         """
         return cls(np.arange(cells), np.arange(tokens))
+
+    def for_puzzle(self, puzzle: NDArray[Any]) -> Augmentation:
+        """Return this augmentation, which is the same for every puzzle.
+
+        Args:
+            puzzle: (L,) token ids.
+        """
+        return self
 
     def apply(self, puzzle: NDArray[Any]) -> NDArray[Any]:
         """Augment a puzzle.
@@ -57,6 +81,27 @@ class Augmentation:
         original: NDArray[Any] = np.empty_like(answer)
         original[self.cells] = names[answer].astype(answer.dtype)
         return original
+
+
+@dataclass(frozen=True)
+class SizedAugmentation:
+    """An augmentation of puzzles of several sizes.
+
+    Args:
+        by_size: the augmentation of each size.
+        size_of: returns the size of a puzzle, (L,) token ids.
+    """
+
+    by_size: Mapping[int, Augmentation]
+    size_of: Callable[[NDArray[Any]], int]
+
+    def for_puzzle(self, puzzle: NDArray[Any]) -> Augmentation:
+        """Return the augmentation of the puzzle's size.
+
+        Args:
+            puzzle: (L,) token ids.
+        """
+        return self.by_size[self.size_of(puzzle)]
 
 
 def squares(side: int, tokens: int) -> list[Augmentation]:

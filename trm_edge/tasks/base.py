@@ -3,88 +3,29 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
+from dataclasses import replace
 from math import ceil, sqrt
 from pathlib import Path
 from typing import Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError, PuzzleError
+from trm_edge.identifiers import RowNames
 from trm_edge.puzzle import Puzzle
-from trm_edge.tasks.augmentation import Augmentation
+from trm_edge.reference import Split, reference_puzzles
+from trm_edge.tasks.augmentation import Augmentation, PuzzleAugmentation
 from trm_edge.tasks.dataset import is_folder, read_dataset
+from trm_edge.tasks.entries import AnswerLine as AnswerLine
+from trm_edge.tasks.entries import BadLine as BadLine
+from trm_edge.tasks.entries import Entry as Entry
+from trm_edge.tasks.entries import SolvedLine as SolvedLine
+from trm_edge.tasks.entries import UnknownIdentifier as UnknownIdentifier
 from trm_edge.tasks.lines import Lines, open_lines
-
-
-@dataclass(frozen=True)
-class Entry:
-    """One puzzle of a source.
-
-    Args:
-        puzzle: the puzzle.
-        line: in the source, from 1; a row of a dataset counts as a line.
-        answer: (L,) int32 token ids of the known answer, where the source has one.
-    """
-
-    puzzle: Puzzle
-    line: int
-    answer: NDArray[np.int32] | None = None
-
-
-@dataclass(frozen=True)
-class BadLine:
-    """A line that is not a puzzle; those after it are still read.
-
-    Args:
-        line: in the source, from 1.
-        reason: why it is not a puzzle.
-    """
-
-    line: int
-    reason: str
-
-    def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}"
-
-
-@dataclass(frozen=True)
-class SolvedLine(BadLine):
-    """A line with a puzzle that is solved already, such as the answer to another one.
-
-    Args:
-        line: in the source, from 1.
-        reason: why it is not a puzzle.
-    """
-
-
-@dataclass(frozen=True)
-class UnknownIdentifier(BadLine):
-    """A row of a dataset whose puzzle the model has no embedding for.
-
-    Args:
-        line: in the source, from 1.
-        reason: names the identifier.
-    """
-
-
-@dataclass(frozen=True)
-class AnswerLine(BadLine):
-    """A line with the known answer to the puzzle on the line before it.
-
-    :meth:`Task.read` adds it to its puzzle; :meth:`Task.read_lines` cannot, because it hands out a
-    puzzle before the next line is there.
-
-    Args:
-        line: in the source, from 1.
-        reason: says which puzzle it belongs to.
-        answer: (L,) int32 token ids.
-    """
-
-    answer: NDArray[np.int32]
+from trm_edge.tasks.numbering import Numbering, UnknownIdentifierError, numbering_of
 
 
 class Task(ABC):
@@ -108,6 +49,19 @@ class Task(ABC):
 
     def __init__(self, config: ModelConfig) -> None:
         self.config = config
+        self._row_names: RowNames | None = None
+        self._numberings: dict[Path, Numbering] = {}
+
+    def with_row_names(self, names: RowNames) -> Task:
+        """Return the same task, which finds the rows of a dataset's puzzles by their names.
+
+        Args:
+            names: of the rows of the model's puzzle-embedding table.
+        """
+        task = copy(self)
+        task._row_names = names
+        task._numberings = {}
+        return task
 
     @abstractmethod
     def read_lines(self, lines: Iterable[str]) -> Iterator[Entry | BadLine]:
@@ -269,7 +223,18 @@ class Task(ABC):
         """
         return self.text(answer)
 
-    def augmentations(self, count: int) -> list[Augmentation]:
+    def bundled_puzzles(self, split: Split) -> Path | None:
+        """Find the puzzles of this task and size that come with trm-edge.
+
+        Args:
+            split: which of them.
+
+        Returns:
+            A file that :meth:`read` takes, or None.
+        """
+        return reference_puzzles(self.name, split, self.config.seq_len)
+
+    def augmentations(self, count: int) -> Sequence[PuzzleAugmentation]:
         """List augmentations of any puzzle, the identity first and the same ones at every call.
 
         Args:
@@ -300,12 +265,20 @@ class Task(ABC):
 
     def _read_dataset(self, folder: Path) -> Iterator[Entry | BadLine]:
         rows = read_dataset(folder, self.config.seq_len, self.config.vocab_size)
-        count = self.config.num_puzzle_identifiers
+        numbering: Numbering | None = None
         for line, row in enumerate(rows, 1):
-            if 0 <= row.identifier < count:
-                yield Entry(Puzzle(row.tokens, row.identifier), line, row.labels)
-            else:
-                yield UnknownIdentifier(
-                    line,
-                    f"puzzle identifier must lie in 0..{count - 1}, but got {row.identifier}",
-                )
+            if numbering is None:  # the first row shows that it is a dataset folder
+                numbering = self._numbering(folder)
+            try:
+                puzzle = Puzzle(row.tokens, numbering.row(row.identifier))
+            except UnknownIdentifierError as error:
+                yield UnknownIdentifier(line, str(error))
+                continue
+            yield Entry(puzzle, line, row.labels)
+
+    def _numbering(self, folder: Path) -> Numbering:
+        """The rows of a dataset's identifiers, looked up and logged once for each folder."""
+        if folder not in self._numberings:
+            rows = self.config.num_puzzle_identifiers
+            self._numberings[folder] = numbering_of(folder, rows, self._row_names)
+        return self._numberings[folder]

@@ -13,6 +13,7 @@ from dataclasses import replace
 from itertools import groupby
 from math import isqrt
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -21,6 +22,8 @@ from numpy.typing import NDArray
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
 from trm_edge.puzzle import Puzzle
+from trm_edge.reference import Split, reference_puzzles
+from trm_edge.tasks.augmentation import Augmentation, SizedAugmentation
 from trm_edge.tasks.base import AnswerLine, BadLine, Entry, Task
 from trm_edge.tasks.sudoku import SudokuTask
 from trm_edge.tasks.sudoku_grid import SYMBOLS
@@ -31,6 +34,7 @@ END = 1
 BLANK = 2
 _SIDES = (4, 6, 9)
 _SPECIAL = 3  # ids that are no digits
+_BUNDLED_SIDE = 9  # of the Sudokus that come with trm-edge
 _SHIFT = 1  # ids of a cell here, less those of the task sudoku
 _LARGEST_CANVAS = 16  # cells a side; ARC has the same ids and 30
 _BETWEEN_FIELDS = re.compile(r"[\t;,:]")
@@ -51,6 +55,7 @@ class NanoSudokuTask(Task):
     """
 
     name = "nano-sudoku"
+    augmentation_limit = 1 << 31  # as many as one likes
 
     def __init__(self, config: ModelConfig) -> None:
         sides = _sides_of(config)
@@ -166,6 +171,33 @@ class NanoSudokuTask(Task):
             return "the puzzle is not a grid in the canvas"
         return self._tasks[side].problem(self._grid(puzzle, side), self._grid(answer, side))
 
+    def augmentations(self, count: int) -> list[SizedAugmentation]:
+        """Shuffle grids as the task sudoku does, those of each size by their own rules.
+
+        What stands around a grid stays where it is, and larger digits keep their names.
+
+        Args:
+            count: how many, the identity included.
+        """
+        by_side = {}
+        for side, task in self._tasks.items():
+            by_side[side] = [self._of_canvas(view, side) for view in task.augmentations(count)]
+        augmentations = []
+        for number in range(count):
+            of_number = {side: views[number] for side, views in by_side.items()}
+            augmentations.append(SizedAugmentation(of_number, self._side_of))
+        return augmentations
+
+    def bundled_puzzles(self, split: Split) -> Path | None:
+        """Find the bundled Sudokus, which are of 9x9, for a model that knows that size.
+
+        Args:
+            split: which of them.
+        """
+        if self._largest != _BUNDLED_SIDE:
+            return None
+        return reference_puzzles(SudokuTask.name, split, _BUNDLED_SIDE**2)
+
     def looks(self) -> tuple[tuple[str, str], ...]:
         """Describe a cell of the report's picture: a digit, or nothing for pad, end and blank."""
         digits = [(symbol, "digit") for symbol in SYMBOLS[: self.config.vocab_size - _SPECIAL]]
@@ -188,6 +220,15 @@ class NanoSudokuTask(Task):
         if side < self.canvas:
             canvas[side, 0] = END
         return canvas.ravel()
+
+    def _of_canvas(self, grid: Augmentation, side: int) -> Augmentation:
+        """An augmentation of a grid's cells and digits, in the canvas and its ids."""
+        corner = np.arange(self.config.seq_len).reshape(self.canvas, self.canvas)
+        cells = corner.copy()
+        cells[:side, :side] = corner[:side, :side].ravel()[grid.cells].reshape(side, side)
+        ids = np.arange(self.config.vocab_size)
+        ids[_SHIFT : _SHIFT + len(grid.tokens)] = grid.tokens + _SHIFT
+        return Augmentation(cells.ravel(), ids)
 
     def _grid(self, tokens: NDArray[Any], side: int) -> NDArray[np.int32]:
         """The ids of the task sudoku in the grid's cells; its pad for what is not of a grid."""
