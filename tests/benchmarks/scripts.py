@@ -17,6 +17,11 @@ def injuries() -> Any:
     return _load("injuries")
 
 
+def tries() -> Any:
+    """Return the module that records tries and lets selectors choose."""
+    return _load("tries")
+
+
 def neighbours() -> Any:
     """Return the module that puts load on the machine."""
     return _load("neighbours")
