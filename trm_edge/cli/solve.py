@@ -27,10 +27,16 @@ from trm_edge.progress import Metered, progress_bars
 from trm_edge.tasks.base import Task
 
 
+DEFAULT_BATCH = 32
+
+
 @click.command(
     "solve",
     cls=Command,
-    epilog=exit_codes("every puzzle has an answer", "a line is no puzzle, or failed"),
+    epilog=exit_codes(
+        "every puzzle has an answer, or is reported as unsolved or unsure",
+        "a line is no puzzle, or failed",
+    ),
 )
 @bundle_argument
 @click.argument("puzzles", required=False)
@@ -78,8 +84,7 @@ from trm_edge.tasks.base import Task
 @click.option(
     "--batch",
     type=click.IntRange(1),
-    default=32,
-    show_default=True,
+    show_default=f"{DEFAULT_BATCH}, or 1 with a deadline",
     metavar="SLOTS",
     help="Puzzles worked on at once.",
 )
@@ -102,7 +107,7 @@ def command(
     min_steps: int,
     halt_threshold: float,
     stop_unchanged: int,
-    batch: int,
+    batch: int | None,
     threads: int,
     output_format: str,
     watch: bool,
@@ -136,13 +141,14 @@ def command(
     )
     exploration = search.exploration(task)
     selector = search.selector(task)
+    slots = batch or (DEFAULT_BATCH if search.deadline is None else 1)
     if watch:
-        batch = 1
+        slots = 1
 
     def make_solver(source: Bundle) -> Solver:
         return source.solver(
             target,
-            batch=batch,
+            batch=slots,
             halting=halting,
             threads=threads,
             trace=watch,
