@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, Literal, get_args
 
 from trm_edge import records, typed_values
@@ -32,6 +32,8 @@ RangeMethod = Literal["max", "percentile", "entropy", "mse"]
 Carries = Literal["true", "random"]
 
 _DEFAULT_PERCENTILE = 99.99
+# Position mixing by an MLP: in FP8 it moves more halting steps than all other layers together.
+FP8_FLOAT_LAYERS = ("mlp_t.gate_up_proj",)
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ class CalibrationRecipe:
             it, on recorded inputs.
         bias_correction: add to each product the mean that quantization takes from it, on recorded
             inputs.
+        float_layers: layers with one of these in their name stay in float.
         seed: seed of the sample of inputs, and of random carries.
 
     Raises:
@@ -71,6 +74,7 @@ class CalibrationRecipe:
     equalisation: tuple[float, ...] = (0.0, 0.25, 0.5, 0.75, 1.0)
     compensated_rounding: bool = True
     bias_correction: bool = False
+    float_layers: tuple[str, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -107,6 +111,9 @@ class CalibrationRecipe:
             raise ConfigError(
                 f"equalisation must be one or more powers within 0..1, but got {self.equalisation}."
             )
+
+        if not all(self.float_layers):
+            raise ConfigError("float_layers must hold parts of layer names, but got an empty one.")
 
     def _check_combinations(self) -> None:
         if self.activations not in _WITH_RANGES and self.method != "max":
@@ -169,8 +176,9 @@ class CalibrationRecipe:
     def default(cls, qtype: QType) -> CalibrationRecipe:
         """The recipe of `trm-edge export --int8`, `--fp8` and `--int4`.
 
-        FP8 is a floating-point type: small values keep their digits under a common range. INT4 is
-        a type for weights.
+        FP8 is a floating-point type: small values keep their digits under a common range. It has
+        three of them, too few for the projection that mixes positions (docs/quantization.md). INT4
+        is a type for weights.
 
         Args:
             qtype: the quantized type.
@@ -180,7 +188,8 @@ class CalibrationRecipe:
             "fp8": "per_layer",
             "int4": "float",
         }
-        return cls(activations=activations[qtype])
+        float_layers = FP8_FLOAT_LAYERS if qtype == "fp8" else ()
+        return cls(activations=activations[qtype], float_layers=float_layers)
 
     @classmethod
     def static(cls, qtype: QType) -> CalibrationRecipe:
@@ -194,7 +203,15 @@ class CalibrationRecipe:
         """
         if qtype == "int8":
             return cls(activations="per_layer", method="entropy")
-        return cls(activations="per_layer")
+        return replace(cls.default(qtype), activations="per_layer")
+
+    def keeps_in_float(self, layer: str) -> bool:
+        """True if a layer is not quantized.
+
+        Args:
+            layer: name of the layer.
+        """
+        return any(part in layer for part in self.float_layers)
 
     def activations_of(self, layer: str) -> Activations:
         """The rounding of one layer's inputs; never ``per_token_products``.
@@ -238,6 +255,7 @@ class CalibrationRecipe:
             ConfigError: a key is unknown or missing, or a value has another type or is out of
                 range.
         """
+        values = {"float_layers": [], **values}  # which earlier releases did not have
         missing = [field.name for field in fields(cls) if field.name not in values]
         if missing:
             raise ConfigError(f"the recipe lacks {', '.join(missing)}")

@@ -6,7 +6,7 @@ import logging
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from trm_edge import records
 from trm_edge.calibration.accuracy_control import ControlledAccuracy, control_accuracy
@@ -81,19 +81,27 @@ def quantized_step(
             saved = _fine_tune(request, qtype, held_out, puzzle_set, track)
         else:
             saved = _calibrate(request, qtype, puzzle_set, track)
-    layers = dict(saved.calibration.layers)
+    layers = {}
+    kept = []
+    for name, quantization in saved.calibration.layers.items():
+        if recipe.keeps_in_float(name):
+            kept.append(FloatLayer(name, "the recipe keeps it in float"))
+        else:
+            layers[name] = quantization
     if request.max_drop is None and not request.sensitivity:
-        return QuantizedStep(saved, layers, ())
-    runner = QuantizedRunner(saved.calibration, request.checkpoint.puzzle_embeddings)
+        return QuantizedStep(saved, layers, tuple(kept))
+    calibration = replace(saved.calibration, layers=dict(layers))
+    runner = QuantizedRunner(calibration, request.checkpoint.puzzle_embeddings)
     if request.max_drop is None:
-        return QuantizedStep(saved, layers, (), _sensitivity(runner, puzzle_set, track))
+        return QuantizedStep(saved, layers, tuple(kept), _sensitivity(runner, puzzle_set, track))
     controlled = control_accuracy(
         runner, reference, held_out.entries, puzzle_set.entries, request.max_drop, track
     )
-    float_layers = _returned_layers(controlled, request.max_drop)
-    for float_layer in float_layers:
+    returned = _returned_layers(controlled, request.max_drop)
+    for float_layer in returned:
         del layers[float_layer.layer]
-    _log_controlled(controlled, len(saved.calibration.layers))
+    float_layers = (*kept, *returned)
+    _log_controlled(controlled, len(float_layers), len(saved.calibration.layers))
     sensitivity = None
     if controlled.ranking:
         sensitivity = _encode(controlled.ranking, len(puzzle_set.entries))
@@ -114,7 +122,7 @@ def _returned_layers(controlled: ControlledAccuracy, max_drop: float) -> tuple[F
     return tuple(float_layers)
 
 
-def _log_controlled(controlled: ControlledAccuracy, layers: int) -> None:
+def _log_controlled(controlled: ControlledAccuracy, in_float: int, layers: int) -> None:
     report = controlled.report
     logger.info(
         "exact match changes by %+.2f points, at most %.2f are lost by the 95 %% interval, on %d "
@@ -122,7 +130,7 @@ def _log_controlled(controlled: ControlledAccuracy, layers: int) -> None:
         -report.worst_drop,
         report.drop_bound,
         report.puzzles,
-        len(controlled.returned),
+        in_float,
         layers,
     )
 

@@ -59,7 +59,7 @@ Row = Callable[[Subject], onnx.ModelProto]
 
 
 def ours(qtype: QType, recipe: CalibrationRecipe, *, in_float: tuple[str, ...] = ()) -> Row:
-    """The quantizer here; layers whose names contain one of ``in_float`` are left alone."""
+    """The quantizer here; layers with one of ``in_float`` in their name stay in float, too."""
 
     def graph(subject: Subject) -> onnx.ModelProto:
         ready = calibrate(
@@ -73,6 +73,8 @@ def ours(qtype: QType, recipe: CalibrationRecipe, *, in_float: tuple[str, ...] =
         )
         layers = {}
         for name, quantization in ready.layers.items():
+            if recipe.keeps_in_float(name):
+                continue
             if not any(part in name for part in in_float):
                 layers[name] = quantization
         return quantize_graph(step_graph(ready.model), layers, qtype)

@@ -21,6 +21,7 @@ from trm_edge.evaluation.parity import compare
 from trm_edge.evaluation.ranking import LayerSensitivity
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.export.checkpoint import load_checkpoint
+from trm_edge.graph_guard import integer_weights
 from trm_edge.manifest import Limits
 from trm_edge.targets.export_bundle import export_bundle
 from trm_edge.targets.profiles import load_profile
@@ -142,3 +143,27 @@ def test_calibration_json_is_plain_json(request_of: Any, tmp_path: Path) -> None
     content = json.loads((bundle.path / "calibration.json").read_text())
     assert content["format"] == "trm-edge.calibration/1"
     assert content["finetune"] is None
+
+
+def test_layers_that_the_recipe_keeps_in_float(request_of: Any, tmp_path: Path) -> None:
+    recipe = CalibrationRecipe(puzzles=4, float_layers=("0.mlp.", "o_proj"))
+    cache = tmp_path / "calibration.json"
+    for name in ("a", "b"):  # calibrated, then from the file
+        bundle, _ = export(request_of(recipe=recipe, calibration_cache=cache), tmp_path / name)
+        target = bundle.manifest.targets["cpu"]
+        kept = [layer.layer for layer in target.float_layers if "recipe" in layer.reason]
+        assert kept
+        assert all("0.mlp." in layer or "o_proj" in layer for layer in kept)
+        weights = integer_weights((bundle.path / target.step).read_bytes())
+        quantized = {name.removesuffix("_q") for name in weights}
+        assert not any(layer in weight for layer in kept for weight in quantized)
+        assert len(quantized) + len(kept) >= 8
+
+
+def test_fp8_keeps_the_mixing_of_positions_in_float() -> None:
+    recipe = CalibrationRecipe.default("fp8")
+    assert recipe.keeps_in_float("L.layers.0.mlp_t.gate_up_proj")
+    assert not recipe.keeps_in_float("L.layers.0.mlp_t.down_proj")
+    assert not recipe.keeps_in_float("L.layers.0.mlp.gate_up_proj")
+    assert not CalibrationRecipe.default("int8").float_layers
+    assert CalibrationRecipe.static("fp8").float_layers == recipe.float_layers

@@ -26,7 +26,6 @@ from trm_edge.loop.solver import Solver
 from trm_edge.progress import Metered, progress_bars
 from trm_edge.tasks.base import Task
 
-
 DEFAULT_BATCH = 32
 
 
