@@ -1,6 +1,6 @@
 """Plan paths through an occupancy grid with a maze model; knows nothing of ROS.
 
-The grid is made as coarse as the model's canvas, walls fill what is left of it, and an answer counts
+The grid is made as coarse as the model's canvas, and walls fill what is left of it. An answer counts
 only if the marked cells are one shortest path.
 """
 
@@ -82,9 +82,9 @@ class GridMap:
         occupied = (self.occupancy < 0) | (self.occupancy >= occupied_from)
         height, width = occupied.shape
         padding = ((0, -height % factor), (0, -width % factor))
-        blocks = np.pad(occupied, padding, constant_values=True)
-        blocks = blocks.reshape(blocks.shape[0] // factor, factor, -1, factor).any((1, 3))
-        occupancy = np.where(blocks, 100, 0).astype(np.int8)
+        padded = np.pad(occupied, padding, constant_values=True)
+        blocks = padded.reshape(padded.shape[0] // factor, factor, -1, factor)
+        occupancy = np.where(blocks.any((1, 3)), 100, 0).astype(np.int8)
         return GridMap(occupancy, self.resolution * factor, self.origin, self.yaw)
 
 

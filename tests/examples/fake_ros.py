@@ -1,4 +1,3 @@
-# ruff: noqa: N802 - none of ROS's names are ours
 """The part of ROS 2 that the example node uses, as modules that refuse everything else.
 
 Messages have the fields of their definitions and no others, and take keyword arguments as generated
@@ -10,7 +9,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -18,7 +17,7 @@ import pytest
 class Message:
     """A message: fields with defaults, and no others."""
 
-    fields: dict[str, Callable[[], Any]] = {}
+    fields: ClassVar[dict[str, Callable[[], Any]]] = {}
 
     def __init__(self, **values: Any) -> None:
         for name, default in self.fields.items():
@@ -79,7 +78,7 @@ class Publisher:
 class Node:
     """A node; tests deliver messages and let the timer fire."""
 
-    parameters: dict[str, Any] = {}  # noqa: RUF012 - set by the test
+    parameters: ClassVar[dict[str, Any]] = {}  # of the command line
 
     def __init__(self, node_name: str) -> None:
         self.node_name = node_name

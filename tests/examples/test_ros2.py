@@ -28,10 +28,10 @@ from trm_edge.tasks.maze import MazeTask
 CONFIG = replace(FAKE_CONFIG, seq_len=9, vocab_size=6)
 TASK = MazeTask(CONFIG)
 # Seen from above, row 0 of the grid is the lowest; here it is the first.
-MAZE = "S.#" "..#" "#.G"
-ANSWER = "So#" ".o#" "#oG"
-DETOUR = "S.#" "oo#" "#oG"  # also shortest
-BROKEN = "S.#" ".o#" "#.G"
+MAZE = "S.#..##.G"
+ANSWER = "So#.o##oG"
+DETOUR = "S.#oo##oG"  # also shortest
+BROKEN = "S.#.o##.G"
 
 
 def ids(maze: str) -> NDArray[np.int32]:
