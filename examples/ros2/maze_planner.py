@@ -1,7 +1,7 @@
 """Plan paths through an occupancy grid with a maze model; knows nothing of ROS.
 
-The grid is made as coarse as the model's canvas, and walls fill what is left of it. An answer counts
-only if the marked cells are one shortest path.
+The grid is made as coarse as the canvas of the model, and walls fill what is left of it. An answer
+counts only if the marked cells are one shortest path.
 """
 
 from __future__ import annotations
