@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 RESULTS := benchmarks/results
 
-.PHONY: demo shell wheel test test-slow soak fuzz gate regress baselines bench emulated emulated-quick lint types \
+.PHONY: demo shell wheel test test-slow soak fuzz gate regress baselines bench latency emulated emulated-quick lint types \
   check clean
 .DEFAULT_GOAL := check
 
@@ -133,6 +133,10 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/startup.py --output $(RESULTS)
 	$(BIN)/python benchmarks/halting.py --output $(RESULTS) --picture docs/images/halting.svg
 	$(BIN)/python benchmarks/regression.py --output $(RESULTS)
+
+# Single answers under a deadline, alone and beside busy processes: half an hour on two cores.
+latency: $(MODELS:%=$(REGRESS)/%/manifest.json)
+	$(BIN)/python benchmarks/latency.py $(MODELS:%=$(REGRESS)/%) --output $(RESULTS) --update docs/robots.md
 
 # Both bundled models on four emulated CPUs: x64 without VNNI, and Arm as on Jetson boards. Installs QEMU
 # and a root of Debian's arm64 packages; about an hour on two cores.

@@ -111,6 +111,80 @@ def test_a_second_run_reuses_the_buffers_and_graphs_of_the_first(
     assert not device.cuda.leaks()
 
 
+class Interrupts:
+    """Raises KeyboardInterrupt before one of the calls of CUDA, as Ctrl-C does.
+
+    Args:
+        patch: replaces the calls.
+        call: number of the call, from 0.
+    """
+
+    def __init__(self, patch: pytest.MonkeyPatch, call: int) -> None:
+        self._remaining = call
+        for name in CUDA_CALLS:
+            patch.setattr(Cuda, name, self._counted(getattr(Cuda, name)))
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it came."""
+        return self._remaining < 0
+
+    def _counted(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        def counted(*arguments: Any) -> Any:
+            self._remaining -= 1
+            if self._remaining == -1:
+                raise KeyboardInterrupt
+            return call(*arguments)
+
+        return counted
+
+
+CUDA_CALLS = ("upload", "download", "move", "record", "wait_for", "wait", "capture", "launch")
+
+
+@pytest.mark.parametrize("call", [*range(0, 36, 3), 40, 55, 70])
+def test_a_run_that_is_interrupted_leaves_the_solver_usable(
+    call: int, device: FakeDevice, expected: Solutions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with Solver(device.backend, TABLE, batch=3) as solver:
+        with monkeypatch.context() as patch:
+            interrupts = Interrupts(patch, call)
+            with pytest.raises(KeyboardInterrupt):
+                list(solver.solve(PUZZLES))
+            assert interrupts.is_over
+        for solution in solver.solve(PUZZLES):
+            assert solution.steps == expected[solution.index].steps
+            np.testing.assert_array_equal(solution.answer, expected[solution.index].answer)
+    assert not device.cuda.leaks()
+
+
+def test_an_interrupt_before_the_first_step_of_a_context_is_not_its_first_step(
+    device: FakeDevice, expected: Solutions, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(self: LoadedEngine, context: Any, stream: Any) -> None:
+        raise KeyboardInterrupt
+
+    with Solver(device.backend, TABLE, batch=1) as solver:
+        with monkeypatch.context() as patch:
+            patch.setattr(LoadedEngine, "enqueue", interrupted)
+            with pytest.raises(KeyboardInterrupt):
+                solver.solve_one(PUZZLES[0])
+        assert solver.solve_one(PUZZLES[0]).steps == expected[0].steps
+
+
+def test_a_stream_that_is_left_open_does_not_disturb_the_next(
+    device: FakeDevice, expected: Solutions
+) -> None:
+    with Solver(device.backend, TABLE, batch=3) as solver:
+        left_open = solver.solve(PUZZLES)
+        next(left_open)
+        for solution in solver.solve(PUZZLES):
+            np.testing.assert_array_equal(solution.answer, expected[solution.index].answer)
+        with pytest.raises(BackendError, match="cannot go on"):
+            next(left_open)
+    assert not device.cuda.leaks()
+
+
 def test_remaining_slots_continue_with_their_carries(
     device: FakeDevice, device_graph: Path
 ) -> None:

@@ -54,6 +54,13 @@ def document_tables() -> Any:
     return _load("document_tables")
 
 
+def latency() -> Any:
+    """Return the benchmark of single answers under a deadline."""
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return _load("latency", FOLDER)
+
+
 def soak() -> Any:
     """Return the soak."""
     return _load("soak", FOLDER)

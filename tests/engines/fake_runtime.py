@@ -2,7 +2,7 @@
 
 It runs on :class:`~tests.engines.fake_cuda.FakeCuda` and refuses what makes TensorRT's results
 undefined: a tensor without an address, an output that overlaps another buffer, scratch memory that
-two streams use at the same time.
+two streams use at the same time, a context whose first step is captured in a graph.
 """
 
 from __future__ import annotations
@@ -75,6 +75,7 @@ def fake_runtime(
             self._addresses: dict[str, int] = {}
             self._slots = 0
             self._scratch = (0, 0)
+            self._has_run = False
 
         def set_device_memory(self, address: int, size: int) -> None:
             assert size >= SCRATCH
@@ -91,6 +92,9 @@ def fake_runtime(
         def execute_async_v3(self, stream_handle: int) -> bool:
             assert set(self._addresses) == {spec.name for spec in (*inputs, *outputs)}
             self._refuse_overlaps()
+            is_captured = cuda.handles[stream_handle].captured is not None
+            assert self._has_run or not is_captured, "the first step of a context is captured"
+            self._has_run = True
             users = module.scratch_users
             owner = users.setdefault(self._scratch[0], stream_handle)
             assert owner == stream_handle or not cuda.handles[owner].queue, "scratch is in use"

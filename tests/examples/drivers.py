@@ -46,6 +46,12 @@ def sudoku_bundle(folder: Path, precision: Precision, target: str) -> Bundle:
     return _exported(reference_checkpoint("sudoku"), folder, precision, target, puzzles)
 
 
+def maze_bundle(folder: Path) -> Bundle:
+    """Export the bundled maze model in float32 for CPUs, with its example puzzles."""
+    puzzles = ROOT / "trm_edge" / "reference" / "puzzles" / "maze_examples.csv"
+    return _exported(reference_checkpoint("maze"), folder, "fp32", "cpu", puzzles)
+
+
 def toy_bundle(folder: Path, config: ModelConfig, target: str) -> Bundle:
     """Export a model of random weights in FP16."""
     return _exported(write_run(folder / "run", config), folder, "fp16", target, None)

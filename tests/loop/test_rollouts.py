@@ -160,6 +160,44 @@ def test_the_deadline_is_that_of_all_tries(monkeypatch: pytest.MonkeyPatch) -> N
     assert solution.tries == 3
 
 
+class SlowAndConfident(ConfidentByFirstCell):
+    """Each step takes a second on a fake clock.
+
+    Args:
+        clock: is moved.
+    """
+
+    def __init__(self, clock: FakeClock) -> None:
+        super().__init__()
+        self._clock = clock
+
+    def step(
+        self,
+        tokens: NDArray[np.int32],
+        puzzle_embedding: NDArray[np.float32] | None,
+        reset: NDArray[np.bool_],
+    ) -> HaltingLogits:
+        self._clock.seconds += 1
+        return super().step(tokens, puzzle_embedding, reset)
+
+
+def test_every_try_that_times_out_has_a_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first slot's is not the answer only because it comes first."""
+    clock = FakeClock()
+    monkeypatch.setattr(time, "monotonic", clock)
+    slow = HaltingRule.from_config(FAKE_CONFIG, "fixed", max_steps=9)
+    best = set()
+    with Solver(SlowAndConfident(clock), halting=slow, batch=4, deadline=3.5) as solver:
+        rollouts = Rollouts(solver, EXPLORATION, ahead=True)
+        for puzzle in puzzles(8):
+            solution = rollouts.solve_one(puzzle)
+            assert solution.timed_out
+            assert solution.tries == 4
+            assert solution.q_halt[-1] == max(logits(puzzle))
+            best.add(int(np.argmax(logits(puzzle))))
+    assert len(best) > 1
+
+
 def test_tries_in_time_are_not_marked(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = FakeClock()
     monkeypatch.setattr(time, "monotonic", clock)

@@ -131,7 +131,8 @@ class TensorRTBackend(Backend):
                 f"--batch {largest}, or build it again with: trm-edge build BUNDLE --target "
                 f"{engine.path.parent.name} --batch {smallest} {largest} {slots}"
             )
-        if self._buffers is None or slots > self._buffers.capacity:
+        # An interrupt may have come between the two lines that make both.
+        if self._buffers is None or self._launcher is None or slots > self._buffers.capacity:
             self._free()
             self._buffers = StepBuffers(cuda, engine, max(slots, smallest))
             self._launcher = StepLauncher(cuda, engine, self._buffers)

@@ -29,6 +29,7 @@ class StepLauncher:
         self._buffers = buffers
         # By number of slots and the set of carries that is read.
         self._contexts: dict[tuple[int, int], Any] = {}
+        self._enqueued: set[tuple[int, int]] = set()  # contexts that have done a step
         self._graphs: dict[tuple[int, int], Any] = {}
 
     @property
@@ -47,8 +48,7 @@ class StepLauncher:
         if key in self._graphs:
             self._cuda.launch(self._graphs[key], buffers.stream)
             return
-        is_first = key not in self._contexts
-        if is_first:
+        if key not in self._contexts:
             self._contexts[key] = self._engine.context(
                 buffers.slots, buffers.scratch, buffers.addresses(buffers.front)
             )
@@ -58,8 +58,10 @@ class StepLauncher:
             self._engine.enqueue(context, buffers.stream)
             buffers.download_halting()
 
-        if is_first or not _is_capturable(context, buffers.stream):
+        # An interrupt may come between a context and its first step, which cannot be captured.
+        if key not in self._enqueued or not _is_capturable(context, buffers.stream):
             enqueue()
+            self._enqueued.add(key)
             return
         self._graphs[key] = self._cuda.capture(buffers.stream, enqueue)
         self._cuda.launch(self._graphs[key], buffers.stream)
@@ -68,6 +70,7 @@ class StepLauncher:
         """Drop contexts and graphs; nothing of them may be running."""
         graphs = self._graphs
         self._contexts = {}
+        self._enqueued = set()
         self._graphs = {}
         for graph in graphs.values():
             self._cuda.drop_graph(graph)

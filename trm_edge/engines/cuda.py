@@ -190,13 +190,19 @@ class Cuda:
         try:
             enqueue()
         except BaseException:
-            runtime.cudaStreamEndCapture(stream)  # unchecked: the first error says more
+            self._give_up_capture(stream)
             raise
         graph = self._check("end a capture", runtime.cudaStreamEndCapture(stream))
         try:
             return self._check("instantiate a CUDA graph", runtime.cudaGraphInstantiate(graph, 0))
         finally:
             self._check("destroy a captured CUDA graph", runtime.cudaGraphDestroy(graph))
+
+    def _give_up_capture(self, stream: Any) -> None:
+        """End a capture that failed; errors are not reported, since the first one says more."""
+        error, graph = self._runtime.cudaStreamEndCapture(stream)
+        if not int(error):
+            self._runtime.cudaGraphDestroy(graph)
 
     def launch(self, graph: Any, stream: Any) -> None:
         """Enqueue a captured CUDA graph.

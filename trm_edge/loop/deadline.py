@@ -7,33 +7,36 @@ from math import inf
 
 from trm_edge.errors import ConfigError
 
-_REMEMBERED = 16  # steps
+_REMEMBERED = 16  # steps of a number of slots
 
 
 class StepTimes:
-    """The times of the last steps."""
+    """The times of the last steps, apart for every number of slots."""
 
     def __init__(self) -> None:
-        self._seconds: deque[float] = deque(maxlen=_REMEMBERED)
+        self._by_slots: dict[int, deque[float]] = {}
+        self._latest: deque[float] = deque()
 
-    def record(self, seconds: float) -> None:
+    def record(self, seconds: float, slots: int) -> None:
         """Record the time of a step.
 
         Args:
-            seconds: it took.
+            seconds: it took, from its launch to its outcome.
+            slots: that it advanced.
         """
-        self._seconds.append(seconds)
+        self._latest = self._by_slots.setdefault(slots, deque(maxlen=_REMEMBERED))
+        self._latest.append(seconds)
 
     @property
     def expected(self) -> float:
-        """Seconds that the next step takes at most, but for a rare one; 0 where none is known.
+        """Seconds that a step like the last one takes at most, but for a rare one; 0 before any.
 
-        It is the second largest of the last times: a single step that the machine held up does not
-        shorten the puzzles after it.
+        It is the second largest of the last times with as many slots: a single step that the
+        machine held up does not shorten the puzzles after it.
         """
-        if len(self._seconds) < 2:
-            return max(self._seconds, default=0.0)
-        return sorted(self._seconds)[-2]
+        if len(self._latest) < 2:
+            return max(self._latest, default=0.0)
+        return sorted(self._latest)[-2]
 
 
 def check_deadline(seconds: float | None) -> float:

@@ -37,7 +37,10 @@ class Feed(ABC, Generic[T]):
 
     @abstractmethod
     def wait(self) -> bool:
-        """Wait until an item can be taken; False at the end of the stream."""
+        """Wait until an item can be taken, or for an interrupt; False at the end of the stream."""
+
+    def interrupt(self) -> None:
+        """Let :meth:`wait` return True at once, though no item is there; from another thread."""
 
     def ready(self) -> int:
         """Count the items that wait to be taken, where the feed is live."""
@@ -119,6 +122,7 @@ class LiveFeed(Feed[T]):
         self._ended = False
         self._error: BaseException | None = None
         self._started = False
+        self._interrupted = False
 
     def take(self) -> T | None:
         """Take the next item; None where there is none yet, or none any more."""
@@ -131,21 +135,28 @@ class LiveFeed(Feed[T]):
         return None
 
     def wait(self) -> bool:
-        """Wait until an item can be taken; False at the end of the stream.
+        """Wait until an item can be taken, or for an interrupt; False at the end of the stream.
 
         Raises:
             BaseException: the one that the iterable raised.
         """
         self._start()
         with self._changed:
-            self._changed.wait_for(lambda: self._queue or self._ended)
-            if self._queue:
+            self._changed.wait_for(lambda: self._queue or self._ended or self._interrupted)
+            if self._queue or self._interrupted:
+                self._interrupted = False
                 return True
         if self._error is not None:
             error = self._error
             self._error = None
             raise error
         return False
+
+    def interrupt(self) -> None:
+        """Let :meth:`wait` return True at once, though no item is there."""
+        with self._changed:
+            self._interrupted = True
+            self._changed.notify_all()
 
     def ready(self) -> int:
         """Count the items that wait to be taken."""

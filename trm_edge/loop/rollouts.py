@@ -89,6 +89,9 @@ class _Attempts(Feed[Puzzle]):
     def wait(self) -> bool:
         return bool(self._waiting) or self._intake.feed.wait()
 
+    def interrupt(self) -> None:
+        self._intake.feed.interrupt()
+
     def ready(self) -> int:
         return len(self._waiting) + self._intake.feed.ready() if self.live else 0
 
@@ -218,11 +221,13 @@ class Rollouts:
             remaining = self.exploration.tries - len(job.solutions)
             if not remaining or self.selector.is_decided(tokens, job.solutions, remaining):
                 return True
+        if job.in_flight:
+            return False  # of tries that time out together, all have a say
         if timed_out:
             job.solutions += job.early.values()
             return True
         next_end = time.monotonic() + self.solver.step_times.expected
-        return not job.in_flight and next_end > job.due
+        return next_end > job.due
 
     def _chosen(self, job: _Job) -> Solution:
         chosen = self.selector.choose(job.puzzle.tokens, job.solutions)

@@ -61,8 +61,7 @@ class SlotGroup:
         self._measures_changes = measure_changes
         self._deadline = deadline
         self._step_times = step_times or StepTimes()
-        self._launched = 0.0
-        self._done: NDArray[np.int64] = np.zeros(0, np.int64)
+        self._launched: float | None = None  # by time.monotonic(), a step whose time is not known
         self._allocate(0)
 
     def fill(self) -> None:
@@ -73,14 +72,17 @@ class SlotGroup:
             BackendError: the backend cannot run that many slots.
         """
         puzzles: list[tuple[int, Puzzle]] = []
+        due: list[float] = []
         while len(puzzles) < self._capacity:
             item = self._intake.take()
             if item is None:
                 break
             puzzles.append(item)
+            due.append(self._due_time(item[0]))
         self._allocate(len(puzzles))
         for slot, (index, puzzle) in enumerate(puzzles):
             self._load(slot, index, puzzle)
+        self._due[:] = due
         if puzzles:
             self.backend.start(len(puzzles))
 
@@ -112,6 +114,7 @@ class SlotGroup:
             self._last_logits = np.zeros((count, length, vocab_size), np.float32)
         self._due = np.full(count, inf)
         self._timed_out = np.zeros(count, np.bool_)
+        self._is_done = np.zeros(count, np.bool_)
         self._perturbation = Perturbation(self.backend, count)
 
     def __len__(self) -> int:
@@ -131,7 +134,6 @@ class SlotGroup:
     def wait_step(self) -> None:
         """Wait for the step that was launched and record its output."""
         q_halt, q_continue = self.backend.wait_step()
-        self._step_times.record(time.monotonic() - self._launched)
         slots = np.arange(len(self))
         self._q_halt[slots, self.steps] = q_halt
         self._q_continue[slots, self.steps] = q_continue
@@ -146,11 +148,13 @@ class SlotGroup:
         """Take the solutions of the slots that are done; :meth:`refill` gives them new puzzles.
 
         A slot is done when its puzzle halts, when another step would come too late, or when nobody
-        wants its answer any more; the last gives no solution.
+        wants its answer any more; the last gives no solution. Time passes while a caller deals with
+        the solutions, so a second call after the same step may find more of them.
 
         Returns:
-            The solutions, in the order of their slots.
+            The solutions that were not taken yet, in the order of their slots.
         """
+        self._record_time()
         slots = np.arange(len(self))
         q_halt = self._q_halt[slots, self.steps - 1]
         q_continue = self._q_continue[slots, self.steps - 1]
@@ -159,8 +163,8 @@ class SlotGroup:
         next_end = time.monotonic() + self._step_times.expected
         self._timed_out = ~finished & (next_end > self._due)
         unwanted = self._unwanted()
-        self._done = np.flatnonzero(finished | self._timed_out | unwanted)
-        done = self._done[~unwanted[self._done]]
+        done = np.flatnonzero((finished | self._timed_out) & ~unwanted & ~self._is_done)
+        self._is_done |= finished | self._timed_out | unwanted
         if not len(done):
             return []
         head = self.halting.wants_to_stop(q_halt[done], q_continue[done])
@@ -182,24 +186,25 @@ class SlotGroup:
         """
         slots = len(self)
         grows = slots < self._capacity and self._intake.feed.ready() > slots
-        for slot in self._done:
+        for slot in np.flatnonzero(self._is_done):
             item = None if grows else self._intake.take()
             if item is None:
                 break
             self.steps[slot] = 0
             self._reset[slot] = True
+            self._is_done[slot] = False
             self._load(int(slot), *item)
-        freed = self._done[self.steps[self._done] > 0]
-        if len(freed):
-            self._shrink(np.setdiff1d(np.arange(slots), freed))
+            self._due[slot] = self._due_time(item[0])
+        if self._is_done.any():
+            self._shrink(np.flatnonzero(~self._is_done))
 
     def _unwanted(self) -> NDArray[np.bool_]:
-        """Mark the slots (B,) whose answers nobody needs any more."""
+        """Mark the slots (B,) at work whose answers nobody needs any more."""
         unwanted: NDArray[np.bool_] = np.zeros(len(self), np.bool_)
         feed = self._intake.feed
         if feed.reacts:
-            for slot, index in enumerate(self.indices):
-                unwanted[slot] = not feed.is_wanted(int(index))
+            for slot in np.flatnonzero(~self._is_done):
+                unwanted[slot] = not feed.is_wanted(int(self.indices[slot]))
         return unwanted
 
     def _load(self, slot: int, index: int, puzzle: Puzzle) -> None:
@@ -208,7 +213,19 @@ class SlotGroup:
         if self._embeddings is not None and self._table is not None:
             self._embeddings[slot] = self._table[puzzle.identifier]
         self._perturbation.load(slot, puzzle)
-        self._due[slot] = min(self._intake.feed.due(index), time.monotonic() + self._deadline)
+
+    def _due_time(self, index: int) -> float:
+        """When the answer to a puzzle that was just taken is due, by time.monotonic()."""
+        return min(self._intake.feed.due(index), time.monotonic() + self._deadline)
+
+    def _record_time(self) -> None:
+        """Record the time of the last step, with what is read from it, where it is known.
+
+        Without a deadline the caller may have been at work between its launch and its end.
+        """
+        if self._launched is not None and self._deadline < inf:
+            self._step_times.record(time.monotonic() - self._launched, len(self))
+        self._launched = None
 
     def _record_predictions(self, slots: NDArray[np.int64], predictions: Tokens) -> None:
         if self._trajectory is not None:
@@ -256,6 +273,7 @@ class SlotGroup:
         self._q_continue = self._q_continue[slots]
         self._unchanged_steps = self._unchanged_steps[slots]
         self._due = self._due[slots]
+        self._is_done = self._is_done[slots]
         self._perturbation.keep(slots)
         if self._changes is not None:
             self._changes = self._changes[slots]

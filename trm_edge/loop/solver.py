@@ -7,7 +7,6 @@ steps, not the slowest puzzle. When no puzzle is left, the batch shrinks to the 
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from math import inf
@@ -17,12 +16,13 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from trm_edge.backends.base import Backend
-from trm_edge.errors import CancelledError, ConfigError
+from trm_edge.errors import ConfigError
 from trm_edge.loop.deadline import StepTimes, check_deadline
 from trm_edge.loop.feed import Feed, Intake, as_feed
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.slots import SlotGroup
 from trm_edge.loop.solution import Solution, in_order
+from trm_edge.loop.turns import Turn, Turns
 from trm_edge.puzzle import Puzzle
 
 # Called after every step with the indices (B,) of the puzzles in the slots and the steps (B,) that
@@ -91,7 +91,7 @@ class Solver:
         self.deadline = deadline
         self.watch = watch
         self.step_times = StepTimes()
-        self._cancelled = threading.Event()
+        self._turns = Turns()
         self.slot_steps = 0  # ACT steps over all puzzles; no slot is ever idle
 
     def __enter__(self) -> Solver:
@@ -153,14 +153,75 @@ class Solver:
     def cancel(self) -> None:
         """Let what is being solved end with a CancelledError after its current step.
 
-        This may be called from any thread, and does nothing where nothing is being solved. The
-        solver can be used again afterwards.
+        This may be called from any thread, and does nothing where nothing is being solved. A stream
+        that waits for a :class:`~trm_edge.loop.feed.LiveFeed` ends at once; an iterable that is
+        waited for cannot be interrupted. The solver can be used again afterwards.
         """
-        self._cancelled.set()
+        self._turns.cancel()
+
+    def run(self, feed: Feed[Puzzle], deadline: float) -> Iterator[Solution]:
+        """Solve the puzzles of a feed, as :meth:`solve` does.
+
+        Args:
+            feed: the puzzles.
+            deadline: seconds from taking a puzzle to handing out its answer; infinity: none.
+
+        Raises:
+            PuzzleError: tokens or identifier do not fit the model; names the puzzle's index.
+            BackendError: the engine failed, or another stream uses the solver.
+            CancelledError: :meth:`cancel` was called meanwhile.
+        """
+        turn = Turn(feed)
+        self._turns.begin(turn)
+        try:
+            solutions = self._run(turn, feed, deadline)
+            while True:
+                with self._turns.hold(turn):
+                    solution = next(solutions, None)
+                if solution is None:
+                    return
+                yield solution
+        finally:
+            self._turns.end(turn)
+
+    def _run(self, turn: Turn, feed: Feed[Puzzle], deadline: float) -> Iterator[Solution]:
+        groups = self._slot_groups(Intake(feed, self.config), deadline)
+        # A writer that waits for its answer gets it before its next puzzle is asked for, and so
+        # does a feed that needs the answers, and a caller who has set a deadline. Elsewhere the
+        # next step runs while the caller deals with the solutions of this one.
+        answers_first = feed.live or feed.reacts or self.batch == 1 or deadline < inf
+        while True:
+            for group in groups:
+                turn.check()
+                solutions: list[Solution] = []
+                if len(group):
+                    solutions = self._finish_step(group)
+                    while answers_first and solutions:
+                        yield from solutions
+                        solutions = group.retire()
+                    group.refill()
+                else:
+                    group.fill()
+                if len(group):
+                    group.launch_step()
+                yield from solutions
+            if not any(map(len, groups)) and not feed.wait():
+                return
 
     def _warm_up(self, deadline: float) -> None:
         """Run steps, the first of which are slow, and refuse a deadline that one step breaks."""
-        slots = self.batch
+        if self.batch > 1:
+            self._step_seconds(1)  # what solve_one runs
+        seconds = self._step_seconds(self.batch)
+        if seconds > deadline:
+            raise ConfigError(
+                f"the deadline of {1e3 * deadline:g} ms is shorter than one step, which takes "
+                f"{1e3 * seconds:.3g} ms with {self.batch} slots on this machine. Allow more time"
+                f"{', or use fewer slots (--batch)' if self.batch > 1 else ''}."
+            )
+
+    def _step_seconds(self, slots: int) -> float:
+        """Seconds of the fastest of a few steps, whose times are recorded."""
         tokens = np.zeros((slots, self.config.seq_len), np.int32)
         embedding = None
         if self.puzzle_embeddings is not None:
@@ -173,50 +234,8 @@ class Solver:
             self.backend.launch_step(tokens, embedding, reset)
             self.backend.wait_step()
             times.append(time.monotonic() - start)
-            self.step_times.record(times[-1])
-        if min(times) > deadline:
-            raise ConfigError(
-                f"the deadline of {1e3 * deadline:g} ms is shorter than one step, which takes "
-                f"{1e3 * min(times):.3g} ms with {slots} slots on this machine. Allow more time"
-                f"{', or use fewer slots (--batch)' if slots > 1 else ''}."
-            )
-
-    def run(self, feed: Feed[Puzzle], deadline: float) -> Iterator[Solution]:
-        """Solve the puzzles of a feed, as :meth:`solve` does.
-
-        Args:
-            feed: the puzzles.
-            deadline: seconds from taking a puzzle to handing out its answer; infinity: none.
-
-        Raises:
-            PuzzleError: tokens or identifier do not fit the model; names the puzzle's index.
-            BackendError: the engine failed.
-            CancelledError: :meth:`cancel` was called meanwhile.
-        """
-        self._cancelled.clear()
-        groups = self._slot_groups(Intake(feed, self.config), deadline)
-        # A writer that waits for its answer gets it before its next puzzle is asked for, and so
-        # does a feed that needs the answers, and a caller who has set a deadline. Elsewhere the
-        # next step runs while the caller deals with the solutions of this one.
-        answers_first = feed.live or feed.reacts or self.batch == 1 or deadline < inf
-        while True:
-            for group in groups:
-                if self._cancelled.is_set():
-                    raise CancelledError("the solver was cancelled.")
-                if len(group):
-                    solutions = self._finish_step(group)
-                    if answers_first:
-                        yield from solutions
-                        solutions = []
-                    group.refill()
-                else:
-                    solutions = []
-                    group.fill()
-                if len(group):
-                    group.launch_step()
-                yield from solutions
-            if not any(map(len, groups)) and not feed.wait():
-                return
+            self.step_times.record(times[-1], slots)
+        return min(times)
 
     def _finish_step(self, group: SlotGroup) -> list[Solution]:
         group.wait_step()
