@@ -63,6 +63,8 @@ class FakeCuda:
         self.handles: dict[int, Handle] = {}
         self.launches = 0
         self.uploads = 0
+        self.uploaded: list[int] = []  # bytes of each copy to the device
+        self.downloaded: list[int] = []  # bytes of each copy from it
         self._next = 0x7F00_0000_0000
 
     def __getattribute__(self, name: str) -> Any:
@@ -135,12 +137,14 @@ class FakeCuda:
         if kind == Kind.cudaMemcpyHostToDevice:
             self._pinned(source, size)
             self.uploads += 1
+            self.uploaded.append(size)
 
             def work() -> None:
                 self.memory(target, size)[:] = _bytes(source, size)
 
         elif kind == Kind.cudaMemcpyDeviceToHost:
             ctypes.memset(target, POISON, size)
+            self.downloaded.append(size)
 
             def work() -> None:
                 _bytes(target, size)[:] = self.memory(source, size)

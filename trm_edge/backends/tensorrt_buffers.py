@@ -17,7 +17,7 @@ from trm_edge.backends.base import HaltingLogits, carry_specs
 from trm_edge.engines.cuda import Cuda
 from trm_edge.engines.loaded import LoadedEngine
 from trm_edge.engines.shapes import batch_shape
-from trm_edge.step import TensorSpec
+from trm_edge.step import NOISE_INPUTS, TensorSpec
 
 HALTING = ("q_halt", "q_continue")
 _PUZZLE_INPUTS = ("tokens", "puzzle_embedding")
@@ -78,6 +78,9 @@ class StepBuffers:
         self.places = np.arange(slots)
         self.host["reset"][:] = True
         self._stale = {"reset", *self._puzzle_inputs()}
+        for name in self._noise_inputs():
+            self.host[name][:] = 0
+            self._stale.add(name)
 
     def stage(self, name: str, values: NDArray[Any]) -> None:
         """Put an input's values into page-locked memory, if they changed.
@@ -92,19 +95,20 @@ class StepBuffers:
         host[self.places] = values
         self._stale.add(name)
 
-    def stage_reset(self, reset: NDArray[np.bool_]) -> None:
-        """Put the reset flags into page-locked memory, if they changed; given-up slots get False.
+    def stage_scalars(self, name: str, values: NDArray[Any]) -> None:
+        """Put a number per slot into page-locked memory, if they changed; given-up slots get 0.
 
         Args:
-            reset: (B,) bool, one flag per slot.
+            name: ``reset``, ``noise_window`` or ``noise_sigma``.
+            values: (B,), one per slot.
         """
-        flags = np.zeros(self.slots, np.bool_)
-        flags[self.places] = reset
-        host = self.host["reset"][: self.slots]
-        if np.array_equal(host, flags):
+        host = self.host[name][: self.slots]
+        scalars = np.zeros_like(host)
+        scalars[self.places] = values
+        if np.array_equal(host, scalars):
             return
-        host[:] = flags
-        self._stale.add("reset")
+        host[:] = scalars
+        self._stale.add(name)
 
     def upload(self) -> None:
         """Enqueue the upload of every input that changed."""
@@ -267,6 +271,10 @@ class StepBuffers:
     def _puzzle_inputs(self) -> list[str]:
         """The inputs that say what a slot works on; not every model has a puzzle embedding."""
         return [name for name in _PUZZLE_INPUTS if name in self.host]
+
+    def _noise_inputs(self) -> list[str]:
+        """The inputs for noise, where the engine has them."""
+        return [name for name in NOISE_INPUTS if name in self.host]
 
     def _carry_addresses(self) -> list[int]:
         return [*self._carry_sets[0].values(), *self._carry_sets[1].values()]
