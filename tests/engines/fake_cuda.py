@@ -137,16 +137,16 @@ class FakeCuda:
         if kind == Kind.cudaMemcpyHostToDevice:
             self._pinned(source, size)
             self.uploads += 1
-            self.uploaded.append(size)
 
             def work() -> None:
+                self.uploaded.append(size)
                 self.memory(target, size)[:] = _bytes(source, size)
 
         elif kind == Kind.cudaMemcpyDeviceToHost:
             ctypes.memset(target, POISON, size)
-            self.downloaded.append(size)
 
             def work() -> None:
+                self.downloaded.append(size)
                 _bytes(target, size)[:] = self.memory(source, size)
 
         else:

@@ -21,6 +21,8 @@ from trm_edge.step import NOISE_INPUTS, TensorSpec
 
 HALTING = ("q_halt", "q_continue")
 _PUZZLE_INPUTS = ("tokens", "puzzle_embedding")
+_STATES = "states"  # page-locked memory that states are uploaded from
+_STAGED_STATES = 16
 
 
 class StepBuffers:
@@ -183,14 +185,13 @@ class StepBuffers:
         Args:
             slots: (n,) int64, indices of the loop's slots.
             states: (n, P + L, D) float32 by the name of the state; the others stay as they are.
+
+        Raises:
+            BackendError: there is not enough memory, or a copy failed.
         """
+        places = self.places[slots]
         for name, values in states.items():
-            spec = self._specs[name]
-            size = _bytes(spec, 1)
-            for place, state in zip(self.places[slots], values, strict=True):
-                address = self._carry_sets[self.front][name] + int(place) * size
-                array = np.ascontiguousarray(state, spec.dtype)
-                self._cuda.upload(address, array, self.stream)
+            self._upload_states(name, places, values)
 
     def keep(self, slots: NDArray[np.int64], smallest: int) -> None:
         """Give up slots; once half of the places are unused, the others move together.
@@ -224,6 +225,26 @@ class StepBuffers:
         self.host = {}
         self._done = None
         self.stream = None
+
+    def _upload_states(
+        self, name: str, places: NDArray[np.int64], values: NDArray[np.float32]
+    ) -> None:
+        address = self._carry_sets[self.front][name]
+        size = _bytes(self._specs[name], 1)
+        staging = self._staged_states()
+        for first in range(0, len(places), len(staging)):
+            for row, place in enumerate(places[first : first + len(staging)]):
+                staging[row] = values[first + row]
+                self._cuda.upload(address + int(place) * size, staging[row], self.stream)
+            self.wait()  # the memory is used again
+
+    def _staged_states(self) -> NDArray[Any]:
+        """Page-locked memory for a few states, from the first use on."""
+        if _STATES not in self.host:
+            spec = self._carries[0]
+            shape = batch_shape(spec, min(self.capacity, _STAGED_STATES))
+            self.host[_STATES] = self._cuda.pinned(shape, spec.dtype)
+        return self.host[_STATES]
 
     def _allocate(self, scratch: int) -> None:
         cuda = self._cuda
