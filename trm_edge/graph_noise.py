@@ -30,15 +30,15 @@ def check_noise(nodes: Sequence[Node], constants: Constants, config: ModelConfig
     """
     count = config.carry_len * config.hidden_size
     size = WINDOWS + count
-    if constants.shapes.get(NOISE_TABLE) != (size,):
+    shape = constants.shapes.get(NOISE_TABLE)
+    if shape != (size,):
+        actual = "there is no such one" if shape is None else f"it has the shape {shape}"
+        raise ShapeError(f"its constant {NOISE_TABLE} must have {size} values, but {actual}")
+    limits = constants.ranges.get(NOISE_OFFSETS)
+    if limits != (0, count - 1):
+        actual = "there is no such one" if limits is None else f"ranges over {limits}"
         raise ShapeError(
-            f"it takes noise, so its constant {NOISE_TABLE} must have {size} values, but it has "
-            f"the shape {constants.shapes.get(NOISE_TABLE, 'of no constant')}"
-        )
-    if constants.ranges.get(NOISE_OFFSETS) != (0, count - 1):
-        raise ShapeError(
-            f"its constant {NOISE_OFFSETS} must range from 0 to {count - 1}, but ranges over "
-            f"{constants.ranges.get(NOISE_OFFSETS, 'nothing')}"
+            f"its constant {NOISE_OFFSETS} must range from 0 to {count - 1}, but {actual}"
         )
     _check_windows(nodes)
 
