@@ -91,9 +91,9 @@ def require_noise_targets(targets: Sequence[TargetProfile]) -> None:
     if not any(target.engine == "tensorrt" for target in targets):
         names = ", ".join(target.name for target in targets)
         raise ConfigError(
-            f"noise (--noise) is for graphs of GPUs, but the only target is {names}: there, noise "
-            "is added between two steps, and no graph needs an input for it. Leave it out, or add "
-            "a GPU with --target NAME (trm-edge targets lists them)."
+            f"noise (--noise) is for GPU targets, but got only {names}. On a CPU, noise is added "
+            "between two steps, and the graph needs no input for it: leave it out, or add a GPU "
+            "with --target NAME (trm-edge targets lists them)."
         )
 
 

@@ -17,7 +17,17 @@ from trm_edge.profile import Precision
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Parameters that adding a target to a bundle leaves open.
-_WITH_INTO = ("checkpoint", "into", "targets", "config", "dataset", "noise", "force")
+_WITH_INTO = (
+    "checkpoint",
+    "into",
+    "targets",
+    "config",
+    "dataset",
+    "noise",
+    "force",
+    "quiet",
+    "verbose",
+)
 
 
 @dataclass(frozen=True)
@@ -257,7 +267,7 @@ _PARAMETERS: tuple[Callable[[Any], Any], ...] = (
         "--noise",
         is_flag=True,
         help="Let the graphs of GPU targets add noise by themselves, so that tries with solve "
-        "--explore noise keep the carries on the GPU; costs about 2 MB.",
+        "--explore noise keep the carries on the GPU; costs 2 to 5 MB of the GPU's memory.",
     ),
     click.option(
         "--float32/--no-float32",
