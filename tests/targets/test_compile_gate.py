@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import onnx
 import pytest
@@ -39,6 +39,7 @@ pytestmark = pytest.mark.gate
 CAPABILITIES = {"8.0": "a100", "8.9": "l4", "12.0": "rtx-5090"}  # and a target that has it
 PRECISIONS: tuple[Precision, ...] = ("fp16", "int8", "fp8")
 RANGES: tuple[Int8Ranges, ...] = ("per_layer", "per_token_products")
+NOISE: Literal["noise"] = "noise"  # a target's own ranges, and inputs for noise
 QTYPES: dict[Precision, QType] = {"int8": "int8", "fp8": "fp8"}
 ROOT = Path(__file__).parents[2]
 KNOWN = (ROOT / "tests/data/gate_warnings.txt").read_text().splitlines()
@@ -136,45 +137,28 @@ def require_fused(engine: EngineLayers, config: ModelConfig) -> None:
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-def test_dividing_rows_by_their_magnitude_costs_no_layer(
+def test_dividing_rows_by_their_magnitude_and_adding_noise_cost_no_layer(
     name: str, compiler: Compiler, record: dict[str, Any], tmp_path: Path
 ) -> None:
     inputs, config = graph_inputs(name, "int8")
     for capability, target in CAPABILITIES.items():
         layers = {}
-        for ranges in RANGES:
-            profile = replace(load_profile(target), int8_ranges=ranges)
-            path = tmp_path / "step.onnx"
-            onnx.save(target_graph(inputs, profile), path)
-            options = BuildOptions.of(profile, capability)
-            built = build_engine(path, config, profile.carry_of("int8"), options, compiler)
-            engine = logged_layers(compiler)
-            require_fused(engine, config)
-            layers[ranges] = len(engine.layers)
-            row = f"{name} int8 {ranges} SM{capability}"
-            record[row] = measured(compiler, path, built, engine)
-        assert layers["per_token_products"] == layers["per_layer"]
-
-
-@pytest.mark.parametrize("name", REFERENCES)
-def test_noise_costs_no_layer(
-    name: str, compiler: Compiler, record: dict[str, Any], tmp_path: Path
-) -> None:
-    inputs, config = graph_inputs(name, "int8")
-    for capability, target in CAPABILITIES.items():
-        profile = load_profile(target)
-        options = BuildOptions.of(profile, capability)
-        layers = {}
-        for noise in (False, True):
+        for form in (*RANGES, NOISE):
+            noise = form == NOISE
+            profile = load_profile(target)
+            if form in RANGES:
+                profile = replace(profile, int8_ranges=form)
             path = tmp_path / "step.onnx"
             onnx.save(target_graph(replace(inputs, noise=noise), profile), path)
+            options = BuildOptions.of(profile, capability)
             carry = profile.carry_of("int8")
             built = build_engine(path, config, carry, options, compiler, noise=noise)
             engine = logged_layers(compiler)
             require_fused(engine, config)
-            layers[noise] = len(engine.layers)
-        record[f"{name} int8 noise SM{capability}"] = measured(compiler, path, built, engine)
-        assert layers[True] == layers[False]
+            layers[form] = len(engine.layers)
+            record[f"{name} int8 {form} SM{capability}"] = measured(compiler, path, built, engine)
+        assert layers["per_token_products"] == layers["per_layer"]
+        assert layers[NOISE] == layers[load_profile(target).int8_ranges]
 
 
 @pytest.mark.filterwarnings("ignore::trm_edge.errors.CalibrationWarning")
