@@ -168,7 +168,8 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
             BackendError: a window does not lie in the table.
         """
         if not self.noise_follows_reset(windows):
-            warn_of_copied_carries(self.graph)
+            answer = self.config.recursion.answer
+            warn_of_copied_carries(self.graph, answer, has_input=self._noise is not None)
         super().add_noise(slots, windows, sigma)
 
     def compact(self, slots: NDArray[np.int64]) -> None:

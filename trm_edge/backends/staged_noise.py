@@ -95,18 +95,24 @@ class StagedNoise:
 
 
 @functools.cache
-def warn_of_copied_carries(graph: Path) -> None:
+def warn_of_copied_carries(graph: Path, state: str, *, has_input: bool) -> None:
     """Warn, once for each graph or engine, that noise has to leave and enter the GPU.
 
     Args:
-        graph: the step graph or engine, which has no input for noise on the states in use.
+        graph: the step graph or engine, in its target's folder of a bundle.
+        state: name of the state that an input for noise is for.
+        has_input: the graph has it, but the noise is for other states.
     """
-    target = graph.parent
+    folder = graph.parent
+    remedy = (
+        f"Noise on {state} alone stays there, with an input for it: trm-edge export CHECKPOINT "
+        f"--into {folder.parent} --target {folder.name} --noise --force, and build its engine again"
+    )
+    if has_input:
+        remedy = f"It has an input for noise on {state} alone"
     logger.warning(
         "%s has no input for this noise, so the carries of all slots are copied from the GPU and "
-        "back in every step. To keep them there, give it one: trm-edge export CHECKPOINT --into %s "
-        "--target %s --noise --force, and build its engine again.",
+        "back in every step. %s.",
         graph,
-        target.parent,
-        target.name,
+        remedy,
     )

@@ -287,7 +287,8 @@ class TensorRTBackend(Backend):
             self._noise.put(slots, windows[self.config.recursion.answer], sigma)
             return
         _, engine = self._loaded()
-        warn_of_copied_carries(engine.path)
+        answer = self.config.recursion.answer
+        warn_of_copied_carries(engine.path, answer, has_input=engine.noise)
         super().add_noise(slots, windows, sigma)
 
     def compact(self, slots: NDArray[np.int64]) -> None:
