@@ -23,7 +23,8 @@ from trm_edge.architecture import INPUT, Terms, Update, layer_prefix
 from trm_edge.errors import ExportError
 from trm_edge.export.graph_builder import GraphBuilder
 from trm_edge.export.model import Attention, Block, RecursiveModel, SwiGLU
-from trm_edge.step import FORMAT, CarryType, step_inputs, step_outputs
+from trm_edge.export.noise_input import emit_noise
+from trm_edge.step import FORMAT, NOISE_FORMAT, CarryType, step_inputs, step_outputs
 
 OPSET = 19  # the lowest that has FP8 Q/DQ; TensorRT 10.3 parses it
 # float32 unless a target asks for half precision; norms and logits stay float32 in either.
@@ -31,17 +32,20 @@ _NUMPY = {"float32": np.float32, "float16": np.float16}
 _LARGEST_INDEX = 2**31 - 1  # "to the end" of a Slice
 
 
-def step_graph(model: RecursiveModel, carry: CarryType = "float32") -> onnx.ModelProto:
+def step_graph(
+    model: RecursiveModel, carry: CarryType = "float32", *, noise: bool = False
+) -> onnx.ModelProto:
     """Emit the step graph of a float32 model in standard ONNX.
 
     Args:
         model: the float32 model.
         carry: type that the graph computes and carries in.
+        noise: give the graph inputs for noise on the answer's state.
 
     Raises:
         ExportError: a weight does not fit into the type, or the result is not valid ONNX.
     """
-    return checked(StepEmitter(model, carry).emit())
+    return checked(StepEmitter(model, carry, noise=noise).emit())
 
 
 def checked(graph: onnx.ModelProto) -> onnx.ModelProto:
@@ -66,13 +70,15 @@ class StepEmitter:
     Args:
         model: the float32 model.
         carry: type that the graph computes and carries in.
+        noise: give the graph inputs for noise on the answer's state.
     """
 
-    def __init__(self, model: RecursiveModel, carry: CarryType) -> None:
+    def __init__(self, model: RecursiveModel, carry: CarryType, *, noise: bool = False) -> None:
         self.model = model
         self.config = model.config
         self.carry = carry
         self.half = carry == "float16"
+        self.noise = noise
         self.graph = GraphBuilder()
         self._sums: dict[tuple[str, ...], str] = {}  # by the values that were added
 
@@ -88,6 +94,9 @@ class StepEmitter:
         values = {INPUT: self._embed()}
         for state in recursion.states:
             values[state] = self._start(state)
+        if self.noise:
+            answer = values[recursion.answer]
+            values[recursion.answer] = emit_noise(graph, answer, config, self.carry)
         updates = self.model.updates
         last = {update.state: update for update in updates}
         for update in updates:
@@ -100,10 +109,10 @@ class StepEmitter:
         self._heads(values[recursion.answer])
         return graph.model(
             "trm_step",
-            step_inputs(config, self.carry),
+            step_inputs(config, self.carry, noise=self.noise),
             step_outputs(config, self.carry),
             OPSET,
-            {"format": FORMAT},
+            {"format": NOISE_FORMAT if self.noise else FORMAT},
         )
 
     # --- embedding and initial state -------------------------------------------------------

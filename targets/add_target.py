@@ -19,7 +19,7 @@ from trm_edge.profile import Precision, TargetProfile
 from trm_edge.progress import Track, silent
 from trm_edge.targets.limit_warnings import warn_where_limits_break
 from trm_edge.targets.reference_graph import write_reference_graph
-from trm_edge.targets.request import qtype_of, require_targets
+from trm_edge.targets.request import qtype_of, require_noise_targets, require_targets
 from trm_edge.targets.simulation import TargetSimulator
 from trm_edge.targets.target_graphs import GraphInputs
 from trm_edge.targets.target_record import HEADS, step_path, write_target
@@ -30,6 +30,7 @@ def add_targets(
     checkpoint: Checkpoint,
     profiles: Sequence[TargetProfile],
     *,
+    noise: bool = False,
     force: bool = False,
     track: Track = silent,
 ) -> Bundle:
@@ -41,6 +42,7 @@ def add_targets(
         bundle: the opened bundle, which is replaced as a whole.
         checkpoint: the checkpoint that the bundle was made from.
         profiles: the targets to add.
+        noise: give the graphs of GPU targets inputs for noise.
         force: replace targets that the bundle has already, and what was built from them.
         track: reports long steps.
 
@@ -51,18 +53,22 @@ def add_targets(
         BundleError: the bundle's targets do not share one precision.
         CalibrationError: the bundle was fine-tuned, or its calibration lacks what a target needs.
         CheckpointError: the checkpoint is another one.
-        ConfigError: a target does not have the bundle's precision, or two share a name.
+        ConfigError: a target does not have the bundle's precision, two share a name, or none is a
+            GPU whose graph could get inputs for noise.
         ExportError: a graph does not compute what the checkpoint computes, or cannot be made.
         OutputError: the bundle's folder cannot be written.
         OutputExistsError: the bundle has a target of that name, and ``force`` is not set.
     """
     precision = bundle_precision(bundle)
     require_targets(profiles, precision)
+    if noise:
+        require_noise_targets(profiles)
     _check_names(bundle, profiles, force=force)
     _check_checkpoint(bundle, checkpoint)
     _check_calibration(bundle, precision, profiles)
     float_layers = _float_layers(bundle)
     graph_inputs = _graph_inputs(bundle, checkpoint, precision, float_layers)
+    graph_inputs = replace(graph_inputs, noise=noise)
     vectors = bundle.parity()
     simulator = TargetSimulator(graph_inputs, checkpoint.puzzle_embeddings, vectors, track)
     with BundleWriter(bundle.path, force=True) as writer:

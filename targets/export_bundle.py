@@ -214,7 +214,8 @@ def _quantize(
     """Quantize where the precision asks for it; write the calibration and the ranking."""
     qtype = request.qtype
     if qtype is None:
-        return GraphInputs(request.checkpoint.model, request.precision, None, {}), ()
+        model = request.checkpoint.model
+        return GraphInputs(model, request.precision, None, {}, noise=request.noise), ()
     step = quantized_step(request, qtype, held_out, vectors, track=track)
     writer.path(CALIBRATION).write_text(step.saved.to_json())
     if step.sensitivity is not None:
@@ -224,7 +225,9 @@ def _quantize(
     if request.recipe is not None:
         activations = request.recipe.activations
         _log_rounding(request, activations)
-    graph_inputs = GraphInputs(model, request.precision, qtype, step.layers, activations)
+    graph_inputs = GraphInputs(
+        model, request.precision, qtype, step.layers, activations, request.noise
+    )
     return graph_inputs, step.float_layers
 
 

@@ -79,6 +79,24 @@ def require_targets(targets: Sequence[TargetProfile], precision: Precision) -> N
         target.require(precision)
 
 
+def require_noise_targets(targets: Sequence[TargetProfile]) -> None:
+    """Refuse inputs for noise where no target's graph would get them.
+
+    Args:
+        targets: profiles to export for.
+
+    Raises:
+        ConfigError: none of them is a GPU.
+    """
+    if not any(target.engine == "tensorrt" for target in targets):
+        names = ", ".join(target.name for target in targets)
+        raise ConfigError(
+            f"noise (--noise) is for GPU targets, but got only {names}. On a CPU, noise is added "
+            "between two steps, and the graph needs no input for it: leave it out, or add a GPU "
+            "with --target NAME (trm-edge targets lists them)."
+        )
+
+
 def default_recipe(
     precision: Precision, qtype: QType, targets: Sequence[TargetProfile]
 ) -> CalibrationRecipe:
@@ -130,6 +148,7 @@ class ExportRequest:
         limits: accuracy limits of the bundle; the precision's default where None.
         float32: keep the float32 graph in the bundle, to time others against.
         sensitivity: measure and keep the effect of quantizing each layer alone.
+        noise: give the graphs of GPU targets inputs for noise.
 
     Raises:
         ConfigError: a target does not have the precision or cannot round inputs as the recipe
@@ -153,6 +172,7 @@ class ExportRequest:
     limits: Limits | None = None
     float32: bool = True
     sensitivity: bool = False
+    noise: bool = False
 
     def __post_init__(self) -> None:
         self._check_targets()
@@ -183,6 +203,8 @@ class ExportRequest:
         if not self.targets:
             raise ConfigError("targets (--target) must name at least one target, but is empty.")
         require_targets(self.targets, self.precision)
+        if self.noise:
+            require_noise_targets(self.targets)
 
     def _quantization_options(self) -> list[str]:
         """Options in use that mean nothing without quantization."""

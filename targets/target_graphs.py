@@ -33,6 +33,7 @@ class GraphInputs:
         qtype: quantized element type, or None where nothing is quantized.
         layers: quantization by layer name; layers that stay in float are absent.
         activations: rounding of INT8 inputs, as a recipe asks for it; each target's own where None.
+        noise: give the graphs of GPU targets inputs for noise.
     """
 
     model: RecursiveModel
@@ -40,6 +41,15 @@ class GraphInputs:
     qtype: QType | None
     layers: Mapping[str, LayerQuantization]
     activations: Activations | None = None
+    noise: bool = False
+
+    def noise_on(self, profile: TargetProfile) -> bool:
+        """Whether a target's graph has inputs for noise; on a CPU the driver writes the carry.
+
+        Args:
+            profile: the target.
+        """
+        return self.noise and profile.engine == "tensorrt"
 
     def activations_on(self, profile: TargetProfile) -> Activations:
         """Return how a target rounds INT8 inputs.
@@ -85,7 +95,7 @@ def graph_with_carry(
     if profile.engine == "onnxruntime" and carry == "float32":
         graph = onnxruntime_step_graph(graph_inputs.model)
     else:
-        graph = step_graph(graph_inputs.model, carry)
+        graph = step_graph(graph_inputs.model, carry, noise=graph_inputs.noise_on(profile))
     if graph_inputs.qtype is None:
         return graph
     layers = dict(graph_inputs.layers)

@@ -70,4 +70,5 @@ def write_target(
         float_layers=tuple(float_layers),
         simulated=simulated,
         profile=profile,
+        noise=graph_inputs.noise_on(profile),
     )

@@ -28,6 +28,14 @@ def test_the_contract(carry: CarryType) -> None:
     ]
 
 
+def test_inputs_for_noise_come_last() -> None:
+    assert [str(spec) for spec in step_inputs(BASE, "float16", noise=True)] == [
+        *map(str, step_inputs(BASE, "float16")),
+        "noise_window (B) int32",
+        "noise_sigma (B) float32",
+    ]
+
+
 def test_a_model_without_a_table_has_no_puzzle_embedding() -> None:
     config = replace(BASE, puzzle_emb_ndim=0, puzzle_emb_len=0)
     names = [spec.name for spec in step_inputs(config)]

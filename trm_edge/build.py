@@ -177,7 +177,7 @@ def trtexec_line(bundle: Bundle, name: str) -> str:
 
 def _trtexec_shapes(bundle: Bundle, target: TargetRecord, slots: int) -> str:
     shapes = []
-    for spec in step_inputs(bundle.config, target.carry):
+    for spec in step_inputs(bundle.config, target.carry, noise=target.noise):
         axes = "x".join(map(str, batch_shape(spec, slots)))
         shapes.append(f"{spec.name}:{axes}")
     return ",".join(shapes)
@@ -189,12 +189,21 @@ def _compile(
     """Compile, and write the log even where that fails."""
     graph = bundle.path / target.step
     cache = graph.parent / TIMING_CACHE
-    check_graph(bundle.read(target.step), bundle.config, target.carry, str(graph))
+    content = bundle.read(target.step)
+    check_graph(content, bundle.config, target.carry, str(graph), noise=target.noise)
     timing_cache = None
     with suppress(OSError):  # it only makes the build quicker
         timing_cache = read_bytes(cache, _MAX_TIMING_CACHE_BYTES)
     try:
-        return build_engine(graph, bundle.config, target.carry, options, compiler, timing_cache)
+        return build_engine(
+            graph,
+            bundle.config,
+            target.carry,
+            options,
+            compiler,
+            timing_cache,
+            noise=target.noise,
+        )
     finally:
         write_text(graph.parent / LOG, str(compiler.log))
 

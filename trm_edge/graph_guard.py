@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
+from trm_edge.graph_noise import check_noise
 from trm_edge.graph_shapes import ONNXRUNTIME_DOMAIN, Constants, Node, ShapeError, check_shapes
 from trm_edge.step import CarryType
 from trm_edge.wire import Reader, WireError, signed, text
@@ -30,6 +31,7 @@ _MAX_SHAPE_VALUES = 64  # elements of a constant that is an operator's axes, siz
 _OPSETS = {"": range(13, 31), "ai.onnx": range(13, 31), ONNXRUNTIME_DOMAIN: range(1, 2)}
 _EXTERNAL = 1  # TensorProto.DataLocation
 _INT8 = 3
+_INT32 = 6
 _INT64 = 7
 # Types that states are stored in.
 _FLOATS: dict[int, np.dtype[Any]] = {1: np.dtype("<f4"), 10: np.dtype("<f2")}
@@ -38,7 +40,7 @@ _BITS = {
     1: 32,  # FLOAT
     2: 8,  # UINT8
     _INT8: 8,
-    6: 32,  # INT32
+    _INT32: 32,
     _INT64: 64,
     9: 8,  # BOOL
     10: 16,  # FLOAT16
@@ -110,7 +112,9 @@ class _Graph:
     outputs: list[str] = field(default_factory=list)
 
 
-def check_graph(content: bytes, config: ModelConfig, carry: CarryType, source: str) -> None:
+def check_graph(
+    content: bytes, config: ModelConfig, carry: CarryType, source: str, *, noise: bool = False
+) -> None:
     """Refuse a graph that is not a step graph of a model, or asks for more than one needs.
 
     Args:
@@ -118,6 +122,7 @@ def check_graph(content: bytes, config: ModelConfig, carry: CarryType, source: s
         config: the model that it computes.
         carry: element type of the carries.
         source: names the file in errors.
+        noise: the graph must have inputs for noise.
 
     Raises:
         BackendError: says what is wrong with it.
@@ -126,7 +131,11 @@ def check_graph(content: bytes, config: ModelConfig, carry: CarryType, source: s
         if len(content) > MAX_GRAPH_BYTES:
             raise WireError(f"it has {len(content)} bytes, and at most {MAX_GRAPH_BYTES} are read")
         graph = _GraphReader().read(memoryview(content))
-        check_shapes(graph.nodes, graph.constants, graph.inputs, graph.outputs, config, carry)
+        nodes = graph.nodes
+        constants = graph.constants
+        check_shapes(nodes, constants, graph.inputs, graph.outputs, config, carry, noise=noise)
+        if noise:
+            check_noise(nodes, constants, config)
     except (WireError, ShapeError) as error:
         raise BackendError(
             f"{source} is not a step graph that is safe to load: {error}. Export the checkpoint "
@@ -254,6 +263,9 @@ class _GraphReader:
         constants.shapes[name] = shape
         if data_type == _INT64 and prod(shape) <= _MAX_SHAPE_VALUES:
             constants.integers[name] = np.frombuffer(raw, "<i8").tolist()
+        if data_type == _INT32:
+            values = np.frombuffer(raw, "<i4")
+            constants.ranges[name] = (int(values.min()), int(values.max()))
         if data_type == _INT8 and len(shape) == 2:
             constants.int8[name] = np.frombuffer(raw, np.int8).reshape(shape)
         if data_type in _FLOATS and len(shape) == 1:

@@ -56,12 +56,14 @@ class Constants:
     Args:
         shapes: shape of each, by name.
         integers: the values of small ones of type int64.
+        ranges: the smallest and the largest value of each of type int32.
         int8: the values of matrices of type int8, not copied.
         vectors: the values of vectors of a float type, not copied.
     """
 
     shapes: dict[str, Shape] = field(default_factory=dict)
     integers: dict[str, list[int]] = field(default_factory=dict)
+    ranges: dict[str, tuple[int, int]] = field(default_factory=dict)
     int8: dict[str, NDArray[np.int8]] = field(default_factory=dict)
     vectors: dict[str, NDArray[Any]] = field(default_factory=dict)
 
@@ -107,6 +109,8 @@ def check_shapes(
     outputs: Sequence[str],
     config: ModelConfig,
     carry: CarryType,
+    *,
+    noise: bool = False,
 ) -> None:
     """Refuse a graph whose shapes break the step contract or the limits.
 
@@ -117,11 +121,12 @@ def check_shapes(
         outputs: names of the graph's results.
         config: the model.
         carry: element type of the carries.
+        noise: the graph must have inputs for noise.
 
     Raises:
         ShapeError: says what is wrong.
     """
-    expected_inputs = {spec.name: spec.shape for spec in step_inputs(config, carry)}
+    expected_inputs = {spec.name: spec.shape for spec in step_inputs(config, carry, noise=noise)}
     if dict(inputs) != expected_inputs:
         raise ShapeError(
             f"it breaks the step contract in its inputs: expected {_listed(expected_inputs)}, but "

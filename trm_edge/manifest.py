@@ -97,6 +97,7 @@ class TargetRecord:
         simulated: None where nothing is quantized, and on a CPU in bundles of the first releases.
         profile: the device that the target is for; None in bundles written before profiles were
             recorded.
+        noise: the step graph has inputs for noise.
     """
 
     precision: str
@@ -106,6 +107,7 @@ class TargetRecord:
     float_layers: tuple[FloatLayer, ...] = ()
     simulated: SimulatedAccuracy | None = None
     profile: TargetProfile | None = None
+    noise: bool = False
 
 
 @dataclass(frozen=True)

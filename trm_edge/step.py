@@ -1,5 +1,7 @@
 """The contract of a step graph, ``trm-edge.step/1``: names, shapes and types, in order.
 
+A graph that adds noise by itself has two more inputs and another name, ``trm-edge.step-noise/1``.
+
 B is the batch and the only dynamic axis. L tokens, P prefix positions, D hidden size, E width of
 the puzzle embedding, V vocabulary, S = P + L positions.
 """
@@ -12,6 +14,8 @@ from typing import Literal, NamedTuple
 from trm_edge.config import ModelConfig
 
 FORMAT = "trm-edge.step/1"
+NOISE_FORMAT = "trm-edge.step-noise/1"  # of a graph with inputs for noise
+NOISE_INPUTS = ("noise_window", "noise_sigma")
 CarryType = Literal["float32", "float16"]
 
 
@@ -33,12 +37,15 @@ class TensorSpec(NamedTuple):
         return f"{self.name} ({axes}) {self.dtype}"
 
 
-def step_inputs(config: ModelConfig, carry: CarryType = "float32") -> tuple[TensorSpec, ...]:
+def step_inputs(
+    config: ModelConfig, carry: CarryType = "float32", *, noise: bool = False
+) -> tuple[TensorSpec, ...]:
     """List the inputs of the step graph, in order.
 
     Args:
         config: the model.
         carry: type of the carries and the puzzle embedding.
+        noise: the graph has inputs for noise.
     """
     state = (None, config.carry_len, config.hidden_size)
     specs = [TensorSpec("tokens", (None, config.seq_len), "int32")]
@@ -47,6 +54,10 @@ def step_inputs(config: ModelConfig, carry: CarryType = "float32") -> tuple[Tens
     specs.append(TensorSpec("reset", (None,), "bool"))
     for name in config.recursion.states:
         specs.append(TensorSpec(name, state, carry))
+    if noise:
+        window, sigma = NOISE_INPUTS
+        specs.append(TensorSpec(window, (None,), "int32"))
+        specs.append(TensorSpec(sigma, (None,), "float32"))
     return tuple(specs)
 
 

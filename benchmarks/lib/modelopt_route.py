@@ -38,6 +38,7 @@ import onnx
 from numpy.typing import NDArray
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend, StepArrays
+from trm_edge.backends.staged_noise import NoiseArrays
 from trm_edge.errors import CalibrationError, MissingExtraError
 from trm_edge.export.model import RecursiveModel
 from trm_edge.export.step_graph import step_graph
@@ -159,13 +160,14 @@ class _RecordingBackend(OnnxRuntimeBackend):
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
         carry: Sequence[NDArray[Any]],
+        noise: NoiseArrays | None = None,
     ) -> StepArrays:
         feeds = {"tokens": tokens.copy(), "reset": reset.copy()}
         feeds.update(zip(self.config.recursion.states, carry, strict=True))
         if puzzle_embedding is not None:
             feeds["puzzle_embedding"] = puzzle_embedding.copy()
         self.feeds.append(feeds)
-        return super().run(tokens, puzzle_embedding, reset, carry)
+        return super().run(tokens, puzzle_embedding, reset, carry, noise)
 
 
 class _Reader:

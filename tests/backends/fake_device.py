@@ -36,6 +36,7 @@ class FakeDevice:
         graph: the step graph that the engine computes.
         config: the model that it computes.
         overlap_slots: as of the backend; the default is never reached.
+        noise: the graph has inputs for noise.
         options: as of :func:`~tests.engines.fake_runtime.fake_runtime`.
     """
 
@@ -46,11 +47,13 @@ class FakeDevice:
         config: ModelConfig = CONFIG,
         *,
         overlap_slots: int = 100,
+        noise: bool = False,
         **options: Any,
     ) -> None:
         self.config = config
         self.cuda = FakeCuda()
-        self.trt = fake_runtime(self.cuda, graph, config, **options)
+        self.noise = noise
+        self.trt = fake_runtime(self.cuda, graph, config, noise=noise, **options)
         self.engine = folder / "step.engine"
         self.cache = folder / "runtime.cache"
         self.engine.write_bytes(b"engine")
@@ -59,12 +62,21 @@ class FakeDevice:
             config,
             cuda=lambda: Cuda(self.cuda),
             overlap_slots=overlap_slots,
-            initial_states=OnnxRuntimeBackend(graph, config).initial_states,
+            initial_states=OnnxRuntimeBackend(graph, config, noise=noise).initial_states,
         )
 
     def load(self) -> LoadedEngine:
         """Load the engine as the backend does."""
-        return LoadedEngine(self.engine, self.config, "float32", self.trt, None, list, self.cache)
+        return LoadedEngine(
+            self.engine,
+            self.config,
+            "float32",
+            self.trt,
+            None,
+            list,
+            self.cache,
+            noise=self.noise,
+        )
 
     def solve(self, batch: int = 8) -> Solutions:
         """Solve the puzzles.
@@ -91,15 +103,16 @@ class FakeDevice:
         assert not self.cuda.leaks()
 
 
-def write_graph(folder: Path, config: ModelConfig = CONFIG) -> Path:
+def write_graph(folder: Path, config: ModelConfig = CONFIG, *, noise: bool = False) -> Path:
     """Write a toy's step graph.
 
     Args:
         folder: where it is written.
         config: of the toy.
+        noise: give it inputs for noise.
     """
-    path = folder / "step.onnx"
-    onnx.save(step_graph(toy_model(config)), path)
+    path = folder / ("noisy.onnx" if noise else "step.onnx")
+    onnx.save(step_graph(toy_model(config), noise=noise), path)
     return path
 
 

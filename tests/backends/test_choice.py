@@ -73,7 +73,7 @@ def chosen(bundle: FakeBundle, name: str, state: DriverState, *providers: str) -
         providers=lambda: providers,
         make_compiler=lambda compiler_name: compiler,
     )
-    target: Any = SimpleNamespace(step="orin/step.onnx", carry="float32")
+    target: Any = SimpleNamespace(step="orin/step.onnx", carry="float32", noise=False)
     return choose(bundle.path, name, target, BASE, environment=environment)
 
 

@@ -11,6 +11,7 @@ from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
+import onnx
 import pytest
 import torch
 
@@ -18,6 +19,7 @@ from tests.bugs import BUGS, bug_run
 from tests.cli.commands import failed, run
 from tests.conftest import GOLDEN
 from tests.toys import BASE, VARIANTS, write_run
+from trm_edge.build import trtexec_line
 from trm_edge.bundle import Bundle
 from trm_edge.files import hash_file
 from trm_edge.reference import reference_checkpoint
@@ -270,6 +272,54 @@ def test_adds_a_target_into_a_bundle(tmp_path: Path) -> None:
         run("export", path, "--into", tmp_path / "b", "--target", "cpu"),
         "has the target cpu already. Pass --force",
     )
+
+
+def test_gpu_targets_get_inputs_for_noise_on_request(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    bundle = tmp_path / "b"
+    targets = ("--target", "cpu", "--target", "l4")
+    result = run("export", path, "--fp16", *targets, "--noise", "-o", bundle)
+    assert result.exit_code == 0, result.output
+    written = Bundle.open(bundle).manifest.targets
+    assert {name: target.noise for name, target in written.items()} == {"cpu": False, "l4": True}
+    formats = {}
+    for name, target in written.items():
+        model = onnx.load(bundle / target.step)
+        formats[name] = model.metadata_props[0].value
+    assert formats == {"cpu": "trm-edge.step/1", "l4": "trm-edge.step-noise/1"}
+    line = trtexec_line(Bundle.open(bundle), "l4")
+    assert ",noise_window:1,noise_sigma:1 " in line
+    tries = ("--rollouts", "3", "--explore", "noise", "--format", "json")
+    answers = []
+    for name in ("cpu", "l4"):
+        solved = run("solve", bundle, "-", "--target", name, *tries, stdin=f"{LINE}\n")
+        assert solved.exit_code == 0, solved.output
+        answers.append(json.loads(solved.stdout)["answer"])
+    assert answers[0] == answers[1]
+
+
+def test_a_target_gets_inputs_for_noise_later(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    bundle = tmp_path / "b"
+    assert run("export", path, "--fp16", "--target", "l4", "-o", bundle).exit_code == 0
+    into = ("export", path, "--into", bundle)
+    result = run(*into, "--target", "l4", "--noise", "--force", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert Bundle.open(bundle).manifest.targets["l4"].noise
+    inputs = " ".join(run("inspect", bundle).stdout.split())
+    assert "noise_window (B) int32; noise_sigma (B) float32" in inputs
+    failed(run(*into, "--target", "cpu", "--noise"), "but got only cpu")
+
+
+def test_noise_without_a_gpu_target_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    path = write_run(tmp_path / "run", BASE)
+    failed(
+        run("export", path, "--fp16", "--noise", "-o", tmp_path / "b"),
+        "noise (--noise) is for GPU targets, but got only cpu",
+        "leave it out, or add a GPU with --target NAME",
+        code=2,
+    )
+    assert not (tmp_path / "b").exists()
 
 
 def test_into_takes_no_options_of_a_new_bundle(toy_bundle: Path) -> None:

@@ -63,6 +63,8 @@ class FakeCuda:
         self.handles: dict[int, Handle] = {}
         self.launches = 0
         self.uploads = 0
+        self.uploaded: list[int] = []  # bytes of each copy to the device
+        self.downloaded: list[int] = []  # bytes of each copy from it
         self._next = 0x7F00_0000_0000
 
     def __getattribute__(self, name: str) -> Any:
@@ -137,12 +139,14 @@ class FakeCuda:
             self.uploads += 1
 
             def work() -> None:
+                self.uploaded.append(size)
                 self.memory(target, size)[:] = _bytes(source, size)
 
         elif kind == Kind.cudaMemcpyDeviceToHost:
             ctypes.memset(target, POISON, size)
 
             def work() -> None:
+                self.downloaded.append(size)
                 _bytes(target, size)[:] = self.memory(source, size)
 
         else:

@@ -17,9 +17,10 @@ import numpy as np
 from tests.engines.fake_cuda import FakeCuda
 from trm_edge.backends.base import carry_specs
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+from trm_edge.backends.staged_noise import NoiseArrays
 from trm_edge.config import ModelConfig
 from trm_edge.engines.shapes import batch_shape
-from trm_edge.step import CarryType, TensorSpec, step_inputs, step_outputs
+from trm_edge.step import NOISE_INPUTS, CarryType, TensorSpec, step_inputs, step_outputs
 
 SCRATCH = 640  # bytes
 
@@ -53,6 +54,7 @@ def fake_runtime(
     carry: CarryType = "float32",
     slots: tuple[int, int] = (1, 8),
     damaged: bool = False,
+    noise: bool = False,
 ) -> Any:
     """Make a module whose engine computes a step graph.
 
@@ -64,10 +66,11 @@ def fake_runtime(
         carry: element type of the engine's carries.
         slots: range of slots that its engine was built for.
         damaged: the engine cannot be deserialized.
+        noise: the graph has inputs for noise.
     """
-    inputs = step_inputs(config, carry)
+    inputs = step_inputs(config, carry, noise=noise)
     outputs = step_outputs(config, carry)
-    session = OnnxRuntimeBackend(graph, config, carry=carry, threads=1)
+    session = OnnxRuntimeBackend(graph, config, carry=carry, threads=1, noise=noise)
     rtx = version.endswith("rtx")
 
     class Context:
@@ -116,8 +119,13 @@ def fake_runtime(
                     states.append(np.where(starts, 0, feeds[spec.name]).astype(carry))
                 embedding = feeds.get("puzzle_embedding")
                 tokens = feeds["tokens"].copy()
+                arrays_of_noise = None
+                if noise:
+                    arrays_of_noise = NoiseArrays(*(feeds[name].copy() for name in NOISE_INPUTS))
                 with session:
-                    arrays = session.run(tokens, embedding, feeds["reset"].copy(), states)
+                    arrays = session.run(
+                        tokens, embedding, feeds["reset"].copy(), states, arrays_of_noise
+                    )
                 results = (*arrays.carry, arrays.logits, arrays.q_halt, arrays.q_continue)
                 for spec, result in zip(outputs, results, strict=True):
                     target = cuda.memory(bound[spec.name], result.nbytes)

@@ -50,6 +50,16 @@ def test_either_api_builds_a_strongly_typed_network(graph: Path, version: str) -
     assert set(shapes) == {node.name for node in module.calls["graph"].graph.input}
 
 
+def test_inputs_for_noise_get_shapes(tmp_path: Path) -> None:
+    path = tmp_path / "noisy.onnx"
+    onnx.save(step_graph(toy_model(BASE), noise=True), path)
+    module = fake_tensorrt("10.3.0")
+    build_engine(path, BASE, "float32", OPTIONS, Compiler("tensorrt", module), noise=True)
+    shapes = module.calls["shapes"]
+    assert shapes["noise_window"] == shapes["noise_sigma"] == ((1,), (2,), (4,))
+    assert set(shapes) == {node.name for node in module.calls["graph"].graph.input}
+
+
 def test_the_timing_cache_of_this_device_is_used_and_another_is_not(graph: Path) -> None:
     module = fake_tensorrt("10.3.0")
     built = build(graph, module, timing_cache=b"this device, earlier")

@@ -31,6 +31,17 @@ def test_an_engine_of_another_contract_is_refused(tmp_path: Path, graph: Path) -
         device.solve()
 
 
+def test_an_engine_has_inputs_for_noise_or_none_as_the_manifest_says(
+    tmp_path: Path, graph: Path
+) -> None:
+    device = FakeDevice(tmp_path, graph)
+    device.noise = True
+    with pytest.raises(BackendError, match=r"in its inputs: expected .*noise_sigma \(B\) float32"):
+        device.solve()
+    noisy = FakeDevice(tmp_path, write_graph(tmp_path, noise=True), noise=True)
+    assert {spec.name for spec in noisy.load().inputs} >= {"noise_window", "noise_sigma"}
+
+
 def test_slots_and_scratch_are_those_of_the_engine(tmp_path: Path, graph: Path) -> None:
     engine = FakeDevice(tmp_path, graph, slots=(2, 6)).load()
     assert engine.slots == (2, 6)

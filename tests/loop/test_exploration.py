@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from tests.toys import FAMILY
 from trm_edge.backends.fake import FAKE_CONFIG
 from trm_edge.errors import ConfigError
 from trm_edge.loop.exploration import Exploration
@@ -38,6 +39,14 @@ def test_later_tries_differ_in_form_noise_and_start() -> None:
         starts.add(attempt.start["z_H"].tobytes())
     assert len(starts) == 6
     np.testing.assert_array_equal(tries[2].tokens, PUZZLE.tokens)  # the forms begin again
+
+
+@pytest.mark.parametrize(("name", "state"), [("hrm", "z_H"), ("trm-singlez", "z_L")])
+def test_noise_is_on_the_state_of_the_answer(name: str, state: str) -> None:
+    puzzle = Puzzle(np.ones(FAMILY[name].seq_len, np.int32))
+    attempt = Exploration(2, noise=0.3).attempt(puzzle, 1, FAMILY[name])
+    assert attempt.noise is not None
+    assert attempt.noise.states == (state,)
 
 
 def test_the_seed_changes_the_noise() -> None:

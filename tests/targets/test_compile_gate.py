@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import onnx
 import pytest
@@ -21,7 +21,7 @@ from tests.toys import VARIANTS, toy_model, toy_table, toy_tokens
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.config import ModelConfig
-from trm_edge.engines.builder import BuildOptions, build_engine
+from trm_edge.engines.builder import BuildOptions, BuiltEngine, build_engine
 from trm_edge.engines.compiler import Compiler
 from trm_edge.engines.layers import EngineLayers, read_layers
 from trm_edge.engines.logged_layers import layers_from_log
@@ -39,6 +39,7 @@ pytestmark = pytest.mark.gate
 CAPABILITIES = {"8.0": "a100", "8.9": "l4", "12.0": "rtx-5090"}  # and a target that has it
 PRECISIONS: tuple[Precision, ...] = ("fp16", "int8", "fp8")
 RANGES: tuple[Int8Ranges, ...] = ("per_layer", "per_token_products")
+NOISE: Literal["noise"] = "noise"  # a target's own ranges, and inputs for noise
 QTYPES: dict[Precision, QType] = {"int8": "int8", "fp8": "fp8"}
 ROOT = Path(__file__).parents[2]
 KNOWN = (ROOT / "tests/data/gate_warnings.txt").read_text().splitlines()
@@ -112,6 +113,20 @@ def logged_layers(compiler: Compiler) -> EngineLayers:
     return read_layers(text)
 
 
+def measured(
+    compiler: Compiler, graph: Path, built: BuiltEngine, engine: EngineLayers
+) -> dict[str, Any]:
+    """What is recorded of a build."""
+    return {
+        "compiler": f"{compiler.name} {compiler.version}",
+        "graph_bytes": graph.stat().st_size,
+        "engine_bytes": len(built.content),
+        "seconds": round(built.seconds, 2),
+        "layers": len(engine.layers),
+        "warnings": built.warnings,
+    }
+
+
 def require_fused(engine: EngineLayers, config: ModelConfig) -> None:
     """Every product multiplies INT8 inputs, and no Q/DQ is left over."""
     products = engine.products()
@@ -122,30 +137,28 @@ def require_fused(engine: EngineLayers, config: ModelConfig) -> None:
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-def test_dividing_rows_by_their_magnitude_costs_no_layer(
+def test_dividing_rows_by_their_magnitude_and_adding_noise_cost_no_layer(
     name: str, compiler: Compiler, record: dict[str, Any], tmp_path: Path
 ) -> None:
     inputs, config = graph_inputs(name, "int8")
     for capability, target in CAPABILITIES.items():
         layers = {}
-        for ranges in RANGES:
-            profile = replace(load_profile(target), int8_ranges=ranges)
+        for form in (*RANGES, NOISE):
+            noise = form == NOISE
+            profile = load_profile(target)
+            if form in RANGES:
+                profile = replace(profile, int8_ranges=form)
             path = tmp_path / "step.onnx"
-            onnx.save(target_graph(inputs, profile), path)
+            onnx.save(target_graph(replace(inputs, noise=noise), profile), path)
             options = BuildOptions.of(profile, capability)
-            built = build_engine(path, config, profile.carry_of("int8"), options, compiler)
+            carry = profile.carry_of("int8")
+            built = build_engine(path, config, carry, options, compiler, noise=noise)
             engine = logged_layers(compiler)
             require_fused(engine, config)
-            layers[ranges] = len(engine.layers)
-            record[f"{name} int8 {ranges} SM{capability}"] = {
-                "compiler": f"{compiler.name} {compiler.version}",
-                "graph_bytes": path.stat().st_size,
-                "engine_bytes": len(built.content),
-                "seconds": round(built.seconds, 2),
-                "layers": len(engine.layers),
-                "warnings": built.warnings,
-            }
+            layers[form] = len(engine.layers)
+            record[f"{name} int8 {form} SM{capability}"] = measured(compiler, path, built, engine)
         assert layers["per_token_products"] == layers["per_layer"]
+        assert layers[NOISE] == layers[load_profile(target).int8_ranges]
 
 
 @pytest.mark.filterwarnings("ignore::trm_edge.errors.CalibrationWarning")
@@ -165,14 +178,8 @@ def test_builds(
         onnx.save(target_graph(inputs, profile), path)
         options = BuildOptions.of(profile, capability)
         engine = build_engine(path, config, profile.carry_of(precision), options, compiler)
-        record[f"{name} {precision} SM{capability}"] = {
-            "compiler": f"{compiler.name} {compiler.version}",
-            "graph_bytes": path.stat().st_size,
-            "engine_bytes": len(engine.content),
-            "seconds": round(engine.seconds, 2),
-            "layers": len(logged_layers(compiler).layers),
-            "warnings": engine.warnings,
-        }
+        row = f"{name} {precision} SM{capability}"
+        record[row] = measured(compiler, path, engine, logged_layers(compiler))
         for line in engine.warnings:
             if not any(re.search(pattern, line) for pattern in KNOWN):
                 unknown_warnings.append(line)

@@ -7,7 +7,7 @@ another one.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from types import TracebackType
 from typing import NamedTuple
 
@@ -18,10 +18,10 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
 from trm_edge.noise import window_at
 from trm_edge.puzzle import Tokens, token_dtype
-from trm_edge.step import TensorSpec
+from trm_edge.step import NOISE_INPUTS, TensorSpec
 
 NOT_LOADED = "the backend is not active: use it in a with statement, or call activate() first."
-_FEEDS = ("tokens", "puzzle_embedding", "reset")
+_FEEDS = ("tokens", "puzzle_embedding", "reset", *NOISE_INPUTS)
 
 
 class HaltingLogits(NamedTuple):
@@ -39,8 +39,8 @@ class HaltingLogits(NamedTuple):
 def carry_specs(inputs: Sequence[TensorSpec]) -> tuple[TensorSpec, ...]:
     """Select the carries among the inputs of a step graph.
 
-    A carry is every input that is not ``tokens``, ``puzzle_embedding`` or ``reset``; its successor
-    is the output ``NAME_next``.
+    A carry is every input that is not ``tokens``, ``puzzle_embedding``, ``reset`` or one of the
+    inputs for noise; its successor is the output ``NAME_next``.
 
     Args:
         inputs: as :func:`~trm_edge.step.step_inputs` lists them.
@@ -210,13 +210,25 @@ class Backend(ABC):
             "with noise need."
         )
 
+    def noise_follows_reset(self, states: Collection[str]) -> bool:
+        """Tell whether the next step adds the noise of :meth:`add_noise` by itself.
+
+        Such a step may reset the slots, too: they begin with their initial state and noise.
+
+        Args:
+            states: names of the states that get noise.
+        """
+        return False
+
     def add_noise(
         self,
         slots: NDArray[np.int64],
         windows: Mapping[str, NDArray[np.int64]],
         sigma: NDArray[np.float32],
     ) -> None:
-        """Add noise to states of some slots, before a step that does not reset these.
+        """Add noise to states of some slots, before a step.
+
+        The step must not reset these slots, unless :meth:`noise_follows_reset` says that it may.
 
         Args:
             slots: (n,) int64, indices of slots.

@@ -59,7 +59,14 @@ def choose(
     """
     environment = environment or Environment()
     graph = bundle / target.step
-    on_cpu = OnnxRuntimeBackend(graph, config, carry=target.carry, threads=threads, sha256=sha256)
+    on_cpu = OnnxRuntimeBackend(
+        graph,
+        config,
+        carry=target.carry,
+        threads=threads,
+        sha256=sha256,
+        noise=target.noise,
+    )
     if name == CPU:
         return Choice(on_cpu, f"the target {CPU} has no engine; {_ON_CPU}")
     state = environment.probe_driver()
@@ -77,7 +84,9 @@ def choose(
     if CUDA_PROVIDER in environment.providers():
         from trm_edge.backends.onnxruntime_cuda import OnnxRuntimeCudaBackend
 
-        on_gpu = OnnxRuntimeCudaBackend(graph, config, carry=target.carry, sha256=sha256)
+        on_gpu = OnnxRuntimeCudaBackend(
+            graph, config, carry=target.carry, sha256=sha256, noise=target.noise
+        )
         return Choice(on_gpu, f"{not_built}; {_ON_GPU}")
     return Choice(on_cpu, f"{not_built}, and ONNX Runtime has no {CUDA_PROVIDER}; {_ON_CPU}")
 
@@ -101,7 +110,7 @@ def _engine(
     record.require_match(graph, path, compiler.version, gpu, state.version, command)
 
     def load() -> LoadedEngine:
-        return LoadedEngine.open(path, config, target.carry, compiler)
+        return LoadedEngine.open(path, config, target.carry, compiler, noise=target.noise)
 
     version = f"{compiler.name} {compiler.version} on {gpu.name}"
     return TensorRTBackend(load, config, version=version, initial_states=on_cpu.initial_states)

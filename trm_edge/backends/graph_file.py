@@ -32,12 +32,13 @@ class GraphFile:
         self.size = 0  # bytes that were read
         self._file: BinaryIO | None = None
 
-    def read(self, config: ModelConfig, carry: CarryType) -> bytes:
+    def read(self, config: ModelConfig, carry: CarryType, *, noise: bool = False) -> bytes:
         """Read the graph once, so that what is checked is what is loaded.
 
         Args:
             config: the model that it must compute.
             carry: element type of its carries.
+            noise: it must have inputs for noise.
 
         Raises:
             BackendError: it cannot be read, was changed, or is not safe to load.
@@ -55,7 +56,7 @@ class GraphFile:
                 "the manifest's). Open the bundle again."
             )
         if not self.trusted:
-            check_graph(content, config, carry, str(self.path))
+            check_graph(content, config, carry, str(self.path), noise=noise)
         self.size = len(content)
         return content
 

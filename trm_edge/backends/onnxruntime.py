@@ -8,7 +8,7 @@ matrix products stay in a core's cache (docs/speed.md has what that is worth).
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +20,7 @@ from trm_edge.backends.base import NOT_LOADED, Backend, HaltingLogits, carry_spe
 from trm_edge.backends.graph_file import GraphFile
 from trm_edge.backends.integer_kernels import warn_of_saturation
 from trm_edge.backends.shares import share_elements, shares
+from trm_edge.backends.staged_noise import NoiseArrays, StagedNoise
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
 from trm_edge.graph_guard import initial_states
@@ -66,6 +67,7 @@ class OnnxRuntimeBackend(Backend):
         sha256: of the graph, verified when it is loaded; None: it is not.
         trusted: load the graph unchecked. Only for graphs that this process made: they may have
             operators that no export uses.
+        noise: the graph has inputs for noise.
 
     Raises:
         ConfigError: ``threads`` is negative, or more than this machine should start.
@@ -84,6 +86,7 @@ class OnnxRuntimeBackend(Backend):
         threads: int = 0,
         sha256: str | None = None,
         trusted: bool = False,
+        noise: bool = False,
     ) -> None:
         self.graph = graph
         self.config = config
@@ -91,7 +94,7 @@ class OnnxRuntimeBackend(Backend):
         self.threads = thread_count(threads)
         self._carry = carry
         self._graph_file = GraphFile(graph, sha256=sha256, trusted=trusted)
-        self._inputs = step_inputs(config, carry)
+        self._inputs = step_inputs(config, carry, noise=noise)
         self._outputs = step_outputs(config, carry)
         self._session: Any = None  # every thread in each operator
         self._single: Any = None  # one thread, run by several at once
@@ -99,6 +102,7 @@ class OnnxRuntimeBackend(Backend):
         self._states = tuple(spec.name for spec in carry_specs(self._inputs))
         self._carries: tuple[NDArray[Any], ...] = ()
         self._initial: dict[str, NDArray[np.float32]] | None = None
+        self._noise = StagedNoise(0) if noise else None
         self._logits: NDArray[np.float32] = np.zeros((0, 0, 0), np.float32)
 
     def activate(self) -> None:
@@ -155,6 +159,7 @@ class OnnxRuntimeBackend(Backend):
         """
         shape = (slots, self.config.carry_len, self.config.hidden_size)
         self._carries = tuple(np.zeros(shape, self.carry_type) for _ in self._states)
+        self._start_noise(slots)
 
     def step(
         self,
@@ -172,7 +177,8 @@ class OnnxRuntimeBackend(Backend):
         Raises:
             BackendError: the backend is not active, or ONNX Runtime failed.
         """
-        result = self.run(tokens, puzzle_embedding, reset, self._carries)
+        noise = None if self._noise is None else self._noise.take()
+        result = self.run(tokens, puzzle_embedding, reset, self._carries, noise)
         self._carries = result.carry
         self._logits = result.logits
         return HaltingLogits(result.q_halt, result.q_continue)
@@ -183,6 +189,7 @@ class OnnxRuntimeBackend(Backend):
         puzzle_embedding: NDArray[np.float32] | None,
         reset: NDArray[np.bool_],
         carry: Sequence[NDArray[Any]],
+        noise: NoiseArrays | None = None,
     ) -> StepArrays:
         """Run the graph once on explicit carries; the backend's own carries do not change.
 
@@ -191,6 +198,7 @@ class OnnxRuntimeBackend(Backend):
             puzzle_embedding: (B, E) float32; None where the model has no table.
             reset: (B,) bool; True where a slot starts from the initial state.
             carry: (B, P + L, D) each, in the carry's type and the contract's order.
+            noise: of every slot, for a graph that has inputs for it; None: there is none.
 
         Raises:
             BackendError: the backend is not active, or ONNX Runtime failed.
@@ -201,6 +209,8 @@ class OnnxRuntimeBackend(Backend):
         feeds.update(zip(self._states, carry, strict=True))
         if puzzle_embedding is not None:
             feeds["puzzle_embedding"] = puzzle_embedding.astype(self.carry_type, copy=False)
+        if self._noise is not None:
+            feeds.update((noise or NoiseArrays.none(len(tokens))).feeds())
         try:
             if self.threads > 1 and len(tokens) >= 2 * self.threads:
                 return self._run_shares(feeds, len(tokens))
@@ -237,7 +247,7 @@ class OnnxRuntimeBackend(Backend):
             BackendError: the graph cannot be read, or does not hold them.
         """
         if self._initial is None:
-            content = self._graph_file.read(self.config, self._carry)
+            content = self._read()
             if self._session is None:
                 self._graph_file.close()
             self._initial = initial_states(content, self.config, str(self.graph))
@@ -255,6 +265,35 @@ class OnnxRuntimeBackend(Backend):
         for name, values in states.items():
             self._carries[self._states.index(name)][slots] = values
 
+    def noise_follows_reset(self, states: Collection[str]) -> bool:
+        """Tell whether the graph has inputs for noise on these states.
+
+        Args:
+            states: names of the states that get noise.
+        """
+        return self._noise is not None and set(states) == {self.config.recursion.answer}
+
+    def add_noise(
+        self,
+        slots: NDArray[np.int64],
+        windows: Mapping[str, NDArray[np.int64]],
+        sigma: NDArray[np.float32],
+    ) -> None:
+        """Add noise in the next step, or to the carry where the graph has no input for it.
+
+        Args:
+            slots: (n,) int64, indices of slots.
+            windows: (n,) int64 by the name of the state, windows of the noise table.
+            sigma: (n,) float32, standard deviations.
+
+        Raises:
+            BackendError: a window does not lie in the table.
+        """
+        if self._noise is not None and self.noise_follows_reset(windows):
+            self._noise.put(slots, windows[self.config.recursion.answer], sigma)
+        else:
+            super().add_noise(slots, windows, sigma)
+
     def compact(self, slots: NDArray[np.int64]) -> None:
         """Continue with some of the slots.
 
@@ -263,6 +302,7 @@ class OnnxRuntimeBackend(Backend):
         """
         self._carries = tuple(state[slots] for state in self._carries)
         self._logits = self._logits[slots]
+        self._keep_noise(slots)
 
     def describe(self) -> str:
         """Describe ONNX Runtime's version and provider."""
@@ -270,8 +310,20 @@ class OnnxRuntimeBackend(Backend):
 
         return f"ONNX Runtime {ort.__version__}, {self.provider}"
 
+    def _start_noise(self, slots: int) -> None:
+        if self._noise is not None:
+            self._noise = StagedNoise(slots)
+
+    def _keep_noise(self, slots: NDArray[np.int64]) -> None:
+        if self._noise is not None:
+            self._noise.keep(slots)
+
+    def _read(self) -> bytes:
+        noise = self._noise is not None
+        return self._graph_file.read(self.config, self._carry, noise=noise)
+
     def _load(self, ort: Any, threads: int) -> Any:
-        content = self._graph_file.read(self.config, self._carry)
+        content = self._read()
         first_on_the_cpu = self.provider == CPU_PROVIDER and self._session is None
         if first_on_the_cpu and not self._graph_file.trusted:
             warn_of_saturation(content, self.graph)

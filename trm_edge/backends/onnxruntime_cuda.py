@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from trm_edge.backends.base import NOT_LOADED, HaltingLogits, carry_specs
 from trm_edge.backends.onnxruntime import CPU_PROVIDER, CUDA_PROVIDER, OnnxRuntimeBackend
+from trm_edge.backends.staged_noise import warn_of_copied_carries
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
 from trm_edge.step import CarryType
@@ -27,6 +28,7 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
         carry: element type of the carries, as the graph declares it.
         sha256: of the graph, verified when it is loaded; None: it is not.
         device: ``cuda``; ``cpu`` makes the same calls without a GPU, for tests.
+        noise: the graph has inputs for noise.
     """
 
     name = "onnxruntime-cuda"
@@ -46,8 +48,9 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
         carry: CarryType = "float32",
         sha256: str | None = None,
         device: str = "cuda",
+        noise: bool = False,
     ) -> None:
-        super().__init__(graph, config, carry=carry, sha256=sha256)
+        super().__init__(graph, config, carry=carry, sha256=sha256, noise=noise)
         self._device = device
         if device == "cpu":
             self.provider = CPU_PROVIDER
@@ -68,6 +71,7 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
         shape = (slots, self.config.carry_len, self.config.hidden_size)
         zeros = np.zeros(shape, self.carry_type)
         self._on_device = {name: self._upload(zeros) for name in self._carry_names}
+        self._start_noise(slots)
 
     def step(
         self,
@@ -93,6 +97,9 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
         if puzzle_embedding is not None:
             embedding = np.ascontiguousarray(puzzle_embedding, self.carry_type)
             binding.bind_cpu_input("puzzle_embedding", embedding)
+        if self._noise is not None:
+            for name, values in self._noise.take().feeds().items():
+                binding.bind_cpu_input(name, values)
         for name in self._carry_names:
             binding.bind_ortvalue_input(name, self._on_device[name])
         for spec in self._outputs:
@@ -144,6 +151,27 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
             carry[slots] = values
             self._on_device[name] = self._upload(carry)
 
+    def add_noise(
+        self,
+        slots: NDArray[np.int64],
+        windows: Mapping[str, NDArray[np.int64]],
+        sigma: NDArray[np.float32],
+    ) -> None:
+        """Add noise in the next step; with a warning by copies where the graph has no input for it.
+
+        Args:
+            slots: (n,) int64, indices of slots.
+            windows: (n,) int64 by the name of the state, windows of the noise table.
+            sigma: (n,) float32, standard deviations.
+
+        Raises:
+            BackendError: a window does not lie in the table.
+        """
+        if not self.noise_follows_reset(windows):
+            answer = self.config.recursion.answer
+            warn_of_copied_carries(self.graph, answer, has_input=self._noise is not None)
+        super().add_noise(slots, windows, sigma)
+
     def compact(self, slots: NDArray[np.int64]) -> None:
         """Continue with some of the slots.
 
@@ -154,6 +182,7 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
         for name, values in self._on_device.items():
             compacted[name] = self._upload(values.numpy()[slots])
         self._on_device = compacted
+        self._keep_noise(slots)
 
     def _upload(self, array: NDArray[Any]) -> Any:
         import onnxruntime as ort

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.backends.base import NOT_LOADED, Backend, HaltingLogits
+from trm_edge.backends.staged_noise import StagedNoise, warn_of_copied_carries
 from trm_edge.backends.tensorrt_buffers import StepBuffers
 from trm_edge.backends.tensorrt_launcher import StepLauncher
 from trm_edge.config import ModelConfig
@@ -60,6 +61,7 @@ class TensorRTBackend(Backend):
         self._second_group: TensorRTBackend | None = None
         self._buffers: StepBuffers | None = None
         self._launcher: StepLauncher | None = None
+        self._noise = StagedNoise(0)
 
     def activate(self) -> None:
         """Open CUDA and load the engine; a second call does nothing.
@@ -137,6 +139,7 @@ class TensorRTBackend(Backend):
             self._buffers = StepBuffers(cuda, engine, max(slots, smallest))
             self._launcher = StepLauncher(cuda, engine, self._buffers)
         self._buffers.begin(slots, smallest)
+        self._noise = StagedNoise(slots)
 
     def step(
         self,
@@ -182,7 +185,10 @@ class TensorRTBackend(Backend):
         buffers.stage("tokens", tokens)
         if puzzle_embedding is not None:
             buffers.stage("puzzle_embedding", puzzle_embedding)
-        buffers.stage_reset(reset)
+        buffers.stage_scalars("reset", reset)
+        if self._loaded()[1].noise:
+            for name, values in self._noise.take().feeds().items():
+                buffers.stage_scalars(name, values)
         buffers.upload()
         launcher.launch()
         buffers.end_step()
@@ -245,6 +251,47 @@ class TensorRTBackend(Backend):
         buffers, _ = self._started()
         buffers.write_carry(slots, states)
 
+    def noise_follows_reset(self, states: Collection[str]) -> bool:
+        """Tell whether the engine has inputs for noise on these states.
+
+        Args:
+            states: names of the states that get noise.
+
+        Raises:
+            BackendError: this backend is not active.
+        """
+        _, engine = self._loaded()
+        return engine.noise and set(states) == {self.config.recursion.answer}
+
+    def add_noise(
+        self,
+        slots: NDArray[np.int64],
+        windows: Mapping[str, NDArray[np.int64]],
+        sigma: NDArray[np.float32],
+    ) -> None:
+        """Add noise in the next step, for which 8 bytes a slot are uploaded.
+
+        An engine without an input for it still gives the same answers: the carries are downloaded
+        and uploaded, and a warning says what makes that unnecessary. A bundle on a device cannot be
+        exported again there, so it is not refused.
+
+        Args:
+            slots: (n,) int64, indices of slots.
+            windows: (n,) int64 by the name of the state, windows of the noise table.
+            sigma: (n,) float32, standard deviations.
+
+        Raises:
+            BackendError: a window does not lie in the table, no slots were started, or a copy
+                failed.
+        """
+        if self.noise_follows_reset(windows):
+            self._noise.put(slots, windows[self.config.recursion.answer], sigma)
+            return
+        _, engine = self._loaded()
+        answer = self.config.recursion.answer
+        warn_of_copied_carries(engine.path, answer, has_input=engine.noise)
+        super().add_noise(slots, windows, sigma)
+
     def compact(self, slots: NDArray[np.int64]) -> None:
         """Continue with some of the slots.
 
@@ -258,6 +305,7 @@ class TensorRTBackend(Backend):
         _, engine = self._loaded()
         smallest, _ = engine.slots
         buffers.keep(slots, smallest)
+        self._noise.keep(slots)
 
     def describe(self) -> str:
         """Describe compiler, version and GPU."""

@@ -17,10 +17,12 @@ from trm_edge.backends.base import HaltingLogits, carry_specs
 from trm_edge.engines.cuda import Cuda
 from trm_edge.engines.loaded import LoadedEngine
 from trm_edge.engines.shapes import batch_shape
-from trm_edge.step import TensorSpec
+from trm_edge.step import NOISE_INPUTS, TensorSpec
 
 HALTING = ("q_halt", "q_continue")
 _PUZZLE_INPUTS = ("tokens", "puzzle_embedding")
+_STATES = "states"  # page-locked memory that states are uploaded from
+_STAGED_STATES = 16
 
 
 class StepBuffers:
@@ -78,6 +80,9 @@ class StepBuffers:
         self.places = np.arange(slots)
         self.host["reset"][:] = True
         self._stale = {"reset", *self._puzzle_inputs()}
+        for name in self._noise_inputs():
+            self.host[name][:] = 0
+            self._stale.add(name)
 
     def stage(self, name: str, values: NDArray[Any]) -> None:
         """Put an input's values into page-locked memory, if they changed.
@@ -92,19 +97,20 @@ class StepBuffers:
         host[self.places] = values
         self._stale.add(name)
 
-    def stage_reset(self, reset: NDArray[np.bool_]) -> None:
-        """Put the reset flags into page-locked memory, if they changed; given-up slots get False.
+    def stage_scalars(self, name: str, values: NDArray[Any]) -> None:
+        """Put a number per slot into page-locked memory, if they changed; given-up slots get 0.
 
         Args:
-            reset: (B,) bool, one flag per slot.
+            name: ``reset``, ``noise_window`` or ``noise_sigma``.
+            values: (B,), one per slot.
         """
-        flags = np.zeros(self.slots, np.bool_)
-        flags[self.places] = reset
-        host = self.host["reset"][: self.slots]
-        if np.array_equal(host, flags):
+        host = self.host[name][: self.slots]
+        scalars = np.zeros_like(host)
+        scalars[self.places] = values
+        if np.array_equal(host, scalars):
             return
-        host[:] = flags
-        self._stale.add("reset")
+        host[:] = scalars
+        self._stale.add(name)
 
     def upload(self) -> None:
         """Enqueue the upload of every input that changed."""
@@ -179,14 +185,13 @@ class StepBuffers:
         Args:
             slots: (n,) int64, indices of the loop's slots.
             states: (n, P + L, D) float32 by the name of the state; the others stay as they are.
+
+        Raises:
+            BackendError: there is not enough memory, or a copy failed.
         """
+        places = self.places[slots]
         for name, values in states.items():
-            spec = self._specs[name]
-            size = _bytes(spec, 1)
-            for place, state in zip(self.places[slots], values, strict=True):
-                address = self._carry_sets[self.front][name] + int(place) * size
-                array = np.ascontiguousarray(state, spec.dtype)
-                self._cuda.upload(address, array, self.stream)
+            self._upload_states(name, places, values)
 
     def keep(self, slots: NDArray[np.int64], smallest: int) -> None:
         """Give up slots; once half of the places are unused, the others move together.
@@ -220,6 +225,26 @@ class StepBuffers:
         self.host = {}
         self._done = None
         self.stream = None
+
+    def _upload_states(
+        self, name: str, places: NDArray[np.int64], values: NDArray[np.float32]
+    ) -> None:
+        address = self._carry_sets[self.front][name]
+        size = _bytes(self._specs[name], 1)
+        staging = self._staged_states()
+        for first in range(0, len(places), len(staging)):
+            for row, place in enumerate(places[first : first + len(staging)]):
+                staging[row] = values[first + row]
+                self._cuda.upload(address + int(place) * size, staging[row], self.stream)
+            self.wait()  # the memory is used again
+
+    def _staged_states(self) -> NDArray[Any]:
+        """Page-locked memory for a few states, from the first use on."""
+        if _STATES not in self.host:
+            spec = self._carries[0]
+            shape = batch_shape(spec, min(self.capacity, _STAGED_STATES))
+            self.host[_STATES] = self._cuda.pinned(shape, spec.dtype)
+        return self.host[_STATES]
 
     def _allocate(self, scratch: int) -> None:
         cuda = self._cuda
@@ -267,6 +292,10 @@ class StepBuffers:
     def _puzzle_inputs(self) -> list[str]:
         """The inputs that say what a slot works on; not every model has a puzzle embedding."""
         return [name for name in _PUZZLE_INPUTS if name in self.host]
+
+    def _noise_inputs(self) -> list[str]:
+        """The inputs for noise, where the engine has them."""
+        return [name for name in NOISE_INPUTS if name in self.host]
 
     def _carry_addresses(self) -> list[int]:
         return [*self._carry_sets[0].values(), *self._carry_sets[1].values()]

@@ -164,6 +164,7 @@ def _request(
             qat_state=qat_state,
             float32=options.float32,
             sensitivity=options.sensitivity,
+            noise=options.noise,
         )
         return _with_recipe(request, options.recipe)
     except ConfigError as error:
@@ -237,7 +238,14 @@ def _add_targets(options: ExportOptions, folder: Path) -> Bundle:
     path = options.checkpoint or _bundled_checkpoint(bundle)
     checkpoint = load_checkpoint(path, options.config, options.dataset)
     with progress_bars() as track:
-        return add_targets(bundle, checkpoint, profiles, force=options.force, track=track)
+        return add_targets(
+            bundle,
+            checkpoint,
+            profiles,
+            noise=options.noise,
+            force=options.force,
+            track=track,
+        )
 
 
 def _bundled_checkpoint(bundle: Bundle) -> Path:

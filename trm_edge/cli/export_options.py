@@ -17,7 +17,17 @@ from trm_edge.profile import Precision
 F = TypeVar("F", bound=Callable[..., Any])
 
 # Parameters that adding a target to a bundle leaves open.
-_WITH_INTO = ("checkpoint", "into", "targets", "config", "dataset", "force")
+_WITH_INTO = (
+    "checkpoint",
+    "into",
+    "targets",
+    "config",
+    "dataset",
+    "noise",
+    "force",
+    "quiet",
+    "verbose",
+)
 
 
 @dataclass(frozen=True)
@@ -46,6 +56,7 @@ class ExportOptions:
         max_drop: --max-drop, in points.
         qat: --qat, in steps.
         sensitivity: --sensitivity.
+        noise: --noise.
         float32: --float32 or --no-float32.
         output: --output.
         triton: --triton.
@@ -73,6 +84,7 @@ class ExportOptions:
     max_drop: float | None
     qat: int | None
     sensitivity: bool
+    noise: bool
     float32: bool
     output: Path | None
     triton: Path | None
@@ -250,6 +262,12 @@ _PARAMETERS: tuple[Callable[[Any], Any], ...] = (
         "--sensitivity",
         is_flag=True,
         help="Also measure the effect of quantizing each layer alone, for trm-edge report.",
+    ),
+    click.option(
+        "--noise",
+        is_flag=True,
+        help="Let the graphs of GPU targets add noise by themselves, so that tries with solve "
+        "--explore noise keep the carries on the GPU; costs 2 to 5 MB of the GPU's memory.",
     ),
     click.option(
         "--float32/--no-float32",

@@ -215,10 +215,12 @@ def _simulated_mode(exact: float, drop: float, accuracy: SimulatedAccuracy) -> t
 def _tensors(manifest: Manifest) -> dict[str, str]:
     """Inputs and outputs of the step graph for the CPU, or for the first target."""
     first = next(iter(manifest.targets.values()))
-    carry = manifest.targets.get(_CPU, first).carry
+    target = manifest.targets.get(_CPU, first)
+    inputs = step_inputs(manifest.model, target.carry, noise=target.noise)
+    outputs = step_outputs(manifest.model, target.carry)
     return {
-        "in": _shapes(step_inputs(manifest.model, carry)),
-        "out": f"{_shapes(step_outputs(manifest.model, carry))} (B: slots)",
+        "in": _shapes(inputs),
+        "out": f"{_shapes(outputs)} (B: slots)",
     }
 
 

@@ -6,6 +6,7 @@ Networks are strongly typed and no precision flag is set: the graph alone decide
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from trm_edge.engines.compiler import BuildLog, Compiler
 from trm_edge.engines.shapes import batch_shape
 from trm_edge.errors import EngineError
 from trm_edge.profile import TargetProfile
-from trm_edge.step import CarryType, step_inputs
+from trm_edge.step import CarryType, TensorSpec, step_inputs
 
 
 @dataclass(frozen=True)
@@ -69,6 +70,8 @@ def build_engine(
     options: BuildOptions,
     compiler: Compiler,
     timing_cache: bytes | None = None,
+    *,
+    noise: bool = False,
 ) -> BuiltEngine:
     """Compile a step graph.
 
@@ -79,6 +82,7 @@ def build_engine(
         options: settings of the build.
         compiler: what compiles it; receives the log.
         timing_cache: of an earlier build on the same device; used where the compiler keeps one.
+        noise: the graph has inputs for noise.
 
     Raises:
         EngineError: the graph cannot be parsed or compiled; quotes the compiler's log.
@@ -92,7 +96,8 @@ def build_engine(
     network = _parse(graph, builder, compiler)
     settings = _settings(builder, compiler, options)
     cache = _timing_cache(settings, compiler, timing_cache)
-    settings.add_optimization_profile(_shapes(builder, config, carry, options))
+    inputs = step_inputs(config, carry, noise=noise)
+    settings.add_optimization_profile(_shapes(builder, inputs, options.batch))
     engine = builder.build_serialized_network(network, settings)
     if engine is None:
         raise _failed(compiler, graph, "the compiler failed")
@@ -153,10 +158,10 @@ def _settings(builder: Any, compiler: Compiler, options: BuildOptions) -> Any:
     return settings
 
 
-def _shapes(builder: Any, config: ModelConfig, carry: CarryType, options: BuildOptions) -> Any:
+def _shapes(builder: Any, inputs: Sequence[TensorSpec], batch: tuple[int, int, int]) -> Any:
     profile = builder.create_optimization_profile()
-    for spec in step_inputs(config, carry):
-        shapes = [batch_shape(spec, slots) for slots in options.batch]
+    for spec in inputs:
+        shapes = [batch_shape(spec, slots) for slots in batch]
         profile.set_shape(spec.name, *shapes)
     return profile
 

@@ -29,6 +29,7 @@ class LoadedEngine:
         errors: lists what the logger has recorded as errors.
         runtime_cache: file in which TensorRT-RTX keeps the kernels that it compiles on first use;
             None for TensorRT.
+        noise: the engine has inputs for noise.
 
     Raises:
         BackendError: the engine cannot be loaded or breaks the step contract.
@@ -43,9 +44,12 @@ class LoadedEngine:
         logger: Any,
         errors: Callable[[], list[str]] = list,
         runtime_cache: Path | None = None,
+        *,
+        noise: bool = False,
     ) -> None:
         self.path = path
-        self.inputs = step_inputs(config, carry)
+        self.noise = noise
+        self.inputs = step_inputs(config, carry, noise=noise)
         self.outputs = step_outputs(config, carry)
         self._trt = trt
         self._errors = errors
@@ -70,7 +74,13 @@ class LoadedEngine:
 
     @classmethod
     def open(
-        cls, path: Path, config: ModelConfig, carry: CarryType, compiler: Compiler
+        cls,
+        path: Path,
+        config: ModelConfig,
+        carry: CarryType,
+        compiler: Compiler,
+        *,
+        noise: bool = False,
     ) -> LoadedEngine:
         """Load an engine with the compiler that built it; its runtime cache lies beside it.
 
@@ -79,6 +89,7 @@ class LoadedEngine:
             config: the model that it computes.
             carry: element type of the carries.
             compiler: gives the module, its logger and its log.
+            noise: the engine has inputs for noise.
 
         Raises:
             BackendError: the engine cannot be loaded or breaks the step contract.
@@ -88,7 +99,16 @@ class LoadedEngine:
         def errors() -> list[str]:
             return compiler.log.errors
 
-        return cls(path, config, carry, compiler.trt, compiler.logger, errors, runtime_cache)
+        return cls(
+            path,
+            config,
+            carry,
+            compiler.trt,
+            compiler.logger,
+            errors,
+            runtime_cache,
+            noise=noise,
+        )
 
     def context(self, slots: int, scratch: int, addresses: Mapping[str, int]) -> Any:
         """Create an execution context for a number of slots, bound to its buffers for good.

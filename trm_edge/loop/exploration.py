@@ -22,7 +22,7 @@ class Exploration:
             in every try.
         noise: standard deviation of the noise before every step (arXiv 2605.19943); 0: none.
         start: standard deviation of a random start (arXiv 2605.21488); 0: the model's own start.
-        noisy_states: names of the states that get noise.
+        noisy_states: names of the states that get noise; none: the one that holds the answer.
         seed: of the random numbers.
 
     Raises:
@@ -34,7 +34,7 @@ class Exploration:
     augmentations: Sequence[PuzzleAugmentation] = field(default=())
     noise: float = 0.0
     start: float = 0.0
-    noisy_states: tuple[str, ...] = ("z_H",)
+    noisy_states: tuple[str, ...] = ()
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -67,7 +67,8 @@ class Exploration:
         noise = puzzle.noise
         start = puzzle.start
         if self.noise > 0:
-            noise = Noise(self.noise, key, self.noisy_states)
+            states = self.noisy_states or (config.recursion.answer,)
+            noise = Noise(self.noise, key, states)
         if self.start > 0:
             shape = (config.carry_len, config.hidden_size)
             start = random_start(key, self.start, shape, config.recursion.states)

@@ -32,9 +32,12 @@ class Perturbation:
             puzzle: the puzzle.
         """
         noise = puzzle.noise
-        self._noise[slot] = noise if noise is not None and noise.sigma > 0 else None
+        if noise is not None and noise.sigma == 0:
+            noise = None
+        self._noise[slot] = noise
         self._starting[slot] = None
-        if self._noise[slot] is not None or puzzle.start:
+        is_written = noise is not None and not self._backend.noise_follows_reset(noise.states)
+        if is_written or puzzle.start:
             self._starting[slot] = puzzle
 
     def keep(self, slots: NDArray[np.int64]) -> None:
