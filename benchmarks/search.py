@@ -327,6 +327,7 @@ def _exact(row: dict[str, Any] | None) -> str:
 @click.option("--hard/--no-hard", default=True, show_default=True, help="Harder puzzles, too.")
 @click.option("--batch", default=32, show_default=True)
 @click.option("--threads", type=click.IntRange(min=0), default=0, help="0: as many as cores.")
+@click.option("--bundles", type=click.Path(path_type=Path), help="Keep and reuse bundles here.")
 @click.option("--update", "document", type=click.Path(path_type=Path, exists=True))
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the curves to this SVG.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder.")
@@ -339,6 +340,7 @@ def main(
     hard: bool,
     batch: int,
     threads: int,
+    bundles: Path | None,
     document: Path | None,
     picture: Path | None,
     output: Path,
@@ -351,9 +353,10 @@ def main(
     sources = {model: reference_checkpoint(model) for model in models or REFERENCES}
     if checkpoint is not None:
         sources = {name: checkpoint}
-    with tempfile.TemporaryDirectory() as folder, progress_bars() as track:
+    with tempfile.TemporaryDirectory() as temporary, progress_bars() as track:
+        folder = bundles or Path(temporary)
         for label, source in sources.items():
-            subject = Subject(label, load_checkpoint(source), Path(folder), puzzles, hard=hard)
+            subject = Subject(label, load_checkpoint(source), folder, puzzles, hard=hard)
             for part in subject.parts(tries, batch, threads):
                 if part.key in results:
                     continue
