@@ -16,7 +16,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ from trm_edge.bundle import Bundle
 from trm_edge.export.checkpoint import Checkpoint, load_checkpoint
 from trm_edge.files import check_writable, write_text
 from trm_edge.loop.exploration import Exploration
-from trm_edge.loop.halting import HaltingRule
+from trm_edge.loop.halting import HaltingMode, HaltingRule
 from trm_edge.loop.selection import SelectorName, selector_for
 from trm_edge.loop.solver import Solver
 from trm_edge.profile import Precision
@@ -52,6 +52,7 @@ from trm_edge.tasks.base import Task
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
 
 SELECTORS: tuple[SelectorName, ...] = ("q", "mode", "settled", "valid")
+SETTLED = ("noise 0.3", "start 1")  # explorers that also run with fixed halting, for `settled`
 PRECISIONS: dict[str, Precision] = {"float32": "fp32", "int8": "int8"}
 DEPTH_FACTOR = 4
 HARD_SEED = 11
@@ -152,6 +153,10 @@ class Subject:
                 yield _Part(self, precision, puzzles, None, 1, batch, threads)
                 for explorer in EXPLORERS:
                     yield _Part(self, precision, puzzles, explorer, tries, batch, threads)
+                for explorer in EXPLORERS:
+                    if explorer.name in SETTLED:
+                        part = _Part(self, precision, puzzles, explorer, tries, batch, threads)
+                        yield replace(part, mode="fixed")
 
 
 @dataclass(frozen=True)
@@ -165,11 +170,14 @@ class _Part:
     tries: int
     batch: int
     threads: int
+    mode: HaltingMode = "adaptive"
 
     @property
     def key(self) -> str:
         """Name of the part in the results."""
         explorer = self.explorer.name if self.explorer else "depth"
+        if self.mode == "fixed":
+            explorer += " (fixed halting)"
         count = len(self.puzzles.puzzles)
         return (
             f"{self.subject.name}, {self.precision}, {count} {self.puzzles.name}: {explorer}, "
@@ -183,13 +191,15 @@ class _Part:
         exploration = self.explorer.exploration(self.subject.task, self.tries)
         if exploration is None:
             return {}
-        with self._solver(HaltingRule.from_config(self.subject.config)) as solver:
+        with self._solver(HaltingRule.from_config(self.subject.config, self.mode)) as solver:
             tries = Tries.make(solver, exploration, self.puzzles, track, self.key)
         rows: dict[str, Any] = {}
         count = 1
         while count <= exploration.tries:
             for name in SELECTORS:
                 if name == "valid" and not self.subject.task.judges:
+                    continue
+                if name == "settled" and self.mode != "fixed":
                     continue
                 selector = selector_for(self.subject.task, name)
                 rows[f"{name}, {count}"] = tries.outcome(selector, count).to_dict()

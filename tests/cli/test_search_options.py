@@ -103,6 +103,7 @@ def test_a_deadline_far_away_changes_nothing(toy_bundle: Path) -> None:
         (["--rollouts", 2, "--explore", "depth"], "would all be the same"),
         (["--rollouts", 2, "--explore", "noise", "--select", "valid"], "with q, mode or settled"),
         (["--only-valid"], "the task tokens has no rule"),
+        (["--rollouts", 2, "--explore", "noise", "--select", "settled"], "(--halt fixed)"),
         (["--answer-if", 2], "2.0 is not in the range 0<=x<=1"),
         (["--deadline-ms", 0], "0.0 is not in the range x>0"),
         (["--deadline-ms", 1e-6], "is shorter than one step"),

@@ -14,11 +14,11 @@ from tests.loop.carrying import CarryingBackend
 from tests.loop.clocks import FakeClock, SlowBackend
 from trm_edge.backends.base import HaltingLogits
 from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
-from trm_edge.errors import PuzzleError
+from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.loop.exploration import Exploration
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.rollouts import Rollouts
-from trm_edge.loop.selection import MostConfident, MostFrequent, Selector
+from trm_edge.loop.selection import MostConfident, MostFrequent, MostSettled, Selector
 from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.sudoku import SudokuTask
@@ -126,6 +126,23 @@ def test_tries_that_begin_ahead_change_no_answer(selector: Selector, batch: int)
         return summary
 
     assert solved(batch, ahead=True) == solved(1, ahead=False)
+
+
+def test_the_settled_selector_compares_tries_of_equal_length() -> None:
+    exploration = Exploration(2, noise=1.0)
+    with (
+        Solver(CarryingBackend(), halting=FIXED) as solver,
+        pytest.raises(ConfigError, match="settled needs a solver with measure_changes=True"),
+    ):
+        Rollouts(solver, exploration, MostSettled())
+    with (
+        Solver(CarryingBackend(), measure_changes=True) as solver,
+        pytest.raises(ConfigError, match=r"halting is adaptive.*Choose fixed halting"),
+    ):
+        Rollouts(solver, exploration, MostSettled())
+    with Solver(CarryingBackend(), halting=FIXED, measure_changes=True) as solver:
+        solution = Rollouts(solver, exploration, MostSettled()).solve_one(puzzles(1)[0])
+    assert solution.tries == 2
 
 
 def test_tries_ahead_use_the_slots_of_a_single_puzzle() -> None:

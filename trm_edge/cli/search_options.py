@@ -216,7 +216,7 @@ _OPTIONS = (
         type=click.Choice(get_args(SelectorName)),
         show_default="valid where the task has a rule, else q",
         help="Which try answers: the largest q_halt, the most frequent answer, the most settled "
-        "one, or the first that the task's rule accepts.",
+        "one (with --halt fixed), or the first that the task's rule accepts.",
     ),
     click.option(
         "--min-confidence",

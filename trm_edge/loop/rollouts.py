@@ -13,6 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from trm_edge.errors import ConfigError
 from trm_edge.loop.deadline import check_deadline
 from trm_edge.loop.exploration import Exploration
 from trm_edge.loop.feed import Feed, Intake, as_feed
@@ -144,6 +145,10 @@ class Rollouts:
         ahead: begin a puzzle's further tries at once where slots would be empty, instead of waiting
             for the answer of the last one. By default on engines on which more slots cost no time.
             Answers are the same.
+
+    Raises:
+        ConfigError: the selector compares changes of the logits, but the solver does not measure
+            them, or its tries take different numbers of steps.
     """
 
     def __init__(
@@ -157,6 +162,8 @@ class Rollouts:
         self.solver = solver
         self.exploration = exploration
         self.selector = selector or MostConfident()
+        if self.selector.needs_changes:
+            _require_comparable_changes(solver, self.selector)
         self.ahead = solver.backend.is_parallel if ahead is None else ahead
 
     def solve(
@@ -172,7 +179,6 @@ class Rollouts:
             ordered: hand solutions out in the order of the puzzles.
 
         Raises:
-            ConfigError: the selector needs ``changes``, which the solver does not measure.
             PuzzleError: tokens or identifier do not fit the model; names the puzzle's index.
             BackendError: the engine failed, or cannot write the carry that a try starts from.
             CancelledError: the solver was cancelled.
@@ -251,3 +257,14 @@ class Rollouts:
         if trajectory is not None:
             trajectory = np.stack([augmentation.invert(prediction) for prediction in trajectory])
         return replace(solution, answer=augmentation.invert(solution.answer), trajectory=trajectory)
+
+
+def _require_comparable_changes(solver: Solver, selector: Selector) -> None:
+    if not solver.measure_changes:
+        raise ConfigError(f"the selector {selector.name} needs a solver with measure_changes=True.")
+    if solver.halting.mode != "fixed":
+        raise ConfigError(
+            f"the selector {selector.name} compares tries after the same number of steps, but "
+            "halting is adaptive, which ends most tries while their logits still change. Choose "
+            "fixed halting (--halt fixed)."
+        )
