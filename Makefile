@@ -132,6 +132,8 @@ bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/loop.py --output $(RESULTS)
 	$(BIN)/python benchmarks/startup.py --output $(RESULTS)
 	$(BIN)/python benchmarks/halting.py --output $(RESULTS) --picture docs/images/halting.svg
+	$(BIN)/python benchmarks/search.py --output $(RESULTS) --model sudoku --puzzles 128 --tries 8 \
+	  --update docs/speed.md --picture docs/images/search.svg
 	$(BIN)/python benchmarks/regression.py --output $(RESULTS)
 
 # Single answers under a deadline, alone and beside busy processes: half an hour on two cores.

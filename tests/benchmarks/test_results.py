@@ -18,9 +18,12 @@ sys.stdout.write(importlib.import_module(name)._page(report))
 """
 
 
-@pytest.mark.parametrize("name", ["startup", "step", "loop", "halting", "emulated", "latency"])
+@pytest.mark.parametrize(
+    "name",
+    ["startup", "step", "loop", "halting", "emulated", "latency", "search", "gpu_forms"],
+)
 def test_a_page_is_reproduced_from_its_figures(name: str) -> None:
-    if name == "halting":
+    if name in ("halting", "search"):
         pytest.importorskip("matplotlib", reason="needs the bench extra: pip install -e '.[bench]'")
     if name == "step":
         pytest.importorskip("onnxscript", reason="needs the bench extra: pip install -e '.[bench]'")
