@@ -44,6 +44,9 @@ COMMANDS = (
     "build",
     "targets",
     "doctor",
+    "data",
+    "vote",
+    "score",
 )
 
 _EPILOG = """\b
