@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.arc.grids import COLOURS, DIHEDRAL_INVERSES, Grid, dihedral
+from trm_edge.arc.grids import COLOURS, Grid
+from trm_edge.dihedral import DIHEDRAL_INVERSES, dihedral
 
 SEPARATOR = "|||"
 FIRST_COLOUR = 2  # token of colour 0; before it the padding and the end marker
@@ -29,7 +30,7 @@ class Augmentation:
     """A change that is applied to every grid of a task.
 
     Args:
-        transform: number of the turn or reflection; see :func:`~trm_edge.arc.grids.dihedral`.
+        transform: number of the turn or reflection; see :func:`~trm_edge.dihedral.dihedral`.
         permutation: ten digits; digit i is the new colour of colour i.
 
     >>> Augmentation(1, "0213456789").apply(np.array([[1, 2]])).tolist()

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from trm_edge.arc.encoding import CELLS, PADDING, encode
-from trm_edge.arc.grids import SIDE, Grid, dihedral
+from trm_edge.arc.grids import SIDE, Grid
 from trm_edge.arc.task import Pair
+from trm_edge.dihedral import dihedral
 
 _PADDING = bytes([PADDING]) * CELLS
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -42,38 +43,6 @@ def parse_grid(value: Any) -> Grid:
             raise GridError(f"row {number} has {len(row)} cells, but row 1 has {len(value[0])}")
         for cell in row:
             if type(cell) is not int or not 0 <= cell < COLOURS:
-                shown = repr(cell)[:20]
+                shown = json.dumps(cell)[:20]
                 raise GridError(f"row {number} holds {shown}, and colours are 0 to {COLOURS - 1}")
     return np.array(value, np.uint8)
-
-
-def dihedral(grid: NDArray[Any], number: int) -> NDArray[Any]:
-    """Turn or reflect a grid.
-
-    Args:
-        grid: (rows, columns).
-        number: 0 the identity; 1, 2, 3 quarter turns counter-clockwise; 4 left-right; 5 up-down;
-            6 the transpose; 7 the other diagonal.
-
-    Returns:
-        A view of the grid.
-
-    >>> dihedral(np.array([[1, 2]]), 1).tolist()
-    [[2], [1]]
-    """
-    image = grid
-    if number < 4:
-        image = np.rot90(grid, number)
-    elif number == 4:
-        image = np.fliplr(grid)
-    elif number == 5:
-        image = np.flipud(grid)
-    elif number == 6:
-        image = grid.T
-    else:
-        image = np.fliplr(np.rot90(grid))
-    return image
-
-
-# The number that undoes each number of `dihedral`.
-DIHEDRAL_INVERSES = (0, 3, 2, 1, 4, 5, 6, 7)

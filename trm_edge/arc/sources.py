@@ -48,31 +48,36 @@ def read_subsets(source: Path, names: Sequence[str]) -> list[Subset]:
     """Read subsets from files or a folder.
 
     Args:
-        source: a prefix, as in ``PREFIX_training_challenges.json``; or a folder with a folder of
-            task files for each subset; or, with one name at most, a task file or a folder of them.
+        source: a prefix, as in ``PREFIX_training_challenges.json``; or a folder that holds such
+            files, or a folder of task files for each subset; or, with one name, a task file or a
+            folder of them.
         names: of the subsets, in the order of the dataset.
 
     Raises:
         PuzzleError: a file cannot be read, or a subset has no task that can be used.
     """
-    subsets = []
-    for name in names:
-        if challenges_path(source, name).is_file():
-            subset = read_challenges(source, name)
-        elif (source / name).is_dir():
-            subset = read_folder(source / name, name)
-        elif len(names) == 1 and source.is_dir():
-            subset = read_folder(source, name)
-        elif len(names) == 1 and source.is_file():
-            subset = _read_file(source, name)
-        else:
-            raise PuzzleError(
-                f"there are no tasks of the subset {name!r}: neither the file "
-                f"{challenges_path(source, name)} nor the folder {source / name} exists. Pass the "
-                "prefix of the files or the folder, and its subsets with --subsets."
-            )
-        subsets.append(subset)
-    return subsets
+    return [_read_subset(source, name, is_only=len(names) == 1) for name in names]
+
+
+def _read_subset(source: Path, name: str, *, is_only: bool) -> Subset:
+    if challenges_path(source, name).is_file():
+        return read_challenges(source, name)
+    if source.is_dir():
+        files = sorted(source.glob(f"*_{name}_challenges.json"))
+        if len(files) == 1:
+            prefix = files[0].name.removesuffix(f"_{name}_challenges.json")
+            return read_challenges(source / prefix, name)
+        if (source / name).is_dir():
+            return read_folder(source / name, name)
+        if is_only:
+            return read_folder(source, name)
+    elif is_only and source.is_file():
+        return _read_file(source, name)
+    raise PuzzleError(
+        f"there are no tasks of the subset {name!r}: neither the file "
+        f"{challenges_path(source, name)} nor the folder {source / name} exists. Pass the prefix "
+        "of the files or the folder, and its subsets with --subsets."
+    )
 
 
 def challenges_path(prefix: Path, subset: str) -> Path:
@@ -137,7 +142,7 @@ def read_folder(folder: Path, subset: str) -> Subset:
         except TaskError as error:
             problems.append(TaskProblem(str(path), path.stem, str(error)))
         except PuzzleError as error:
-            problems.append(TaskProblem(str(path), "", str(error).rstrip(".")))
+            problems.append(TaskProblem("", "", str(error).rstrip(".")))
     if len(paths) > _MOST_TASKS:
         reason = f"it holds {len(paths)} files, and the first {_MOST_TASKS} are read"
         problems.append(TaskProblem(str(folder), "", reason))

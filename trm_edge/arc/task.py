@@ -27,7 +27,7 @@ class TaskProblem(NamedTuple):
     """A task that was left out.
 
     Args:
-        source: the file.
+        source: the file; empty where the reason names it.
         task: its name; empty where the file as a whole is meant.
         reason: a clause.
     """
@@ -37,8 +37,10 @@ class TaskProblem(NamedTuple):
     reason: str
 
     def __str__(self) -> str:
-        place = f"{self.source}: task {excerpt(self.task, 60)}" if self.task else self.source
-        return f"{place}: {self.reason}."
+        places = [self.source] if self.source else []
+        if self.task:
+            places.append(f"task {excerpt(self.task, 60)}")
+        return ": ".join([*places, f"{self.reason}."])
 
 
 class Pair(NamedTuple):

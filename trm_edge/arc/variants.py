@@ -10,8 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.arc.augmentation import SEPARATOR, TRANSFORMS
-from trm_edge.arc.grids import COLOURS, Grid, dihedral
+from trm_edge.arc.grids import COLOURS, Grid
 from trm_edge.arc.task import ArcTask
+from trm_edge.dihedral import dihedral
 
 _TRIALS = 5  # for each variant that is wanted
 _SIZE_OFFSET = 100  # sets a grid's size apart from its colours

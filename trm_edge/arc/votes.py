@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 
 from trm_edge.arc.augmentation import FIRST_COLOUR
 from trm_edge.arc.crop import crop_shapes
-from trm_edge.arc.grids import DIHEDRAL_INVERSES, SIDE, Grid, dihedral
+from trm_edge.arc.grids import SIDE, Grid
 from trm_edge.arc.predictions import Predictions
 from trm_edge.arc.test_set import TestSet
+from trm_edge.dihedral import DIHEDRAL_INVERSES, dihedral
 from trm_edge.errors import PuzzleError
 
 _BLOCK = 4096  # rows at once, for the sake of memory

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +17,8 @@ from trm_edge.cli.console import echo
 from trm_edge.datasets.folder import DatasetWriter
 from trm_edge.datasets.puzzle_csv import PuzzleKind, write_puzzles
 from trm_edge.progress import progress_bars
+
+logger = logging.getLogger(__name__)
 
 _DEFAULT_SUBSET = "evaluation"
 _LARGEST_SEED = (1 << 32) - 1
@@ -229,8 +232,8 @@ def _print_built(output: Path, built: BuiltDataset, augmentations: int) -> None:
 def _note_unknown_outputs(subsets: Sequence[Subset]) -> None:
     for subset in subsets:
         if not subset.answered:
-            echo(
-                f"Note: {subset.name} has test inputs without outputs; they stand as [[0]], so "
-                "scores on them mean nothing.",
-                err=True,
+            logger.warning(
+                "%s has test inputs without outputs; they stand as [[0]], so scores on them mean "
+                "nothing",
+                subset.name,
             )

@@ -35,7 +35,10 @@ _LESS_MEMORY = "Use fewer slots (--batch), fewer steps (--max-steps), or a machi
 COMMANDS = (
     "export",
     "config",
+    "data",
     "solve",
+    "vote",
+    "score",
     "parity",
     "bench",
     "regress",
@@ -44,9 +47,6 @@ COMMANDS = (
     "build",
     "targets",
     "doctor",
-    "data",
-    "vote",
-    "score",
 )
 
 _EPILOG = """\b

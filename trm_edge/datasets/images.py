@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.arc.grids import dihedral
+from trm_edge.dihedral import dihedral
 
 _SIDE = 9
 _BOX = 3
