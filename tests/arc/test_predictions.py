@@ -79,7 +79,7 @@ def test_no_file(tmp_path: Path) -> None:
     with pytest.raises(PuzzleError, match="does not exist"):
         read_predictions(tmp_path / "p.npz")
     (tmp_path / "p.npz").write_text("hello")
-    with pytest.raises(PuzzleError, match="is not an .npz file"):
+    with pytest.raises(PuzzleError, match=r"is not an \.npz file"):
         read_predictions(tmp_path / "p.npz")
     with pytest.raises(PuzzleError, match="not a regular file"):
         read_predictions(tmp_path)

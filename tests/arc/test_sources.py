@@ -79,13 +79,13 @@ def test_nothing_to_read(tmp_path: Path) -> None:
     with pytest.raises(PuzzleError, match="no tasks of the subset 'x'"):
         read_subsets(tmp_path / "p", ["x"])
     write_json(tmp_path / "p_x_challenges.json", {"bad": BAD})
-    with pytest.raises(PuzzleError, match="has no task that can be used.*task bad"):
+    with pytest.raises(PuzzleError, match=r"has no task that can be used.*task bad"):
         read_subsets(tmp_path / "p", ["x"])
 
 
 def test_files_are_bounded(tmp_path: Path) -> None:
     path = write_json(tmp_path / "large.json", {"a": "x" * 100})
-    with pytest.raises(PuzzleError, match="at most 50 are read. Split it"):
+    with pytest.raises(PuzzleError, match=r"at most 50 are read\. Split it"):
         read_object(path, 50)
     with pytest.raises(PuzzleError, match="does not exist"):
         read_object(tmp_path / "missing.json", 50)

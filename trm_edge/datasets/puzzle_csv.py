@@ -209,7 +209,7 @@ def _encoded(text: str, table: NDArray[np.uint8], length: int, place: str) -> by
     tokens = table[np.frombuffer(text.encode("latin-1"), np.uint8)]
     if not tokens.all():
         wrong = text[int(np.argmin(tokens))]
-        raise PuzzleError(f"{place}: it holds {excerpt(wrong, 20)}, which is no cell of it.")
+        raise PuzzleError(f"{place}: it holds {wrong!r}, which stands for no cell.")
     return tokens.tobytes()
 
 
