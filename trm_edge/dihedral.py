@@ -18,6 +18,7 @@ def dihedral(grid: NDArray[Any], number: int) -> NDArray[Any]:
     Returns:
         A view of the grid.
 
+    >>> import numpy as np
     >>> dihedral(np.array([[1, 2]]), 1).tolist()
     [[2], [1]]
     """

@@ -18,7 +18,7 @@ sys.stdout.write(importlib.import_module(name)._page(report))
 """
 
 
-@pytest.mark.parametrize("name", ["startup", "step", "loop", "halting", "emulated"])
+@pytest.mark.parametrize("name", ["arc", "startup", "step", "loop", "halting", "emulated"])
 def test_a_page_is_reproduced_from_its_figures(name: str) -> None:
     if name == "halting":
         pytest.importorskip("matplotlib", reason="needs the bench extra: pip install -e '.[bench]'")

