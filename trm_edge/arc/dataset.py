@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -64,11 +65,13 @@ class _Plan:
     Args:
         splits: groups by split, in the order of the rows.
         identifiers: by name.
+        test_puzzles: tasks of the test subset, as the public files have them.
         incomplete: tasks with fewer variants than asked for.
     """
 
     splits: dict[str, list[Group]] = field(default_factory=lambda: {TRAIN: [], TEST: []})
     identifiers: dict[str, int] = field(default_factory=lambda: {BLANK: 0})
+    test_puzzles: dict[str, Any] = field(default_factory=dict)
     incomplete: int = 0
 
 
@@ -105,19 +108,7 @@ def build_dataset(
         )
     random = np.random.RandomState(seed)
     with DatasetWriter(output, force=force) as writer:
-        test_puzzles: dict[str, object] = {}
-        plan = _Plan()
-        for subset in subsets:
-            tasks = list(subset.tasks)
-            # The builder shuffles a list of tuples, which takes the same random numbers.
-            random.shuffle(tasks)  # type: ignore[arg-type]
-            is_test = subset.name == test_subset
-            for task in track(tasks, f"augment {subset.name}"):
-                variants = draw_variants(task, augmentations, random)
-                _add(plan, variants, augmentations, is_test=is_test)
-                if is_test:
-                    test_puzzles[task.name] = task.to_json()
-        _number(plan)
+        plan = _planned(subsets, test_subset, augmentations, random, track)
         rows = {}
         for split, groups in plan.splits.items():
             layout = _layout(groups, plan.identifiers)
@@ -126,10 +117,33 @@ def build_dataset(
                     _write_group(group, split_rows, random, is_moved=split == TRAIN)
             rows[split] = layout.rows
         writer.write_identifiers(list(plan.identifiers))
-        writer.write_json(TEST_PUZZLES_NAME, test_puzzles)
+        writer.write_json(TEST_PUZZLES_NAME, plan.test_puzzles)
         writer.install()
-    tasks_built = sum(len(subset.tasks) for subset in subsets)
-    return BuiltDataset(tasks_built, len(plan.identifiers), rows, plan.incomplete)
+    tasks = sum(len(subset.tasks) for subset in subsets)
+    return BuiltDataset(tasks, len(plan.identifiers), rows, plan.incomplete)
+
+
+def _planned(
+    subsets: Sequence[Subset],
+    test_subset: str,
+    augmentations: int,
+    random: np.random.RandomState,
+    track: Track,
+) -> _Plan:
+    """Draw the variants of all tasks, and number them."""
+    plan = _Plan()
+    for subset in subsets:
+        tasks = list(subset.tasks)
+        # The builder shuffles a list of tuples, which takes the same random numbers.
+        random.shuffle(tasks)  # type: ignore[arg-type]
+        is_test = subset.name == test_subset
+        for task in track(tasks, f"augment {subset.name}"):
+            variants = draw_variants(task, augmentations, random)
+            _add(plan, variants, augmentations, is_test=is_test)
+            if is_test:
+                plan.test_puzzles[task.name] = task.to_json()
+    _number(plan)
+    return plan
 
 
 def _add(plan: _Plan, variants: Variants, wanted: int, *, is_test: bool) -> None:
