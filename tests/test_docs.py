@@ -22,9 +22,13 @@ def options_of(name: str) -> set[str]:
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
     options = {"--help"}
-    for parameter in command.params:
-        options.update(parameter.opts)
-        options.update(parameter.secondary_opts)
+    commands = [command]
+    if isinstance(command, click.Group):
+        commands += command.commands.values()
+    for each in commands:
+        for parameter in each.params:
+            options.update(parameter.opts)
+            options.update(parameter.secondary_opts)
     return options
 
 

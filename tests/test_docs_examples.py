@@ -96,13 +96,23 @@ def test_there_are_blocks_to_run() -> None:
     assert len(DOCUMENTED) >= 40
 
 
+def parse(name: str, arguments: list[str]) -> None:
+    """Parse the arguments of a command, or of the command of its own that the first one names."""
+    real = cli.get_command(click.Context(cli), name)
+    assert real is not None, name
+    if isinstance(real, click.Group) and arguments and not arguments[0].startswith("-"):
+        name, *arguments = arguments
+        inner = real.get_command(click.Context(real), name)
+        assert inner is not None, name
+        real = inner
+    real.make_context(name, list(arguments)).close()
+
+
 @pytest.mark.parametrize("command", DOCUMENTED, ids=lambda command: command[0])
 def test_documented_commands_parse(command: tuple[str, list[str]], in_workspace: Path) -> None:
     """Options exist and their values have the right form."""
     _, (name, *arguments) = command
-    real = cli.get_command(click.Context(cli), name)
-    assert real is not None, name
-    real.make_context(name, list(arguments)).close()
+    parse(name, arguments)
 
 
 def is_quick(arguments: list[str]) -> bool:
@@ -186,6 +196,4 @@ def test_examples_of_help_parse(name: str, in_workspace: Path, tmp_path: Path) -
     assert commands
     for where, (command, *arguments) in commands:
         assert command in COMMANDS, where
-        target = cli.get_command(click.Context(cli), command)
-        assert target is not None
-        target.make_context(command, list(arguments)).close()
+        parse(command, arguments)

@@ -142,15 +142,45 @@ def read_npz(content: bytes, dtypes: Mapping[str, tuple[str, ...]]) -> dict[str,
         ArrayError: it is not a zip, lacks an array, holds anything else, or would need more than
             512 MiB; names the array.
     """
+    return read_open_npz(io.BytesIO(content), dtypes, limit=MAX_UNPACKED_BYTES)
+
+
+def read_open_npz(
+    file: BinaryIO,
+    dtypes: Mapping[str, tuple[str, ...]],
+    *,
+    limit: int,
+    optional: Mapping[str, tuple[str, ...]] | None = None,
+) -> dict[str, NDArray[Any]]:
+    """Unpack the arrays of an open ``.npz`` file.
+
+    Args:
+        file: open for reading.
+        dtypes: the possible types of each expected array, by its name; ``str`` is text of any
+            length.
+        limit: bytes of all arrays together.
+        optional: the same for arrays that may be missing. If this is passed, arrays of other names
+            are skipped; otherwise they are refused.
+
+    Returns:
+        The arrays by name.
+
+    Raises:
+        ArrayError: it is not a zip, lacks an array, or would need more than ``limit``; names the
+            array.
+    """
     try:
-        with zipfile.ZipFile(io.BytesIO(content)) as file:
-            return _unpacked(file, dtypes)
+        with zipfile.ZipFile(file) as archive:
+            return _unpacked(archive, dtypes, limit, optional)
     except _DAMAGE as error:
         raise ArrayError("it is not an .npz file, or is damaged") from error
 
 
 def _unpacked(
-    file: zipfile.ZipFile, dtypes: Mapping[str, tuple[str, ...]]
+    file: zipfile.ZipFile,
+    dtypes: Mapping[str, tuple[str, ...]],
+    limit: int,
+    optional: Mapping[str, tuple[str, ...]] | None,
 ) -> dict[str, NDArray[Any]]:
     members = {member.filename: member for member in file.infolist()}
     expected = {f"{name}.npy" for name in dtypes}
@@ -160,13 +190,17 @@ def _unpacked(
     unknown = sorted(set(members) - expected)
     if missing:
         raise ArrayError(f"it lacks {', '.join(missing)}")
-    if unknown or len(file.infolist()) != len(members):
+    if len(file.infolist()) != len(members) or (unknown and optional is None):
         raise ArrayError(f"it holds more than its arrays: {', '.join(unknown) or 'one twice'}")
-    total = sum(member.file_size for member in members.values())
-    if total > MAX_UNPACKED_BYTES:
-        raise ArrayError(f"it unpacks to {total} bytes, and at most {MAX_UNPACKED_BYTES} are read")
+    wanted = dict(dtypes)
+    for name, possible in (optional or {}).items():
+        if f"{name}.npy" in members:
+            wanted[name] = possible
+    total = sum(members[f"{name}.npy"].file_size for name in wanted)
+    if total > limit:
+        raise ArrayError(f"it unpacks to {total} bytes, and at most {limit} are read")
     arrays = {}
-    for name, possible in dtypes.items():
+    for name, possible in wanted.items():
         member = members[f"{name}.npy"]
         if member.compress_type not in _METHODS:
             raise ArrayError(f"{name} is compressed by method {member.compress_type}")
@@ -180,7 +214,8 @@ def _unpacked(
 
 def _read_array(stream: Any, size: int, possible: tuple[str, ...]) -> NDArray[Any]:
     header = read_header(stream)
-    if header.dtype.name not in possible or not header.dtype.isnative:
+    kind = "str" if header.dtype.kind == "U" else header.dtype.name
+    if kind not in possible or not header.dtype.isnative:
         raise ArrayError(f"its type must be {' or '.join(possible)}, but is {header.dtype.str}")
     if header.offset + header.size_bytes != size:
         raise ArrayError(f"its {size} bytes are not those of {header.shape} {header.dtype}")

@@ -53,6 +53,10 @@ class Command(click.Command):
         ]
 
 
+class CommandGroup(Command, click.Group):
+    """A command that has commands of its own."""
+
+
 def is_quiet() -> bool:
     """Tell whether ``--quiet`` is in force."""
     return logging.getLogger("trm_edge").level > logging.WARNING

@@ -35,7 +35,10 @@ _LESS_MEMORY = "Use fewer slots (--batch), fewer steps (--max-steps), or a machi
 COMMANDS = (
     "export",
     "config",
+    "data",
     "solve",
+    "vote",
+    "score",
     "parity",
     "bench",
     "regress",

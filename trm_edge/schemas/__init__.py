@@ -33,6 +33,8 @@ class RegisteredRecord(NamedTuple):
 
 # By the name in the format line after ``trm-edge.``.
 RECORDS: dict[str, RegisteredRecord] = {
+    "arc-metrics": RegisteredRecord("trm_edge.arc.voting", "VoteMetrics", "METRICS_FORMAT"),
+    "arc-score": RegisteredRecord("trm_edge.arc.scoring", "SubmissionScore", "SCORE_FORMAT"),
     "bad-line": RegisteredRecord("trm_edge.cli.solve_output", "BadLineRecord", "BAD_LINE_FORMAT"),
     "baseline": RegisteredRecord("trm_edge.regression.baseline_record", "BaselineRecord"),
     "bench": RegisteredRecord("trm_edge.evaluation.bench_file", "BenchRecord"),

@@ -1,0 +1,112 @@
+"""Measure what ARC-AGI costs beside the model: augment and encode tasks, turn answers back, vote.
+
+    python benchmarks/arc.py data/arc-agi --subset evaluation --output benchmarks/results
+
+PREFIX is that of the public files. Answers are the labels, half of them with a wrong first cell, so
+that there are several candidates. Writes arc.json and arc.md. One core; needs 3 GB of disk.
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from trm_edge.arc.dataset import build_dataset
+from trm_edge.arc.predictions import Predictions
+from trm_edge.arc.sources import read_challenges
+from trm_edge.arc.test_set import read_test_set
+from trm_edge.arc.voting import count_votes, write_votes
+from trm_edge.evaluation.machine import Machine
+from trm_edge.files import write_text
+
+
+@click.command(help=__doc__)
+@click.argument("prefix", type=click.Path(path_type=Path))
+@click.option("--subset", default="evaluation", show_default=True)
+@click.option("--augmentations", default=1000, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder.")
+def main(prefix: Path, subset: str, augmentations: int, output: Path) -> None:
+    tasks = read_challenges(prefix, subset)
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        dataset = Path(folder) / "dataset"
+
+        def build() -> int:
+            built = build_dataset([tasks], subset, dataset, augmentations=augmentations)
+            return sum(built.rows.values())
+
+        def vote() -> int:
+            result = count_votes(read_test_set(dataset), [predictions])
+            write_votes(Path(folder) / "votes", result, 10)
+            assert result.metrics.ignored == 0  # every question came back to the original
+            return result.metrics.votes
+
+        rows.append(_measured("augment, encode and write both splits", build))
+        predictions = _write_predictions(dataset, Path(folder) / "predictions.npz")
+        rows.append(_measured("read, turn back, vote and write", vote))
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    report = {
+        "machine": str(Machine.current()),
+        "tasks": len(tasks.tasks),
+        "augmentations": augmentations,
+        "rows": rows,
+        "peak_bytes": peak,
+    }
+    write_text(output / "arc.json", json.dumps(report, indent=1) + "\n")
+    page = _page(report)
+    write_text(output / "arc.md", page)
+    click.echo(page)
+
+
+def _measured(name: str, work: Callable[[], int]) -> dict[str, Any]:
+    start = time.perf_counter()
+    cpu_start = time.process_time()
+    count = work()
+    cpu_seconds = time.process_time() - cpu_start
+    seconds = time.perf_counter() - start
+    return {"work": name, "rows": count, "seconds": seconds, "cpu_seconds": cpu_seconds}
+
+
+def _write_predictions(dataset: Path, path: Path) -> Path:
+    test = dataset / "test"
+    starts = np.load(test / "all__puzzle_indices.npy")
+    identifiers = np.load(test / "all__puzzle_identifiers.npy")
+    answers = np.load(test / "all__labels.npy")
+    random = np.random.default_rng(0)
+    wrong = random.random(len(answers)) < 0.5
+    answers[wrong, 0] = random.integers(2, 12, int(wrong.sum()))
+    predictions = Predictions(
+        np.repeat(identifiers, np.diff(starts)).astype(np.int64),
+        np.load(test / "all__inputs.npy"),
+        answers,
+        random.normal(size=len(answers)),
+    )
+    predictions.write(path)
+    return path
+
+
+def _page(report: dict[str, Any]) -> str:
+    lines = [
+        f"{report['tasks']} tasks, {report['augmentations']:,} augmentations. {report['machine']}",
+        "",
+        "| work | rows | seconds | CPU seconds |",
+        "|---|---|---|---|",
+    ]
+    for row in report["rows"]:
+        seconds = f"{row['seconds']:.1f} | {row['cpu_seconds']:.1f}"
+        lines.append(f"| {row['work']} | {row['rows']:,} | {seconds} |")
+    lines += ["", f"Peak memory: {report['peak_bytes'] / 1e9:.2f} GB."]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Writes the published trainer's dataset folders, of which :mod:`trm_edge.tasks.dataset` reads."""
