@@ -20,6 +20,7 @@ CHANGED = CalibrationRecipe(
     equalisation=(0.5,),
     compensated_rounding=False,
     bias_correction=True,
+    float_layers=("mlp.gate_up_proj",),
     seed=7,
 )
 
