@@ -116,6 +116,8 @@ def test_the_bundle_has_these_files_and_records(toy_dataset: Path, tmp_path: Pat
         "puzzle_embeddings.npy",
     }
     assert [layer.layer for layer in bundle.manifest.targets["cpu"].float_layers] == [
+        "layers.0.mlp_t.gate_up_proj",
+        "layers.1.mlp_t.gate_up_proj",
         "lm_head",
         "q_head",
     ]
