@@ -28,7 +28,7 @@ import click
 import numpy as np
 from lib.document_tables import update_tables
 from lib.search_picture import draw
-from lib.tries import PuzzleSet, Tries
+from lib.tries import Outcome, PuzzleSet, Tries
 from numpy.typing import NDArray
 
 from trm_edge.bundle import Bundle
@@ -246,8 +246,6 @@ class _Part:
 
 
 def _share(right: NDArray[np.bool_], steps: NDArray[Any]) -> dict[str, Any]:
-    from lib.tries import Outcome
-
     return Outcome(right, steps.astype(np.int64), np.ones(len(right), np.int64)).to_dict()
 
 

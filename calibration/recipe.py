@@ -255,7 +255,6 @@ class CalibrationRecipe:
             ConfigError: a key is unknown or missing, or a value has another type or is out of
                 range.
         """
-        values = {"float_layers": [], **values}  # which earlier releases did not have
         missing = [field.name for field in fields(cls) if field.name not in values]
         if missing:
             raise ConfigError(f"the recipe lacks {', '.join(missing)}")

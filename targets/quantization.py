@@ -82,25 +82,27 @@ def quantized_step(
         else:
             saved = _calibrate(request, qtype, puzzle_set, track)
     layers = {}
-    kept = []
+    float_by_recipe = []
     for name, quantization in saved.calibration.layers.items():
         if recipe.keeps_in_float(name):
-            kept.append(FloatLayer(name, "the recipe keeps it in float"))
+            float_by_recipe.append(FloatLayer(name, "the recipe keeps it in float"))
         else:
             layers[name] = quantization
     if request.max_drop is None and not request.sensitivity:
-        return QuantizedStep(saved, layers, tuple(kept))
+        return QuantizedStep(saved, layers, tuple(float_by_recipe))
     calibration = replace(saved.calibration, layers=dict(layers))
     runner = QuantizedRunner(calibration, request.checkpoint.puzzle_embeddings)
     if request.max_drop is None:
-        return QuantizedStep(saved, layers, tuple(kept), _sensitivity(runner, puzzle_set, track))
+        return QuantizedStep(
+            saved, layers, tuple(float_by_recipe), _sensitivity(runner, puzzle_set, track)
+        )
     controlled = control_accuracy(
         runner, reference, held_out.entries, puzzle_set.entries, request.max_drop, track
     )
     returned = _returned_layers(controlled, request.max_drop)
     for float_layer in returned:
         del layers[float_layer.layer]
-    float_layers = (*kept, *returned)
+    float_layers = (*float_by_recipe, *returned)
     _log_controlled(controlled, len(float_layers), len(saved.calibration.layers))
     sensitivity = None
     if controlled.ranking:

@@ -70,17 +70,3 @@ class BundleWriter(FolderWriter):
             raise self._cannot_write(error) from error
         self.install()
         return Bundle(self.output, manifest)
-
-
-def check_output(output: Path, *, force: bool) -> None:
-    """Refuse to overwrite, unless asked to, and then only a bundle or an empty folder.
-
-    Args:
-        output: folder that will be the bundle.
-        force: overwriting was asked for.
-
-    Raises:
-        OutputError: the output cannot be looked at.
-        OutputExistsError: says what is there.
-    """
-    BundleWriter.check_output(output, force=force)

@@ -90,7 +90,7 @@ class CalibrationRecord:
 
 
 def migrate(raw: dict[str, Any]) -> None:
-    """Rename the keys of the first releases, in place.
+    """Rename the keys of the first releases, and add what earlier recipes did not have, in place.
 
     Args:
         raw: the parsed JSON without its format line.
@@ -98,3 +98,5 @@ def migrate(raw: dict[str, Any]) -> None:
     for former, current in _FORMER_KEYS.items():
         if former in raw:
             raw[current] = raw.pop(former)
+    if isinstance(raw.get("recipe"), dict):
+        raw["recipe"].setdefault("float_layers", [])

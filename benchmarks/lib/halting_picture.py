@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-
-mpl.use("svg")
-import matplotlib.pyplot as plt
+from lib.step_panels import label_panel, save_panels, step_panels
 
 _COLOURS = {
     "fixed, N steps": "#8a8f98",
@@ -30,14 +27,10 @@ def draw(report: dict[str, Any], path: Path) -> None:
         report: content of halting.json.
         path: the SVG file.
     """
-    mpl.rcParams.update({"font.size": 10, "svg.hashsalt": "trm-edge", "svg.fonttype": "none"})
-    figure, panels = plt.subplots(1, len(report), figsize=(5.6 * len(report), 4.4), squeeze=False)
-    for panel, (name, result) in zip(panels[0], report.items(), strict=True):
+    figure, panels = step_panels(len(report), 5.6)
+    for panel, (name, result) in zip(panels, report.items(), strict=True):
         _draw_panel(panel, name, result)
-    panels[0][0].legend(fontsize=8, frameon=False, loc="lower right")
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None}, facecolor="white")
+    save_panels(figure, panels, path)
 
 
 def _draw_panel(panel: Any, name: str, result: dict[str, Any]) -> None:
@@ -53,13 +46,8 @@ def _draw_panel(panel: Any, name: str, result: dict[str, Any]) -> None:
         _draw_curve(panel, source, chosen, f"{source}: 1, 2, 4, 8 tries", "--")
     lowest = min(row["exact"] for row in thresholds.values())
     panel.set_ylim(100 * lowest - 3, 100.5)
-    panel.set_xscale("log", base=2)
-    panel.set_xticks(_STEP_TICKS, labels=_STEP_TICKS)
-    panel.set_xlabel("ACT steps per puzzle")
-    panel.set_ylabel("exact match, %")
+    label_panel(panel, _STEP_TICKS)
     panel.set_title(f"{name}, INT8")
-    panel.grid(alpha=0.3)
-    panel.spines[["top", "right"]].set_visible(False)
 
 
 def _draw_curve(panel: Any, name: str, rows: dict[str, Any], label: str, style: str) -> None:

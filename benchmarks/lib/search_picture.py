@@ -5,10 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-
-mpl.use("svg")
-import matplotlib.pyplot as plt
+from lib.step_panels import label_panel, save_panels, step_panels
 
 _COLOURS = {
     "forms": "#2da44e",
@@ -28,7 +25,6 @@ def draw(results: dict[str, Any], path: Path) -> None:
         results: content of search.json.
         path: the SVG file.
     """
-    mpl.rcParams.update({"font.size": 10, "svg.hashsalt": "trm-edge", "svg.fonttype": "none"})
     panels: dict[str, dict[str, Any]] = {}
     for key, rows in results.items():
         subject, precision, rest = key.split(", ", 2)
@@ -36,13 +32,10 @@ def draw(results: dict[str, Any], path: Path) -> None:
         if precision == "int8" and rows:
             curves = panels.setdefault(f"{subject}, {puzzles}", {})
             curves[explorer.rpartition(", ")[0]] = rows
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 4.4), squeeze=False)
-    for panel, (title, curves) in zip(axes[0], panels.items(), strict=True):
+    figure, axes = step_panels(len(panels), 4.6)
+    for panel, (title, curves) in zip(axes, panels.items(), strict=True):
         _draw_panel(panel, title, curves)
-    axes[0][0].legend(fontsize=8, frameon=False, loc="lower right")
-    figure.tight_layout()
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, metadata={"Date": None}, facecolor="white")
+    save_panels(figure, axes, path)
 
 
 def _draw_panel(panel: Any, title: str, curves: dict[str, Any]) -> None:
@@ -61,10 +54,5 @@ def _draw_panel(panel: Any, title: str, curves: dict[str, Any]) -> None:
                 color=_COLOURS.get(explorer, "#000000"),
                 label=f"{explorer}: {prefix}",
             )
-    panel.set_xscale("log", base=2)
-    panel.set_xticks(_TICKS, labels=_TICKS)
-    panel.set_xlabel("ACT steps per puzzle")
-    panel.set_ylabel("exact match, %")
+    label_panel(panel, _TICKS)
     panel.set_title(f"{title}, INT8", fontsize=9)
-    panel.grid(alpha=0.3)
-    panel.spines[["top", "right"]].set_visible(False)

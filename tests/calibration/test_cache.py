@@ -70,6 +70,14 @@ def test_other_weights_types_and_recipes_are_refused(tmp_path: Path) -> None:
         read_calibration(path, toy_model(VARIANTS["attention-rope"]), SHA, "int8")
 
 
+def test_a_calibration_of_an_earlier_release_keeps_nothing_in_float(tmp_path: Path) -> None:
+    path = saved(tmp_path)
+    content = json.loads(path.read_text())
+    del content["recipe"]["float_layers"]
+    path.write_text(json.dumps(content))
+    assert read_calibration(path, toy_model(BASE), SHA, "int8", RECIPE).calibration.recipe == RECIPE
+
+
 def test_another_shape_with_the_same_names_is_refused(tmp_path: Path) -> None:
     path = saved(tmp_path)
     wider = replace(BASE, hidden_size=2 * BASE.hidden_size)

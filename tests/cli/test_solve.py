@@ -20,8 +20,8 @@ from tests.cli.commands import LINE, failed, run
 from tests.replaced import replace_bundle
 from tests.toys import BASE
 from trm_edge.bundle import Bundle
+from trm_edge.cli.answers import SOLUTION_FORMAT, SolutionRecord
 from trm_edge.cli.solve_input import open_puzzles
-from trm_edge.cli.solve_output import SOLUTION_FORMAT, SolutionRecord
 
 
 def test_bad_lines_are_reported_and_the_others_solved(toy_bundle: Path) -> None:

@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
-from trm_edge.cli.solve_output import Answer, JsonWriter, TextWriter
+from trm_edge.cli.answers import Answer
+from trm_edge.cli.solve_output import JsonWriter, TextWriter
 from trm_edge.cli.watch import watch_solution
 from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle

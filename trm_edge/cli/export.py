@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from trm_edge.bundle import MANIFEST, Bundle
-from trm_edge.bundle_writer import check_output
+from trm_edge.bundle_writer import BundleWriter
 from trm_edge.cli.command import Command
 from trm_edge.cli.export_options import ExportOptions, check_into, export_options
 from trm_edge.cli.export_output import print_summary
@@ -58,7 +58,7 @@ def command(context: click.Context, /, **parameters: Any) -> None:
     profiles = _load_profiles(options.targets or ("cpu",))
     path = options.checkpoint or reference_checkpoint(options.task or REFERENCES[0])
     output = options.output or _default_output(path, precision)
-    check_output(output, force=options.force)
+    BundleWriter.check_output(output, force=options.force)
     check_writable(output / MANIFEST)
     checkpoint = _load_checkpoint(path, options)
     task = _task(options, checkpoint)

@@ -12,11 +12,12 @@ from typing import cast
 import click
 
 from trm_edge.bundle import Bundle
+from trm_edge.cli.answers import Answer, AnswerPolicy, SolutionRecord
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
 from trm_edge.cli.search_options import SearchOptions, search_options
 from trm_edge.cli.solve_input import Reader, count_puzzles, open_puzzles
-from trm_edge.cli.solve_output import FORMATS, Answer, AnswerPolicy, SolutionRecord, Writer
+from trm_edge.cli.solve_output import FORMATS, Writer
 from trm_edge.errors import PuzzleError, TrmEdgeError
 from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.loop.halting import HaltingMode, HaltingRule

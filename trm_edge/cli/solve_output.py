@@ -6,169 +6,28 @@ import csv
 import os
 import stat
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
-from typing import Literal, TextIO
+from dataclasses import asdict
+from typing import TextIO
 
 from rich.columns import Columns
 from rich.console import Console, Group, RenderableType
 from rich.text import Text
 
 from trm_edge import records
-from trm_edge.loop.solution import Solution
-from trm_edge.tasks.base import BadLine, Entry, Task
-from trm_edge.tasks.dataset import IGNORED
+from trm_edge.cli.answers import (
+    BAD_LINE_FORMAT,
+    SOLUTION_FORMAT,
+    Answer,
+    BadLineRecord,
+    SolutionRecord,
+)
+from trm_edge.tasks.base import BadLine, Task
 
-Outcome = Literal["answered", "unsolved", "unsure"]
-SOLUTION_FORMAT = records.Format("trm-edge.solution", 1)
-BAD_LINE_FORMAT = records.Format("trm-edge.bad-line", 1)
 # Frames, walls and paths where the output's encoding has no characters for them.
 _ASCII = str.maketrans(
     "┌┐└┘├┤┬┴┼─│█━┃╸╺╹╻┏┓┗┛┣┫┳┻╋•",
     "+++++++++-|#-|--||+++++++++*",
 )
-
-
-@dataclass(frozen=True)
-class SolutionRecord:
-    """One line of ``solve --format json``, and one row of ``--format csv``.
-
-    Args:
-        index: position of the puzzle among those read, from 0; bad lines do not count.
-        line: line of the puzzle in the source, from 1; a row of a dataset counts as a line.
-        puzzle: as the task writes it.
-        answer: as the task writes it; None where none is given, see ``outcome``.
-        valid: the task's judgement; None where it cannot tell.
-        correct: the answer equals the known one; None where none is known.
-        steps: ACT steps taken.
-        halted: the halting rule held; False: the steps ran out.
-        q_halt: logit of the halting head at the last step.
-        confidence: sigmoid(q_halt), the halting head's probability that the answer is right.
-        outcome: ``answered``; ``unsolved`` where the answer breaks the task's rule and only valid
-            ones are wanted; ``unsure`` where its confidence is too low.
-        tries: number of tries at the puzzle.
-        timed_out: the deadline ended the search for the answer.
-    """
-
-    index: int
-    line: int
-    puzzle: str
-    answer: str | None
-    valid: bool | None
-    correct: bool | None
-    steps: int
-    halted: bool
-    q_halt: float
-    confidence: float
-    outcome: Outcome
-    tries: int
-    timed_out: bool
-
-
-@dataclass(frozen=True)
-class BadLineRecord:
-    """A line of the source that is not a puzzle, in ``solve --format json``.
-
-    Args:
-        line: in the source, from 1.
-        error: why it is not a puzzle.
-    """
-
-    line: int
-    error: str
-
-
-@dataclass(frozen=True)
-class AnswerPolicy:
-    """Which answers are given.
-
-    Args:
-        only_valid: only those that the task's rule accepts.
-        min_confidence: only those with at least this confidence.
-    """
-
-    only_valid: bool = False
-    min_confidence: float = 0.0
-
-    def outcome(self, valid: bool | None, confidence: float) -> Outcome:
-        """Decide about an answer.
-
-        Args:
-            valid: the task's judgement.
-            confidence: of the answer, 0..1.
-        """
-        if self.only_valid and valid is not True:
-            return "unsolved"
-        if confidence < self.min_confidence:
-            return "unsure"
-        return "answered"
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A solution, with everything that is printed about it.
-
-    Args:
-        record: the solution for programs.
-        problem: why the answer is wrong, where the task can tell.
-        entry: the puzzle.
-        solution: as the solver gave it.
-    """
-
-    record: SolutionRecord
-    problem: str | None
-    entry: Entry
-    solution: Solution
-
-    @classmethod
-    def of(
-        cls, task: Task, entry: Entry, solution: Solution, policy: AnswerPolicy | None = None
-    ) -> Answer:
-        """Judge a solution.
-
-        Args:
-            task: of the bundle.
-            entry: the puzzle.
-            solution: the answer to it.
-            policy: which answers are given; every one by default.
-        """
-        tokens = entry.puzzle.tokens
-        problem = task.problem(tokens, solution.answer)
-        valid: bool | None = None
-        if task.judges:
-            valid = problem is None
-        correct: bool | None = None
-        if entry.answer is not None:
-            counts = entry.answer != IGNORED
-            correct = bool((solution.answer == entry.answer)[counts].all())
-        outcome = (policy or AnswerPolicy()).outcome(valid, solution.confidence)
-        answer_text = None
-        if outcome == "answered":
-            answer_text = task.answer_text(tokens, solution.answer)
-        record = SolutionRecord(
-            index=solution.index,
-            line=entry.line,
-            puzzle=task.text(tokens),
-            answer=answer_text,
-            valid=valid,
-            correct=correct,
-            steps=solution.steps,
-            halted=solution.halted,
-            q_halt=float(solution.q_halt[-1]),
-            confidence=solution.confidence,
-            outcome=outcome,
-            tries=solution.tries,
-            timed_out=solution.timed_out,
-        )
-        return cls(record, problem, entry, solution)
-
-    @property
-    def verdict(self) -> str:
-        """The outcome or the task's judgement as text; empty where it cannot tell."""
-        if self.record.outcome != "answered":
-            return self.record.outcome
-        if self.record.valid is None:
-            return ""
-        return "valid" if self.record.valid else f"not valid: {self.problem}"
 
 
 class Writer(ABC):

@@ -11,7 +11,8 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from trm_edge.cli.solve_output import Answer, picture
+from trm_edge.cli.answers import Answer
+from trm_edge.cli.solve_output import picture
 from trm_edge.loop.halting import confidence
 from trm_edge.tasks.base import Task
 

@@ -15,14 +15,13 @@ class Perturbation:
 
     Args:
         backend: holds the carries.
-        slots: number of slots.
     """
 
-    def __init__(self, backend: Backend, slots: int) -> None:
+    def __init__(self, backend: Backend) -> None:
         self._backend = backend
         self._shape = (backend.config.carry_len, backend.config.hidden_size)
-        self._noise: list[Noise | None] = [None] * slots
-        self._starting: list[Puzzle | None] = [None] * slots  # puzzles whose start is not written
+        self._noise: dict[int, Noise] = {}  # by slot
+        self._starting: dict[int, Puzzle] = {}  # by slot, puzzles whose start is not written yet
 
     def load(self, slot: int, puzzle: Puzzle) -> None:
         """Put a puzzle into a slot.
@@ -31,13 +30,14 @@ class Perturbation:
             slot: index of the slot.
             puzzle: the puzzle.
         """
+        self._noise.pop(slot, None)
+        self._starting.pop(slot, None)
+        is_written = bool(puzzle.start)
         noise = puzzle.noise
-        if noise is not None and noise.sigma == 0:
-            noise = None
-        self._noise[slot] = noise
-        self._starting[slot] = None
-        is_written = noise is not None and not self._backend.noise_follows_reset(noise.states)
-        if is_written or puzzle.start:
+        if noise is not None and noise.sigma > 0:
+            self._noise[slot] = noise
+            is_written |= not self._backend.noise_follows_reset(noise.states)
+        if is_written:
             self._starting[slot] = puzzle
 
     def keep(self, slots: NDArray[np.int64]) -> None:
@@ -46,8 +46,15 @@ class Perturbation:
         Args:
             slots: (n,) int64, indices of the slots that remain, in their new order.
         """
-        self._noise = [self._noise[slot] for slot in slots]
-        self._starting = [self._starting[slot] for slot in slots]
+        noise = {}
+        starting = {}
+        for new, old in enumerate(slots.tolist()):
+            if old in self._noise:
+                noise[new] = self._noise[old]
+            if old in self._starting:
+                starting[new] = self._starting[old]
+        self._noise = noise
+        self._starting = starting
 
     def apply(self, reset: NDArray[np.bool_], steps: NDArray[np.int32]) -> None:
         """Write what the next step starts from.
@@ -59,14 +66,13 @@ class Perturbation:
         Raises:
             BackendError: the backend cannot write its carry.
         """
-        starting = [slot for slot, puzzle in enumerate(self._starting) if puzzle is not None]
-        if starting:
-            self._write_starts(starting)
-            reset[starting] = False
+        if self._starting:
+            slots = sorted(self._starting)
+            self._write_starts(slots)
+            reset[slots] = False
         noisy: dict[tuple[str, ...], list[int]] = {}  # slots by the states that get noise
-        for slot, noise in enumerate(self._noise):
-            if noise is not None:
-                noisy.setdefault(noise.states, []).append(slot)
+        for slot, noise in sorted(self._noise.items()):
+            noisy.setdefault(noise.states, []).append(slot)
         for states, slots in noisy.items():
             self._add_noise(states, slots, steps)
 
@@ -75,13 +81,11 @@ class Perturbation:
         for name, initial in self._backend.initial_states().items():
             values = np.empty((len(slots), *self._shape), np.float32)
             for row, slot in enumerate(slots):
-                puzzle = self._starting[slot]
-                start = puzzle.start if puzzle is not None else None
-                values[row] = initial if start is None else start.get(name, initial)
+                start = self._starting[slot].start or {}
+                values[row] = start.get(name, initial)
             states[name] = values
         self._backend.write_carry(np.array(slots), states)
-        for slot in slots:
-            self._starting[slot] = None
+        self._starting = {}
 
     def _add_noise(
         self, states: tuple[str, ...], slots: list[int], steps: NDArray[np.int32]
@@ -90,8 +94,6 @@ class Perturbation:
         sigma = np.zeros(len(slots), np.float32)
         for row, slot in enumerate(slots):
             noise = self._noise[slot]
-            if noise is None:
-                continue
             sigma[row] = noise.sigma
             for name, window in noise.windows(int(steps[slot])).items():
                 windows[name][row] = window

@@ -35,6 +35,7 @@ class _Job:
         early: solutions of tries that finished before one with a smaller number.
         solutions: of the first tries, in order, answers mapped back to the puzzle.
         is_done: its answer is chosen.
+        timed_out: the deadline came before the choice was decided.
     """
 
     index: int
@@ -44,6 +45,7 @@ class _Job:
     early: dict[int, Solution] = field(default_factory=dict)
     solutions: list[Solution] = field(default_factory=list)
     is_done: bool = False
+    timed_out: bool = False
 
     @property
     def in_flight(self) -> int:
@@ -221,7 +223,6 @@ class Rollouts:
     def _is_done(self, job: _Job) -> bool:
         """Judge the tries that have finished, in order."""
         tokens = job.puzzle.tokens
-        timed_out = any(solution.timed_out for solution in job.early.values())
         while len(job.solutions) in job.early:
             job.solutions.append(job.early.pop(len(job.solutions)))
             remaining = self.exploration.tries - len(job.solutions)
@@ -229,23 +230,18 @@ class Rollouts:
                 return True
         if job.in_flight:
             return False  # of tries that time out together, all have a say
-        if timed_out:
-            job.solutions += job.early.values()
-            return True
         next_end = time.monotonic() + self.solver.step_times.expected
-        return next_end > job.due
+        job.timed_out = next_end > job.due or any(each.timed_out for each in job.solutions)
+        return job.timed_out
 
     def _chosen(self, job: _Job) -> Solution:
-        chosen = self.selector.choose(job.puzzle.tokens, job.solutions)
-        decided = self.exploration.tries == len(job.solutions) or self.selector.is_decided(
-            job.puzzle.tokens, job.solutions, self.exploration.tries - len(job.solutions)
-        )
+        chosen = job.solutions[self.selector.choose(job.puzzle.tokens, job.solutions)]
         return replace(
-            job.solutions[chosen],
+            chosen,
             index=job.index,
             steps=sum(solution.steps for solution in job.solutions),
             tries=len(job.solutions),
-            timed_out=not decided or job.solutions[chosen].timed_out,
+            timed_out=job.timed_out or chosen.timed_out,
         )
 
     def _mapped_back(self, job: _Job, number: int, solution: Solution) -> Solution:

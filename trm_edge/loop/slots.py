@@ -115,7 +115,7 @@ class SlotGroup:
         self._due = np.full(count, inf)
         self._timed_out = np.zeros(count, np.bool_)
         self._is_done = np.zeros(count, np.bool_)
-        self._perturbation = Perturbation(self.backend, count)
+        self._perturbation = Perturbation(self.backend)
 
     def __len__(self) -> int:
         return len(self.indices)

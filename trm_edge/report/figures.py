@@ -128,27 +128,19 @@ def coverage_figure(rows: Sequence[ReportRow], marks: Marks) -> go.Figure:
         coverage = row.parity.coverage
         if coverage is None:
             continue
-        points = [point for point in coverage.candidate if point.risk is not None]
-        upper = []
-        lower = []
-        for point in points:
-            risk = point.wrong / point.answered
-            low, high = point.risk_interval
-            upper.append(100 * (high - risk))
-            lower.append(100 * (risk - low))
+        points = []
+        risks = []
+        for point in coverage.candidate:
+            if point.risk is not None:
+                points.append(point)
+                risks.append(point.risk)
         mark = marks[row.label]
         traces.append(
             go.Scatter(
                 name=plotly_text(row.label),
                 x=[100 * point.coverage for point in points],
-                y=[100 * point.wrong / point.answered for point in points],
-                error_y={
-                    "type": "data",
-                    "symmetric": False,
-                    "array": upper,
-                    "arrayminus": lower,
-                    "thickness": 1.5,
-                },
+                y=[100 * risk for risk in risks],
+                error_y=_error_bars(risks, [point.risk_interval for point in points]),
                 customdata=[100 * point.min_confidence for point in points],
                 mode="lines+markers",
                 line={"color": mark.colour, "width": 2},
@@ -299,23 +291,12 @@ def _relative_to_first(values: Sequence[float | None]) -> list[float | None]:
 
 def _point_trace(label: str, mark: Mark, points: Sequence[AccuracyPoint]) -> go.Scatter:
     """Fixed (open) and adaptive (filled) halting of one model."""
-    upper = []
-    lower = []
-    for point in points:
-        low, high = point.interval
-        upper.append(100 * (high - point.share))
-        lower.append(100 * (point.share - low))
+    shares = [point.share for point in points]
     return go.Scatter(
         name=plotly_text(label),
         x=[point.ms for point in points],
-        y=[100 * point.share for point in points],
-        error_y={
-            "type": "data",
-            "symmetric": False,
-            "array": upper,
-            "arrayminus": lower,
-            "thickness": 1.5,
-        },
+        y=[100 * share for share in shares],
+        error_y=_error_bars(shares, [point.interval for point in points]),
         customdata=["fixed", "adaptive"],
         mode="markers+lines",
         line={"color": mark.colour, "dash": "dot", "width": 1},
@@ -327,6 +308,24 @@ def _point_trace(label: str, mark: Mark, points: Sequence[AccuracyPoint]) -> go.
         },
         hovertemplate="%{customdata} halting: %{y:.1f} % correct, %{x:.3g} ms",
     )
+
+
+def _error_bars(
+    shares: Sequence[float], intervals: Sequence[tuple[float, float]]
+) -> dict[str, Any]:
+    """Plotly's error bars in % of shares with their intervals, all of them 0 to 1."""
+    upper = []
+    lower = []
+    for share, (low, high) in zip(shares, intervals, strict=True):
+        upper.append(100 * (high - share))
+        lower.append(100 * (share - low))
+    return {
+        "type": "data",
+        "symmetric": False,
+        "array": upper,
+        "arrayminus": lower,
+        "thickness": 1.5,
+    }
 
 
 def _bar_trace(label: str, mark: Mark, counts: Sequence[int]) -> go.Bar:

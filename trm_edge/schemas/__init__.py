@@ -35,7 +35,7 @@ class RegisteredRecord(NamedTuple):
 RECORDS: dict[str, RegisteredRecord] = {
     "arc-metrics": RegisteredRecord("trm_edge.arc.voting", "VoteMetrics", "METRICS_FORMAT"),
     "arc-score": RegisteredRecord("trm_edge.arc.scoring", "SubmissionScore", "SCORE_FORMAT"),
-    "bad-line": RegisteredRecord("trm_edge.cli.solve_output", "BadLineRecord", "BAD_LINE_FORMAT"),
+    "bad-line": RegisteredRecord("trm_edge.cli.answers", "BadLineRecord", "BAD_LINE_FORMAT"),
     "baseline": RegisteredRecord("trm_edge.regression.baseline_record", "BaselineRecord"),
     "bench": RegisteredRecord("trm_edge.evaluation.bench_file", "BenchRecord"),
     "bundle": RegisteredRecord("trm_edge.manifest", "Manifest"),
@@ -47,7 +47,7 @@ RECORDS: dict[str, RegisteredRecord] = {
     "parity": RegisteredRecord("trm_edge.evaluation.parity_record", "ParityResult"),
     "regress": RegisteredRecord("trm_edge.regression.result", "RegressionResult"),
     "sensitivity": RegisteredRecord("trm_edge.evaluation.ranking", "LayerRanking"),
-    "solution": RegisteredRecord("trm_edge.cli.solve_output", "SolutionRecord", "SOLUTION_FORMAT"),
+    "solution": RegisteredRecord("trm_edge.cli.answers", "SolutionRecord", "SOLUTION_FORMAT"),
     "targets": RegisteredRecord("trm_edge.cli.targets", "TargetList"),
 }
 
