@@ -47,6 +47,7 @@ def command(context: click.Context, /, **parameters: Any) -> None:
     trm-edge export runs/maze/step_50000 --dataset data/maze-30x30 --int8 -o maze
     trm-edge export --int8 --target l4 --triton model_repository
     trm-edge export hf:OWNER/NAME@main:step_50000 --int8
+    trm-edge export runs/arc/step_155718 --int8 --identifiers tasks.json --int8-rows
     trm-edge export --into mazes --target l4
     """
     options = ExportOptions(**parameters)
@@ -61,6 +62,8 @@ def command(context: click.Context, /, **parameters: Any) -> None:
     BundleWriter.check_output(output, force=options.force)
     check_writable(output / MANIFEST)
     checkpoint = _load_checkpoint(path, options)
+    if options.identifiers is not None:
+        checkpoint = _select_rows(checkpoint, options.identifiers)
     task = _task(options, checkpoint)
     logger.info(
         "Checkpoint %s: task %s, %.2f M parameters",
@@ -121,6 +124,13 @@ def _load_checkpoint(path: Path, options: ExportOptions) -> Checkpoint:
     return checkpoint
 
 
+def _select_rows(checkpoint: Checkpoint, tasks: Path) -> Checkpoint:
+    with _export_extra():
+        from trm_edge.export.row_selection import read_selection, select_rows
+
+    return select_rows(checkpoint, read_selection(tasks))
+
+
 def _task(options: ExportOptions, checkpoint: Checkpoint) -> Task:
     """The named task, or the one that the model's shape and the dataset's puzzles show."""
     if options.task is not None:
@@ -165,6 +175,7 @@ def _request(
             float32=options.float32,
             sensitivity=options.sensitivity,
             noise=options.noise,
+            row_type="int8" if options.int8_rows else "float32",
         )
         return _with_recipe(request, options.recipe)
     except ConfigError as error:
