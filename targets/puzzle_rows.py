@@ -43,16 +43,11 @@ def write_table(
         float32.
 
     Raises:
-        ExportError: INT8 rows are asked for and there are none, or one is not finite.
+        ExportError: a row cannot be rounded, because it is not finite.
         OSError: a file cannot be written.
     """
     table = checkpoint.puzzle_embeddings
     if table is None:
-        if row_type != "float32":
-            raise ExportError(
-                f"{checkpoint.path} has no puzzle embeddings to store as INT8. Leave out "
-                "--int8-rows."
-            )
         return None, None
     if checkpoint.identifiers is not None:
         write_names(folder, checkpoint.identifiers)

@@ -199,6 +199,11 @@ class ExportRequest:
                 "calibration_cache (--calibration-cache) does not go with qat_steps (--qat): "
                 "fine-tuned weights need a calibration of their own. Leave one of them out."
             )
+        if self.row_type != "float32" and self.checkpoint.puzzle_embeddings is None:
+            raise ConfigError(
+                f"row_type (--int8-rows) must be float32, but got {self.row_type}: the model has "
+                "no puzzle embeddings to round. Leave --int8-rows out."
+            )
         self._check_recipe()
 
     def _check_targets(self) -> None:

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import operator
 import zlib
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Protocol, runtime_checkable
 
 import msgspec
 import numpy as np
@@ -34,10 +34,10 @@ class NamesError(ValueError):
     """A file does not hold the names of rows; the message is a clause that says why."""
 
 
-@runtime_checkable
-class RowLookup(Protocol):
+class IndexedNames(Sequence[str]):
     """Names that find their rows without being read one by one."""
 
+    @abstractmethod
     def rows(self, names: Sequence[str]) -> NDArray[np.int64]:
         """Find the rows of names.
 
@@ -47,7 +47,6 @@ class RowLookup(Protocol):
         Returns:
             The first row (n,) of each name; -1 for names that no row has.
         """
-        ...
 
 
 class RowNames:
@@ -55,7 +54,7 @@ class RowNames:
 
     Args:
         read: returns the names, the one of row n at place n; None where they are unknown. Names
-            that are a :class:`RowLookup` are asked for rows, others are put into a dictionary.
+            that are :class:`IndexedNames` are asked for rows, others are put into a dictionary.
 
     >>> names = RowNames(lambda: ["<blank>", "007bbfb7", "00d62c1b"])
     >>> names.row("00d62c1b"), names.row("11852cab")
@@ -117,7 +116,7 @@ class RowNames:
             BundleError: the names of the rows cannot be read.
         """
         own = self.names()
-        if isinstance(own, RowLookup):
+        if isinstance(own, IndexedNames):
             return own.rows(names)
         if self._row_of is None:
             self._row_of = {}

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from trm_edge.array_writer import ArrayWriter
 from trm_edge.arrays import ArrayError, map_array
 from trm_edge.errors import BundleError
-from trm_edge.identifiers import LARGEST_NAMES, NO_ROW
+from trm_edge.identifiers import LARGEST_NAMES, NO_ROW, IndexedNames
 from trm_edge.verified_files import VerifiedFiles
 
 NAMES_TEXT = "identifiers/names.txt"
@@ -30,7 +30,7 @@ _BLOCK = 1 << 16  # names read or written together
 _NEWLINE = b"\n"
 
 
-class NameIndex(Sequence[str]):
+class NameIndex(IndexedNames):
     """The names of a table's rows in mapped files, the name of row n at place n.
 
     Args:

@@ -58,7 +58,7 @@ class VerifiedFiles:
             return len(self.records) * hashed / max(total, 1)
 
         names = Metered(self.records, "files", share)
-        for name in track(names, "hashing", len(self.records)):
+        for name in track(names, "hashing the files", len(self.records)):
             with self._open(name) as file:
                 stamp = stamp_of(file.fileno())
                 self._require_hash(name, hash_open_file(file, report))
