@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from trm_edge.export.checkpoint import Checkpoint
+    from trm_edge.export.row_selection import Selection
     from trm_edge.targets.request import ExportRequest
     from trm_edge.tasks.base import Task
 
@@ -61,9 +62,10 @@ def command(context: click.Context, /, **parameters: Any) -> None:
     output = options.output or _default_output(path, precision)
     BundleWriter.check_output(output, force=options.force)
     check_writable(output / MANIFEST)
+    selection = _selection(options.identifiers)
     checkpoint = _load_checkpoint(path, options)
-    if options.identifiers is not None:
-        checkpoint = _select_rows(checkpoint, options.identifiers)
+    if selection is not None:
+        checkpoint = _select_rows(checkpoint, selection)
     task = _task(options, checkpoint)
     logger.info(
         "Checkpoint %s: task %s, %.2f M parameters",
@@ -124,11 +126,20 @@ def _load_checkpoint(path: Path, options: ExportOptions) -> Checkpoint:
     return checkpoint
 
 
-def _select_rows(checkpoint: Checkpoint, tasks: Path) -> Checkpoint:
+def _selection(source: Path | None) -> Selection | None:
+    """Read which tasks rows are needed for, before anything large is loaded."""
+    if source is None:
+        return None
     with _export_extra():
-        from trm_edge.export.row_selection import read_selection, select_rows
+        from trm_edge.export.row_selection import read_selection
 
-    return select_rows(checkpoint, read_selection(tasks))
+    return read_selection(source)
+
+
+def _select_rows(checkpoint: Checkpoint, selection: Selection) -> Checkpoint:
+    from trm_edge.export.row_selection import select_rows
+
+    return select_rows(checkpoint, selection)
 
 
 def _task(options: ExportOptions, checkpoint: Checkpoint) -> Task:

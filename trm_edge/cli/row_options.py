@@ -11,7 +11,7 @@ import click
 ROW_OPTIONS: tuple[Callable[[Any], Any], ...] = (
     click.option(
         "--identifiers",
-        type=click.Path(path_type=Path, exists=True),
+        type=click.Path(path_type=Path),
         metavar="TASKS",
         show_default="all rows",
         help="Export only the puzzle embeddings of these tasks and their augmentations: a JSON "
