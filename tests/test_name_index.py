@@ -49,7 +49,6 @@ def test_it_is_a_sequence_of_the_names(tmp_path: Path) -> None:
     assert names[1:3] == NAMES[1:3]
     assert "größe" in names
     assert "grö" not in names
-    assert 1 not in names
     with pytest.raises(IndexError, match="there is no row 8, but there are 8"):
         names[8]
     names.check()

@@ -27,7 +27,7 @@ NAMES = [
     "ab",
     "ab|||t2|||0123456789",
 ]
-TASK = {"train": [], "test": []}
+TASK: dict[str, list[object]] = {"train": [], "test": []}
 
 
 def checkpoint_with(folder: Path, names: list[str] | None = NAMES) -> Checkpoint:
