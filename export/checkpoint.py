@@ -73,7 +73,7 @@ class Checkpoint:
             they are unknown, or there is only one row.
         table_rows: rows of the weight file's table; ``puzzle_embeddings`` has fewer where only
             those of some tasks were selected. 0: as many.
-        stamp: of the weight file when it was read.
+        stamp: of the weight file when it was read, where its table is not a copy.
     """
 
     path: Path
@@ -128,7 +128,7 @@ def load_checkpoint(
         path = hub.path
     weights_path = find_weights(path)
     check_kind(weights_path)
-    stamp = stamp_of(weights_path)
+    unread_stamp = stamp_of(weights_path)
     run = _read_run(weights_path, config_path, dataset_path)
     state = run.tensors
     _check_bounds(run.config, state, run.settings_path)
@@ -138,9 +138,14 @@ def load_checkpoint(
     model.load_state_dict({name: value.detach().float() for name, value in state.items()})
     puzzle_embeddings = None
     identifiers = None
+    stamp: Stamp = ()
     if table is not None:
         identifiers = find_identifiers(weights_path, dataset_path, len(table))
-        puzzle_embeddings = _rows(table)
+        puzzle_embeddings = table.detach().float().numpy()
+        if puzzle_embeddings.nbytes > _COPIED_BYTES:
+            stamp = unread_stamp
+        else:
+            puzzle_embeddings = np.array(puzzle_embeddings)  # a copy: the file may change
     return Checkpoint(
         path=weights_path,
         sha256=hash_file(weights_path),
@@ -153,14 +158,6 @@ def load_checkpoint(
         identifiers=identifiers,
         stamp=stamp,
     )
-
-
-def _rows(table: Tensor) -> NDArray[np.float32]:
-    """The table in float32: a copy, since the file may change, unless it is large."""
-    rows: NDArray[np.float32] = table.detach().float().numpy()
-    if rows.nbytes > _COPIED_BYTES:
-        return rows
-    return np.array(rows)
 
 
 def _fetch(path: Path) -> HubCheckpoint:

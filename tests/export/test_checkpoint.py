@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -261,9 +262,15 @@ def test_a_large_table_stays_in_the_file(tmp_path: Path, monkeypatch: pytest.Mon
     np.testing.assert_array_equal(mapped.puzzle_embeddings, copied.puzzle_embeddings)
 
 
-def test_a_file_that_changes_while_it_is_exported(tmp_path: Path) -> None:
-    checkpoint = load_checkpoint(write_run(tmp_path, BASE))
+def test_a_file_that_changes_while_it_is_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_run(tmp_path, BASE)
+    copied = load_checkpoint(path)
+    monkeypatch.setattr(checkpoint_module, "_COPIED_BYTES", 0)
+    checkpoint = load_checkpoint(path)
     checkpoint.require_unchanged()
-    write_run(tmp_path, BASE, seed=1)
+    os.utime(path, ns=(1, 1))
+    copied.require_unchanged()
     with pytest.raises(CheckpointError, match="step_10 was changed while it was exported"):
         checkpoint.require_unchanged()
