@@ -112,8 +112,8 @@ def _page(report: dict[str, Any]) -> str:
         lines.append(f"| {name} | {value} | {cells[1][name]} |")
     packed = report["packed"]
     lines.append(
-        f"\nAs many names packed with gzip take {packed['cpu_seconds']:.1f} CPU seconds to read and "
-        f"{packed['resident_bytes'] / 1e6:.0f} MB. Memory is what the process takes beside the "
+        f"\nAs many names packed with gzip take {packed['cpu_seconds']:.1f} CPU seconds to read "
+        f"and {packed['resident_bytes'] / 1e6:.0f} MB. Memory is what the process takes beside the "
         "libraries; pages of mapped files come on top, and the system drops them when it needs "
         "memory."
     )
