@@ -47,6 +47,7 @@ from trm_edge.loop.rollouts import Rollouts
 from trm_edge.loop.selection import MostConfident
 from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
+from trm_edge.puzzle_table import PuzzleTable
 from trm_edge.reference import reference_checkpoint
 from trm_edge.targets.export_bundle import export_bundle
 from trm_edge.targets.profiles import load_profile
@@ -148,7 +149,7 @@ class Subject:
 
     int8: Callable[[], OnnxRuntimeBackend]
     model: RecursiveModel
-    table: NDArray[np.float32] | None
+    table: PuzzleTable | None
     puzzles: list[Puzzle]
     answers: NDArray[np.int32]
 

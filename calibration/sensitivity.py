@@ -11,9 +11,7 @@ import tempfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.calibrate import Calibration
@@ -25,6 +23,7 @@ from trm_edge.evaluation.recording import labels_of, record_vectors
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.export.step_graph import step_graph
 from trm_edge.progress import Track, silent
+from trm_edge.puzzle_table import PuzzleTable
 from trm_edge.tasks.base import Entry
 
 
@@ -36,9 +35,7 @@ class QuantizedRunner:
         puzzle_embeddings: table (N, E) float32; None where the model has none.
     """
 
-    def __init__(
-        self, calibration: Calibration, puzzle_embeddings: NDArray[np.float32] | None
-    ) -> None:
+    def __init__(self, calibration: Calibration, puzzle_embeddings: PuzzleTable | None) -> None:
         self.calibration = calibration
         self.puzzle_embeddings = puzzle_embeddings
         self._float = step_graph(calibration.model)

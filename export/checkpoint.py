@@ -35,6 +35,7 @@ from trm_edge.export.weight_choice import find_weights
 from trm_edge.export.weight_file import check_kind, read_weights
 from trm_edge.files import hash_file
 from trm_edge.printable import excerpt
+from trm_edge.verified_files import Stamp, stamp_of
 
 if TYPE_CHECKING:
     from trm_edge.export.hub import HubCheckpoint
@@ -47,6 +48,7 @@ _MAX_POSITIONS = 1 << 16
 _MAX_PASSES = 2048
 _MAX_STEPS = 4096
 _LARGEST_TABLE = 1 << 31
+_COPIED_BYTES = 64 << 20  # of a table; a larger one in float32 stays in the mapped file
 _OWN_FILES = (
     "Pass the all_config.yaml and dataset.json of the run that wrote it (--config, --dataset)."
 )
@@ -69,6 +71,9 @@ class Checkpoint:
         hub: where it was fetched from; None for a file of this machine.
         identifiers: the names of the table's rows, from the run's ``identifiers.json``; None where
             they are unknown, or there is only one row.
+        table_rows: rows of the weight file's table; ``puzzle_embeddings`` has fewer where only
+            those of some tasks were selected. 0: as many.
+        stamp: of the weight file when it was read, where its table is not a copy.
     """
 
     path: Path
@@ -80,6 +85,22 @@ class Checkpoint:
     weight_type: str
     hub: HubCheckpoint | None = None
     identifiers: Sequence[str] | None = None
+    table_rows: int = 0
+    stamp: Stamp = ()
+
+    def require_unchanged(self) -> None:
+        """Refuse a weight file that was changed since it was read.
+
+        A large table is not copied into memory, but read from the file until the end of an export.
+
+        Raises:
+            CheckpointError: it was changed.
+        """
+        if self.stamp and stamp_of(self.path) != self.stamp:
+            raise CheckpointError(
+                f"{self.path} was changed while it was exported. Export it again when nothing "
+                "writes to it any more."
+            )
 
     @property
     def parameters(self) -> int:
@@ -107,6 +128,7 @@ def load_checkpoint(
         path = hub.path
     weights_path = find_weights(path)
     check_kind(weights_path)
+    unread_stamp = stamp_of(weights_path)
     run = _read_run(weights_path, config_path, dataset_path)
     state = run.tensors
     _check_bounds(run.config, state, run.settings_path)
@@ -116,9 +138,14 @@ def load_checkpoint(
     model.load_state_dict({name: value.detach().float() for name, value in state.items()})
     puzzle_embeddings = None
     identifiers = None
+    stamp: Stamp = ()
     if table is not None:
         identifiers = find_identifiers(weights_path, dataset_path, len(table))
-        puzzle_embeddings = np.array(table.detach().float().numpy())  # a copy: the file may change
+        puzzle_embeddings = table.detach().float().numpy()
+        if puzzle_embeddings.nbytes > _COPIED_BYTES:
+            stamp = unread_stamp
+        else:
+            puzzle_embeddings = np.array(puzzle_embeddings)  # a copy: the file may change
     return Checkpoint(
         path=weights_path,
         sha256=hash_file(weights_path),
@@ -129,6 +156,7 @@ def load_checkpoint(
         weight_type=str(state[SENTINEL].dtype).removeprefix("torch."),
         hub=hub,
         identifiers=identifiers,
+        stamp=stamp,
     )
 
 

@@ -19,6 +19,7 @@ from trm_edge.errors import ExportError
 from trm_edge.export.model import RecursiveModel, StepOutput
 from trm_edge.progress import Track, silent
 from trm_edge.puzzle import Puzzle
+from trm_edge.puzzle_table import PuzzleTable
 
 TOLERANCE = 1e-3  # of the largest magnitude of the tensor; rounding alone stays below 1e-4
 
@@ -27,7 +28,7 @@ TOLERANCE = 1e-3  # of the largest magnitude of the tensor; rounding alone stays
 def verify_step_graph(
     graph: Path,
     model: RecursiveModel,
-    puzzle_embeddings: NDArray[np.float32] | None,
+    puzzle_embeddings: PuzzleTable | None,
     puzzles: Sequence[Puzzle],
     track: Track = silent,
 ) -> float:
@@ -36,7 +37,7 @@ def verify_step_graph(
     Args:
         graph: path of the float32 step graph.
         model: the float32 model that it was made from.
-        puzzle_embeddings: the table (N, E) float32, or None where the model has none.
+        puzzle_embeddings: the table (N, E), or None where the model has none.
         puzzles: B puzzles to run.
         track: reports the steps.
 

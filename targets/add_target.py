@@ -14,6 +14,7 @@ from trm_edge.calibration.cache import read_calibration
 from trm_edge.calibration.recipe import STATIC_ACTIVATIONS
 from trm_edge.errors import BundleError, CalibrationError, CheckpointError, OutputExistsError
 from trm_edge.export.checkpoint import Checkpoint
+from trm_edge.export.row_selection import with_row_count
 from trm_edge.manifest import FloatLayer, Manifest, TargetRecord
 from trm_edge.profile import Precision, TargetProfile
 from trm_edge.progress import Track, silent
@@ -65,15 +66,18 @@ def add_targets(
         require_noise_targets(profiles)
     _check_names(bundle, profiles, force=force)
     _check_checkpoint(bundle, checkpoint)
+    bundle.verify(track)  # what is copied gets new hashes
+    checkpoint = with_row_count(checkpoint, bundle.config.num_puzzle_identifiers)
     _check_calibration(bundle, precision, profiles)
     float_layers = _float_layers(bundle)
     graph_inputs = _graph_inputs(bundle, checkpoint, precision, float_layers)
     graph_inputs = replace(graph_inputs, noise=noise)
     vectors = bundle.parity()
-    simulator = TargetSimulator(graph_inputs, checkpoint.puzzle_embeddings, vectors, track)
+    table = bundle.puzzle_embeddings()
+    simulator = TargetSimulator(graph_inputs, table, vectors, track)
     with BundleWriter(bundle.path, force=True) as writer:
         reference = writer.path("reference.onnx")
-        write_reference_graph(checkpoint, reference, vectors.puzzles(), track)
+        write_reference_graph(checkpoint, table, reference, vectors.puzzles(), track)
         reference.unlink()
         _copy(bundle, writer, profiles)
         targets = dict(bundle.manifest.targets)
@@ -121,7 +125,11 @@ def _check_checkpoint(bundle: Bundle, checkpoint: Checkpoint) -> None:
             f"{record.sha256[:12]}…, but {checkpoint.path} has {checkpoint.sha256[:12]}…. Pass "
             "the checkpoint that the bundle was made from."
         )
-    if checkpoint.config != bundle.config:
+    rows = bundle.manifest.rows
+    expected = bundle.config
+    if rows is not None:  # the bundle may have those of some tasks alone
+        expected = replace(expected, num_puzzle_identifiers=rows.checkpoint_rows)
+    if checkpoint.config != expected:
         raise CheckpointError(
             f"{bundle.path} was exported under another configuration than {checkpoint.path} has "
             "now. Pass the all_config.yaml and dataset.json of that export (--config, --dataset)."

@@ -7,7 +7,6 @@ from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
-import numpy as np
 import onnx
 
 from trm_edge import __version__, records
@@ -15,9 +14,7 @@ from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.bundle import (
     CALIBRATION,
     FLOOR,
-    IDENTIFIERS,
     PARITY,
-    PUZZLE_EMBEDDINGS,
     SENSITIVITY,
     Bundle,
 )
@@ -31,11 +28,13 @@ from trm_edge.evaluation.recording import labels_of, record_vectors
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.files import check_writable
-from trm_edge.identifiers import RowNames, pack_names
+from trm_edge.identifiers import RowNames
 from trm_edge.manifest import CheckpointRecord, FloatLayer, HubRecord, Manifest
 from trm_edge.progress import Track, silent
+from trm_edge.puzzle_table import PuzzleTable
 from trm_edge.targets.limit_warnings import warn_where_limits_break
 from trm_edge.targets.profiles import load_profile
+from trm_edge.targets.puzzle_rows import write_table
 from trm_edge.targets.puzzle_sources import (
     CONTROL_PUZZLES,
     PARITY_PUZZLES,
@@ -98,13 +97,16 @@ def export_bundle(
     _check_held_out(request, held_out)
     with BundleWriter(output, force=force) as writer:
         reference = writer.path("reference.onnx")
-        write_reference_graph(checkpoint, reference, held_out.puzzles, track)
+        write_reference_graph(checkpoint, table, reference, held_out.puzzles, track)
         vectors = _record_reference(checkpoint, reference, held_out, track)
         vectors.save(writer.path(PARITY))
         floor = measure_floor(reference, checkpoint.config, table, vectors, track=track)
         records.write(writer.path(FLOOR), floor, FLOOR_FORMAT, indent=0)
-        graph_inputs, float_layers = _quantize(request, held_out, vectors, writer, track)
-        simulator = TargetSimulator(graph_inputs, table, vectors, track)
+        stored_table, rows = write_table(writer.folder, checkpoint, request.row_type)
+        graph_inputs, float_layers = _quantize(
+            request, stored_table, held_out, vectors, writer, track
+        )
+        simulator = TargetSimulator(graph_inputs, stored_table, vectors, track)
         all_float_layers = (*float_layers, *float_heads(request.precision))
         targets = {}
         for profile in request.targets:
@@ -114,10 +116,6 @@ def export_bundle(
         if graph_inputs.qtype is not None:
             limits = request.accuracy_limits
             warn_where_limits_break(request.targets, request.precision, simulator, limits)
-        if table is not None:
-            np.save(writer.path(PUZZLE_EMBEDDINGS), table)
-        if checkpoint.identifiers is not None:
-            writer.path(IDENTIFIERS).write_bytes(pack_names(checkpoint.identifiers))
         reference.unlink()
         float32 = _write_float32(request, writer)
         manifest = Manifest(
@@ -129,7 +127,9 @@ def export_bundle(
             limits=request.accuracy_limits,
             tools=_tool_versions(),
             float32=float32,
+            rows=rows,
         )
+        checkpoint.require_unchanged()
         return writer.finish(manifest)
 
 
@@ -206,6 +206,7 @@ def _report_solved(vectors: ParityVectors) -> None:
 
 def _quantize(
     request: ExportRequest,
+    table: PuzzleTable | None,
     held_out: PuzzleSet,
     vectors: ParityVectors,
     writer: BundleWriter,
@@ -216,7 +217,7 @@ def _quantize(
     if qtype is None:
         model = request.checkpoint.model
         return GraphInputs(model, request.precision, None, {}, noise=request.noise), ()
-    step = quantized_step(request, qtype, held_out, vectors, track=track)
+    step = quantized_step(request, qtype, table, held_out, vectors, track=track)
     writer.path(CALIBRATION).write_text(step.saved.to_json())
     if step.sensitivity is not None:
         writer.path(SENSITIVITY).write_text(step.sensitivity)

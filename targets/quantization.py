@@ -24,6 +24,7 @@ from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.files import write_text
 from trm_edge.manifest import FloatLayer
 from trm_edge.progress import Track, silent
+from trm_edge.puzzle_table import PuzzleTable
 from trm_edge.targets.puzzle_sources import PuzzleSet, calibration_puzzles
 from trm_edge.targets.request import ExportRequest
 
@@ -52,6 +53,7 @@ class QuantizedStep:
 def quantized_step(
     request: ExportRequest,
     qtype: QType,
+    table: PuzzleTable | None,
     held_out: PuzzleSet,
     reference: ParityVectors,
     *,
@@ -62,6 +64,7 @@ def quantized_step(
     Args:
         request: checkpoint, recipe, limits and data.
         qtype: quantized element type.
+        table: puzzle embeddings (N, E) as the bundle stores them; None where the model has none.
         held_out: puzzles to measure accuracy on.
         reference: the float32 answers to the held-out puzzles.
         track: reports long steps.
@@ -91,7 +94,7 @@ def quantized_step(
     if request.max_drop is None and not request.sensitivity:
         return QuantizedStep(saved, layers, tuple(float_by_recipe))
     calibration = replace(saved.calibration, layers=dict(layers))
-    runner = QuantizedRunner(calibration, request.checkpoint.puzzle_embeddings)
+    runner = QuantizedRunner(calibration, table)
     if request.max_drop is None:
         return QuantizedStep(
             saved, layers, tuple(float_by_recipe), _sensitivity(runner, puzzle_set, track)

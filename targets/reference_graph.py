@@ -13,6 +13,7 @@ from trm_edge.export.step_graph import step_graph
 from trm_edge.export.verify import verify_step_graph
 from trm_edge.progress import Track, silent
 from trm_edge.puzzle import Puzzle
+from trm_edge.puzzle_table import PuzzleTable
 
 logger = logging.getLogger(__name__)
 
@@ -20,12 +21,17 @@ VERIFIED_PUZZLES = 4
 
 
 def write_reference_graph(
-    checkpoint: Checkpoint, path: Path, puzzles: Sequence[Puzzle], track: Track = silent
+    checkpoint: Checkpoint,
+    table: PuzzleTable | None,
+    path: Path,
+    puzzles: Sequence[Puzzle],
+    track: Track = silent,
 ) -> None:
     """Write the float32 step graph and verify it against PyTorch at every step.
 
     Args:
         checkpoint: the trained model.
+        table: puzzle embeddings (N, E), whose rows the puzzles name; None where the model has none.
         path: of the ONNX file.
         puzzles: the first few are run.
         track: reports the steps.
@@ -37,7 +43,7 @@ def write_reference_graph(
     difference = verify_step_graph(
         path,
         checkpoint.model,
-        checkpoint.puzzle_embeddings,
+        table,
         puzzles[:VERIFIED_PUZZLES],
         track,
     )

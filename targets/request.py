@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from trm_edge.calibration.recipe import STATIC_ACTIVATIONS, Activations, CalibrationRecipe, QType
 from trm_edge.errors import ConfigError
-from trm_edge.manifest import Limits
+from trm_edge.manifest import Limits, RowType
 from trm_edge.profile import Precision, TargetProfile
 from trm_edge.tasks.base import Task
 
@@ -149,6 +149,7 @@ class ExportRequest:
         float32: keep the float32 graph in the bundle, to time others against.
         sensitivity: measure and keep the effect of quantizing each layer alone.
         noise: give the graphs of GPU targets inputs for noise.
+        row_type: how the rows of the puzzle-embedding table are stored.
 
     Raises:
         ConfigError: a target does not have the precision or cannot round inputs as the recipe
@@ -173,6 +174,7 @@ class ExportRequest:
     float32: bool = True
     sensitivity: bool = False
     noise: bool = False
+    row_type: RowType = "float32"
 
     def __post_init__(self) -> None:
         self._check_targets()
@@ -196,6 +198,11 @@ class ExportRequest:
             raise ConfigError(
                 "calibration_cache (--calibration-cache) does not go with qat_steps (--qat): "
                 "fine-tuned weights need a calibration of their own. Leave one of them out."
+            )
+        if self.row_type != "float32" and self.checkpoint.puzzle_embeddings is None:
+            raise ConfigError(
+                f"row_type (--int8-rows) must be float32, but got {self.row_type}: the model has "
+                "no puzzle embeddings to round. Leave --int8-rows out."
             )
         self._check_recipe()
 

@@ -11,9 +11,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
 import onnx
-from numpy.typing import NDArray
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.calibration.fp8_arithmetic import fp8_in_float32
@@ -23,6 +21,7 @@ from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.manifest import CPU, SimulatedAccuracy
 from trm_edge.profile import TargetProfile
 from trm_edge.progress import Track, silent
+from trm_edge.puzzle_table import PuzzleTable
 from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.target_graphs import GraphInputs, graph_with_carry
 
@@ -32,7 +31,7 @@ class TargetSimulator:
 
     Args:
         graph_inputs: model and quantization.
-        puzzle_embeddings: the table (N, E) float32, or None where the model has none.
+        puzzle_embeddings: the table (N, E), or None where the model has none.
         reference: the float32 answers to held-out puzzles.
         track: reports the puzzles.
     """
@@ -40,7 +39,7 @@ class TargetSimulator:
     def __init__(
         self,
         graph_inputs: GraphInputs,
-        puzzle_embeddings: NDArray[np.float32] | None,
+        puzzle_embeddings: PuzzleTable | None,
         reference: ParityVectors,
         track: Track = silent,
     ) -> None:

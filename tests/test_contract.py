@@ -17,7 +17,7 @@ from tests.exported import exported
 from tests.toys import BASE, VARIANTS
 from trm_edge.bundle import Bundle
 from trm_edge.config import ModelConfig
-from trm_edge.manifest import Manifest, TargetRecord
+from trm_edge.manifest import Manifest, RowsRecord, TargetRecord
 from trm_edge.profile import Precision
 from trm_edge.step import step_inputs, step_outputs
 from trm_edge.tasks.maze import CHARACTERS
@@ -156,6 +156,7 @@ def test_every_key_of_the_manifest_exists() -> None:
     known |= {f"model.{field.name}" for field in fields(ModelConfig)}
     known |= {f"targets.NAME.{field.name}" for field in fields(TargetRecord)}
     known |= {"files.PATH.sha256", "files.PATH.size"}
+    known |= {f"rows.{field.name}" for field in fields(RowsRecord)}
     section = PAGE[PAGE.index("## What the manifest has") : PAGE.index("## Puzzle embeddings")]
     keys = re.findall(r"`([A-Za-z._0-9]+)`", "".join(re.findall(r"^\| (`[^|]+) \|", section, re.M)))
     assert len(keys) >= 12

@@ -163,13 +163,17 @@ def test_documented_exports_are_accepted(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Everything before the work itself runs: checks of options, loading the checkpoint."""
-    for name in ("sudoku", "maze", "arc"):
+    for name in ("sudoku", "maze"):
         shutil.copytree(workspace / "runs/sudoku", tmp_path / "runs" / name)
+    write_run(tmp_path / "runs/arc", replace(SUDOKU, num_puzzle_identifiers=3), step=518071)
     for name in ("sudoku", "sudoku-extreme", "arc1concept-aug-1000"):
         shutil.copytree(workspace / "data/sudoku", tmp_path / "data" / name)
         shutil.copy(workspace / "runs/sudoku/dataset.json", tmp_path / "data" / name)
+    names = json.dumps(["<blank>", "a", "b"])
+    for name in ("runs/arc", "data/arc1concept-aug-1000"):
+        (tmp_path / name / "identifiers.json").write_text(names)
     shutil.copy(workspace / "runs/sudoku/all_config.yaml", tmp_path)
-    for name in ("step_50000", "runs/sudoku/step_50000", "runs/arc/step_518071"):
+    for name in ("step_50000", "runs/sudoku/step_50000"):
         shutil.copy(workspace / "runs/sudoku/step_10", tmp_path / name)
     for name in ("puzzles.txt", "train.csv", "test.csv", "all.csv", "recipe.toml"):
         shutil.copy(workspace / name, tmp_path)

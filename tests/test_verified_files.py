@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 
 from trm_edge.errors import BundleError
 from trm_edge.manifest import FileRecord
+from trm_edge.progress import Metered, Track
 from trm_edge.verified_files import VerifiedFiles, stamp_of
 
 
@@ -61,3 +64,33 @@ def test_stamps_tell_files_apart(files: VerifiedFiles) -> None:
     other.replace(path)
     assert stamp_of(path) != stamp
     assert stamp_of(files.folder / "nowhere") == ()
+
+
+def test_large_files_are_hashed_only_on_demand(files: VerifiedFiles) -> None:
+    by_size = VerifiedFiles(files.folder, files.records, ["a"])
+    path = files.folder / "a"
+    path.write_bytes(b"c" * 100)
+    by_size.verify_all()
+    by_size.open("a").close()
+    with pytest.raises(BundleError, match="a is not what was exported"):
+        by_size.hash_all()
+    path.write_bytes(b"a" * 100)
+    assert by_size.hash_all() == 200
+    path.write_bytes(b"a" * 99)
+    with pytest.raises(BundleError, match="a has 99 bytes, but 100 were written"):
+        by_size.verify_all()
+
+
+def test_hashing_reports_the_bytes(files: VerifiedFiles) -> None:
+    shares = []
+
+    def track(items: Metered[str], description: str, total: int | None = None) -> Iterator[str]:
+        assert (description, total) == ("hashing the files", 2)
+        assert items.done is not None
+        for item in items:
+            shares.append(items.done())
+            yield item
+        shares.append(items.done())
+
+    files.hash_all(cast("Track", track))
+    assert shares == [0, 1, 2]

@@ -1,22 +1,29 @@
-"""A bundle on disk, every file checked by hash when it is opened."""
+"""A bundle on disk, its files checked when it is opened: all by hash, large tables by size."""
 
 from __future__ import annotations
 
 import logging
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-from numpy.typing import NDArray
-
-from trm_edge import calibration_record, records
-from trm_edge.arrays import ArrayError, map_array
+from trm_edge import bundle_records
+from trm_edge.bundle_records import CALIBRATION as CALIBRATION
+from trm_edge.bundle_records import FLOOR as FLOOR
+from trm_edge.bundle_records import PARITY as PARITY
+from trm_edge.bundle_records import SENSITIVITY as SENSITIVITY
 from trm_edge.calibration_record import CalibrationRecord
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError
-from trm_edge.identifiers import LARGEST_NAMES, NamesError, RowNames, unpack_names
+from trm_edge.identifiers import RowNames
 from trm_edge.manifest import CPU, Manifest, TargetRecord
+from trm_edge.name_index import INDEX_FILES, NameIndex
+from trm_edge.progress import Track, silent
+from trm_edge.puzzle_table import PUZZLE_EMBEDDINGS as PUZZLE_EMBEDDINGS
+from trm_edge.puzzle_table import TABLE_FILES, PuzzleTable, open_table
+from trm_edge.row_names_file import IDENTIFIERS as IDENTIFIERS
+from trm_edge.row_names_file import open_names
 from trm_edge.suggestions import did_you_mean
 from trm_edge.verified_files import Stamp, VerifiedFiles, stamp_of
 
@@ -33,18 +40,12 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 MANIFEST = "manifest.json"
-CALIBRATION = "calibration.json"
-SENSITIVITY = "sensitivity.json"
-FLOOR = "floor.json"
-PARITY = "parity.npz"
-PUZZLE_EMBEDDINGS = "puzzle_embeddings.npy"
-IDENTIFIERS = "identifiers.json.gz"
-_MAX_VECTOR_BYTES = 256 << 20  # of parity.npz, compressed
+HASHED_BYTES = 64 << 20  # of a file of the table or its names; larger ones are compared by size
 _OPEN_TRIES = 5  # while exports replace the bundle
 
 
 def load(path: str | Path) -> Bundle:
-    """Open a bundle and verify every file, as :meth:`Bundle.open` does.
+    """Open a bundle and verify its files, as :meth:`Bundle.open` does.
 
     Args:
         path: folder of the bundle.
@@ -56,9 +57,12 @@ def load(path: str | Path) -> Bundle:
 
 
 class Bundle:
-    """An opened bundle, whose files all agree with the hashes in its manifest.
+    """An opened bundle, whose files agree with its manifest.
 
-    A file is checked once more when it is used, since a bundle may be replaced meanwhile.
+    A file is checked once more when it is used, since a bundle may be replaced meanwhile. The
+    puzzle-embedding table and the names of its rows are compared by size and shape where they are
+    larger than 64 MiB, and by hash where they are not; all other files by hash. :meth:`verify`
+    hashes everything.
 
     Args:
         path: folder of the bundle.
@@ -72,12 +76,12 @@ class Bundle:
     def __init__(self, path: Path, manifest: Manifest) -> None:
         self.path = path
         self.manifest = manifest
-        self._files = VerifiedFiles(path, manifest.files)
+        self._files = VerifiedFiles(path, manifest.files, _large_tables(manifest))
         self._stamp: Stamp = ()  # of the manifest that was read
 
     @classmethod
     def open(cls, path: str | Path) -> Bundle:
-        """Open a bundle and verify every file.
+        """Open a bundle and verify its files; large tables by size and shape.
 
         A bundle that an export replaces meanwhile is opened again.
 
@@ -109,8 +113,28 @@ class Bundle:
         bundle = cls(path, Manifest.read(location))
         bundle._stamp = stamp
         bundle._files.verify_all()
-        logger.debug("opened %s: %d files, hashes verified", path, len(bundle.manifest.files))
+        bundle.puzzle_embeddings()
+        logger.debug("opened %s: %d files verified", path, len(bundle.manifest.files))
         return bundle
+
+    def verify(self, track: Track = silent) -> int:
+        """Hash every file, however large, and check the names of the rows one by one.
+
+        Args:
+            track: reports the files.
+
+        Returns:
+            The bytes of all files.
+
+        Raises:
+            BundleError: a file is missing, truncated or changed, or the names do not fit; names
+                the first.
+        """
+        size = self._files.hash_all(track)
+        names = self.identifiers()
+        if isinstance(names, NameIndex):
+            names.check()
+        return size
 
     def was_replaced(self) -> bool:
         """Tell whether another export has taken the place of the bundle since it was opened."""
@@ -280,27 +304,19 @@ class Bundle:
         task = task_named(self.manifest.task, self.config)
         return task.with_row_names(RowNames(self.identifiers))
 
-    def puzzle_embeddings(self) -> NDArray[np.float32] | None:
-        """Open the puzzle-embedding table (N, E) float32, memory-mapped; None without one.
+    def puzzle_embeddings(self) -> PuzzleTable | None:
+        """Map the puzzle-embedding table (N, E) into memory; None without one.
+
+        Rows are taken by index, and are float32 however they are stored; see
+        :class:`~trm_edge.puzzle_table.Int8Rows`.
 
         Raises:
             BundleError: the table was changed, or has another shape or type than the model's.
         """
-        record = self.manifest.files.get(PUZZLE_EMBEDDINGS)
-        if record is None:
-            return None
-        shape = (self.config.num_puzzle_identifiers, self.config.puzzle_emb_ndim)
-        with self._files.open(PUZZLE_EMBEDDINGS) as file:
-            try:
-                return map_array(file, record.size, shape, np.dtype(np.float32))
-            except ArrayError as error:
-                raise BundleError(
-                    f"{self.path / PUZZLE_EMBEDDINGS} is not the model's table of puzzle "
-                    f"embeddings: {error}. Export the bundle again."
-                ) from error
+        return open_table(self._files, self.config)
 
-    def identifiers(self) -> list[str] | None:
-        """Read the names of the table's rows; None where the export did not know them.
+    def identifiers(self) -> Sequence[str] | None:
+        """Open the names of the table's rows; None where the export did not know them.
 
         Returns:
             The name of row n at place n, as in the run's ``identifiers.json``.
@@ -308,18 +324,7 @@ class Bundle:
         Raises:
             BundleError: the file is not what an export writes, or has more or fewer names.
         """
-        record = self.manifest.files.get(IDENTIFIERS)
-        if record is None:
-            return None
-        try:
-            if record.size > LARGEST_NAMES:
-                raise NamesError(f"it is larger than {LARGEST_NAMES >> 20} MiB")
-            return unpack_names(self.read(IDENTIFIERS), self.config.num_puzzle_identifiers)
-        except NamesError as error:
-            raise BundleError(
-                f"{self.path / IDENTIFIERS} does not name the model's rows: {error}. Export the "
-                "bundle again."
-            ) from error
+        return open_names(self._files, self.config.num_puzzle_identifiers)
 
     def parity(self) -> ParityVectors:
         """Read the float32 model's own answers to the held-out puzzles from ``parity.npz``.
@@ -327,17 +332,7 @@ class Bundle:
         Raises:
             BundleError: the bundle has no such file, or it does not fit the model.
         """
-        from trm_edge.evaluation.vectors import ParityVectors
-
-        path = self.path / PARITY
-        if PARITY not in self.manifest.files:
-            raise BundleError(f"{path} is not in the bundle. Export it again.")
-        if self.manifest.files[PARITY].size > _MAX_VECTOR_BYTES:
-            raise BundleError(
-                f"{path} is larger than {_MAX_VECTOR_BYTES >> 20} MiB. Export the bundle again "
-                "with fewer held-out puzzles."
-            )
-        return ParityVectors.decode(self.read(PARITY), self.config, str(path))
+        return bundle_records.read_parity(self._files, self.config)
 
     def calibration(self) -> CalibrationRecord | None:
         """Read ``calibration.json``; None where nothing was quantized.
@@ -345,15 +340,7 @@ class Bundle:
         Raises:
             CalibrationError: the file is not what an export writes.
         """
-        if CALIBRATION not in self.manifest.files:
-            return None
-        return records.decode(
-            self._record(CALIBRATION),
-            CalibrationRecord,
-            calibration_record.KIND,
-            str(self.path / CALIBRATION),
-            migrate=calibration_record.migrate,
-        )
+        return bundle_records.read_calibration(self._files)
 
     def sensitivity(self) -> LayerRanking | None:
         """Read ``sensitivity.json``, the costliest layer first; None where none were ranked.
@@ -361,17 +348,7 @@ class Bundle:
         Raises:
             BundleError: the file is not what an export writes.
         """
-        if SENSITIVITY not in self.manifest.files:
-            return None
-        from trm_edge.evaluation import ranking
-
-        return records.decode(
-            self._record(SENSITIVITY),
-            ranking.LayerRanking,
-            ranking.KIND,
-            str(self.path / SENSITIVITY),
-            upgrade=ranking.upgraded,
-        )
+        return bundle_records.read_sensitivity(self._files)
 
     def floor(self) -> NumericsFloor | None:
         """Read ``floor.json``, what float arithmetic alone changes; None where it is not recorded.
@@ -379,19 +356,14 @@ class Bundle:
         Raises:
             BundleError: the file is not what an export writes.
         """
-        if FLOOR not in self.manifest.files:
-            return None
-        from trm_edge.evaluation import floor
+        return bundle_records.read_floor(self._files)
 
-        return records.decode(
-            self._record(FLOOR), floor.NumericsFloor, floor.KIND, str(self.path / FLOOR)
-        )
 
-    def _record(self, name: str) -> bytes:
-        """Read a JSON file of the bundle, unless it is too large to be parsed."""
-        if self.manifest.files[name].size > records.MAX_BYTES:
-            raise BundleError(
-                f"{self.path / name} is larger than {records.MAX_BYTES >> 20} MiB. Export the "
-                "bundle again."
-            )
-        return self.read(name)
+def _large_tables(manifest: Manifest) -> list[str]:
+    """The files of the table and its names that take long to hash."""
+    large = []
+    for name in (*TABLE_FILES, *INDEX_FILES):
+        record = manifest.files.get(name)
+        if record is not None and record.size > HASHED_BYTES:
+            large.append(name)
+    return large

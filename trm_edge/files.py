@@ -9,7 +9,7 @@ import re
 import shutil
 import stat
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -206,16 +206,19 @@ def hash_file(path: Path) -> str:
         return hash_open_file(file)
 
 
-def hash_open_file(file: BinaryIO) -> str:
+def hash_open_file(file: BinaryIO, report: Callable[[int], None] | None = None) -> str:
     """Compute the sha256 of the rest of an open file, in hexadecimal.
 
     Args:
         file: open for reading.
+        report: called with the bytes of each part that was hashed.
     """
     digest = hashlib.sha256()
     chunk = file.read(_CHUNK)
     while chunk:
         digest.update(chunk)
+        if report is not None:
+            report(len(chunk))
         chunk = file.read(_CHUNK)
     return digest.hexdigest()
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Literal
 
 from trm_edge import records
 from trm_edge.config import ModelConfig
@@ -14,13 +14,14 @@ from trm_edge.errors import BundleError, ConfigError
 from trm_edge.profile import TargetProfile
 from trm_edge.step import CarryType
 
+RowType = Literal["float32", "int8"]
 CPU = "cpu"  # the target whose graph ONNX Runtime runs on a CPU
 FORMAT = records.Format("trm-edge.bundle", 1)
 KIND = records.RecordKind(FORMAT, "a trm-edge bundle", BundleError, "Export it again.")
 
 # What a bundle may ask for; it is not trusted, and time and memory follow from these.
 MAX_FILES = 1000
-MAX_BUNDLE_BYTES = 8 << 30  # of all files together: every byte is hashed when a bundle is opened
+MAX_BUNDLE_BYTES = 8 << 30  # of all files together
 MAX_STEPS = 1000  # ACT steps of a puzzle
 MAX_SLOT_ELEMENTS = 1 << 26  # of a carry, or of the logits, for one puzzle: 256 MiB of float32
 _MAX_PATH = 512  # characters
@@ -171,6 +172,25 @@ class CheckpointRecord:
 
 
 @dataclass(frozen=True)
+class RowsRecord:
+    """How the rows of the puzzle-embedding table are stored, and which of the checkpoint's.
+
+    Args:
+        type: float32 or int8.
+        checkpoint_rows: rows of the checkpoint's table; more than the bundle's where only those of
+            some tasks were exported.
+        mean_error: mean over the rows of the Euclidean length of the rounding error, as a share of
+            the row's.
+        max_error: the same of the worst row.
+    """
+
+    type: RowType
+    checkpoint_rows: int
+    mean_error: float = 0.0
+    max_error: float = 0.0
+
+
+@dataclass(frozen=True)
 class Manifest:
     """The content of ``manifest.json`` without its format line.
 
@@ -183,6 +203,8 @@ class Manifest:
         limits: accuracy that the bundle may lose against float32.
         tools: versions of the packages that made the bundle, by name.
         float32: path of the checkpoint's float32 step graph for a CPU, the reference of timings.
+        rows: of the puzzle-embedding table; None where the bundle has all of the checkpoint's in
+            float32, or there are none.
 
     Raises:
         ConfigError: there are no targets.
@@ -196,6 +218,7 @@ class Manifest:
     limits: Limits = field(default_factory=Limits)
     tools: Mapping[str, str] = field(default_factory=dict)
     float32: str | None = None
+    rows: RowsRecord | None = None
 
     def __post_init__(self) -> None:
         if not self.targets:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import BinaryIO
 
 from trm_edge.errors import BundleError
 from trm_edge.files import hash_open_file, open_regular
 from trm_edge.manifest import FileRecord
+from trm_edge.progress import Metered, Track, silent
 
 Stamp = tuple[int, ...]
 
@@ -21,15 +22,51 @@ class VerifiedFiles:
     Args:
         folder: the bundle's folder; no file is read outside of it.
         records: sizes and hashes by path inside the folder.
+        by_size: files that take long to hash: only their size is compared when they are opened.
     """
 
-    def __init__(self, folder: Path, records: Mapping[str, FileRecord]) -> None:
+    def __init__(
+        self, folder: Path, records: Mapping[str, FileRecord], by_size: Collection[str] = ()
+    ) -> None:
         self.folder = folder
         self.records = records
+        self.by_size = frozenset(by_size)
         self._verified: dict[str, Stamp] = {}  # of the files that were hashed
 
+    def hash_all(self, track: Track = silent) -> int:
+        """Hash every file again, those of ``by_size`` included.
+
+        Args:
+            track: reports the files.
+
+        Returns:
+            The bytes of all files.
+
+        Raises:
+            BundleError: a file is missing, truncated or changed; names the first.
+        """
+        total = sum(record.size for record in self.records.values())
+        hashed = 0
+
+        def report(size: int) -> None:
+            """Count what was hashed."""
+            nonlocal hashed
+            hashed += size
+
+        def share() -> float:
+            """How many files the bytes so far are worth."""
+            return len(self.records) * hashed / max(total, 1)
+
+        names = Metered(self.records, "files", share)
+        for name in track(names, "hashing the files", len(self.records)):
+            with self._open(name) as file:
+                stamp = stamp_of(file.fileno())
+                self._require_hash(name, hash_open_file(file, report))
+                self._verified[name] = stamp
+        return total
+
     def verify_all(self) -> None:
-        """Hash every file.
+        """Hash every file, and compare the size of those that take long to hash.
 
         Raises:
             BundleError: a file is missing, truncated or changed; names it.
@@ -38,7 +75,9 @@ class VerifiedFiles:
             self.open(name).close()
 
     def open(self, name: str) -> BinaryIO:
-        """Open a file at its start; it is hashed unless that was done since it was written.
+        """Open a file at its start.
+
+        It is hashed unless that was done since it was written, or its size alone is to be compared.
 
         Args:
             name: path inside the folder, one of the records.
@@ -49,7 +88,7 @@ class VerifiedFiles:
         file = self._open(name)
         try:
             stamp = stamp_of(file.fileno())
-            if stamp != self._verified.get(name):
+            if name not in self.by_size and stamp != self._verified.get(name):
                 self._require_hash(name, hash_open_file(file))
                 self._verified[name] = stamp
                 file.seek(0)

@@ -17,6 +17,7 @@ from trm_edge.loop.halting import HaltingRule, confidence
 from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track
 from trm_edge.puzzle import Puzzle
+from trm_edge.puzzle_table import PuzzleTable
 from trm_edge.tasks.augmentation import PuzzleAugmentation
 
 _BATCH = 32
@@ -93,7 +94,7 @@ class Attempts:
 
 def attempt_augmentations(
     backend: OnnxRuntimeBackend,
-    table: NDArray[np.float32] | None,
+    table: PuzzleTable | None,
     puzzles: list[Puzzle],
     answers: Array,
     augmentations: Sequence[PuzzleAugmentation],
@@ -134,7 +135,7 @@ def attempt_augmentations(
 
 def attempt_with_noise(
     backend: OnnxRuntimeBackend,
-    table: NDArray[np.float32] | None,
+    table: PuzzleTable | None,
     puzzles: list[Puzzle],
     answers: Array,
     model: RecursiveModel,

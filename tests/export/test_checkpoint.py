@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import pickle
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ import yaml
 
 from tests.toys import BASE, VARIANTS, arch_settings, toy_model, write_run
 from trm_edge.errors import CheckpointError, ConfigError
+from trm_edge.export import checkpoint as checkpoint_module
 from trm_edge.export.checkpoint import load_checkpoint
 
 PREFIXES = (
@@ -246,3 +248,29 @@ def test_the_embedding_table_is_float32(tmp_path: Path) -> None:
     loaded = load_checkpoint(write_run(tmp_path, BASE, dtype=torch.bfloat16))
     assert loaded.puzzle_embeddings is not None
     assert loaded.puzzle_embeddings.dtype == np.float32
+
+
+def test_a_large_table_stays_in_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = write_run(tmp_path, BASE)
+    copied = load_checkpoint(path)
+    monkeypatch.setattr(checkpoint_module, "_COPIED_BYTES", 0)
+    mapped = load_checkpoint(path)
+    assert copied.puzzle_embeddings is not None
+    assert mapped.puzzle_embeddings is not None
+    assert copied.puzzle_embeddings.base is None
+    assert mapped.puzzle_embeddings.base is not None
+    np.testing.assert_array_equal(mapped.puzzle_embeddings, copied.puzzle_embeddings)
+
+
+def test_a_file_that_changes_while_it_is_exported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write_run(tmp_path, BASE)
+    copied = load_checkpoint(path)
+    monkeypatch.setattr(checkpoint_module, "_COPIED_BYTES", 0)
+    checkpoint = load_checkpoint(path)
+    checkpoint.require_unchanged()
+    os.utime(path, ns=(1, 1))
+    copied.require_unchanged()
+    with pytest.raises(CheckpointError, match="step_10 was changed while it was exported"):
+        checkpoint.require_unchanged()

@@ -27,6 +27,7 @@ logger = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from trm_edge.export.checkpoint import Checkpoint
+    from trm_edge.export.row_selection import Selection
     from trm_edge.targets.request import ExportRequest
     from trm_edge.tasks.base import Task
 
@@ -47,6 +48,7 @@ def command(context: click.Context, /, **parameters: Any) -> None:
     trm-edge export runs/maze/step_50000 --dataset data/maze-30x30 --int8 -o maze
     trm-edge export --int8 --target l4 --triton model_repository
     trm-edge export hf:OWNER/NAME@main:step_50000 --int8
+    trm-edge export runs/arc/step_155718 --int8 --identifiers tasks.json --int8-rows
     trm-edge export --into mazes --target l4
     """
     options = ExportOptions(**parameters)
@@ -60,7 +62,10 @@ def command(context: click.Context, /, **parameters: Any) -> None:
     output = options.output or _default_output(path, precision)
     BundleWriter.check_output(output, force=options.force)
     check_writable(output / MANIFEST)
+    selection = _selection(options.identifiers)
     checkpoint = _load_checkpoint(path, options)
+    if selection is not None:
+        checkpoint = _select_rows(checkpoint, selection)
     task = _task(options, checkpoint)
     logger.info(
         "Checkpoint %s: task %s, %.2f M parameters",
@@ -121,6 +126,22 @@ def _load_checkpoint(path: Path, options: ExportOptions) -> Checkpoint:
     return checkpoint
 
 
+def _selection(source: Path | None) -> Selection | None:
+    """Read which tasks rows are needed for, before anything large is loaded."""
+    if source is None:
+        return None
+    with _export_extra():
+        from trm_edge.export.row_selection import read_selection
+
+    return read_selection(source)
+
+
+def _select_rows(checkpoint: Checkpoint, selection: Selection) -> Checkpoint:
+    from trm_edge.export.row_selection import select_rows
+
+    return select_rows(checkpoint, selection)
+
+
 def _task(options: ExportOptions, checkpoint: Checkpoint) -> Task:
     """The named task, or the one that the model's shape and the dataset's puzzles show."""
     if options.task is not None:
@@ -165,6 +186,7 @@ def _request(
             float32=options.float32,
             sensitivity=options.sensitivity,
             noise=options.noise,
+            row_type="int8" if options.int8_rows else "float32",
         )
         return _with_recipe(request, options.recipe)
     except ConfigError as error:

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from trm_edge.cli.completion import complete_bundle, complete_task
+from trm_edge.cli.row_options import ROW_OPTIONS
 from trm_edge.cli.targets import complete_target
 from trm_edge.profile import Precision
 
@@ -58,6 +59,8 @@ class ExportOptions:
         sensitivity: --sensitivity.
         noise: --noise.
         float32: --float32 or --no-float32.
+        identifiers: --identifiers, tasks whose puzzle embeddings are exported.
+        int8_rows: --int8-rows.
         output: --output.
         triton: --triton.
         force: --force.
@@ -86,6 +89,8 @@ class ExportOptions:
     sensitivity: bool
     noise: bool
     float32: bool
+    identifiers: Path | None
+    int8_rows: bool
     output: Path | None
     triton: Path | None
     force: bool
@@ -275,6 +280,7 @@ _PARAMETERS: tuple[Callable[[Any], Any], ...] = (
         show_default=True,
         help="Keep the float32 graph in the bundle: bench and regress time steps against it.",
     ),
+    *ROW_OPTIONS,
     click.option(
         "-o",
         "--output",

@@ -13,6 +13,7 @@ from trm_edge.calibration_record import CalibrationRecord
 from trm_edge.cli.command import Command
 from trm_edge.cli.console import stdout_console
 from trm_edge.cli.options import bundle_argument, json_option, target_option, wide_option
+from trm_edge.cli.table_output import describe_table, verify_bundle
 from trm_edge.cli.tables import Column, DataTable, print_fields, print_terms, print_text
 from trm_edge.cli.wrapping import JOINED
 from trm_edge.engines.layers import EngineLayers, load_layers
@@ -47,18 +48,32 @@ _RANGES = {  # description of a recipe's activations; {method} takes ranges in a
     is_flag=True,
     help="Show the types that each layer has in the engine of a target.",
 )
+@click.option(
+    "--verify",
+    is_flag=True,
+    help="Hash every file first, however large, and check the names of the rows; exit 1 names the "
+    "first wrong file.",
+)
 @target_option
 @wide_option
 @json_option
-def command(bundle: Path, layers: bool, target: str | None, wide: bool, as_json: bool) -> None:
+def command(
+    bundle: Path, layers: bool, verify: bool, target: str | None, wide: bool, as_json: bool
+) -> None:
     """Show the contents of a bundle, after checking the hash of every file.
+
+    Of a puzzle-embedding table, or the names of its rows, of more than 64 MiB the size and shape
+    are checked. With --verify their hashes are checked as well.
 
     \b
     trm-edge inspect my-bundle
+    trm-edge inspect my-bundle --verify
     trm-edge inspect my-bundle --json | jq .targets.cpu.precision
     trm-edge inspect my-bundle --layers --target jetson-orin-nano
     """
     opened = Bundle.open(bundle)
+    if verify:
+        verify_bundle(opened)
     if layers:
         engine_layers = load_layers(_layers_file(opened, target))
         if as_json:
@@ -78,6 +93,9 @@ def _print_bundle(bundle: Bundle, *, wide: bool) -> None:
     calibration = bundle.calibration()
     if calibration is not None:
         fields["calibrated"] = _calibration(calibration)
+    table = describe_table(bundle)
+    if table:
+        fields["puzzle rows"] = table
     fields |= _tensors(manifest)
     print_fields(console, fields)
     console.print()

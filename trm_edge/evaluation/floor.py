@@ -24,6 +24,7 @@ from trm_edge.evaluation.carry import carry_parity
 from trm_edge.evaluation.recording import record_vectors
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.progress import Track, silent
+from trm_edge.puzzle_table import PuzzleTable
 from trm_edge.records import Format, RecordKind
 
 FORMAT = Format("trm-edge.floor", 1)
@@ -117,7 +118,7 @@ class NumericsFloor:
 def measure_floor(
     graph: Path,
     config: ModelConfig,
-    puzzle_embeddings: NDArray[np.float32] | None,
+    puzzle_embeddings: PuzzleTable | None,
     reference: ParityVectors,
     *,
     track: Track = silent,

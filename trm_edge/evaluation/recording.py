@@ -15,6 +15,7 @@ from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.solver import Solver
 from trm_edge.progress import Metered, Track, silent
 from trm_edge.puzzle import Puzzle, Tokens, token_dtype, unknown_label
+from trm_edge.puzzle_table import PuzzleTable
 from trm_edge.tasks.base import Entry
 
 CARRY_PUZZLES = 64  # number of puzzles whose carries are recorded, at one position each
@@ -22,7 +23,7 @@ CARRY_PUZZLES = 64  # number of puzzles whose carries are recorded, at one posit
 
 def record_vectors(
     backend: Backend,
-    puzzle_embeddings: NDArray[np.float32] | None,
+    puzzle_embeddings: PuzzleTable | None,
     puzzles: Sequence[Puzzle],
     labels: Tokens,
     *,

@@ -12,6 +12,7 @@ from trm_edge.backends.base import Backend
 from trm_edge.backends.onnxruntime import CPU_PROVIDER, OnnxRuntimeBackend
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.vectors import ParityVectors
+from trm_edge.puzzle_table import PuzzleTable
 
 
 def on_cpu(backend: Backend) -> bool:
@@ -40,13 +41,13 @@ def float32_backend(bundle: Bundle, threads: int = 0) -> OnnxRuntimeBackend | No
 
 
 def repeated_step(
-    backend: Backend, table: NDArray[np.float32] | None, vectors: ParityVectors, slots: int
+    backend: Backend, table: PuzzleTable | None, vectors: ParityVectors, slots: int
 ) -> Callable[[], Any]:
     """Start the backend on held-out puzzles and return a call that runs one more ACT step.
 
     Args:
         backend: an active backend.
-        table: puzzle embeddings (N, E) float32; None where the model has none.
+        table: puzzle embeddings (N, E); None where the model has none.
         vectors: puzzles to fill the slots with, repeated where there are fewer than slots.
         slots: number of slots.
 

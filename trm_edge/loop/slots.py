@@ -15,6 +15,7 @@ from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.perturbation import Perturbation
 from trm_edge.loop.solution import Solution
 from trm_edge.puzzle import Puzzle, Tokens, token_dtype
+from trm_edge.puzzle_table import PuzzleTable
 
 
 class SlotGroup:
@@ -25,7 +26,7 @@ class SlotGroup:
         halting: when a slot is done.
         intake: numbered puzzles; other groups may take from the same one.
         capacity: slots at most; fewer where fewer puzzles are there.
-        table: (N, E) float32 puzzle embeddings, where the model has them.
+        table: (N, E) puzzle embeddings, where the model has them.
         trace: keep the prediction of every step.
         measure_changes: measure how much the logits change from step to step.
         deadline: seconds from taking a puzzle to its answer.
@@ -45,7 +46,7 @@ class SlotGroup:
         halting: HaltingRule,
         intake: Intake,
         capacity: int,
-        table: NDArray[np.float32] | None,
+        table: PuzzleTable | None,
         *,
         trace: bool = False,
         measure_changes: bool = False,

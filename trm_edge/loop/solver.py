@@ -24,6 +24,7 @@ from trm_edge.loop.slots import SlotGroup
 from trm_edge.loop.solution import Solution, in_order
 from trm_edge.loop.turns import Turn, Turns
 from trm_edge.puzzle import Puzzle
+from trm_edge.puzzle_table import PuzzleTable
 
 # Called after every step with the indices (B,) of the puzzles in the slots and the steps (B,) that
 # they have taken, while the backend still holds the outputs of that step.
@@ -40,8 +41,8 @@ class Solver:
 
     Args:
         backend: any engine that keeps the step contract.
-        puzzle_embeddings: (N, E) float32, required where the model has a table; may be
-            memory-mapped.
+        puzzle_embeddings: (N, E), required where the model has a table; may be memory-mapped,
+            or of INT8 rows.
         halting: when a puzzle stops; by default the model's own rule, adaptive.
         batch: number of slots.
         trace: keep the prediction of every step.
@@ -61,7 +62,7 @@ class Solver:
     def __init__(
         self,
         backend: Backend,
-        puzzle_embeddings: NDArray[np.float32] | None = None,
+        puzzle_embeddings: PuzzleTable | None = None,
         *,
         halting: HaltingRule | None = None,
         batch: int = 32,

@@ -15,7 +15,14 @@ from numpy.typing import NDArray
 
 from trm_edge.errors import PuzzleError
 from trm_edge.files import read_bytes
-from trm_edge.identifiers import IDENTIFIERS_NAME, NamesError, RowNames, read_names
+from trm_edge.identifiers import (
+    BLANK,
+    IDENTIFIERS_NAME,
+    NO_ROW,
+    NamesError,
+    RowNames,
+    read_names,
+)
 from trm_edge.json_text import parse_json
 from trm_edge.printable import excerpt
 
@@ -23,7 +30,6 @@ logger = logging.getLogger(__name__)
 
 METADATA_NAME = "dataset.json"
 _LARGEST_METADATA = 1 << 16  # bytes
-_NO_ROW = -1
 _BLANK_ALONE = 1  # identifiers of a dataset that does not tell its puzzles apart
 
 
@@ -74,7 +80,7 @@ class Numbering:
                 f"{len(self._names)} names, but got {identifier}"
             )
         row = int(self._row_of[identifier])
-        if row == _NO_ROW:
+        if row == NO_ROW:
             raise UnknownIdentifierError(
                 f"the model has no row for {excerpt(self._names[identifier], 60)} (identifier "
                 f"{identifier} of {self._source})"
@@ -97,28 +103,29 @@ def numbering_of(folder: Path, rows: int, row_names: RowNames | None) -> Numberi
     if rows == 1:  # the model does not tell puzzles apart
         return Numbering(rows)
     path = _names_path(folder)
-    own = None if row_names is None else row_names.names()
-    if path is None or own is None:
+    if path is None or row_names is None or row_names.names() is None:
         _warn_of_other_count(folder, path, rows)
         return Numbering(rows)
     names = _names_in(path)
-    if names == list(own):
+    if row_names.are(names):
         return Numbering(rows)
-    row_of = _by_name(names, own)
-    _log_differences(path, row_of)
+    row_of = row_names.rows(names)
+    _log_differences(path, names, row_of)
     return Numbering(rows, names, row_of, path)
 
 
-def _by_name(names: Sequence[str], own: Sequence[str]) -> NDArray[np.int64]:
-    """The row of each name; -1 where there is none."""
-    row_of: dict[str, int] = {}
-    for row, name in enumerate(own):
-        row_of.setdefault(name, row)  # the first of several blank rows
-    return np.array([row_of.get(name, _NO_ROW) for name in names], np.int64)
-
-
-def _log_differences(path: Path, row_of: NDArray[np.int64]) -> None:
-    unknown = int((row_of == _NO_ROW).sum())
+def _log_differences(path: Path, names: Sequence[str], row_of: NDArray[np.int64]) -> None:
+    puzzles = len(names) - names.count(BLANK)
+    if puzzles and not _puzzle_rows(names, row_of):
+        logger.warning(
+            "the model has no row for any of the %d puzzles that %s names: it was trained on "
+            "another dataset. Pass the dataset of its run, or the model that was trained on this "
+            "one",
+            puzzles,
+            path,
+        )
+        return
+    unknown = int((row_of == NO_ROW).sum())
     moved = int((row_of != np.arange(len(row_of))).sum()) - unknown
     if moved:
         logger.info(
@@ -134,6 +141,14 @@ def _log_differences(path: Path, row_of: NDArray[np.int64]) -> None:
             len(row_of),
             unknown,
         )
+
+
+def _puzzle_rows(names: Sequence[str], row_of: NDArray[np.int64]) -> int:
+    """How many names of puzzles have a row; blank ones are of none."""
+    count = 0
+    for name, row in zip(names, row_of, strict=True):
+        count += name != BLANK and row != NO_ROW
+    return count
 
 
 def _names_path(folder: Path) -> Path | None:
