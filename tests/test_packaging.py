@@ -25,6 +25,7 @@ SOURCES = {
     "trm_edge.export": ROOT / "export",
     "trm_edge.calibration": ROOT / "calibration",
     "trm_edge.targets": ROOT / "targets",
+    "trm_edge.training": ROOT / "training",
 }
 HEAVY = ("torch", "onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "modelopt", "rich", "click")
 
@@ -90,7 +91,8 @@ def test_packages_are_the_folders() -> None:
         for init in folder.rglob("__init__.py"):
             parts = init.parent.relative_to(folder).parts
             if not (
-                name == "trm_edge" and parts[:1] in {("export",), ("calibration",), ("targets",)}
+                name == "trm_edge"
+                and parts[:1] in {("export",), ("calibration",), ("targets",), ("training",)}
             ):
                 found.add(".".join((name, *parts)))
     assert found == set(PROJECT["tool"]["setuptools"]["packages"])
@@ -167,6 +169,7 @@ def test_a_device_needs_no_extra(wheel: Path, toy_bundle: Path, tmp_path: Path) 
         ("bench", str(toy_bundle), "--rounds", "3"),
         ("doctor",),
         ("targets",),
+        ("training",),
         ("build", "--help"),
         ("--version",),
     ):
