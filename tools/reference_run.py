@@ -31,6 +31,8 @@ class LessonTrainer(Trainer):
         recipe: all settings.
         data: makes the stream of training batches from a source of random numbers.
         lesson: the lesson of a curriculum, or None to train on the answers from the start.
+        depth: maps a training step to the number of ACT (adaptive computation time) steps after
+            which a puzzle is replaced; the model's own by default, or the curriculum's.
         compiled: compile the networks, which takes minutes and pays in a long run. GPUs always do.
     """
 
@@ -40,6 +42,7 @@ class LessonTrainer(Trainer):
         data: Stream,
         lesson: Lesson | None = None,
         *,
+        depth: Callable[[int], int] | None = None,
         compiled: bool = False,
     ) -> None:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
@@ -53,12 +56,15 @@ class LessonTrainer(Trainer):
             compiled=compiled or device.type == "cuda",
         )
         self.log: list[dict[str, float]] = []
+        self._depth = depth
         self.curriculum = Curriculum(lesson, model.halt_max_steps) if lesson is not None else None
 
     def advance(self) -> dict[str, float]:
         """Run one optimizer step at the curriculum's depth, and return its figures."""
         if self.curriculum is not None:
             self.slots.max_steps = self.curriculum.depth
+        elif self._depth is not None:
+            self.slots.max_steps = self._depth(self.step)
         return super().advance()
 
     def lesson(self, out: StepOutput) -> tuple[Tensor | None, dict[str, float]]:

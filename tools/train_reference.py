@@ -26,7 +26,7 @@ import numpy as np
 import reference_run
 import sudoku_generator
 import torch
-from arc_reference import ARC, WINDOW, arc_batches, arc_names, held_out_arc
+from arc_reference import ARC, WINDOW, arc_batches, arc_depth, arc_names, held_out_arc
 from curriculum import Lesson
 from numpy.typing import NDArray
 from reference_run import LessonTrainer
@@ -86,6 +86,7 @@ class ReferenceRun:
         held_out: makes a number of held-out puzzles.
         lesson: lesson of the curriculum, or None for a run without.
         names: of the rows of the puzzle-embedding table, where they have some.
+        depth: steps after which a puzzle is replaced, by training step; None: the model's own.
     """
 
     recipe: TrainingRecipe
@@ -93,6 +94,7 @@ class ReferenceRun:
     held_out: Callable[[int], PuzzleRows]
     lesson: Lesson | None = None
     names: Callable[[], list[str]] | None = None
+    depth: Callable[[int], int] | None = None
 
 
 def _one_row(tokens: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Batch:
@@ -196,6 +198,7 @@ RUNS = {
         arc_batches,
         held_out_arc,
         names=arc_names,
+        depth=arc_depth,
     ),
     "sudoku-published": ReferenceRun(_published(SUDOKU, 6), sudoku_batches, held_out_sudokus),
     "maze-published": ReferenceRun(_published(MAZE, 4), maze_batches, held_out_mazes),
@@ -246,7 +249,8 @@ def main(
     recipe = dataclasses.replace(RUNS[name].recipe, seed=seed)
     if steps:
         recipe = dataclasses.replace(recipe, steps=steps)
-    trainer = LessonTrainer(recipe, RUNS[name].batches, RUNS[name].lesson, compiled=compiled)
+    run = RUNS[name]
+    trainer = LessonTrainer(recipe, run.batches, run.lesson, depth=run.depth, compiled=compiled)
     state = folder / "state.pt"
     if state.exists():
         trainer.load(state)

@@ -1,1 +1,1 @@
-"""Deep supervision: training a model from scratch, or adapting a checkpoint to new tasks (torch)."""
+"""Training by deep supervision, and adapting a checkpoint to new tasks (torch)."""

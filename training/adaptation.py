@@ -13,23 +13,20 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
 import torch
-from torch import Tensor
 
-from trm_edge.arc.encoding import CELLS, VOCAB_SIZE
 from trm_edge.arc.grids import SIDE
 from trm_edge.arc.task import ArcTask
-from trm_edge.arc.variants import draw_variants
-from trm_edge.errors import CheckpointError, ConfigError, TrainingError
+from trm_edge.errors import TrainingError
 from trm_edge.export.checkpoint import Checkpoint
-from trm_edge.identifiers import BLANK
 from trm_edge.interrupts import DeferredSignals
 from trm_edge.progress import Metered, Track, silent
 from trm_edge.records import Format, RecordKind
-from trm_edge.training.demonstrations import Demonstrations, NumberedVariants, smallest_window
+from trm_edge.training.adapt_recipe import AdaptRecipe, Limit
+from trm_edge.training.demonstrations import Demonstrations, smallest_window
 from trm_edge.training.model_digest import model_digest
 from trm_edge.training.recipe import TrainingRecipe
+from trm_edge.training.row_plan import plan_rows
 from trm_edge.training.schedule import ShareSchedule
 from trm_edge.training.state_file import StateFile
 from trm_edge.training.trainer import Trainer
@@ -38,67 +35,6 @@ FORMAT = Format("trm-edge.adaptation", 1)
 KIND = RecordKind(FORMAT, "the state of an adaptation", TrainingError, "Delete it to start again.")
 SAVE_SECONDS = 60.0
 _DIGESTS = {"checkpoint": "weights", "table": "puzzle embeddings", "tasks": "tasks"}
-_LARGEST_TABLE = 8 << 30  # bytes of the rows
-
-
-@dataclass(frozen=True)
-class AdaptRecipe:
-    """The settings of an adaptation.
-
-    Args:
-        augmentations: variants of each task beside the original.
-        batch: slots of a batch.
-        lr: learning rate of the network.
-        rows_lr: learning rate of the puzzle-embedding rows, by sign descent.
-        weight_decay: weight decay of the network's matrices and of the rows.
-        rows_first: share of the run in which the rows are trained alone.
-        ema: decay of the average of the weights.
-        whole_canvas: train on all 900 cells, also where the tasks' grids are smaller.
-        seed: of the augmentations and of the order of the data.
-    """
-
-    augmentations: int = 256
-    batch: int = 64
-    lr: float = 1e-4
-    rows_lr: float = 1e-2
-    weight_decay: float = 0.1
-    rows_first: float = 0.25
-    ema: float = 0.999
-    whole_canvas: bool = False
-    seed: int = 0
-
-
-@dataclass(frozen=True)
-class Limit:
-    """When an adaptation is done: after a number of steps, or after a time.
-
-    Args:
-        steps: optimizer steps; None: the time decides.
-        seconds: of training, earlier calls included; None: the steps decide.
-
-    Raises:
-        ConfigError: neither is there, or both.
-    """
-
-    steps: int | None = None
-    seconds: float | None = None
-
-    def __post_init__(self) -> None:
-        if (self.steps is None) == (self.seconds is None):
-            raise ConfigError("pass the number of steps or the time of an adaptation, not both.")
-
-    def done(self, steps: int, seconds: float) -> float:
-        """Return the share of the run that is done, 0 to 1.
-
-        Args:
-            steps: that were run.
-            seconds: that it took.
-        """
-        if self.steps is not None:
-            return min(1.0, steps / self.steps)
-        if self.seconds is not None:
-            return min(1.0, seconds / self.seconds)
-        raise ValueError("a limit has steps or seconds")
 
 
 @dataclass(frozen=True)
@@ -108,83 +44,6 @@ class _Identity:
     tasks: str
     recipe: AdaptRecipe
     device: str
-
-
-@dataclass(frozen=True)
-class RowPlan:
-    """The rows of the adapted model's table.
-
-    Args:
-        tasks: variants of each task with the numbers of their rows.
-        names: of all rows; row 0 is the blank one.
-        table: (N, E) float32 rows to begin with.
-        known: rows that the checkpoint has already.
-    """
-
-    tasks: tuple[NumberedVariants, ...]
-    names: list[str]
-    table: Tensor
-    known: int
-
-
-def plan_rows(checkpoint: Checkpoint, tasks: Sequence[ArcTask], recipe: AdaptRecipe) -> RowPlan:
-    """Draw the variants of the tasks and give each a row.
-
-    A variant that the checkpoint has a row for begins there, all others from the mean row.
-
-    Args:
-        checkpoint: to adapt.
-        tasks: to adapt it to.
-        recipe: settings.
-
-    Raises:
-        CheckpointError: the model is none of ARC-AGI.
-        ConfigError: there is no task, or the table would be too large.
-    """
-    trained = _trained_table(checkpoint)
-    if not tasks:
-        raise ConfigError("there is no task to adapt to.")
-    rows = len(tasks) * (recipe.augmentations + 1) + 1
-    if rows * trained.shape[1] * trained.element_size() > _LARGEST_TABLE:
-        raise ConfigError(
-            f"{len(tasks)} tasks with {recipe.augmentations} augmentations need {rows:,} rows of "
-            f"{trained.shape[1]} numbers, more than {_LARGEST_TABLE >> 30} GiB. Lower "
-            "--augmentations, or adapt to fewer tasks at a time."
-        )
-    random = np.random.RandomState(recipe.seed)
-    numbered = []
-    names = [BLANK]
-    for task in tasks:
-        variants = draw_variants(task, recipe.augmentations, random)
-        numbers = np.arange(len(names), len(names) + len(variants))
-        numbered.append(NumberedVariants(variants, numbers))
-        names.extend(variants.names())
-    table = trained.mean(0).repeat(len(names), 1)
-    table[0] = trained[0]
-    known = 0
-    if checkpoint.identifiers is not None:
-        numbers_by_name = {name: number for number, name in enumerate(names)}
-        for row, name in enumerate(checkpoint.identifiers):
-            number = numbers_by_name.get(name)
-            if number is not None and number > 0:
-                table[number] = trained[row]
-                known += 1
-    return RowPlan(tuple(numbered), names, table, known)
-
-
-def _trained_table(checkpoint: Checkpoint) -> Tensor:
-    config = checkpoint.config
-    if config.seq_len != CELLS or config.vocab_size != VOCAB_SIZE:
-        raise CheckpointError(
-            f"{checkpoint.path} is no model of ARC-AGI: it has {config.seq_len} cells and "
-            f"{config.vocab_size} tokens, expected {CELLS} and {VOCAB_SIZE}."
-        )
-    if checkpoint.puzzle_embeddings is None:
-        raise CheckpointError(
-            f"{checkpoint.path} has no puzzle embeddings, so it cannot tell one task from another "
-            "and cannot be adapted to new ones."
-        )
-    return torch.from_numpy(checkpoint.puzzle_embeddings)
 
 
 @dataclass(frozen=True)

@@ -21,5 +21,5 @@ def choose_device() -> tuple[torch.device, torch.dtype]:
 def _multiplies_bfloat16() -> bool:
     """Whether the CPU has instructions for matrices of bfloat16 (AMX, AVX512-BF16, Arm BF16)."""
     read_capabilities = getattr(torch.cpu, "get_capabilities", dict)  # PyTorch 2.6 has none
-    capabilities = read_capabilities()
-    return any(capabilities.get(name, False) for name in ("amx_bf16", "avx512_bf16", "bf16"))
+    capabilities: dict[str, object] = read_capabilities()
+    return any(bool(capabilities.get(name)) for name in ("amx_bf16", "avx512_bf16", "bf16"))

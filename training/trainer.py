@@ -142,8 +142,7 @@ class Trainer:
             self._waiting = (tokens[count:], labels[count:], identifiers[count:])
             count -= len(parts[-1][0])
         columns = [np.concatenate(column) for column in zip(*parts, strict=True)]
-        tokens, labels, identifiers = (torch.from_numpy(column) for column in columns)
-        return PuzzleRows(tokens, labels, identifiers)
+        return PuzzleRows(*(torch.from_numpy(column) for column in columns))
 
     def advance(self) -> dict[str, float]:
         """Run one optimizer step.

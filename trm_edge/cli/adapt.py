@@ -127,7 +127,8 @@ def command(
         import torch
 
         from trm_edge.export.checkpoint import load_checkpoint
-        from trm_edge.training.adaptation import Adaptation, AdaptRecipe, Limit
+        from trm_edge.training.adapt_recipe import AdaptRecipe, Limit
+        from trm_edge.training.adaptation import Adaptation
         from trm_edge.training.device import choose_device
         from trm_edge.training.run_folder import RunWriter
     RunWriter.check_output(output, force=force)
@@ -154,8 +155,8 @@ def command(
     )
     plan = adaptation.plan
     echo(
-        f"{len(plan.tasks):,} tasks, {len(plan.names) - 1:,} variants, {plan.known:,} of them known "
-        f"to the checkpoint; {adaptation.window} x {adaptation.window} cells, {device.type}, "
+        f"{len(plan.tasks):,} tasks, {len(plan.names) - 1:,} variants, {plan.known:,} of them "
+        f"known to the checkpoint; {adaptation.window} x {adaptation.window} cells, {device.type}, "
         f"{str(dtype).removeprefix('torch.')}"
     )
     if adaptation.steps:
