@@ -167,7 +167,6 @@ def test_a_device_needs_no_extra(wheel: Path, toy_bundle: Path, tmp_path: Path) 
         ("bench", str(toy_bundle), "--rounds", "3"),
         ("doctor",),
         ("targets",),
-        ("training",),
         ("build", "--help"),
         ("--version",),
     ):
