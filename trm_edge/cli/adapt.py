@@ -75,7 +75,13 @@ _SHOWN_STEPS = 50  # last steps whose figures are averaged
     help="Learning rate of the puzzle embeddings.",
 )
 @click.option("--whole-canvas", is_flag=True, help="Train on all 900 cells of small grids, too.")
-@click.option("--seed", type=click.IntRange(0, (1 << 32) - 1), default=0, show_default=True)
+@click.option(
+    "--seed",
+    type=click.IntRange(0, (1 << 32) - 1),
+    default=0,
+    show_default=True,
+    help="Seed of the augmentations and of the order of the data.",
+)
 @click.option(
     "--config",
     type=click.Path(path_type=Path),
