@@ -14,8 +14,9 @@ FOLDERS = {
     "trm_edge.export": ROOT / "export",
     "trm_edge.calibration": ROOT / "calibration",
     "trm_edge.targets": ROOT / "targets",
+    "trm_edge.training": ROOT / "training",
 }
-LINKS = ("export", "calibration", "targets")
+LINKS = ("export", "calibration", "targets", "training")
 
 
 def modules_with_examples() -> list[str]:

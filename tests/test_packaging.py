@@ -25,7 +25,9 @@ SOURCES = {
     "trm_edge.export": ROOT / "export",
     "trm_edge.calibration": ROOT / "calibration",
     "trm_edge.targets": ROOT / "targets",
+    "trm_edge.training": ROOT / "training",
 }
+LINKED = {("export",), ("calibration",), ("targets",), ("training",)}
 HEAVY = ("torch", "onnx", "onnxruntime", "tensorrt", "tensorrt_rtx", "modelopt", "rich", "click")
 
 
@@ -89,9 +91,7 @@ def test_packages_are_the_folders() -> None:
     for name, folder in SOURCES.items():
         for init in folder.rglob("__init__.py"):
             parts = init.parent.relative_to(folder).parts
-            if not (
-                name == "trm_edge" and parts[:1] in {("export",), ("calibration",), ("targets",)}
-            ):
+            if not (name == "trm_edge" and parts[:1] in LINKED):
                 found.add(".".join((name, *parts)))
     assert found == set(PROJECT["tool"]["setuptools"]["packages"])
 

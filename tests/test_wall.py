@@ -1,8 +1,8 @@
 """The import graph: what runs on a device never imports what makes a bundle.
 
-``export/``, ``calibration/`` and ``targets/`` make bundles on a workstation, in that order. All of
-``trm_edge/`` but three commands works without them, and no two packages import each other in a
-ring.
+``export/``, ``training/``, ``calibration/`` and ``targets/`` make bundles on a workstation, in that
+order. All of ``trm_edge/`` but four commands works without them, and no two packages import each
+other in a ring.
 """
 
 from __future__ import annotations
@@ -19,10 +19,16 @@ FOLDERS = {
     "trm_edge.export": ROOT / "export",
     "trm_edge.calibration": ROOT / "calibration",
     "trm_edge.targets": ROOT / "targets",
+    "trm_edge.training": ROOT / "training",
 }
-WORKSTATION = ("trm_edge.export", "trm_edge.calibration", "trm_edge.targets")
+WORKSTATION = (
+    "trm_edge.export",
+    "trm_edge.training",
+    "trm_edge.calibration",
+    "trm_edge.targets",
+)
 # The commands that make bundles; they import these folders when they are called.
-GATES = {"trm_edge.cli.config", "trm_edge.cli.export", "trm_edge.cli.targets"}
+GATES = {"trm_edge.cli.adapt", "trm_edge.cli.config", "trm_edge.cli.export", "trm_edge.cli.targets"}
 
 
 def modules() -> dict[str, Path]:

@@ -4,6 +4,7 @@
     python tools/train_reference.py maze --folder build/train/maze --minutes 120
     python tools/train_reference.py sudoku-hrm --folder build/train/hrm --minutes 120
     python tools/train_reference.py sudoku-wide --folder build/train/wide --compile
+    python tools/train_reference.py arc --folder build/train/arc
     python tools/train_reference.py sudoku-published --folder build/train/published
 
 It can be stopped at any time: the next call continues from the last saved state. `--minutes` ends
@@ -22,17 +23,21 @@ from pathlib import Path
 import click
 import maze_generator
 import numpy as np
-import recursion_trainer
+import reference_run
 import sudoku_generator
 import torch
+from arc_reference import ARC, WINDOW, arc_batches, arc_depth, arc_names, held_out_arc
 from curriculum import Lesson
-from published_format import write_checkpoint
-from recursion_trainer import Batch, Trainer
+from numpy.typing import NDArray
+from reference_run import LessonTrainer
 from rich.progress import Progress, TextColumn
-from training_recipe import TrainingRecipe
 
 from trm_edge.cli.options import ThreadCount
 from trm_edge.config import ModelConfig
+from trm_edge.training.deep_supervision import PuzzleRows
+from trm_edge.training.recipe import TrainingRecipe
+from trm_edge.training.run_folder import write_checkpoint
+from trm_edge.training.trainer import Batch, Stream
 
 BLANKS = (36, 56)
 SEED_TRAINING = 0  # of the solved grids; shipped puzzles use other seeds
@@ -80,12 +85,26 @@ class ReferenceRun:
         batches: makes the stream of training batches.
         held_out: makes a number of held-out puzzles.
         lesson: lesson of the curriculum, or None for a run without.
+        names: of the rows of the puzzle-embedding table, where they have some.
+        depth: steps after which a puzzle is replaced, by training step; None: the model's own.
     """
 
     recipe: TrainingRecipe
-    batches: Callable[[np.random.Generator], Iterator[Batch]]
-    held_out: Callable[[int], Batch]
+    batches: Stream
+    held_out: Callable[[int], PuzzleRows]
     lesson: Lesson | None = None
+    names: Callable[[], list[str]] | None = None
+    depth: Callable[[int], int] | None = None
+
+
+def _one_row(tokens: NDArray[np.uint8], labels: NDArray[np.uint8]) -> Batch:
+    """Give all puzzles the only row of the table."""
+    return tokens, labels, np.zeros(len(tokens), np.int64)
+
+
+def _puzzle_rows(tokens: NDArray[np.uint8], labels: NDArray[np.uint8]) -> PuzzleRows:
+    batch = _one_row(tokens, labels)
+    return PuzzleRows(*(torch.from_numpy(part) for part in batch))
 
 
 def sudoku_batches(rng: np.random.Generator) -> Iterator[Batch]:
@@ -96,10 +115,10 @@ def sudoku_batches(rng: np.random.Generator) -> Iterator[Batch]:
     """
     digs = sudoku_generator.generate(100_000, BLANKS[1], SEED_TRAINING)
     for puzzles, solutions in sudoku_generator.stream(digs, BLANKS, rng, 256):
-        yield puzzles + 1, solutions + 1
+        yield _one_row(puzzles + 1, solutions + 1)
 
 
-def held_out_sudokus(count: int) -> Batch:
+def held_out_sudokus(count: int) -> PuzzleRows:
     """Make tokens and labels of Sudokus that are not trained on.
 
     Args:
@@ -108,7 +127,7 @@ def held_out_sudokus(count: int) -> Batch:
     digs = sudoku_generator.generate(count, BLANKS[1], SEED_HELD_OUT)
     blanks = np.random.default_rng(SEED_HELD_OUT).integers(BLANKS[0], BLANKS[1] + 1, size=count)
     puzzles, solutions = digs.puzzles(np.arange(count), blanks)
-    return puzzles + 1, solutions + 1
+    return _puzzle_rows(puzzles + 1, solutions + 1)
 
 
 def maze_batches(rng: np.random.Generator) -> Iterator[Batch]:
@@ -117,16 +136,17 @@ def maze_batches(rng: np.random.Generator) -> Iterator[Batch]:
     Args:
         rng: source of random numbers.
     """
-    return maze_generator.stream(rng, 256)
+    for tokens, labels in maze_generator.stream(rng, 256):
+        yield _one_row(tokens, labels)
 
 
-def held_out_mazes(count: int) -> Batch:
+def held_out_mazes(count: int) -> PuzzleRows:
     """Make tokens and labels of mazes that are not trained on.
 
     Args:
         count: number of mazes.
     """
-    return maze_generator.generate(count, SEED_HELD_OUT)
+    return _puzzle_rows(*maze_generator.generate(count, SEED_HELD_OUT))
 
 
 def _published(model: ModelConfig, L_cycles: int) -> TrainingRecipe:
@@ -171,12 +191,21 @@ RUNS = {
         sudoku_batches,
         held_out_sudokus,
     ),
+    "arc": ReferenceRun(
+        TrainingRecipe(
+            ARC, steps=10_000, decay_steps=3_000, batch=64, lr=1e-3, rows_lr=1e-2, window=WINDOW
+        ),
+        arc_batches,
+        held_out_arc,
+        names=arc_names,
+        depth=arc_depth,
+    ),
     "sudoku-published": ReferenceRun(_published(SUDOKU, 6), sudoku_batches, held_out_sudokus),
     "maze-published": ReferenceRun(_published(MAZE, 4), maze_batches, held_out_mazes),
 }
 
 
-def _train(trainer: Trainer, name: str, folder: Path, minutes: float | None) -> None:
+def _train(trainer: LessonTrainer, name: str, folder: Path, minutes: float | None) -> None:
     columns = (*Progress.get_default_columns(), TextColumn("{task.fields[figures]}"))
     log = folder / "log.jsonl"
     folder.mkdir(parents=True, exist_ok=True)
@@ -191,7 +220,7 @@ def _train(trainer: Trainer, name: str, folder: Path, minutes: float | None) -> 
                 lines.write(json.dumps({"step": step, **figures}) + "\n")
                 lines.flush()
 
-        recursion_trainer.run(trainer, folder, RUNS[name].held_out(512), report, minutes=minutes)
+        reference_run.run(trainer, folder, RUNS[name].held_out(512), report, minutes=minutes)
 
 
 @click.command(help=__doc__)
@@ -220,7 +249,8 @@ def main(
     recipe = dataclasses.replace(RUNS[name].recipe, seed=seed)
     if steps:
         recipe = dataclasses.replace(recipe, steps=steps)
-    trainer = Trainer(recipe, RUNS[name].batches, RUNS[name].lesson, compiled=compiled)
+    run = RUNS[name]
+    trainer = LessonTrainer(recipe, run.batches, run.lesson, depth=run.depth, compiled=compiled)
     state = folder / "state.pt"
     if state.exists():
         trainer.load(state)
@@ -241,7 +271,15 @@ def main(
         "seed": recipe.seed,
     }
     embeddings = table if recipe.model.puzzle_emb_ndim else None
-    path = write_checkpoint(folder / "checkpoint", model, embeddings, trainer.step, training)
+    names = RUNS[name].names
+    path = write_checkpoint(
+        folder / "checkpoint",
+        model,
+        embeddings,
+        trainer.step,
+        training,
+        names=None if names is None else names(),
+    )
     click.echo(f"wrote {path}")
 
 

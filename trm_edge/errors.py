@@ -53,6 +53,10 @@ class CalibrationError(TrmEdgeError):
     """Quantization ranges cannot be measured from these puzzles, or cannot be read."""
 
 
+class TrainingError(TrmEdgeError):
+    """A checkpoint cannot be trained on these tasks, or a run cannot be continued."""
+
+
 class CalibrationWarning(UserWarning):
     """Calibration succeeded, but on data that says little about the model's activations."""
 

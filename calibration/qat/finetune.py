@@ -17,13 +17,14 @@ from numpy.typing import NDArray
 
 from trm_edge.calibration.qat.loop import Finetuning
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
-from trm_edge.calibration.qat.state import StateFile, identify
+from trm_edge.calibration.qat.state import identify, state_file
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.errors import CalibrationError, CalibrationWarning
 from trm_edge.export.model import RecursiveModel
 from trm_edge.interrupts import DeferredSignals
 from trm_edge.progress import Track, silent
 from trm_edge.tasks.base import Entry
+from trm_edge.training.state_file import StateFile
 
 FEW_PUZZLES = 256  # fewer can be memorised
 SAVE_SECONDS = 60.0
@@ -71,13 +72,13 @@ def finetune(
         CalibrationWarning: there are few puzzles.
     """
     _check_entries(entries)
-    state_file = None
+    file = None
     saved = None
     if state is not None:
         identity = identify(model, puzzle_embeddings, entries, qtype, recipe, finetune_recipe)
-        state_file = StateFile(state, identity)
+        file = state_file(state, identity)
         if state.exists():
-            saved = state_file.read()
+            saved = file.read()
     run = Finetuning(
         model,
         puzzle_embeddings,
@@ -88,19 +89,19 @@ def finetune(
         saved=saved,
         track=track,
     )
-    _run_to_end(run, finetune_recipe.steps, state_file, track)
+    _run_to_end(run, finetune_recipe.steps, file, track)
     return run.model_in_float()
 
 
-def _run_to_end(run: Finetuning, steps: int, state_file: StateFile | None, track: Track) -> None:
+def _run_to_end(run: Finetuning, steps: int, file: StateFile | None, track: Track) -> None:
     """Do all steps. Ctrl-C and SIGTERM wait for the end of a step, so that it can be saved."""
     saved_step = run.step
     saved_at = time.monotonic()
 
     def save() -> None:
         nonlocal saved_step, saved_at
-        if state_file is not None and run.step != saved_step:
-            state_file.write(run.content())
+        if file is not None and run.step != saved_step:
+            file.write(run.content())
         saved_step = run.step
         saved_at = time.monotonic()
 

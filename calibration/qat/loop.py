@@ -12,7 +12,6 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from trm_edge.calibration.qat.deep_supervision import PuzzleRows, Slots, supervise, training_step
 from trm_edge.calibration.qat.fake_quantization import input_ranges, insert_quantizers
 from trm_edge.calibration.qat.labels import answers_to_learn
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
@@ -25,6 +24,7 @@ from trm_edge.export.model import RecursiveModel, StepOutput
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.progress import Track, silent
 from trm_edge.tasks.base import Entry
+from trm_edge.training.deep_supervision import PuzzleRows, Slots, supervise, training_step
 
 
 class Finetuning:

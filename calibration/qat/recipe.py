@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from trm_edge.calibration.qat.deep_supervision import EXPLORATION
 from trm_edge.errors import ConfigError
+from trm_edge.training.deep_supervision import EXPLORATION
 
 
 @dataclass(frozen=True)

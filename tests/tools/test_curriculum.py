@@ -50,17 +50,17 @@ def test_a_curriculum_is_resumed_with_the_training(tmp_path: Path) -> None:
 import dataclasses
 from pathlib import Path
 import torch
-from recursion_trainer import Trainer
+from reference_run import LessonTrainer
 from train_reference import RUNS
 run = RUNS["maze"]
 model = dataclasses.replace(run.recipe.model, hidden_size=32, puzzle_emb_ndim=32, halt_max_steps=3)
 recipe = dataclasses.replace(run.recipe, model=model, batch=4, warmup_steps=2)
 torch.set_num_threads(1)
-whole = Trainer(recipe, run.batches, run.lesson)
+whole = LessonTrainer(recipe, run.batches, run.lesson)
 figures = [whole.advance() for _ in range(3)]
 assert all(one["depth"] == 1 and 0 <= one["learned"] <= 1 for one in figures)
 whole.curriculum.stage = 3
-part = Trainer(recipe, run.batches, run.lesson)
+part = LessonTrainer(recipe, run.batches, run.lesson)
 whole.save(Path("state.pt")), part.load(Path("state.pt"))
 assert part.curriculum.state() == whole.curriculum.state()
 for _ in range(2):

@@ -40,25 +40,26 @@ def test_training_resumes_where_it_stopped_and_writes_the_published_format(tmp_p
 import dataclasses
 from pathlib import Path
 import numpy as np, torch
-from published_format import write_checkpoint
-from recursion_trainer import Trainer
+from reference_run import LessonTrainer, evaluate
 from train_reference import RUNS
 from trm_edge.export.checkpoint import load_checkpoint
+from trm_edge.training.deep_supervision import PuzzleRows
+from trm_edge.training.run_folder import write_checkpoint
 recipe = RUNS["sudoku"].recipe
 model = dataclasses.replace(recipe.model, hidden_size=32, puzzle_emb_ndim=32, halt_max_steps=3)
 recipe = dataclasses.replace(recipe, model=model, batch=4, warmup_steps=2)
 def data(rng):
     while True:
         yield (rng.integers(1, 11, (5, 81)).astype(np.uint8),
-               rng.integers(2, 11, (5, 81)).astype(np.uint8))
+               rng.integers(2, 11, (5, 81)).astype(np.uint8), np.zeros(5, np.int64))
 torch.set_num_threads(1)
-whole = Trainer(recipe, data)
+whole = LessonTrainer(recipe, data)
 losses = [whole.advance()["loss"] for _ in range(4)]
 assert losses[0] > 0 and len(set(losses)) == 4
-part = Trainer(recipe, data)
+part = LessonTrainer(recipe, data)
 part.advance(), part.advance()
 part.save(Path("state.pt"))
-rest = Trainer(recipe, data)
+rest = LessonTrainer(recipe, data)
 rest.load(Path("state.pt"))
 assert [rest.advance()["loss"] for _ in range(2)] == losses[2:]
 for one, other in zip(whole.average, rest.average):
@@ -69,8 +70,9 @@ loaded = load_checkpoint(Path("run"))
 assert loaded.config == model and loaded.averaged is True
 for one, other in zip(loaded.model.parameters(), averaged.parameters()):
     assert torch.equal(one, other)
-figures = rest.evaluate(*next(data(np.random.default_rng(0))))
-assert figures["steps"] == 3.0 and figures["exact_fixed"] == 0.0
+held_out = PuzzleRows(*map(torch.from_numpy, next(data(np.random.default_rng(0)))))
+figures = evaluate(rest, held_out)
+assert figures.steps == 3.0 and figures.exact_fixed == 0.0
 print("ok")
 """
     assert run(code, tmp_path) == "ok\n"

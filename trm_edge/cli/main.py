@@ -36,6 +36,7 @@ COMMANDS = (
     "export",
     "config",
     "data",
+    "adapt",
     "solve",
     "vote",
     "score",

@@ -17,7 +17,6 @@ from tests.toys import BASE, toy_model, toy_table
 from trm_edge.calibration.calibrate import calibrate
 from trm_edge.calibration.qat import finetune as module
 from trm_edge.calibration.qat import loop as finetune_loop
-from trm_edge.calibration.qat.deep_supervision import training_step
 from trm_edge.calibration.qat.finetune import finetune
 from trm_edge.calibration.qat.recipe import FinetuneRecipe
 from trm_edge.calibration.recipe import Activations
@@ -30,6 +29,7 @@ from trm_edge.errors import (
 )
 from trm_edge.interrupts import signals_raise
 from trm_edge.progress import T, Track
+from trm_edge.training.deep_supervision import training_step
 
 pytestmark = pytest.mark.filterwarnings("ignore:fine-tuning on:trm_edge.errors.CalibrationWarning")
 

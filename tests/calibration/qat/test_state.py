@@ -25,7 +25,7 @@ def test_a_state_of_another_fine_tuning_is_refused(tmp_path: Path) -> None:
     entries = toy_entries()
     with pytest.raises(
         CalibrationError,
-        match=r"another fine-tuning: lr 0\.001, not 0\.1, seed 0, not 2\. Continue",
+        match=r"of another run: lr 0\.001, not 0\.1, seed 0, not 2\. Continue",
     ):
         finetune(model, table, entries, "int8", RECIPE, replace(FINETUNE, lr=0.1, seed=2), state)
     recipe = replace(RECIPE, activations="float")
@@ -34,9 +34,9 @@ def test_a_state_of_another_fine_tuning_is_refused(tmp_path: Path) -> None:
         match=r"qtype 'int8', not 'fp8', activations 'per_token_products', not 'float'\.",
     ):
         finetune(model, table, entries, "fp8", recipe, FINETUNE, state)
-    with pytest.raises(CalibrationError, match="another fine-tuning: other weights"):
+    with pytest.raises(CalibrationError, match="of another run: other weights"):
         finetune(toy_model(BASE, seed=1), table, entries, "int8", RECIPE, FINETUNE, state)
-    with pytest.raises(CalibrationError, match="another fine-tuning: other puzzles"):
+    with pytest.raises(CalibrationError, match="of another run: other puzzles"):
         finetune(model, table, entries[1:], "int8", RECIPE, FINETUNE, state)
 
 
@@ -65,7 +65,7 @@ def test_another_torch_file_is_refused(tmp_path: Path) -> None:
 
 def test_a_state_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CalibrationError, match="state of fine-tuning cannot be saved in"):
+    with pytest.raises(CalibrationError, match="a fine-tuning state cannot be saved in"):
         tuned(state=tmp_path / "file" / "state.pt")
 
 

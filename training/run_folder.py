@@ -1,9 +1,9 @@
-"""Write a trained model in the published trainer's format: ``step_N``, configuration, metadata."""
+"""A run folder: what ``trm-edge export`` takes, in the published trainer's format."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -13,7 +13,10 @@ from torch import Tensor
 from trm_edge.config import ModelConfig
 from trm_edge.export.arch_settings import published_name
 from trm_edge.export.model import RecursiveModel
+from trm_edge.folder_writer import FolderWriter
+from trm_edge.identifiers import IDENTIFIERS_NAME
 
+_CONFIG_NAME = "all_config.yaml"
 PREFIX = "_orig_mod.model.inner."  # a compiled run's state_dict
 
 
@@ -24,8 +27,11 @@ def write_checkpoint(
     step: int,
     training: Mapping[str, object],
     dtype: torch.dtype = torch.float32,
+    names: Sequence[str] | None = None,
 ) -> Path:
     """Write ``step_{step}``, ``all_config.yaml`` and ``dataset.json`` into ``folder``.
+
+    With names there is an ``identifiers.json``, too.
 
     Args:
         folder: output folder.
@@ -34,6 +40,7 @@ def write_checkpoint(
         step: number of optimizer steps.
         training: settings of the run (learning rate, batch, seed), stored beside ``arch``.
         dtype: element type of the weights.
+        names: of the rows of the table; None where they have none.
 
     Returns:
         Path of the weight file.
@@ -50,7 +57,7 @@ def write_checkpoint(
     path = folder / f"step_{step}"
     torch.save(state, path)
     config = model.config
-    (folder / "all_config.yaml").write_text(
+    (folder / _CONFIG_NAME).write_text(
         yaml.safe_dump({"arch": _arch(config), **training}, sort_keys=True)
     )
     metadata = {
@@ -63,7 +70,37 @@ def write_checkpoint(
         "sets": ["all"],
     }
     (folder / "dataset.json").write_text(json.dumps(metadata) + "\n")
+    if names is not None:
+        (folder / IDENTIFIERS_NAME).write_text(json.dumps(list(names)) + "\n")
     return path
+
+
+class RunWriter(FolderWriter):
+    """Collects the files of a run in a hidden folder and puts it in place at the end.
+
+    Args:
+        output: folder that will be the run.
+        force: replace a run or an empty folder that is there.
+
+    Raises:
+        OutputExistsError: on entry: the output exists and ``force`` is not set, or it is no run.
+        OutputError: on entry: nothing can be written beside the output, or another process is
+            writing to it; on exit: the disk is full or read-only.
+    """
+
+    @staticmethod
+    def is_replaceable(folder: Path) -> bool:
+        """Tell whether a folder is a run.
+
+        Args:
+            folder: that is there; neither empty nor a link.
+        """
+        return (folder / _CONFIG_NAME).is_file() and any(folder.glob("step_*"))
+
+    @staticmethod
+    def noun() -> str:
+        """Return what the output is, with its article."""
+        return "a run folder"
 
 
 def _arch(config: ModelConfig) -> dict[str, object]:

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from tests.toys import BASE, FAMILY, toy_model, toy_table, toy_tokens
-from trm_edge.calibration.qat.deep_supervision import (
+from trm_edge.training.deep_supervision import (
     Slots,
     continue_target,
     stablemax_cross_entropy,

