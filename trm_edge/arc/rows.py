@@ -50,10 +50,15 @@ class TaskRows:
 
     Raises:
         PuzzleError: the names are unknown, and the model tells puzzles apart.
+
+    Attributes:
+        are_shared: the same row stands for every puzzle, or the model has none.
+        joins: names join their parts as published; otherwise as HRM's datasets do.
     """
 
     def __init__(self, names: Sequence[str] | None, rows: int, tasks: Iterable[str]) -> None:
         self.are_shared = rows <= 1
+        self.joins = True
         self._variants: dict[str, list[VariantRow]] = {task: [] for task in tasks}
         if self.are_shared:
             return
@@ -63,11 +68,11 @@ class TaskRows:
                 "to. Export the checkpoint again with the identifiers.json of its dataset beside "
                 "it, or pass the folder of the dataset that it was trained on."
             )
-        joins = any(SEPARATOR in name for name in names)
-        parse = parse_name if joins else parse_hrm_name
+        self.joins = any(SEPARATOR in name for name in names)
+        parse = parse_name if self.joins else parse_hrm_name
         for row, name in enumerate(names):
             # Most rows belong to tasks that are not asked; their names are not taken apart.
-            if joins and name.partition(SEPARATOR)[0] not in self._variants:
+            if self.joins and name.partition(SEPARATOR)[0] not in self._variants:
                 continue
             self._add(name, row, parse(name))
 

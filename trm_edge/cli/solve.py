@@ -13,10 +13,12 @@ import click
 
 from trm_edge.bundle import Bundle
 from trm_edge.cli.answers import Answer, AnswerPolicy, SolutionRecord
+from trm_edge.cli.arc_options import ArcOptions, arc_options, check_folder_options
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
 from trm_edge.cli.search_options import SearchOptions, search_options
-from trm_edge.cli.solve_input import Reader, count_puzzles, open_puzzles
+from trm_edge.cli.solve_arc import SolverOptions, solve_to_folder
+from trm_edge.cli.solve_input import STANDARD_INPUT, Reader, count_puzzles, open_puzzles
 from trm_edge.cli.solve_output import FORMATS, Writer
 from trm_edge.errors import PuzzleError, TrmEdgeError
 from trm_edge.evaluation.statistics import wilson_interval
@@ -25,6 +27,7 @@ from trm_edge.loop.rollouts import Rollouts
 from trm_edge.loop.solution import Solution
 from trm_edge.loop.solver import Solver
 from trm_edge.progress import Metered, progress_bars
+from trm_edge.tasks.arc import ArcAgiTask
 from trm_edge.tasks.base import Task
 
 DEFAULT_BATCH = 32
@@ -82,6 +85,14 @@ DEFAULT_BATCH = 32
 )
 @search_options
 @click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="ARC: solve every test input under augmentations, and write a submission.",
+)
+@arc_options
+@click.option(
     "--batch",
     type=click.IntRange(1),
     show_default=f"{DEFAULT_BATCH}, or 1 with a deadline",
@@ -98,7 +109,10 @@ DEFAULT_BATCH = 32
     help="Pictures for people, one JSON object a line, or CSV.",
 )
 @click.option("--watch", is_flag=True, help="Show how each puzzle is refined, step by step.")
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     bundle: Path,
     puzzles: str | None,
     target: str | None,
@@ -112,6 +126,8 @@ def command(
     output_format: str,
     watch: bool,
     search: SearchOptions,
+    output: Path | None,
+    arc: ArcOptions,
 ) -> None:
     """Solve puzzles with a bundle.
 
@@ -126,7 +142,9 @@ def command(
       | trm-edge solve my-bundle --watch
     trm-edge solve my-bundle puzzles.txt --rollouts 8 --only-valid
     trm-edge solve my-bundle puzzles.txt --deadline-ms 100 --answer-if 0.9
+    trm-edge solve arc-bundle arc-agi_evaluation_challenges.json -o run --minutes 600
     """
+    check_folder_options(context, output)
     opened = Bundle.open(bundle)
     task = opened.task()
     search.check(task)
@@ -139,6 +157,11 @@ def command(
         threshold=halt_threshold,
         unchanged=unchanged,
     )
+    if output is not None:
+        slots = batch or DEFAULT_BATCH
+        options = SolverOptions(target, halting, slots, threads)
+        _solve_to(output, opened, task, puzzles, arc, options)
+        return
     exploration = search.exploration(task)
     selector = search.selector(task)
     slots = batch or (DEFAULT_BATCH if search.deadline is None else 1)
@@ -179,6 +202,25 @@ def command(
         raise PuzzleError(f"{name} does not hold a puzzle.")
     if reader.bad:
         sys.exit(1)
+
+
+def _solve_to(
+    output: Path,
+    bundle: Bundle,
+    task: Task,
+    puzzles: str | None,
+    arc: ArcOptions,
+    options: SolverOptions,
+) -> None:
+    """Write the output that suits the task."""
+    if not isinstance(task, ArcAgiTask):
+        raise click.UsageError(
+            f"-o writes a run over ARC tasks, but the task of {bundle.path} is {task.name}. "
+            "Redirect its answers instead: --format json > answers.jsonl"
+        )
+    if puzzles is None or puzzles == STANDARD_INPUT:
+        raise click.UsageError("-o needs PUZZLES: a file or folder of ARC tasks.")
+    solve_to_folder(bundle, task, puzzles, output, arc, options)
 
 
 def _enter(stack: ExitStack, opened: Bundle, make_solver: Callable[[Bundle], Solver]) -> Solver:

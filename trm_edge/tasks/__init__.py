@@ -16,7 +16,12 @@ from trm_edge.tasks.nano_sudoku import NanoSudokuTask
 from trm_edge.tasks.sudoku import SudokuTask
 from trm_edge.tasks.tokens import TokenTask
 
-_DETECTED = (SudokuTask, MazeTask, NanoSudokuTask, ArcAgiTask)  # by the model's shape, in this order
+_DETECTED = (
+    SudokuTask,
+    MazeTask,
+    NanoSudokuTask,
+    ArcAgiTask,
+)  # by the model's shape, in this order
 TASKS: dict[str, type[Task]] = {task.name: task for task in (*_DETECTED, TokenTask)}
 
 _SAMPLE = 64  # puzzles that are looked at to detect a task

@@ -80,9 +80,7 @@ class ArcAgiTask(Task):
         """
         return (config.seq_len, config.vocab_size) == (CELLS, VOCAB_SIZE)
 
-    def rows(
-        self, tasks: Iterable[str], dataset_names: Sequence[str] | None = None
-    ) -> TaskRows:
+    def rows(self, tasks: Iterable[str], dataset_names: Sequence[str] | None = None) -> TaskRows:
         """Find the rows of tasks and their variants.
 
         Args:
