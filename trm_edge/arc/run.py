@@ -1,4 +1,4 @@
-"""Solves every test input under the variants of its task, and keeps the votes on disk as it goes."""
+"""Solves test inputs under the variants of their tasks, and keeps the votes on disk meanwhile."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from trm_edge.progress import Metered, Track, silent
 from trm_edge.puzzle import Puzzle
 
 SAVE_SECONDS = 30.0  # between two saves
-_SAVE_SHARE = 20  # a save takes at most one part in so many of the time
+SAVE_SHARE = 20  # a save takes at most one part in so many of the time
 _MOST_UNSAVED = 4096  # answers in memory
 
 
@@ -77,6 +77,7 @@ class ArcRun:
         self._stored = _Stored(folder)
         self._unsaved: list[tuple[Question, Puzzle, Solution]] = []
         self._saved = 0.0  # when the last save ended, by time.monotonic()
+        self._last_save_seconds = 0.0
         self._answers = 0
         self._open = list(range(len(plan.inputs)))  # inputs that are still asked
         self._rounds_begun = 0
@@ -203,15 +204,16 @@ class ArcRun:
     def _is_save_due(self) -> bool:
         if len(self._unsaved) >= _MOST_UNSAVED:
             return True
-        return time.monotonic() - self._saved > self._save_seconds
+        pause = max(self._save_seconds, SAVE_SHARE * self._last_save_seconds)
+        return time.monotonic() - self._saved > pause
 
     def _save(self, limit: TimeLimit) -> VoteResult:
         start = time.monotonic()
         self._flush()
         result = self._write()
         self._saved = time.monotonic()
-        limit.writing_seconds = self._saved - start
-        self._save_seconds = max(self._save_seconds, _SAVE_SHARE * limit.writing_seconds)
+        self._last_save_seconds = self._saved - start
+        limit.writing_seconds = self._last_save_seconds
         return result
 
     def _flush(self) -> None:

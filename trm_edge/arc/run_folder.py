@@ -1,4 +1,4 @@
-"""The folder of a run: its answers in parts, what they are worth so far, and what it was begun with.
+"""The folder of a run: its answers in parts, the votes so far, and the settings it was begun with.
 
 Every file is replaced whole, so a killed run leaves the state of its last save. The answers stand
 in the order in which they were asked for; the same command reads them and goes on after them.

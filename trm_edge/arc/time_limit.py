@@ -1,4 +1,4 @@
-"""A time limit for a run: cancels the solver so early that everything is written when it is over."""
+"""A time limit: cancels the solver so early that everything is written when the time is over."""
 
 from __future__ import annotations
 

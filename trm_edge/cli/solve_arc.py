@@ -57,7 +57,7 @@ def solve_to_folder(
     options: ArcOptions,
     solver_options: SolverOptions,
 ) -> None:
-    """Run over the tasks of a source, print what came out, and exit with 1 where tasks are left out.
+    """Run over the tasks of a source; exits with 1 where tasks are left out.
 
     Args:
         bundle: the bundle.

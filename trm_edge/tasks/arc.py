@@ -70,6 +70,7 @@ class ArcAgiTask(Task):
                 f"seq_len {config.seq_len} and vocab_size {config.vocab_size}."
             )
         super().__init__(config)
+        self._warned: set[str] = set()  # so that a source that is read twice is warned of once
 
     @classmethod
     def fits(cls, config: ModelConfig) -> bool:
@@ -158,7 +159,9 @@ class ArcAgiTask(Task):
             sentence = missing_rows_sentence(missing, len(tasks))
             if len(missing) == len(tasks):
                 raise PuzzleError(f"{sentence}.")
-            logger.warning("%s", sentence)
+            if sentence not in self._warned:
+                logger.warning("%s", sentence)
+                self._warned.add(sentence)
         for task in tasks:
             row = rows.row(task.name)
             if row is None:
