@@ -21,7 +21,9 @@ from trm_edge.backends.base import HaltingLogits
 from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
 from trm_edge.loop.solver import Solver
 
-CANVAS = replace(FAKE_CONFIG, seq_len=900, vocab_size=12, halt_max_steps=3, num_puzzle_identifiers=1000)
+CANVAS = replace(
+    FAKE_CONFIG, seq_len=900, vocab_size=12, halt_max_steps=3, num_puzzle_identifiers=1000
+)
 SETTINGS = RunSettings("0", "b" * 64, "cpu", "adaptive", None, None, "pair", "votes", "q" * 64)
 
 
@@ -92,9 +94,7 @@ class Arranged:
     ) -> ArcRun:
         test_set = self.test_set(folder)
         files = RunFolder(folder, test_set, are_known=True, grids=10)
-        return ArcRun(
-            self.plan, test_set, files, SETTINGS, rule=rule, save_seconds=save_seconds
-        )
+        return ArcRun(self.plan, test_set, files, SETTINGS, rule=rule, save_seconds=save_seconds)
 
 
 def voting_solver(backend: FakeBackend | None = None, batch: int = 4) -> Solver:

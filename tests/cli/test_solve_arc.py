@@ -5,12 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import jsonschema
 import pytest
 
 from tests.arc.tasks import TASK, write_json
 from tests.arc.toy_bundle import TASKS, write_bundle
 from tests.cli.commands import failed, run
 from trm_edge.bundle import Bundle
+from trm_edge.schemas import load_schema
 
 
 @pytest.fixture(scope="module")
@@ -161,6 +163,41 @@ def test_until_decided(toy: Path, tmp_path: Path) -> None:
 )
 def test_misused(options: list[object], message: str, toy: Path) -> None:
     failed(run("solve", toy / "bundle", toy / "tasks.json", *options), message, code=2)
+
+
+def test_runs_are_compared_under_voting(toy: Path, tmp_path: Path) -> None:
+    command = ("solve", toy / "bundle", toy / "tasks.json", "-o")
+    assert run(*command, tmp_path / "fixed", "--halt", "fixed").exit_code == 0
+    assert run(*command, tmp_path / "one", "--max-steps", 1).exit_code == 0
+    solutions = tmp_path / "one" / "test_puzzles.json"
+    score = ("score", tmp_path / "one", solutions, "--against", tmp_path / "fixed")
+    result = run(*score, "--max-drop", 0.5)
+    assert result.exit_code == 0, result.output
+    assert "Single grids, before the votes: 9 in both" in result.stdout
+    record = json.loads(run(*score, "--json").stdout)
+    schema = load_schema("arc-comparison")
+    jsonschema.validate(record, schema, jsonschema.Draft202012Validator)
+    right = json.loads((tmp_path / "one" / "submission.json").read_text())
+    right["a"][0]["attempt_1"] = [[5, 4]]
+    reference = write_json(tmp_path / "right.json", right)
+    failed(
+        run("score", tmp_path / "one", solutions, "--against", reference, "--max-drop", 0.5),
+        "Tasks lost: 1 (a)",
+        "50.00 points of the published pass@2 are lost, and at most 0.5 may be",
+    )
+    failed(run("score", tmp_path / "one", solutions, "--max-drop", 1), "add --against", code=2)
+    assert "pass@2" in run("score", tmp_path / "one", solutions).stdout
+
+
+@pytest.mark.parametrize("name", ["submission", "ranking"])
+def test_files_keep_their_schemas(name: str, toy: Path, tmp_path: Path) -> None:
+    command = ("solve", toy / "bundle", toy / "tasks.json", "-o", tmp_path / "run")
+    assert run(*command, "--grids", 1).exit_code == 0
+    content = json.loads((tmp_path / "run" / f"{name}.json").read_text())
+    schema = load_schema(f"arc-{name}")
+    jsonschema.validate(content, schema, jsonschema.Draft202012Validator)
+    record = json.loads((tmp_path / "run" / "run.json").read_text())
+    jsonschema.validate(record, load_schema("arc-run"), jsonschema.Draft202012Validator)
 
 
 def test_other_orders_do_not_decide(toy: Path, tmp_path: Path) -> None:

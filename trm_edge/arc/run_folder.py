@@ -171,7 +171,7 @@ class RunFolder:
         Raises:
             PuzzleError: it cannot be read.
         """
-        paths = sorted(self.path.glob(_PARTS))
+        paths = part_paths(self.path)
         if not paths:
             return 0
         return PART_ROWS * (len(paths) - 1) + len(read_predictions(paths[-1]))
@@ -183,7 +183,7 @@ class RunFolder:
             PuzzleError: a part cannot be read.
             OutputError: a part between the first and the last is missing.
         """
-        for path in sorted(self.path.glob(_PARTS)):
+        for path in part_paths(self.path):
             if path != self._part_path():
                 raise OutputError(
                     f"{self._part_path()} is missing, so the run cannot go on. Copy it back, or "
@@ -233,6 +233,15 @@ class RunFolder:
         if len(self._rows) >= PART_ROWS:
             self._part += 1
             self._rows = Predictions.empty()
+
+
+def part_paths(folder: Path) -> list[Path]:
+    """List the files of predictions in a run's folder, in the order of the answers.
+
+    Args:
+        folder: of the run.
+    """
+    return sorted(folder.glob(_PARTS))
 
 
 def _differences(before: RunSettings, now: RunSettings) -> list[str]:

@@ -13,7 +13,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.arc.augmentation import FIRST_COLOUR
+from trm_edge.arc.augmentation import FIRST_COLOUR, AugmentedName
 from trm_edge.arc.crop import crop_shapes
 from trm_edge.arc.grids import SIDE, Grid
 from trm_edge.arc.predictions import Predictions
@@ -92,16 +92,9 @@ class VoteCount:
         rows: NDArray[np.int64],
         confidences: NDArray[np.float64],
     ) -> None:
-        names = [self._test_set.name(int(row)) for row in predictions.identifiers[rows]]
-        transforms = []
-        tables = []
-        for name in names:
-            transforms.append(name.augmentation.transform)
-            tables.append(name.augmentation.inverse_token_table)
-        questions = _original_keys(predictions.inputs[rows], transforms, tables)
-        answers = _original_keys(predictions.predictions[rows], transforms, tables)
         own = confidences[rows].tolist()
-        for name, question, answer, confidence in zip(names, questions, answers, own, strict=True):
+        originals = original_answers(self._test_set, predictions, rows)
+        for (name, question, answer), confidence in zip(originals, own, strict=True):
             tallies = self._tallies.get(name.task, {}).get(question)
             if tallies is None:
                 self.ignored += 1
@@ -136,6 +129,44 @@ class VoteCount:
         """
         tallies = self._tallies[task][grid_key(question)]
         return sorted((tally.votes for tally in tallies.values()), reverse=True)
+
+
+class OriginalAnswer(NamedTuple):
+    """A row of predictions, turned back to the original grids.
+
+    Args:
+        name: of the row's puzzle.
+        question: key of the test input.
+        answer: key of the answer.
+    """
+
+    name: AugmentedName
+    question: bytes
+    answer: bytes
+
+
+def original_answers(
+    test_set: TestSet, predictions: Predictions, rows: NDArray[np.int64]
+) -> Iterator[OriginalAnswer]:
+    """Crop questions and answers, and turn them back.
+
+    Args:
+        test_set: has the names of the rows.
+        predictions: some of whose rows are meant.
+        rows: (n,) their numbers; some thousand at once, for the sake of memory.
+
+    Raises:
+        PuzzleError: an identifier has no name, or it cannot be read.
+    """
+    names = [test_set.name(int(identifier)) for identifier in predictions.identifiers[rows]]
+    transforms = []
+    tables = []
+    for name in names:
+        transforms.append(name.augmentation.transform)
+        tables.append(name.augmentation.inverse_token_table)
+    questions = _original_keys(predictions.inputs[rows], transforms, tables)
+    answers = _original_keys(predictions.predictions[rows], transforms, tables)
+    yield from map(OriginalAnswer, names, questions, answers)
 
 
 def grid_key(grid: Grid) -> bytes:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypedDict
 
 import msgspec
 
 from trm_edge import records
+from trm_edge.arc.grids import GridRows
 from trm_edge.arc.predictions import read_predictions
 from trm_edge.arc.scoring import PLACES, Scores, right_places, score_places
 from trm_edge.arc.submission import build_submission, write_submission
@@ -25,6 +26,33 @@ METRICS_NAME = "metrics.json"
 RANKING_NAME = "ranking.json"
 SUBMISSION_NAME = "submission.json"
 
+
+class CountedAnswer(TypedDict):
+    """What is known of every answer.
+
+    Args:
+        votes: rows with this answer.
+        confidence: mean of sigmoid(q_halt) of those rows, 0 to 1.
+    """
+
+    votes: Annotated[int, msgspec.Meta(ge=1)]
+    confidence: Annotated[float, msgspec.Meta(ge=0, le=1)]
+
+
+class RankedAnswer(CountedAnswer, total=False):
+    """An answer of the ranking.
+
+    Args:
+        grid: the answer; the first ones have theirs.
+    """
+
+    grid: GridRows
+
+
+# Of which trm_edge/schemas has the JSON Schema.
+
+
+RankingFile = dict[str, list[list[RankedAnswer]]]
 Rankings = dict[str, list[list[Candidate]]]  # by task, for each test input, best first
 
 
