@@ -66,8 +66,8 @@ def main(
     else:
         records = made_up_records(inputs, votes)
         source = (
-            "Made-up voters, not a model: their answers are draws of a Pitman-Yor process, and 45 % "
-            "of the inputs have a right answer with a share of their votes of its own."
+            "Made-up voters, not a model: their answers are draws of a Pitman-Yor process, and "
+            "45 % of the inputs have a right answer with a share of their votes of its own."
         )
     with progress_bars() as track:
         outcomes = measured(records, track)
@@ -123,9 +123,7 @@ def outcome_of(name: str, records: Sequence[VoteRecord], asked: Sequence[int]) -
         right[1] += record.right in leading
     inputs = len(records)
     total = sum(len(record.answers) for record in records)
-    ended = sum(
-        count < len(record.answers) for record, count in zip(records, asked, strict=True)
-    )
+    ended = sum(count < len(record.answers) for record, count in zip(records, asked, strict=True))
     return Outcome(
         name, sum(asked) / total, ended / inputs, other_pair / inputs, *(n / inputs for n in right)
     )

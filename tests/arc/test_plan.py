@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from tests.arc.voters import Arranged, parsed
+from trm_edge.arc.augmentation import parse_name
 from trm_edge.arc.crop import crop
 from trm_edge.arc.plan import make_plan
 from trm_edge.arc.rows import TaskRows
@@ -27,7 +28,7 @@ def test_questions_are_augmented_and_turn_back() -> None:
         puzzle = plan.puzzle(question)
         assert puzzle.identifier == question.variant.row == question.identifier
         assert plan.names[question.identifier] == question.variant.name
-        original = question.variant.parsed.augmentation.invert(crop(puzzle.tokens))
+        original = parse_name(question.variant.name).augmentation.invert(crop(puzzle.tokens))
         np.testing.assert_array_equal(original, plan.inputs[question.number].grid)
 
 

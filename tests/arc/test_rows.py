@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.arc.voters import parsed
+from trm_edge.arc.augmentation import parse_name
 from trm_edge.arc.rows import TaskRows, missing_rows_sentence
 from trm_edge.errors import PuzzleError
 
@@ -18,16 +19,15 @@ def test_rows_of_tasks_and_variants() -> None:
     assert rows.missing() == ["c"]
     assert [variant.row for variant in rows.variants(A)] == [2, 4, 5]
     assert [variant.row for variant in rows.variants(A, 1)] == [2, 4]
-    assert rows.variants(A)[1].parsed.augmentation.transform == 3
+    assert parse_name(rows.variants(A)[1].name).augmentation.transform == 3
     # The original comes first, wherever its row is.
     assert [variant.row for variant in rows.variants(parsed("b", [[[1]]]))] == [3, 1]
 
 
 def test_names_of_hrm() -> None:
     rows = TaskRows(["<blank>", "a", "a_t3_0213456789", "b_t1"], 4, ["a"])
-    assert not rows.joins
     assert [variant.row for variant in rows.variants(A)] == [1, 2]
-    assert rows.variants(A)[1].parsed.augmentation.permutation == "0213456789"
+    assert parse_name(rows.variants(A)[1].name).augmentation.permutation == "0213456789"
 
 
 @pytest.mark.parametrize("rows", [0, 1])

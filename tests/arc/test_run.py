@@ -198,3 +198,17 @@ def test_other_files_are_kept(arranged: Arranged, tmp_path: Path) -> None:
     with voting_solver() as solver, pytest.raises(OutputExistsError, match="is not a run"):
         arranged.run(tmp_path).solve(solver)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_logit_that_is_no_number_is_no_confidence(arranged: Arranged, tmp_path: Path) -> None:
+    class Nan(Copier):
+        def step(self, *arguments: Any) -> Any:
+            logits = super().step(*arguments)
+            return logits._replace(q_halt=logits.q_halt * np.nan)
+
+    folder = tmp_path / "run"
+    with voting_solver(Nan()) as solver:
+        arranged.run(folder).solve(solver)
+    assert contents(folder)["ranking.json"]["b"][0][0]["confidence"] == 0
+    with voting_solver() as solver:
+        assert arranged.run(folder).solve(solver).answered == 0

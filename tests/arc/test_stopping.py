@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from functools import lru_cache
+from functools import cache
 
 import numpy as np
 import pytest
@@ -19,7 +19,7 @@ from trm_edge.arc.stopping import (
 from trm_edge.errors import ConfigError
 
 
-@lru_cache(maxsize=None)
+@cache
 def level_exactly(leader: int, challenger: int, weight: int, remaining: int) -> float:
     """The probability that a challenger draws level, vote by vote."""
     if challenger >= leader:

@@ -9,10 +9,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 
+from trm_edge.arc.augmentation import parse_name
 from trm_edge.arc.encoding import encode
 from trm_edge.arc.grids import Grid
 from trm_edge.arc.rows import TaskRows, VariantRow
@@ -20,6 +22,9 @@ from trm_edge.arc.task import ArcTask
 from trm_edge.arc.votes import grid_key
 from trm_edge.identifiers import BLANK
 from trm_edge.puzzle import Puzzle
+
+_CACHED_NAMES = 4096  # test inputs of a task are asked one after another
+_parsed = lru_cache(_CACHED_NAMES)(parse_name)
 
 
 class AskedInput(NamedTuple):
@@ -56,13 +61,11 @@ class Plan:
         inputs: test inputs that the model can be asked.
         variants: of each of their tasks, by name, the original first.
         names: of the identifiers in the predictions, the blank one first.
-        joins: names join their parts as published; otherwise as HRM's datasets do.
     """
 
     inputs: tuple[AskedInput, ...]
     variants: dict[str, tuple[tuple[VariantRow, int], ...]]
     names: tuple[str, ...]
-    joins: bool = True
 
     @property
     def rounds(self) -> int:
@@ -102,7 +105,7 @@ class Plan:
         Args:
             question: of this plan.
         """
-        grid = question.variant.parsed.augmentation.apply(self.inputs[question.number].grid)
+        grid = _parsed(question.variant.name).augmentation.apply(self.inputs[question.number].grid)
         return Puzzle(encode(grid).astype(np.int32), question.variant.row)
 
     def sha256(self) -> str:
@@ -141,4 +144,4 @@ def make_plan(tasks: Sequence[ArcTask], rows: TaskRows, augmentations: int | Non
             names[identifier] = variant.name
             numbered.append((variant, identifier))
         variants[task.name] = tuple(numbered)
-    return Plan(tuple(inputs), variants, tuple(names), rows.joins)
+    return Plan(tuple(inputs), variants, tuple(names))

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from trm_edge.arc.augmentation import (
+    IDENTITY,
     SEPARATOR,
     AugmentedName,
     parse_hrm_name,
@@ -30,14 +31,12 @@ class VariantRow(NamedTuple):
     """A variant of a task that the model knows.
 
     Args:
-        name: as the table has it, such as ``007bbfb7|||t3|||0314256789``.
+        name: in the published form, such as ``007bbfb7|||t3|||0314256789``.
         row: of the table.
-        parsed: what the name says.
     """
 
     name: str
     row: int
-    parsed: AugmentedName
 
 
 class TaskRows:
@@ -53,12 +52,10 @@ class TaskRows:
 
     Attributes:
         are_shared: the same row stands for every puzzle, or the model has none.
-        joins: names join their parts as published; otherwise as HRM's datasets do.
     """
 
     def __init__(self, names: Sequence[str] | None, rows: int, tasks: Iterable[str]) -> None:
         self.are_shared = rows <= 1
-        self.joins = True
         self._variants: dict[str, list[VariantRow]] = {task: [] for task in tasks}
         if self.are_shared:
             return
@@ -68,22 +65,29 @@ class TaskRows:
                 "to. Export the checkpoint again with the identifiers.json of its dataset beside "
                 "it, or pass the folder of the dataset that it was trained on."
             )
-        self.joins = any(SEPARATOR in name for name in names)
-        parse = parse_name if self.joins else parse_hrm_name
+        is_published = any(SEPARATOR in name for name in names)
         for row, name in enumerate(names):
             # Most rows belong to tasks that are not asked; their names are not taken apart.
-            if self.joins and name.partition(SEPARATOR)[0] not in self._variants:
-                continue
-            self._add(name, row, parse(name))
+            if not is_published:
+                self._add(row, parse_hrm_name(name))
+            elif name.partition(SEPARATOR)[0] in self._variants:
+                self._add_published(row, name)
 
-    def _add(self, name: str, row: int, parsed: AugmentedName) -> None:
-        variants = self._variants.get(parsed.task)
+    def _add_published(self, row: int, name: str) -> None:
+        try:
+            self._add(row, parse_name(name))
+        except ValueError:
+            return  # a name of somebody else's making, which no variant has
+
+    def _add(self, row: int, name: AugmentedName) -> None:
+        task, augmentation = name
+        variants = self._variants.get(task)
         if variants is None:
             return
-        if name == parsed.task:
-            variants.insert(0, VariantRow(name, row, parsed))
+        if augmentation is IDENTITY:
+            variants.insert(0, VariantRow(task, row))
         else:
-            variants.append(VariantRow(name, row, parsed))
+            variants.append(VariantRow(augmentation.name(task), row))
 
     def row(self, task: str) -> int | None:
         """Find the row of an unaugmented task.
@@ -121,7 +125,7 @@ class TaskRows:
             return known if most is None else known[: most + 1]
         count = _MOST_DRAWN if most is None else most
         drawn = draw_variants(task, count, np.random.RandomState(_SEED))
-        return [VariantRow(name, 0, parse_name(name)) for name in drawn.names()]
+        return [VariantRow(name, 0) for name in drawn.names()]
 
 
 def missing_rows_sentence(missing: Sequence[str], asked: int) -> str:

@@ -12,6 +12,7 @@ import numpy as np
 from trm_edge.arc.plan import Plan, Question
 from trm_edge.arc.predictions import Predictions
 from trm_edge.arc.run_folder import RunFolder, RunRecord, RunSettings
+from trm_edge.arc.run_lock import only_process_in
 from trm_edge.arc.stopping import LOOK_ROUNDS, StoppingRule
 from trm_edge.arc.test_set import TestSet
 from trm_edge.arc.time_limit import TimeLimit
@@ -109,11 +110,15 @@ class ArcRun:
         Raises:
             OutputExistsError: the folder holds files of something else, or a run with other
                 settings.
-            OutputError: a file cannot be written.
+            OutputError: a file cannot be written, or another process is at work in the folder.
             PuzzleError: the folder's answers are damaged, or are those to other questions.
             BackendError: the engine failed.
         """
         self.check_folder()
+        with only_process_in(self._folder.path):
+            return self._solve(solver, end, track)
+
+    def _solve(self, solver: Solver, end: float, track: Track) -> RunOutcome:
         left = self._plan.questions - self._folder.count()
         start = time.monotonic()
         self._saved = start
@@ -272,7 +277,8 @@ def _predictions(answers: Sequence[tuple[Question, Puzzle, Solution]]) -> Predic
         identifiers.append(question.identifier)
         inputs.append(puzzle.tokens)
         predictions.append(solution.answer)
-        q_halt.append(float(solution.q_halt[-1]))
+        logit = float(solution.q_halt[-1])
+        q_halt.append(-np.inf if np.isnan(logit) else logit)  # no confidence at all
     return Predictions(
         np.array(identifiers, np.int64),
         np.array(inputs, np.uint8),

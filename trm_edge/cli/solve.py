@@ -5,14 +5,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import click
 
 from trm_edge.bundle import Bundle
-from trm_edge.cli.answers import Answer, AnswerPolicy, SolutionRecord
+from trm_edge.cli.answer_tally import AnswerTally
+from trm_edge.cli.answers import Answer, AnswerPolicy
 from trm_edge.cli.arc_options import ArcOptions, arc_options, check_folder_options
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
@@ -21,7 +21,6 @@ from trm_edge.cli.solve_arc import SolverOptions, solve_to_folder
 from trm_edge.cli.solve_input import STANDARD_INPUT, Reader, count_puzzles, open_puzzles
 from trm_edge.cli.solve_output import FORMATS, Writer
 from trm_edge.errors import PuzzleError, TrmEdgeError
-from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.loop.halting import HaltingMode, HaltingRule
 from trm_edge.loop.rollouts import Rollouts
 from trm_edge.loop.solution import Solution
@@ -246,49 +245,6 @@ def _enter(stack: ExitStack, opened: Bundle, make_solver: Callable[[Bundle], Sol
     return stack.enter_context(make_solver(current))
 
 
-@dataclass
-class _Tally:
-    """Counts answers.
-
-    Args:
-        valid: answers that are not known to be wrong.
-        withheld: puzzles without an answer, unsolved or unsure.
-        known: puzzles whose answer is known.
-        correct: answers among them that are equal to it.
-    """
-
-    valid: int = 0
-    withheld: int = 0
-    known: int = 0
-    correct: int = 0
-
-    def add(self, record: SolutionRecord) -> None:
-        """Count an answer.
-
-        Args:
-            record: the answer.
-        """
-        is_answered = record.outcome == "answered"
-        self.withheld += not is_answered
-        self.valid += is_answered and record.valid is not False
-        self.known += record.correct is not None
-        self.correct += is_answered and record.correct is True
-
-    def show(self) -> None:
-        """Write how many answers were withheld, and the share of right ones, to standard error."""
-        if self.withheld:
-            click.echo(f"without an answer, unsolved or unsure: {self.withheld}", err=True)
-        if not self.known:
-            return
-        low, high = wilson_interval(self.correct, self.known)
-        click.echo(
-            f"exact match: {self.correct} of {self.known} known answers, "
-            f"{100 * self.correct / self.known:.1f} % (95 % interval {100 * low:.1f} to "
-            f"{100 * high:.1f} %)",
-            err=True,
-        )
-
-
 def _write(
     task: Task,
     reader: Reader,
@@ -298,9 +254,9 @@ def _write(
     *,
     watch: bool,
     total: int | None,
-) -> _Tally:
+) -> AnswerTally:
     """Write every solution in the order of the puzzles, and count them."""
-    tally = _Tally()
+    tally = AnswerTally()
     with ExitStack() as stack:
         if not watch and not sys.stdout.isatty():
             track = stack.enter_context(progress_bars())

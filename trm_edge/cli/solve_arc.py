@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from collections.abc import Sequence
@@ -12,7 +11,7 @@ from pathlib import Path
 
 from trm_edge import __version__
 from trm_edge.arc.asked_tasks import AskedTasks, read_asked_tasks
-from trm_edge.arc.augmentation import parse_hrm_name, parse_name
+from trm_edge.arc.augmentation import parse_name
 from trm_edge.arc.plan import Plan, make_plan
 from trm_edge.arc.rows import missing_rows_sentence
 from trm_edge.arc.run import ArcRun, RunOutcome
@@ -29,7 +28,7 @@ from trm_edge.loop.halting import HaltingRule
 from trm_edge.progress import duration, progress_bars
 from trm_edge.tasks.arc import ArcAgiTask
 
-logger = logging.getLogger(__name__)
+_CACHED_NAMES = 4096  # test inputs of a task are asked one after another
 
 
 @dataclass(frozen=True)
@@ -104,9 +103,8 @@ def _planned(
 
 def _test_set(output: Path, asked: AskedTasks, plan: Plan) -> TestSet:
     """The tasks of the submission, those that are not asked included."""
-    parse = parse_name if plan.joins else parse_hrm_name
     tasks = {task.name: task for task in asked.tasks}
-    return TestSet(output, tasks, plan.names, (), lru_cache(4096)(parse))
+    return TestSet(output, tasks, plan.names, (), lru_cache(_CACHED_NAMES)(parse_name))
 
 
 def _settings(
