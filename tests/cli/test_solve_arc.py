@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import jsonschema
@@ -216,6 +217,14 @@ def test_other_tasks_write_no_folder(toy_bundle: Path, tmp_path: Path) -> None:
     path.write_text("")
     result = run("solve", toy_bundle, path, "-o", tmp_path / "run")
     failed(result, "-o writes a run over ARC tasks, but the task of", "is tokens", code=2)
+
+
+def test_an_arc_model_that_was_exported_as_tokens(toy: Path, tmp_path: Path) -> None:
+    bundle = Path(shutil.copytree(toy / "bundle", tmp_path / "bundle"))
+    manifest = json.loads((bundle / "manifest.json").read_text())
+    write_json(bundle / "manifest.json", {**manifest, "task": "tokens"})
+    result = run("solve", bundle, toy / "tasks.json", "-o", tmp_path / "run")
+    failed(result, "export it again with --task arc", code=2)
 
 
 def test_standard_input_cannot_be_a_run(toy: Path, tmp_path: Path) -> None:

@@ -17,7 +17,6 @@ from trm_edge.cli.arc_options import ArcOptions, arc_options, check_folder_optio
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
 from trm_edge.cli.search_options import SearchOptions, search_options
-from trm_edge.cli.solve_arc import SolverOptions, solve_to_folder
 from trm_edge.cli.solve_input import STANDARD_INPUT, Reader, count_puzzles, open_puzzles
 from trm_edge.cli.solve_output import FORMATS, Writer
 from trm_edge.errors import PuzzleError, TrmEdgeError
@@ -157,9 +156,11 @@ def command(
         unchanged=unchanged,
     )
     if output is not None:
-        slots = batch or DEFAULT_BATCH
-        options = SolverOptions(target, halting, slots, threads)
-        _solve_to(output, opened, task, puzzles, arc, options)
+        _check_arc(opened, task, puzzles)
+        from trm_edge.cli.solve_arc import SolverOptions, solve_to_folder
+
+        options = SolverOptions(target, halting, batch or DEFAULT_BATCH, threads)
+        solve_to_folder(opened, Path(puzzles or ""), output, arc, options)
         return
     exploration = search.exploration(task)
     selector = search.selector(task)
@@ -203,23 +204,18 @@ def command(
         sys.exit(1)
 
 
-def _solve_to(
-    output: Path,
-    bundle: Bundle,
-    task: Task,
-    puzzles: str | None,
-    arc: ArcOptions,
-    options: SolverOptions,
-) -> None:
-    """Write the output that suits the task."""
+def _check_arc(bundle: Bundle, task: Task, puzzles: str | None) -> None:
+    """Refuse to write the run of another task, or of no tasks."""
     if not isinstance(task, ArcAgiTask):
+        advice = "Redirect its answers instead: --format json > answers.jsonl"
+        if ArcAgiTask.fits(task.config):
+            advice = "If the model was trained on ARC, export it again with --task arc."
         raise click.UsageError(
             f"-o writes a run over ARC tasks, but the task of {bundle.path} is {task.name}. "
-            "Redirect its answers instead: --format json > answers.jsonl"
+            f"{advice}"
         )
     if puzzles is None or puzzles == STANDARD_INPUT:
         raise click.UsageError("-o needs PUZZLES: a file or folder of ARC tasks.")
-    solve_to_folder(bundle, task, puzzles, output, arc, options)
 
 
 def _enter(stack: ExitStack, opened: Bundle, make_solver: Callable[[Bundle], Solver]) -> Solver:

@@ -50,8 +50,7 @@ class SolverOptions:
 
 def solve_to_folder(
     bundle: Bundle,
-    task: ArcAgiTask,
-    source: str,
+    source: Path,
     output: Path,
     options: ArcOptions,
     solver_options: SolverOptions,
@@ -59,8 +58,7 @@ def solve_to_folder(
     """Run over the tasks of a source; exits with 1 where tasks are left out.
 
     Args:
-        bundle: the bundle.
-        task: of the bundle.
+        bundle: a bundle whose task is ``arc``.
         source: the tasks, a file or folder.
         output: folder of the run.
         options: of the run.
@@ -76,8 +74,8 @@ def solve_to_folder(
         end = time.monotonic() + 60 * options.minutes
     if options.until_decided is not None and options.votes_by != "votes":
         raise ConfigError("--until-decided counts votes, so it needs --votes-by votes.")
-    asked = read_asked_tasks(Path(source))
-    plan, missing = _planned(task, asked, options)
+    asked = read_asked_tasks(source)
+    plan, missing = _planned(bundle, asked, options)
     test_set = _test_set(output, asked, plan)
     folder = RunFolder(output, test_set, are_known=asked.answered, grids=options.grids)
     settings = _settings(bundle, plan, options, solver_options)
@@ -91,9 +89,11 @@ def solve_to_folder(
         sys.exit(1)
 
 
-def _planned(
-    task: ArcAgiTask, asked: AskedTasks, options: ArcOptions
-) -> tuple[Plan, Sequence[str]]:
+def _planned(bundle: Bundle, asked: AskedTasks, options: ArcOptions) -> tuple[Plan, Sequence[str]]:
+    """The plan, and the tasks that the bundle has no row for."""
+    task = bundle.task()
+    if not isinstance(task, ArcAgiTask):
+        raise TypeError(f"the task of the bundle must be arc, but is {task.name}")
     rows = task.rows([each.name for each in asked.tasks], asked.names)
     missing = rows.missing()
     if len(missing) == len(asked.tasks):
