@@ -18,7 +18,6 @@ from trm_edge.arc.submission import ATTEMPTS, Submission, read_submission
 from trm_edge.arc.task import TaskProblem
 from trm_edge.arc.voting import SUBMISSION_NAME
 from trm_edge.errors import PuzzleError
-from trm_edge.evaluation.statistics import mcnemar_exact
 from trm_edge.records import Format
 
 COMPARISON_FORMAT = Format("trm-edge.arc-comparison", 1)
@@ -101,6 +100,8 @@ def compare_submissions(reference: Path, candidate: Path, solutions: Path) -> Co
     Raises:
         PuzzleError: a file cannot be read, or a submission has no task of the solutions.
     """
+    from trm_edge.evaluation.statistics import mcnemar_exact
+
     outputs, problems = read_solutions(solutions)
     before = _read(submission_path(reference), outputs, problems)
     after = _read(submission_path(candidate), outputs, problems)

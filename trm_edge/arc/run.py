@@ -6,6 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,10 +20,12 @@ from trm_edge.arc.time_limit import TimeLimit
 from trm_edge.arc.votes import VoteCount
 from trm_edge.arc.voting import VoteResult, vote_result
 from trm_edge.errors import CancelledError, PuzzleError
-from trm_edge.loop.solution import Solution
-from trm_edge.loop.solver import Solver
 from trm_edge.progress import Metered, Track, silent
 from trm_edge.puzzle import Puzzle
+
+if TYPE_CHECKING:
+    from trm_edge.loop.solution import Solution
+    from trm_edge.loop.solver import Solver
 
 SAVE_SECONDS = 30.0  # between two saves
 SAVE_SHARE = 20  # a save takes at most one part in so many of the time

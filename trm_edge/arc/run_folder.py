@@ -244,11 +244,11 @@ def part_paths(folder: Path) -> list[Path]:
     return sorted(folder.glob(_PARTS))
 
 
-def _differences(before: RunSettings, now: RunSettings) -> list[str]:
+def _differences(before: RunSettings, after: RunSettings) -> list[str]:
     differences = []
     for entry in fields(RunSettings):
         old = getattr(before, entry.name)
-        new = getattr(now, entry.name)
+        new = getattr(after, entry.name)
         if old != new:
             title = _TITLES.get(entry.name, entry.name)
             differences.append(f"{title} was {_shown(old)} and is {_shown(new)}")

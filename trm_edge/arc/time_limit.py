@@ -5,8 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from trm_edge.loop.solver import Solver
+if TYPE_CHECKING:
+    from trm_edge.loop.solver import Solver
 
 _WAKE_SECONDS = 0.05
 
