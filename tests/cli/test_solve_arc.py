@@ -160,6 +160,7 @@ def test_until_decided(toy: Path, tmp_path: Path) -> None:
         (["--minutes", 3], "--minutes belongs to a run that is written: add -o FOLDER"),
         (["-o", "run", "--watch"], "--watch is for answers that are printed"),
         (["-o", "run", "--rollouts", 3], "--rollouts is for answers"),
+        (["-o", "run", "--decide", "first"], "--decide says what --until-decided P watches"),
     ],
 )
 def test_misused(options: list[object], message: str, toy: Path) -> None:

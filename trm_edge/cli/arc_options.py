@@ -123,6 +123,8 @@ def check_folder_options(context: click.Context, output: Path | None) -> None:
         if named:
             raise click.UsageError(f"{named[0]} belongs to a run that is written: add -o FOLDER.")
         return
+    if _named(context, ["decide"]) and not _named(context, ["until_decided"]):
+        raise click.UsageError("--decide says what --until-decided P watches: add it.")
     other = ["watch", "output_format", "rollouts", "explore", "only_valid", "answer_if"]
     named = _named(context, [*other, "deadline_ms", "select", "min_confidence", "sigma"])
     if named:
