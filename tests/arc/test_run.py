@@ -188,9 +188,11 @@ def test_a_part_that_is_missing_is_named(
     folder = tmp_path / "run"
     with voting_solver() as solver:
         arranged.run(folder).solve(solver)
+        before = contents(folder)
         (folder / "predictions-00002.npz").unlink()
         with pytest.raises(OutputError, match=r"predictions-00002\.npz is missing"):
             arranged.run(folder).solve(solver)
+    assert contents(folder) == before
 
 
 def test_other_files_are_kept(arranged: Arranged, tmp_path: Path) -> None:

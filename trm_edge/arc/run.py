@@ -138,9 +138,12 @@ class ArcRun:
                 if not limit.is_over:
                     raise
             finally:
-                result = self._save(limit)
+                # Before all stored answers are counted, the files on disk know more.
+                if self._stored.is_empty or self._is_complete:
+                    self._save(limit)
         seconds = time.monotonic() - start
-        return RunOutcome(self._record(), result, answered, seconds)
+        votes = vote_result(self._test_set, self._count)
+        return RunOutcome(self._record(), votes, answered, seconds)
 
     def _answered(self, solver: Solver, limit: TimeLimit) -> Iterator[None]:
         """Go through the plan, one item for each question that the solver answers now."""
@@ -215,14 +218,13 @@ class ArcRun:
         pause = max(self._save_seconds, SAVE_SHARE * self._last_save_seconds)
         return time.monotonic() - self._saved > pause
 
-    def _save(self, limit: TimeLimit) -> VoteResult:
+    def _save(self, limit: TimeLimit) -> None:
         start = time.monotonic()
         self._flush()
-        result = self._write()
+        self._write()
         self._saved = time.monotonic()
         self._last_save_seconds = self._saved - start
         limit.writing_seconds = self._last_save_seconds
-        return result
 
     def _flush(self) -> None:
         """Write the answers in memory, and count them."""
@@ -234,10 +236,8 @@ class ArcRun:
         self._count.add(answers)
         self._answers += len(answers)
 
-    def _write(self) -> VoteResult:
-        result = vote_result(self._test_set, self._count)
-        self._folder.write(result, self._record())
-        return result
+    def _write(self) -> None:
+        self._folder.write(vote_result(self._test_set, self._count), self._record())
 
     def _record(self) -> RunRecord:
         return RunRecord(
@@ -251,9 +251,14 @@ class ArcRun:
 
 
 class _Stored:
-    """The answers in a folder, read part by part as they are needed."""
+    """The answers in a folder, read part by part as they are needed.
+
+    Attributes:
+        is_empty: there are no more.
+    """
 
     def __init__(self, folder: RunFolder) -> None:
+        self.is_empty = False
         self._parts = folder.stored()
         self._rows = Predictions.empty()
 
@@ -263,6 +268,7 @@ class _Stored:
             if not len(self._rows):
                 part = next(self._parts, None)
                 if part is None:
+                    self.is_empty = True
                     return
                 self._rows = part
             piece = self._rows.rows(0, count)
