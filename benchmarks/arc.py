@@ -21,7 +21,9 @@ import click
 import numpy as np
 
 from trm_edge.arc.dataset import build_dataset
+from trm_edge.arc.plan import make_plan
 from trm_edge.arc.predictions import Predictions
+from trm_edge.arc.rows import TaskRows
 from trm_edge.arc.sources import read_challenges
 from trm_edge.arc.test_set import read_test_set
 from trm_edge.arc.voting import count_votes, write_votes
@@ -50,7 +52,16 @@ def main(prefix: Path, subset: str, augmentations: int, output: Path) -> None:
             assert result.metrics.ignored == 0  # every question came back to the original
             return result.metrics.votes
 
+        def ask() -> int:
+            """Encode what trm-edge solve -o asks, from the names of the dataset's rows."""
+            test_set = read_test_set(dataset)
+            table = TaskRows(test_set.names, len(test_set.names), test_set.tasks)
+            plan = make_plan(list(test_set.tasks.values()), table, None)
+            numbers = range(len(plan.inputs))
+            return sum(1 for _ in map(plan.puzzle, plan.ask(range(plan.rounds), numbers)))
+
         rows.append(_measured("augment, encode and write both splits", build))
+        rows.append(_measured("read, augment and encode the questions of a run", ask))
         predictions = _write_predictions(dataset, Path(folder) / "predictions.npz")
         rows.append(_measured("read, turn back, vote and write", vote))
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -182,3 +182,19 @@ def test_a_quiet_log_means_no_progress() -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_the_rate_is_shown_where_it_is_asked_for(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, logger="trm_edge")
+
+    def items() -> Iterator[int]:
+        yield from range(3)
+        waits_for(lambda: "a second" in caplog.text)
+
+    with progress_bars(log_seconds=0.02) as track:
+        list(track(Metered(items(), "answers", shows_rate=True), "solved", 10))
+        assert "solved 3 of 10 answers, " in caplog.text
+        caplog.clear()
+        for _ in track(Metered(iter([1, 2]), "answers"), "solved", 10):
+            waits_for(lambda: "of 10 answers" in caplog.text)
+    assert "a second" not in caplog.text

@@ -16,7 +16,7 @@ from trm_edge.bundle import CALIBRATION, MANIFEST
 from trm_edge.errors import ConfigError
 from trm_edge.evaluation import ranking
 from trm_edge.evaluation.ranking import LayerRanking, LayerSensitivity
-from trm_edge.schemas import RECORDS, encode_schema, load_schema, schema_file_name
+from trm_edge.schemas import PLAIN_FILES, RECORDS, encode_schema, load_schema, schema_file_name
 from trm_edge.schemas.descriptions import split_docstring
 
 FILES = resources.files("trm_edge.schemas")
@@ -27,7 +27,7 @@ def check(name: str, text: str) -> None:
     jsonschema.validate(json.loads(text), load_schema(name), jsonschema.Draft202012Validator)
 
 
-@pytest.mark.parametrize("name", RECORDS)
+@pytest.mark.parametrize("name", [*RECORDS, *PLAIN_FILES])
 def test_files_are_as_generated(name: str) -> None:
     """Run tools/make_schemas.py after changing a record."""
     assert (FILES / schema_file_name(name)).read_text(encoding="utf-8") == encode_schema(name)
@@ -35,7 +35,29 @@ def test_files_are_as_generated(name: str) -> None:
 
 def test_there_is_no_file_of_another_format() -> None:
     files = {file.name for file in FILES.iterdir() if file.name.endswith(".json")}
-    assert files == {schema_file_name(name) for name in RECORDS}
+    assert files == {schema_file_name(name) for name in (*RECORDS, *PLAIN_FILES)}
+
+
+@pytest.mark.parametrize(
+    ("attempt", "is_valid"),
+    [([], True), ([[0, 9]], True), ([[10]], False), ([[1]] * 31, False), ([[]], False)],
+)
+def test_a_submission_has_a_schema(attempt: list[list[int]], is_valid: bool) -> None:
+    schema = load_schema("arc-submission")
+    validator = jsonschema.Draft202012Validator(schema)
+    validator.check_schema(schema)
+    entry = {"attempt_1": attempt, "attempt_2": [[1]]}
+    assert validator.is_valid({"a": [entry]}) is is_valid
+    assert not validator.is_valid({"a": [{"attempt_1": [[1]]}]})
+    assert not validator.is_valid({"a": [{**entry, "attempt_3": [[1]]}]})
+    assert not validator.is_valid({"a": []})
+
+
+def test_a_ranking_has_a_schema() -> None:
+    validator = jsonschema.Draft202012Validator(load_schema("arc-ranking"))
+    answer = {"votes": 2, "confidence": 0.5}
+    assert validator.is_valid({"a": [[{**answer, "grid": [[1]]}, answer], []]})
+    assert not validator.is_valid({"a": [[{"votes": 2}]]})
 
 
 @pytest.mark.parametrize("name", RECORDS)
@@ -107,7 +129,7 @@ def test_other_content_is_refused(change: dict[str, Any]) -> None:
 
 def test_an_unknown_record() -> None:
     with pytest.raises(
-        ConfigError, match="no record 'chess'; the records are arc-metrics, arc-score, bad-line"
+        ConfigError, match="no record 'chess'; the records are arc-comparison, arc-metrics, arc-run"
     ):
         load_schema("chess")
 

@@ -1,4 +1,4 @@
-"""Write the JSON Schemas of all registered records to ``trm_edge/schemas``.
+"""Write the JSON Schemas of all registered records and files to ``trm_edge/schemas``.
 
     python tools/make_schemas.py
 
@@ -10,7 +10,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from trm_edge.files import write_text
-from trm_edge.schemas import RECORDS, encode_schema, schema_file_name
+from trm_edge.schemas import PLAIN_FILES, RECORDS, encode_schema, schema_file_name
 
 FOLDER = Path(__file__).parents[1] / "trm_edge" / "schemas"
 
@@ -18,7 +18,7 @@ FOLDER = Path(__file__).parents[1] / "trm_edge" / "schemas"
 def main() -> None:
     """Write the files and delete those of formats that are no longer written."""
     current = set()
-    for name in RECORDS:
+    for name in (*RECORDS, *PLAIN_FILES):
         path = FOLDER / schema_file_name(name)
         write_text(path, encode_schema(name))
         current.add(path)

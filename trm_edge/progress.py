@@ -52,13 +52,20 @@ class Metered(Generic[T]):
         items: the work.
         unit: what an item is, in the plural.
         done: returns how many items the work so far is worth; None: those that were passed on.
+        shows_rate: items a second are shown, too.
     """
 
     def __init__(
-        self, items: Iterable[T], unit: str, done: Callable[[], float] | None = None
+        self,
+        items: Iterable[T],
+        unit: str,
+        done: Callable[[], float] | None = None,
+        *,
+        shows_rate: bool = False,
     ) -> None:
         self.unit = unit
         self.done = done
+        self.shows_rate = shows_rate
         self._items = items
 
     def __iter__(self) -> Iterator[T]:
@@ -120,6 +127,7 @@ class _Work:
         self.count = 0  # items passed on
         self._unit = items.unit if isinstance(items, Metered) else ""
         self._done = items.done if isinstance(items, Metered) else None
+        self._shows_rate = isinstance(items, Metered) and items.shows_rate
         self._start = time.monotonic()
 
     @property
@@ -129,6 +137,14 @@ class _Work:
             return self.count
         done = max(float(self.count), self._done())
         return done if self.total is None else min(done, self.total)
+
+    @property
+    def rate(self) -> str:
+        """Items a second, such as "12.3 a second"; empty where it is not shown or not known."""
+        seconds = time.monotonic() - self._start
+        if not self._shows_rate or not self.completed or seconds <= 0:
+            return ""
+        return f"{self.completed / seconds:,.3g} a second"
 
     def sentence(self) -> str:
         """How far the work is, such as "solved 1,234 of 10,000 puzzles, 2 min left"."""
@@ -140,6 +156,8 @@ class _Work:
             count = f"{count} of {self.total:,}"
         if self._unit:
             count = f"{count} {self._unit}"
+        if self.rate:
+            count = f"{count}, {self.rate}"
         if self.total is None or not self.completed:
             return f"{start} {count}, {duration(seconds)} so far"
         left = seconds * (self.total - self.completed) / self.completed
@@ -183,13 +201,14 @@ def _bars(console: Console) -> Iterator[Track]:
     class Bars(Progress):
         def get_renderables(self) -> Iterable[RenderableType]:
             for task, work in list(works.items()):
-                self.update(task, completed=work.completed)
+                self.update(task, completed=work.completed, rate=work.rate)
             return super().get_renderables()
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     )
@@ -197,7 +216,7 @@ def _bars(console: Console) -> Iterator[Track]:
 
         def track(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
             work = _Work(items, description, total)
-            task = progress.add_task(work.description, total=total)
+            task = progress.add_task(work.description, total=total, rate="")
             works[task] = work
             try:
                 for item in items:

@@ -38,6 +38,28 @@ def schema(record: Any, record_format: Format) -> dict[str, Any]:
     }
 
 
+def file_schema(file_type: Any, description: str) -> dict[str, Any]:
+    """Make the JSON Schema (2020-12) of a file without a format line.
+
+    Args:
+        file_type: of its content, a type that msgspec knows.
+        description: what the file holds.
+
+    Raises:
+        TypeError: a part of the type has no JSON Schema.
+    """
+    (top,), components = msgspec.json.schema_components([file_type], ref_template="#/$defs/{name}")
+    for definition in components.values():
+        if definition.get("type") == "object" and "properties" in definition:
+            definition["additionalProperties"] = False
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "description": description,
+        **top,
+        "$defs": components,
+    }
+
+
 def _schema_of(value_type: type) -> dict[str, Any]:
     if value_type is Path:
         return {"type": "string"}

@@ -13,7 +13,7 @@ from trm_edge.arc.encoding import encode
 from trm_edge.arc.predictions import Predictions
 from trm_edge.arc.task import Pair, parse_task
 from trm_edge.arc.test_set import TestSet
-from trm_edge.arc.votes import VoteCount
+from trm_edge.arc.votes import VoteCount, VoteOrder
 from trm_edge.errors import PuzzleError
 
 AUGMENTATION = Augmentation(3, "0234567891")
@@ -51,6 +51,16 @@ def rows(*answers: tuple[int, list[list[int]], float]) -> Predictions:
 
 def ranked(count: VoteCount) -> list[tuple[list[list[int]], int]]:
     return [(candidate.grid.tolist(), candidate.votes) for candidate in count.ranking("a")[0]]
+
+
+@pytest.mark.parametrize(
+    ("order", "first"), [("votes", [[1]]), ("confidence", [[2]]), ("sum", [[3]])]
+)
+def test_other_orders(order: VoteOrder, first: list[list[int]], test_set: TestSet) -> None:
+    count = VoteCount(test_set, order)
+    count.add(rows(*[(1, [[1]], -2.0)] * 4, (1, [[2]], 3.0), *[(1, [[3]], 2.0)] * 3))
+    assert ranked(count)[0][0] == first
+    assert count.votes("a", np.array(QUESTION, np.uint8)) == [4, 3, 1]
 
 
 def test_augmented_answers_are_turned_back(test_set: TestSet) -> None:

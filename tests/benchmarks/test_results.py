@@ -22,6 +22,7 @@ sys.stdout.write(importlib.import_module(name)._page(report))
     "name",
     [
         "arc",
+        "arc_stopping",
         "startup",
         "step",
         "loop",

@@ -23,8 +23,8 @@ from trm_edge.report.rows import BundleTarget, ReportRow, RowGroup, collect_rows
 from trm_edge.tasks import task_named
 
 HOSTILE = "</script><img src=x onerror=\"alert('x')\"> & <!-- %{x} var(--page)"
-CELLS = {"sudoku": 81, "maze": 169, "tokens": 9}
-VOCABULARIES = {"sudoku": 11, "maze": 6, "tokens": 7}
+CELLS = {"arc": 900, "sudoku": 81, "maze": 169, "tokens": 9}
+VOCABULARIES = {"arc": 12, "sudoku": 11, "maze": 6, "tokens": 7}
 
 
 def untimed_row(bundle: Bundle) -> ReportRow:

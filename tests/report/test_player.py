@@ -9,7 +9,8 @@ from trm_edge.report.player import render_player
 
 
 @pytest.mark.parametrize(
-    ("task", "cells", "columns"), [("sudoku", 81, 9), ("maze", 169, 13), ("tokens", 9, 3)]
+    ("task", "cells", "columns"),
+    [("sudoku", 81, 9), ("maze", 169, 13), ("tokens", 9, 3), ("arc", 900, 30)],
 )
 def test_a_board_has_a_cell_for_each_token(task: str, cells: int, columns: int) -> None:
     player = render_player(refinement(task), 3)

@@ -82,14 +82,14 @@ def test_columns_of_a_picture(seq_len: int, columns: int) -> None:
 
 
 def test_tasks_by_name_and_by_shape() -> None:
-    assert sorted(TASKS) == ["maze", "nano-sudoku", "sudoku", "tokens"]
+    assert sorted(TASKS) == ["arc", "maze", "nano-sudoku", "sudoku", "tokens"]
     assert [task_for(task.config).name for task in (TOKENS, SUDOKU, MAZE)] == [
         "tokens",
         "sudoku",
         "maze",
     ]
     with pytest.raises(
-        ConfigError, match="no task 'chess'; the tasks are maze, nano-sudoku, sudoku"
+        ConfigError, match="no task 'chess'; the tasks are arc, maze, nano-sudoku, sudoku"
     ):
         task_named("chess", BASE)
 

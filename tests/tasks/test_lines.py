@@ -126,3 +126,16 @@ def test_input_that_nobody_gave(tmp_path: Path) -> None:
     with pytest.raises(PuzzleError, match="standard input is closed"):
         open_standard_input(None)
     assert list(open_standard_input(io.StringIO(TEXT))) == TEXT.splitlines(keepends=True)
+
+
+def test_the_text_as_a_whole(tmp_path: Path) -> None:
+    """A line of it may be longer than any line of puzzles."""
+    path = tmp_path / "tasks.json.gz"
+    content = "x" * (MAX_LINE + 5)
+    path.write_bytes(gzip.compress(content.encode()))
+    assert open_lines(path).text(MAX_LINE + 5) == content
+    with pytest.raises(PuzzleError, match=r"has more than 1,048,580 characters\. Split it"):
+        open_lines(path).text(MAX_LINE + 4)
+    path.write_bytes(gzip.compress(content.encode())[:-3])
+    with pytest.raises(PuzzleError, match="damaged gzip file"):
+        open_lines(path).text(MAX_LINE + 5)

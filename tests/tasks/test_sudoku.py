@@ -228,7 +228,7 @@ def test_tasks_by_name_and_by_shape() -> None:
     assert task_for(FAKE_CONFIG).name == "sudoku"
     assert task_for(BASE).name == "tokens"
     assert task_named("tokens", FAKE_CONFIG).name == "tokens"
-    with pytest.raises(ConfigError, match="no task 'chess'; the tasks are maze, nano-sudoku, su"):
+    with pytest.raises(ConfigError, match="no task 'chess'; the tasks are arc, maze, nano-sudoku"):
         task_named("chess", FAKE_CONFIG)
     with pytest.raises(ConfigError, match="81 cells and 11 token ids, but the model has seq_len 9"):
         task_named("sudoku", BASE)

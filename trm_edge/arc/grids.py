@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
 SIDE = 30  # rows and columns of the largest grid
 COLOURS = 10
 
+# A grid as JSON has it; without rows where a model answered none.
+Colour = Annotated[int, msgspec.Meta(ge=0, le=COLOURS - 1)]
+GridRow = Annotated[list[Colour], msgspec.Meta(min_length=1, max_length=SIDE)]
+GridRows = Annotated[list[GridRow], msgspec.Meta(max_length=SIDE)]
 Grid = NDArray[np.uint8]  # (rows, columns), colours 0..9
 
 

@@ -50,6 +50,37 @@ class Predictions:
     def __len__(self) -> int:
         return len(self.identifiers)
 
+    @classmethod
+    def empty(cls) -> Predictions:
+        """Make predictions without a row."""
+        tokens = np.zeros((0, CELLS), np.uint8)
+        return cls(np.zeros(0, np.int64), tokens, tokens, np.zeros(0))
+
+    def rows(self, start: int, stop: int) -> Predictions:
+        """Take some of the rows.
+
+        Args:
+            start: the first.
+            stop: the one after the last.
+        """
+        part = slice(start, stop)
+        return Predictions(
+            self.identifiers[part], self.inputs[part], self.predictions[part], self.q_halt[part]
+        )
+
+    def joined(self, others: Predictions) -> Predictions:
+        """Append rows.
+
+        Args:
+            others: to append.
+        """
+        return Predictions(
+            np.concatenate([self.identifiers, others.identifiers]),
+            np.concatenate([self.inputs, others.inputs]),
+            np.concatenate([self.predictions, others.predictions]),
+            np.concatenate([self.q_halt, others.q_halt]),
+        )
+
     def write(self, path: Path) -> None:
         """Write an ``.npz`` file, whole or not at all.
 

@@ -134,7 +134,7 @@ def score_submission(submission: Path, solutions: Path) -> ScoredSubmission:
         PuzzleError: a file cannot be read, or the two have no task in common.
     """
     answers, problems = read_submission(submission)
-    outputs, output_problems = _read_solutions(solutions)
+    outputs, output_problems = read_solutions(solutions)
     if not set(answers) & set(outputs):
         raise PuzzleError(
             f"{submission} and {solutions} have no task in common that can be scored. Pass the "
@@ -148,7 +148,7 @@ def score_submission(submission: Path, solutions: Path) -> ScoredSubmission:
             problems.append(TaskProblem(str(submission), task, reason))
     places = {}
     for task, grids in outputs.items():
-        places[task], reason = _places(answers, task, grids)
+        places[task], reason = attempt_places(answers, task, grids)
         if reason and task not in wrong:
             problems.append(TaskProblem(str(submission), task, reason))
     score = SubmissionScore(
@@ -162,10 +162,20 @@ def score_submission(submission: Path, solutions: Path) -> ScoredSubmission:
     return ScoredSubmission(score, problems)
 
 
-def _places(
+def attempt_places(
     answers: Submission, task: str, outputs: Sequence[Grid]
 ) -> tuple[list[int | None], str]:
-    """The place of the right attempt for each output, and why the task cannot be scored."""
+    """Find the right attempt for each output of a task.
+
+    Args:
+        answers: the submission.
+        task: its name.
+        outputs: of its test inputs.
+
+    Returns:
+        The place of each, 0 for the first; None where neither is right. And why the task cannot be
+        scored, or an empty text.
+    """
     nowhere: list[int | None] = [None] * len(outputs)
     entries = answers.get(task)
     if entries is None:
@@ -183,7 +193,18 @@ def _places(
     return places, ""
 
 
-def _read_solutions(path: Path) -> tuple[dict[str, list[Grid]], list[TaskProblem]]:
+def read_solutions(path: Path) -> tuple[dict[str, list[Grid]], list[TaskProblem]]:
+    """Read the outputs of test inputs by task.
+
+    Args:
+        path: a file of solutions, or of tasks that have them.
+
+    Returns:
+        The outputs, and the tasks that cannot be used.
+
+    Raises:
+        PuzzleError: the file cannot be read.
+    """
     outputs = {}
     problems = []
     for task, value in read_object(path, LARGEST_FILE).items():

@@ -73,7 +73,7 @@ def _read_subset(source: Path, name: str, *, is_only: bool) -> Subset:
         if is_only:
             return read_folder(source, name)
     elif is_only and source.is_file():
-        return _read_file(source, name)
+        return read_task_file(source, name)
     raise PuzzleError(
         f"there are no tasks of the subset {name!r}: neither the file "
         f"{challenges_path(source, name)} nor the folder {source / name} exists. Pass the prefix "
@@ -200,7 +200,7 @@ def read_object(path: Path, limit: int) -> dict[str, Any]:
         PuzzleError: it cannot be read, is too large, is not JSON or holds anything but an object.
     """
     try:
-        value = parse_json(read_bytes(path, limit))
+        content = read_bytes(path, limit)
     except FileNotFoundError as error:
         raise PuzzleError(f"{path} does not exist.") from error
     except OSError as error:
@@ -208,31 +208,62 @@ def read_object(path: Path, limit: int) -> dict[str, Any]:
         if error.errno == errno.EFBIG:
             reason = f"{reason}. Split it into several files"
         raise PuzzleError(f"{path} cannot be read: {reason}.") from error
+    return _parsed_object(content, str(path))
+
+
+def _parsed_object(content: bytes, source: str) -> dict[str, Any]:
+    try:
+        value = parse_json(content)
     except (ValueError, RecursionError) as error:
-        raise PuzzleError(f"{path} is not JSON: {error}.") from error
+        raise PuzzleError(f"{source} is not JSON: {error}.") from error
     if not isinstance(value, dict):
-        raise PuzzleError(f"{path} must hold a JSON object, but holds a {type(value).__name__}.")
+        raise PuzzleError(f"{source} must hold a JSON object, but holds a {type(value).__name__}.")
     return value
 
 
-def _read_file(path: Path, subset: str) -> Subset:
-    """Read a file of one task, or of several by name."""
-    content = read_object(path, LARGEST_FILE)
+def read_task_file(path: Path, subset: str) -> Subset:
+    """Read a file of one task, or of several by name.
+
+    Args:
+        path: the file.
+        subset: name for its tasks.
+
+    Raises:
+        PuzzleError: it cannot be read or is no object of tasks, or no task can be used.
+    """
+    return _task_or_tasks(subset, str(path), read_object(path, LARGEST_FILE), path.stem)
+
+
+def parse_task_file(text: str, source: str) -> Subset:
+    """Parse the JSON of one task or of several by name.
+
+    Args:
+        text: the JSON.
+        source: where it is from, for messages.
+
+    Raises:
+        PuzzleError: it is no JSON object of tasks, or no task can be used.
+    """
+    content = _parsed_object(text.encode("utf-8"), source)
+    return _task_or_tasks(source, source, content, source)
+
+
+def _task_or_tasks(subset: str, source: str, content: dict[str, Any], name: str) -> Subset:
+    """The tasks of an object; one that is a task itself has its own name, or else ``name``."""
     if "train" in content or "test" in content:
-        name = _own_name(content, path)
-        return _parsed(subset, str(path), [(name, content)], None, "")
-    return _parsed(subset, str(path), content.items(), None, "")
+        return _parsed(subset, source, [(_own_name(content, name), content)], None, "")
+    return _parsed(subset, source, content.items(), None, "")
 
 
 def _read_task(path: Path) -> ArcTask:
     content = read_object(path, _LARGEST_TASK)
-    return parse_task(_own_name(content, path), content)
+    return parse_task(_own_name(content, path.stem), content)
 
 
-def _own_name(content: dict[str, Any], path: Path) -> str:
+def _own_name(content: dict[str, Any], file_name: str) -> str:
     """The name inside a task file, which HRM's reader prefers, or else the file's."""
     name = content.get("name")
-    return name if isinstance(name, str) and name else path.stem
+    return name if isinstance(name, str) and name else file_name
 
 
 def _parsed(

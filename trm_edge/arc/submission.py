@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, TypedDict
 
 import msgspec
 
-from trm_edge.arc.grids import GridError, parse_grid
+from trm_edge.arc.grids import GridError, GridRows, parse_grid
 from trm_edge.arc.sources import LARGEST_FILE, read_object
 from trm_edge.arc.task import TaskProblem
 from trm_edge.arc.votes import Candidate
@@ -19,6 +19,22 @@ PLACEHOLDER = [[0, 0], [0, 0]]  # of a test input without an answer
 
 GridLists = list[list[int]]  # a grid as JSON has it; [] for one without cells
 Submission = dict[str, list[dict[str, GridLists]]]  # by task, an entry for each test input
+
+
+class AttemptPair(TypedDict):
+    """The entry of a test input.
+
+    Args:
+        attempt_1: the first answer.
+        attempt_2: the second answer.
+    """
+
+    attempt_1: GridRows
+    attempt_2: GridRows
+
+
+# Of which trm_edge/schemas has the JSON Schema.
+SubmissionFile = dict[str, Annotated[list[AttemptPair], msgspec.Meta(min_length=1)]]
 
 
 class SubmissionError(ValueError):
@@ -76,6 +92,10 @@ def write_submission(path: Path, submission: Submission) -> None:
     """
     for entries in submission.values():
         check_entries(entries)
+    try:
+        msgspec.convert(submission, SubmissionFile)
+    except msgspec.ValidationError as error:
+        raise SubmissionError(str(error)) from error
     write_text(path, msgspec.json.encode(submission).decode("ascii"))
 
 

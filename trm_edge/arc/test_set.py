@@ -15,7 +15,6 @@ from trm_edge.arc.task import TEST, TRAIN, ArcTask, Pair, TaskError, TaskProblem
 from trm_edge.datasets.folder import TEST_PUZZLES_NAME
 from trm_edge.errors import PuzzleError
 from trm_edge.identifiers import IDENTIFIERS_NAME, NamesError, read_names
-from trm_edge.tasks.dataset import read_dataset
 
 _CACHED_NAMES = 4096  # rows of one puzzle mostly come together
 
@@ -107,6 +106,8 @@ def _from_puzzles(folder: Path, path: Path, names: Sequence[str]) -> TestSet:
 def _tasks_of_rows(
     folder: Path, names: Sequence[str], parse: Callable[[str], AugmentedName]
 ) -> dict[str, ArcTask]:
+    from trm_edge.tasks.dataset import read_dataset
+
     pairs: dict[str, list[Pair]] = {}
     for row in read_dataset(folder / TEST, CELLS, VOCAB_SIZE):
         if not 0 < row.identifier < len(names):

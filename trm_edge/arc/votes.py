@@ -1,19 +1,19 @@
 """Counts the answers to the augmented variants of a test input, as the published evaluator does.
 
 An answer is turned back to the original grid and is one vote for it. More votes come first; of
-equal ones the higher mean of sigmoid(q_halt), and then the answer that was seen first. Votes
-accumulate over all predictions that are added.
+equal ones the higher mean of sigmoid(q_halt), and then the answer that was seen first. Other orders
+are options. Votes accumulate over all predictions that are added.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from trm_edge.arc.augmentation import FIRST_COLOUR
+from trm_edge.arc.augmentation import FIRST_COLOUR, AugmentedName
 from trm_edge.arc.crop import crop_shapes
 from trm_edge.arc.grids import SIDE, Grid
 from trm_edge.arc.predictions import Predictions
@@ -21,6 +21,8 @@ from trm_edge.arc.test_set import TestSet
 from trm_edge.dihedral import DIHEDRAL_INVERSES, dihedral
 from trm_edge.errors import PuzzleError
 
+# What comes first: votes as published, the mean confidence, or the sum of confidences.
+VoteOrder = Literal["votes", "confidence", "sum"]
 _BLOCK = 4096  # rows at once, for the sake of memory
 
 
@@ -53,10 +55,12 @@ class VoteCount:
 
     Args:
         test_set: the tasks, and the names of the rows.
+        order: of the candidates.
     """
 
-    def __init__(self, test_set: TestSet) -> None:
+    def __init__(self, test_set: TestSet, order: VoteOrder = "votes") -> None:
         self._test_set = test_set
+        self._order = order
         self.counted = 0  # rows
         self.ignored = 0  # rows whose question is no test input
         self._tallies: dict[str, dict[bytes, dict[bytes, _Tally]]] = {}
@@ -88,16 +92,9 @@ class VoteCount:
         rows: NDArray[np.int64],
         confidences: NDArray[np.float64],
     ) -> None:
-        names = [self._test_set.name(int(row)) for row in predictions.identifiers[rows]]
-        transforms = []
-        tables = []
-        for name in names:
-            transforms.append(name.augmentation.transform)
-            tables.append(name.augmentation.inverse_token_table)
-        questions = _original_keys(predictions.inputs[rows], transforms, tables)
-        answers = _original_keys(predictions.predictions[rows], transforms, tables)
         own = confidences[rows].tolist()
-        for name, question, answer, confidence in zip(names, questions, answers, own, strict=True):
+        originals = original_answers(self._test_set, predictions, rows)
+        for (name, question, answer), confidence in zip(originals, own, strict=True):
             tallies = self._tallies.get(name.task, {}).get(question)
             if tallies is None:
                 self.ignored += 1
@@ -120,8 +117,56 @@ class VoteCount:
         """
         ranked = {}
         for question, tallies in self._tallies[task].items():
-            ranked[question] = _ranked(tallies)
+            ranked[question] = _ranked(tallies, self._order)
         return [ranked[grid_key(pair.input)] for pair in self._test_set.tasks[task].tests]
+
+    def votes(self, task: str, question: Grid) -> list[int]:
+        """Return the votes of the answers to a test input, most first.
+
+        Args:
+            task: its name.
+            question: the test input.
+        """
+        tallies = self._tallies[task][grid_key(question)]
+        return sorted((tally.votes for tally in tallies.values()), reverse=True)
+
+
+class OriginalAnswer(NamedTuple):
+    """A row of predictions, turned back to the original grids.
+
+    Args:
+        name: of the row's puzzle.
+        question: key of the test input.
+        answer: key of the answer.
+    """
+
+    name: AugmentedName
+    question: bytes
+    answer: bytes
+
+
+def original_answers(
+    test_set: TestSet, predictions: Predictions, rows: NDArray[np.int64]
+) -> Iterator[OriginalAnswer]:
+    """Crop questions and answers, and turn them back.
+
+    Args:
+        test_set: has the names of the rows.
+        predictions: some of whose rows are meant.
+        rows: (n,) their numbers; some thousand at once, for the sake of memory.
+
+    Raises:
+        PuzzleError: an identifier has no name, or it cannot be read.
+    """
+    names = [test_set.name(int(identifier)) for identifier in predictions.identifiers[rows]]
+    transforms = []
+    tables = []
+    for name in names:
+        transforms.append(name.augmentation.transform)
+        tables.append(name.augmentation.inverse_token_table)
+    questions = _original_keys(predictions.inputs[rows], transforms, tables)
+    answers = _original_keys(predictions.predictions[rows], transforms, tables)
+    yield from map(OriginalAnswer, names, questions, answers)
 
 
 def grid_key(grid: Grid) -> bytes:
@@ -138,13 +183,28 @@ def _grid(key: bytes) -> Grid:
     return np.frombuffer(key, np.uint8, offset=2).reshape(key[0], key[1])
 
 
-def _ranked(tallies: dict[bytes, _Tally]) -> list[Candidate]:
+def _ranked(tallies: dict[bytes, _Tally], order: VoteOrder) -> list[Candidate]:
     candidates = []
     for key, tally in tallies.items():
         candidates.append(Candidate(_grid(key), tally.votes, tally.total / tally.votes))
     # The sort is stable, so of equals the one seen first stays first.
-    candidates.sort(key=lambda candidate: candidate[1:], reverse=True)
+    candidates.sort(key=_SORT_KEYS[order], reverse=True)
     return candidates
+
+
+def _votes_first(candidate: Candidate) -> tuple[Any, ...]:
+    return candidate.votes, candidate.confidence
+
+
+def _confidence_first(candidate: Candidate) -> tuple[Any, ...]:
+    return candidate.confidence, candidate.votes
+
+
+def _sum_first(candidate: Candidate) -> tuple[Any, ...]:
+    return candidate.votes * candidate.confidence, candidate.votes
+
+
+_SORT_KEYS = {"votes": _votes_first, "confidence": _confidence_first, "sum": _sum_first}
 
 
 def _original_keys(

@@ -8,7 +8,6 @@ from typing import Literal
 from trm_edge import records
 from trm_edge.loop.solution import Solution
 from trm_edge.tasks.base import Entry, Task
-from trm_edge.tasks.dataset import IGNORED
 
 Outcome = Literal["answered", "unsolved", "unsure"]
 SOLUTION_FORMAT = records.Format("trm-edge.solution", 1)
@@ -34,6 +33,7 @@ class SolutionRecord:
             ones are wanted; ``unsure`` where its confidence is too low.
         tries: number of tries at the puzzle.
         timed_out: the deadline ended the search for the answer.
+        name: of the puzzle; None where the source does not name its puzzles.
     """
 
     index: int
@@ -49,6 +49,7 @@ class SolutionRecord:
     outcome: Outcome
     tries: int
     timed_out: bool
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -125,8 +126,7 @@ class Answer:
             valid = problem is None
         correct: bool | None = None
         if entry.answer is not None:
-            counts = entry.answer != IGNORED
-            correct = bool((solution.answer == entry.answer)[counts].all())
+            correct = task.is_right(solution.answer, entry.answer)
         outcome = (policy or AnswerPolicy()).outcome(valid, solution.confidence)
         answer_text = None
         if outcome == "answered":
@@ -145,6 +145,7 @@ class Answer:
             outcome=outcome,
             tries=solution.tries,
             timed_out=solution.timed_out,
+            name=entry.name,
         )
         return cls(record, problem, entry, solution)
 

@@ -72,3 +72,11 @@ json_output_option = click.option(
     metavar="FILE",
     help="Also write the JSON to a file.",
 )
+votes_by_option = click.option(
+    "--votes-by",
+    type=click.Choice(["votes", "confidence", "sum"]),
+    default="votes",
+    show_default=True,
+    help="What ranks the answers: votes, then their mean confidence, as published; confidence, "
+    "then votes; or the sum of confidences.",
+)

@@ -5,26 +5,27 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 
 import click
 
 from trm_edge.bundle import Bundle
-from trm_edge.cli.answers import Answer, AnswerPolicy, SolutionRecord
+from trm_edge.cli.answer_tally import AnswerTally
+from trm_edge.cli.answers import Answer, AnswerPolicy
+from trm_edge.cli.arc_options import ArcOptions, arc_options, check_folder_options
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
 from trm_edge.cli.search_options import SearchOptions, search_options
-from trm_edge.cli.solve_input import Reader, count_puzzles, open_puzzles
+from trm_edge.cli.solve_input import STANDARD_INPUT, Reader, count_puzzles, open_puzzles
 from trm_edge.cli.solve_output import FORMATS, Writer
 from trm_edge.errors import PuzzleError, TrmEdgeError
-from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.loop.halting import HaltingMode, HaltingRule
 from trm_edge.loop.rollouts import Rollouts
 from trm_edge.loop.solution import Solution
 from trm_edge.loop.solver import Solver
 from trm_edge.progress import Metered, progress_bars
+from trm_edge.tasks.arc import ArcAgiTask
 from trm_edge.tasks.base import Task
 
 DEFAULT_BATCH = 32
@@ -35,7 +36,7 @@ DEFAULT_BATCH = 32
     cls=Command,
     epilog=exit_codes(
         "every puzzle has an answer, or is reported as unsolved or unsure",
-        "a line is no puzzle, or failed",
+        "a line is no puzzle, a task has no row in the bundle, or failed",
     ),
 )
 @bundle_argument
@@ -82,6 +83,14 @@ DEFAULT_BATCH = 32
 )
 @search_options
 @click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="ARC: solve every test input under augmentations, and write a submission.",
+)
+@arc_options
+@click.option(
     "--batch",
     type=click.IntRange(1),
     show_default=f"{DEFAULT_BATCH}, or 1 with a deadline",
@@ -98,7 +107,10 @@ DEFAULT_BATCH = 32
     help="Pictures for people, one JSON object a line, or CSV.",
 )
 @click.option("--watch", is_flag=True, help="Show how each puzzle is refined, step by step.")
+@click.pass_context
 def command(
+    context: click.Context,
+    /,
     bundle: Path,
     puzzles: str | None,
     target: str | None,
@@ -112,6 +124,8 @@ def command(
     output_format: str,
     watch: bool,
     search: SearchOptions,
+    output: Path | None,
+    arc: ArcOptions,
 ) -> None:
     """Solve puzzles with a bundle.
 
@@ -126,7 +140,9 @@ def command(
       | trm-edge solve my-bundle --watch
     trm-edge solve my-bundle puzzles.txt --rollouts 8 --only-valid
     trm-edge solve my-bundle puzzles.txt --deadline-ms 100 --answer-if 0.9
+    trm-edge solve arc-bundle arc-agi_evaluation_challenges.json -o run --minutes 600
     """
+    check_folder_options(context, output)
     opened = Bundle.open(bundle)
     task = opened.task()
     search.check(task)
@@ -139,6 +155,13 @@ def command(
         threshold=halt_threshold,
         unchanged=unchanged,
     )
+    if output is not None:
+        _check_arc(opened, task, puzzles)
+        from trm_edge.cli.solve_arc import SolverOptions, solve_to_folder
+
+        options = SolverOptions(target, halting, batch or DEFAULT_BATCH, threads)
+        solve_to_folder(opened, Path(puzzles or ""), output, arc, options)
+        return
     exploration = search.exploration(task)
     selector = search.selector(task)
     slots = batch or (DEFAULT_BATCH if search.deadline is None else 1)
@@ -181,6 +204,20 @@ def command(
         sys.exit(1)
 
 
+def _check_arc(bundle: Bundle, task: Task, puzzles: str | None) -> None:
+    """Refuse to write the run of another task, or of no tasks."""
+    if not isinstance(task, ArcAgiTask):
+        advice = "Redirect its answers instead: --format json > answers.jsonl"
+        if ArcAgiTask.fits(task.config):
+            advice = "If the model was trained on ARC, export it again with --task arc."
+        raise click.UsageError(
+            f"-o writes a run over ARC tasks, but the task of {bundle.path} is {task.name}. "
+            f"{advice}"
+        )
+    if puzzles is None or puzzles == STANDARD_INPUT:
+        raise click.UsageError("-o needs PUZZLES: a file or folder of ARC tasks.")
+
+
 def _enter(stack: ExitStack, opened: Bundle, make_solver: Callable[[Bundle], Solver]) -> Solver:
     """Load the solver of a bundle, or of the one that an export puts in its place meanwhile.
 
@@ -204,49 +241,6 @@ def _enter(stack: ExitStack, opened: Bundle, make_solver: Callable[[Bundle], Sol
     return stack.enter_context(make_solver(current))
 
 
-@dataclass
-class _Tally:
-    """Counts answers.
-
-    Args:
-        valid: answers that are not known to be wrong.
-        withheld: puzzles without an answer, unsolved or unsure.
-        known: puzzles whose answer is known.
-        correct: answers among them that are equal to it.
-    """
-
-    valid: int = 0
-    withheld: int = 0
-    known: int = 0
-    correct: int = 0
-
-    def add(self, record: SolutionRecord) -> None:
-        """Count an answer.
-
-        Args:
-            record: the answer.
-        """
-        is_answered = record.outcome == "answered"
-        self.withheld += not is_answered
-        self.valid += is_answered and record.valid is not False
-        self.known += record.correct is not None
-        self.correct += is_answered and record.correct is True
-
-    def show(self) -> None:
-        """Write how many answers were withheld, and the share of right ones, to standard error."""
-        if self.withheld:
-            click.echo(f"without an answer, unsolved or unsure: {self.withheld}", err=True)
-        if not self.known:
-            return
-        low, high = wilson_interval(self.correct, self.known)
-        click.echo(
-            f"exact match: {self.correct} of {self.known} known answers, "
-            f"{100 * self.correct / self.known:.1f} % (95 % interval {100 * low:.1f} to "
-            f"{100 * high:.1f} %)",
-            err=True,
-        )
-
-
 def _write(
     task: Task,
     reader: Reader,
@@ -256,9 +250,9 @@ def _write(
     *,
     watch: bool,
     total: int | None,
-) -> _Tally:
+) -> AnswerTally:
     """Write every solution in the order of the puzzles, and count them."""
-    tally = _Tally()
+    tally = AnswerTally()
     with ExitStack() as stack:
         if not watch and not sys.stdout.isatty():
             track = stack.enter_context(progress_bars())

@@ -42,7 +42,7 @@ def open_puzzles(task: Task, source: str | None) -> tuple[str, Feed[Entry | BadL
         return "standard input", _feed(task, open_standard_input(sys.stdin))
     if source is not None:
         path = Path(source)
-        if is_folder(path):
+        if is_folder(path) or (task.reads_files and path.is_file()):
             return source, as_feed(task.read(path))
         return source, _feed(task, open_lines(path))
     if holds_input(sys.stdin):

@@ -21,6 +21,7 @@ from trm_edge.cli.answers import (
     BadLineRecord,
     SolutionRecord,
 )
+from trm_edge.printable import printable
 from trm_edge.tasks.base import BadLine, Task
 
 # Frames, walls and paths where the output's encoding has no characters for them.
@@ -158,7 +159,10 @@ class TextWriter(Writer):
         parts.append(f"confidence {100 * answer.solution.confidence:.1f} %")
         if answer.verdict:
             parts.append(answer.verdict)
-        self.console.print(f"#{answer.record.index + 1}: {', '.join(parts)}\n", soft_wrap=True)
+        title = f"#{answer.record.index + 1}"
+        if answer.record.name is not None:
+            title = f"{title} ({printable(answer.record.name)})"
+        self.console.print(f"{title}: {', '.join(parts)}\n", soft_wrap=True, markup=False)
 
 
 class JsonWriter(Writer):

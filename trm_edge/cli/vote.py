@@ -9,6 +9,7 @@ import click
 
 from trm_edge import records
 from trm_edge.arc.test_set import read_test_set
+from trm_edge.arc.votes import VoteOrder
 from trm_edge.arc.voting import (
     METRICS_FORMAT,
     METRICS_NAME,
@@ -21,7 +22,7 @@ from trm_edge.arc.voting import (
 from trm_edge.cli.arc_output import percent, print_problems, print_scores
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.console import echo
-from trm_edge.cli.options import json_option
+from trm_edge.cli.options import json_option, votes_by_option
 from trm_edge.cli.outputs import check_record_output
 from trm_edge.errors import OutputExistsError
 from trm_edge.files import check_writable
@@ -56,6 +57,7 @@ _NAMES = (SUBMISSION_NAME, RANKING_NAME, METRICS_NAME)
     show_default=True,
     help="Candidates of each test input whose grids ranking.json has.",
 )
+@votes_by_option
 @json_option
 @click.option("--force", is_flag=True, help="Overwrite files that trm-edge vote did not write.")
 def command(
@@ -63,6 +65,7 @@ def command(
     predictions: tuple[Path, ...],
     output: Path,
     grids: int,
+    votes_by: VoteOrder,
     as_json: bool,
     force: bool,
 ) -> None:
@@ -70,15 +73,16 @@ def command(
 
     Each prediction is turned back to its original grid and is a vote for it. More votes come first,
     then the higher mean of sigmoid(q_halt), then the answer seen first. Several files are parts of
-    a run, or runs: their votes add up.
+    a run, or runs: their votes add up. DATASET may be a folder that trm-edge solve -o wrote.
 
     \b
     trm-edge vote arc-1 part-1.npz part-2.npz -o votes
+    trm-edge vote out-1 out-1/predictions-*.npz out-2/predictions-*.npz -o votes
     """
     _check_outputs(output, force=force)
     test_set = read_test_set(dataset)
     with progress_bars() as track:
-        result = count_votes(test_set, predictions, track=track)
+        result = count_votes(test_set, predictions, order=votes_by, track=track)
     write_votes(output, result, grids)
     print_problems(test_set.problems)
     if as_json:

@@ -1,6 +1,7 @@
 """JSON Schemas of every record that trm-edge writes or prints, and the registry they come from.
 
-``NAME-VERSION.json`` in this folder is the schema of the format ``trm-edge.NAME/VERSION``.
+``NAME-VERSION.json`` in this folder is the schema of the format ``trm-edge.NAME/VERSION``. Two
+files of ARC-AGI have their tasks as keys and no format; their schemas are named likewise.
 ``tools/make_schemas.py`` writes the files.
 """
 
@@ -31,9 +32,29 @@ class RegisteredRecord(NamedTuple):
     format: str = "FORMAT"
 
 
+class RegisteredFile(NamedTuple):
+    """A JSON file without a format line: the module and name of its type, and a description.
+
+    Args:
+        module: module with the type.
+        type_name: of a type that msgspec knows.
+        version: of the schema.
+        description: what the file holds.
+    """
+
+    module: str
+    type_name: str
+    version: int
+    description: str
+
+
 # By the name in the format line after ``trm-edge.``.
 RECORDS: dict[str, RegisteredRecord] = {
+    "arc-comparison": RegisteredRecord(
+        "trm_edge.arc.comparison", "SubmissionComparison", "COMPARISON_FORMAT"
+    ),
     "arc-metrics": RegisteredRecord("trm_edge.arc.voting", "VoteMetrics", "METRICS_FORMAT"),
+    "arc-run": RegisteredRecord("trm_edge.arc.run_folder", "RunRecord", "RUN_FORMAT"),
     "arc-score": RegisteredRecord("trm_edge.arc.scoring", "SubmissionScore", "SCORE_FORMAT"),
     "bad-line": RegisteredRecord("trm_edge.cli.answers", "BadLineRecord", "BAD_LINE_FORMAT"),
     "baseline": RegisteredRecord("trm_edge.regression.baseline_record", "BaselineRecord"),
@@ -52,27 +73,51 @@ RECORDS: dict[str, RegisteredRecord] = {
 }
 
 
+PLAIN_FILES: dict[str, RegisteredFile] = {
+    "arc-ranking": RegisteredFile(
+        "trm_edge.arc.voting",
+        "RankingFile",
+        1,
+        "By task, for each of its test inputs, the answers with their votes, best first.",
+    ),
+    "arc-submission": RegisteredFile(
+        "trm_edge.arc.submission",
+        "SubmissionFile",
+        1,
+        "By task, two attempts at each of its test inputs. Rows of a grid are equally long.",
+    ),
+}
+
+
 def schema_file_name(name: str) -> str:
-    """Name the file of a record's current schema.
+    """Name the file of a record's or file's current schema.
 
     Args:
-        name: key of ``RECORDS``.
+        name: key of ``RECORDS`` or ``PLAIN_FILES``.
 
     Raises:
         ConfigError: there is no such record.
     """
+    if name in PLAIN_FILES:
+        return f"{name}-{PLAIN_FILES[name].version}.json"
     return f"{name}-{_format(name).version}.json"
 
 
 def generate_schema(name: str) -> dict[str, Any]:
-    """Generate the JSON Schema (2020-12) of a record from its dataclass.
+    """Generate the JSON Schema (2020-12) of a record from its dataclass, or of a file's type.
 
     Args:
-        name: key of ``RECORDS``.
+        name: key of ``RECORDS`` or ``PLAIN_FILES``.
 
     Raises:
         ConfigError: there is no such record.
     """
+    if name in PLAIN_FILES:
+        file = PLAIN_FILES[name]
+        file_type = getattr(importlib.import_module(file.module), file.type_name)
+        schema = record_schema.file_schema(file_type, file.description)
+        describe_properties(schema)
+        return schema
     entry = _entry(name)
     dataclass = getattr(importlib.import_module(entry.module), entry.dataclass)
     schema = record_schema.schema(dataclass, _format(name))
@@ -81,10 +126,10 @@ def generate_schema(name: str) -> dict[str, Any]:
 
 
 def encode_schema(name: str) -> str:
-    """Encode the schema of a record as its file has it.
+    """Encode the schema of a record or file as it is shipped.
 
     Args:
-        name: key of ``RECORDS``.
+        name: key of ``RECORDS`` or ``PLAIN_FILES``.
 
     Raises:
         ConfigError: there is no such record.
@@ -93,10 +138,10 @@ def encode_schema(name: str) -> str:
 
 
 def load_schema(name: str) -> dict[str, Any]:
-    """Load the shipped JSON Schema of a record.
+    """Load the shipped JSON Schema of a record or file.
 
     Args:
-        name: key of ``RECORDS``, such as ``parity``.
+        name: key of ``RECORDS`` or ``PLAIN_FILES``, such as ``parity``.
 
     Raises:
         ConfigError: there is no such record.

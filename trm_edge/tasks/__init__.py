@@ -9,13 +9,19 @@ from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
 from trm_edge.puzzle import Puzzle
 from trm_edge.suggestions import did_you_mean
+from trm_edge.tasks.arc import ArcAgiTask
 from trm_edge.tasks.base import Task
 from trm_edge.tasks.maze import MazeTask
 from trm_edge.tasks.nano_sudoku import NanoSudokuTask
 from trm_edge.tasks.sudoku import SudokuTask
 from trm_edge.tasks.tokens import TokenTask
 
-_DETECTED = (SudokuTask, MazeTask, NanoSudokuTask)  # by the model's shape, in this order
+_DETECTED = (
+    SudokuTask,
+    MazeTask,
+    NanoSudokuTask,
+    ArcAgiTask,
+)  # by the model's shape, in this order
 TASKS: dict[str, type[Task]] = {task.name: task for task in (*_DETECTED, TokenTask)}
 
 _SAMPLE = 64  # puzzles that are looked at to detect a task

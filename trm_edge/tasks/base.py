@@ -18,7 +18,7 @@ from trm_edge.identifiers import RowNames
 from trm_edge.puzzle import Puzzle
 from trm_edge.reference import Split, reference_puzzles
 from trm_edge.tasks.augmentation import Augmentation, PuzzleAugmentation
-from trm_edge.tasks.dataset import is_folder, read_dataset
+from trm_edge.tasks.dataset import IGNORED, is_folder, read_dataset
 from trm_edge.tasks.entries import AnswerLine as AnswerLine
 from trm_edge.tasks.entries import BadLine as BadLine
 from trm_edge.tasks.entries import Entry as Entry
@@ -41,10 +41,12 @@ class Task(ABC):
         name: as in the manifest of a bundle and for ``--task``.
         judges: :meth:`problem` can tell a right answer from a wrong one.
         augmentation_limit: largest number of :meth:`augmentations`, the identity included.
+        reads_files: :meth:`read` takes a whole file, and finds others beside it.
     """
 
     name: ClassVar[str]
     judges: ClassVar[bool] = True
+    reads_files: ClassVar[bool] = False
     augmentation_limit: ClassVar[int] = 1
 
     def __init__(self, config: ModelConfig) -> None:
@@ -205,6 +207,16 @@ class Task(ABC):
         Returns:
             The reason, or None where the answer is right or the task cannot tell; see ``judges``.
         """
+
+    def is_right(self, answer: NDArray[Any], label: NDArray[Any]) -> bool:
+        """Tell whether an answer equals the known one, cells that the loss leaves out aside.
+
+        Args:
+            answer: (L,) token ids.
+            label: (L,) token ids of the known answer.
+        """
+        counts = label != IGNORED
+        return bool((answer == label)[counts].all())
 
     def is_complete(self, puzzle: Puzzle) -> bool:
         """Tell whether a puzzle leaves nothing to solve, so that it is an answer, not a puzzle.

@@ -18,11 +18,13 @@ class Entry:
         puzzle: the puzzle.
         line: in the source, from 1; a row of a dataset counts as a line.
         answer: (L,) int32 token ids of the known answer, where the source has one.
+        name: of the puzzle, where the source names its puzzles.
     """
 
     puzzle: Puzzle
     line: int
     answer: NDArray[np.int32] | None = None
+    name: str | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,32 @@ class UnknownIdentifier(BadLine):
         line: in the source, from 1.
         reason: names the identifier.
     """
+
+
+@dataclass(frozen=True)
+class BadTask(BadLine):
+    """A task of a file that cannot be used.
+
+    Args:
+        line: place among the puzzles of the source, from 1.
+        reason: names the task.
+    """
+
+    def __str__(self) -> str:
+        return self.reason
+
+
+@dataclass(frozen=True)
+class UnknownTask(UnknownIdentifier):
+    """A task that the model has no embedding for.
+
+    Args:
+        line: place among the puzzles of the source, from 1.
+        reason: names the task.
+    """
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import os
 import stat
 import zlib
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TextIO
 
@@ -67,10 +68,33 @@ class Lines:
             raise PuzzleError(self._unreadable(error)) from error
 
     def __iter__(self) -> Iterator[str]:
+        with self._readable() as text:
+            yield from bounded_lines(text, self.name)
+
+    def text(self, limit: int) -> str:
+        """Read everything, where lines have no meaning.
+
+        Args:
+            limit: characters at most.
+
+        Raises:
+            PuzzleError: it cannot be read, is of a kind that does not hold text, or is longer.
+        """
+        with self._readable() as text:
+            content = text.read(limit + 1)
+        if len(content) > limit:
+            raise PuzzleError(
+                f"{self.name} has more than {limit:,} characters. Split it into several files."
+            )
+        return content
+
+    @contextmanager
+    def _readable(self) -> Iterator[TextIO]:
+        """Open the text; what goes wrong until the block ends becomes a PuzzleError."""
         with self._file:
             try:
                 with self._decoded() as text:
-                    yield from bounded_lines(text, self.name)
+                    yield text
             except (EOFError, gzip.BadGzipFile, zlib.error) as error:
                 raise PuzzleError(
                     f"{self.name} is a damaged gzip file: {error}. Copy or pack it again."

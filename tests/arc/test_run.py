@@ -1,0 +1,216 @@
+"""A run over augmented tasks: what it asks, what it leaves behind, and how it goes on."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from tests.arc.voters import Arranged, Copier, parsed, voting_solver
+from trm_edge.arc import run, run_folder
+from trm_edge.arc.predictions import read_predictions
+from trm_edge.arc.stopping import StoppingRule
+from trm_edge.arc.test_set import read_test_set
+from trm_edge.arc.voting import count_votes
+from trm_edge.errors import OutputError, OutputExistsError, PuzzleError
+
+TASKS = [
+    parsed("a", [[[1, 2, 3], [4, 5, 6]], [[7, 0]]]),
+    parsed("b", [[[1, 0], [0, 3], [2, 2]]]),
+    parsed("c", [[[5]], [[5]]]),  # two equal inputs are asked once
+]
+FILES = ("submission.json", "ranking.json", "metrics.json", "run.json")
+
+
+@pytest.fixture
+def arranged() -> Arranged:
+    return Arranged(TASKS)
+
+
+def contents(folder: Path) -> dict[str, Any]:
+    return {name: json.loads((folder / name).read_text()) for name in FILES}
+
+
+def test_a_run_is_complete_and_votes_as_published(arranged: Arranged, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with voting_solver() as solver:
+        outcome = arranged.run(folder).solve(solver)
+    assert outcome.record.complete
+    assert outcome.answered == outcome.record.answers == 4 * 13
+    written = contents(folder)
+    assert [len(entries) for entries in written["submission.json"].values()] == [2, 1, 2]
+    assert written["submission.json"]["b"][0]["attempt_1"] == TASKS[1].tests[0].input.tolist()
+    # The folder is a dataset for trm-edge vote, which counts the same votes.
+    voted = count_votes(read_test_set(folder), sorted(folder.glob("predictions-*.npz")))
+    assert voted.metrics == outcome.votes.metrics
+    assert voted.metrics.ignored == 0
+
+
+def test_tasks_are_served_evenly(arranged: Arranged, tmp_path: Path) -> None:
+    with voting_solver() as solver:
+        arranged.run(tmp_path / "run").solve(solver)
+    names = arranged.plan.names
+    identifiers = read_predictions(tmp_path / "run" / "predictions-00001.npz").identifiers
+    tasks = [names[identifier].partition("|||")[0] for identifier in identifiers.tolist()]
+    assert tasks == ["a", "a", "b", "c"] * 13
+    assert [names[identifier] for identifier in identifiers[:4]] == ["a", "a", "b", "c"]
+
+
+@pytest.mark.parametrize("rule", [None, StoppingRule(0.9)])
+def test_an_interrupted_run_goes_on_to_the_same_files(
+    rule: StoppingRule | None,
+    arranged: Arranged,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(run_folder, "PART_ROWS", 10)
+    with voting_solver() as solver:
+        arranged.run(tmp_path / "whole", rule=rule).solve(solver)
+    folder = tmp_path / "stopped"
+    answers = [0]
+    for stop_after in (5, 9, 12):
+        with voting_solver(Copier(stop_after)) as solver, pytest.raises(KeyboardInterrupt):
+            arranged.run(folder, rule=rule).solve(solver)
+        record = contents(folder)["run.json"]
+        assert not record["complete"]
+        answers.append(record["answers"])
+    assert answers == sorted(set(answers))
+    with voting_solver(batch=7) as solver:
+        arranged.run(folder, rule=rule).solve(solver)
+    assert contents(folder) == contents(tmp_path / "whole")
+    names = sorted(path.name for path in (tmp_path / "whole").iterdir())
+    assert sorted(path.name for path in folder.iterdir()) == names
+    for name in names:
+        if name.startswith("predictions"):
+            before = read_predictions(tmp_path / "whole" / name)
+            after = read_predictions(folder / name)
+            np.testing.assert_array_equal(before.predictions, after.predictions)
+            np.testing.assert_array_equal(before.q_halt, after.q_halt)
+
+
+def test_a_killed_run_loses_what_was_not_saved_alone(arranged: Arranged, tmp_path: Path) -> None:
+    """The record of a killed run may be older than its parts."""
+    folder = tmp_path / "run"
+    with voting_solver() as solver:
+        arranged.run(folder).solve(solver)
+    expected = contents(folder)
+    part = read_predictions(folder / "predictions-00001.npz")
+    part.rows(0, 21).write(folder / "predictions-00001.npz")
+    (folder / "submission.json").unlink()
+    with voting_solver() as solver:
+        outcome = arranged.run(folder).solve(solver)
+    assert outcome.answered == 4 * 13 - 21
+    assert contents(folder) == expected
+
+
+def test_the_submission_is_there_before_the_first_answer(
+    arranged: Arranged, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    with voting_solver(Copier(0)) as solver, pytest.raises(KeyboardInterrupt):
+        arranged.run(folder).solve(solver)
+    submission = json.loads((folder / "submission.json").read_text())
+    placeholder = [[0, 0], [0, 0]]
+    assert submission["b"] == [{"attempt_1": placeholder, "attempt_2": placeholder}]
+    assert [len(entries) for entries in submission.values()] == [2, 1, 2]
+
+
+def test_the_files_are_rewritten_meanwhile(
+    arranged: Arranged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run, "SAVE_SHARE", 0)
+    folder = tmp_path / "run"
+    seen = []
+
+    class Watching(Copier):
+        def step(self, *arguments: Any) -> Any:
+            seen.append(json.loads((folder / "run.json").read_text())["answers"])
+            return super().step(*arguments)
+
+    with voting_solver(Watching()) as solver:
+        arranged.run(folder, save_seconds=0.0).solve(solver)
+    assert len(set(seen)) > 3
+
+
+def test_the_time_ends_a_run_with_everything_written(arranged: Arranged, tmp_path: Path) -> None:
+    class Slow(Copier):
+        def step(self, *arguments: Any) -> Any:
+            time.sleep(0.1)
+            return super().step(*arguments)
+
+    folder = tmp_path / "run"
+    with voting_solver(Slow()) as solver:
+        outcome = arranged.run(folder).solve(solver, end=time.monotonic() + 1.0)
+    assert not outcome.record.complete
+    assert 0 < outcome.answered < 4 * 13
+    assert contents(folder)["run.json"]["answers"] == outcome.answered
+    with voting_solver() as solver:
+        assert arranged.run(folder).solve(solver).record.complete
+
+
+def test_no_time_at_all_leaves_placeholders(arranged: Arranged, tmp_path: Path) -> None:
+    with voting_solver() as solver:
+        outcome = arranged.run(tmp_path / "run").solve(solver, end=time.monotonic() - 1)
+    assert (outcome.answered, outcome.record.complete) == (0, False)
+
+
+def test_decided_inputs_are_not_asked_any_more(tmp_path: Path) -> None:
+    arranged = Arranged(TASKS, variants=60)
+    with voting_solver() as solver:
+        every = arranged.run(tmp_path / "every").solve(solver)
+        decided = arranged.run(tmp_path / "decided", rule=StoppingRule(0.9, "first")).solve(solver)
+    assert decided.record.complete
+    assert decided.record.decided == 4
+    assert decided.record.answers < every.record.answers / 2
+    for task in TASKS:
+        first = [ranking[0].grid.tolist() for ranking in every.votes.rankings[task.name]]
+        assert [rank[0].grid.tolist() for rank in decided.votes.rankings[task.name]] == first
+
+
+def test_answers_to_other_questions_are_refused(arranged: Arranged, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with voting_solver() as solver:
+        arranged.run(folder).solve(solver)
+        part = read_predictions(folder / "predictions-00001.npz")
+        part.rows(1, 30).write(folder / "predictions-00001.npz")
+        with pytest.raises(PuzzleError, match=r"answer 1 in .* is one to another question"):
+            arranged.run(folder).solve(solver)
+
+
+def test_a_part_that_is_missing_is_named(
+    arranged: Arranged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(run_folder, "PART_ROWS", 10)
+    folder = tmp_path / "run"
+    with voting_solver() as solver:
+        arranged.run(folder).solve(solver)
+        before = contents(folder)
+        (folder / "predictions-00002.npz").unlink()
+        with pytest.raises(OutputError, match=r"predictions-00002\.npz is missing"):
+            arranged.run(folder).solve(solver)
+    assert contents(folder) == before
+
+
+def test_other_files_are_kept(arranged: Arranged, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with voting_solver() as solver, pytest.raises(OutputExistsError, match="is not a run"):
+        arranged.run(tmp_path).solve(solver)
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_logit_that_is_no_number_is_no_confidence(arranged: Arranged, tmp_path: Path) -> None:
+    class Nan(Copier):
+        def step(self, *arguments: Any) -> Any:
+            logits = super().step(*arguments)
+            return logits._replace(q_halt=logits.q_halt * np.nan)
+
+    folder = tmp_path / "run"
+    with voting_solver(Nan()) as solver:
+        arranged.run(folder).solve(solver)
+    assert contents(folder)["ranking.json"]["b"][0][0]["confidence"] == 0
+    with voting_solver() as solver:
+        assert arranged.run(folder).solve(solver).answered == 0

@@ -1,0 +1,262 @@
+"""The folder of a run: its answers in parts, the votes so far, and the settings it was begun with.
+
+Every file is replaced whole, so a killed run leaves the state of its last save. The answers stand
+in the order in which they were asked for; the same command reads them and goes on after them.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+from trm_edge import records
+from trm_edge.arc.predictions import Predictions, read_predictions
+from trm_edge.arc.stopping import Leaders
+from trm_edge.arc.submission import build_submission, write_submission
+from trm_edge.arc.test_set import TestSet
+from trm_edge.arc.votes import VoteOrder
+from trm_edge.arc.voting import (
+    METRICS_FORMAT,
+    METRICS_NAME,
+    RANKING_NAME,
+    SUBMISSION_NAME,
+    VoteResult,
+    write_ranking,
+)
+from trm_edge.datasets.folder import TEST_PUZZLES_NAME
+from trm_edge.errors import OutputError, OutputExistsError, RecordError
+from trm_edge.files import check_writable, write_text
+from trm_edge.identifiers import IDENTIFIERS_NAME
+from trm_edge.records import Format, RecordKind
+
+RUN_FORMAT = Format("trm-edge.arc-run", 1)
+RUN_NAME = "run.json"
+PART_ROWS = 4096  # of a file of predictions
+_PARTS = "predictions-*.npz"
+_KIND = RecordKind(
+    RUN_FORMAT,
+    "the record of an ARC run",
+    RecordError,
+    "Choose another folder, or delete this one.",
+)
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """Everything that changes the answers of a run, or which of them it asks for.
+
+    Args:
+        version: of trm-edge.
+        bundle: sha256 of the bundle's manifest, which has the hashes of its files.
+        target: of the bundle.
+        halting: the halting rule, as text.
+        augmentations: variants of each task beside the original; None: all that there are.
+        until_decided: probability of the stopping rule; None: every question is asked.
+        leaders: answers that the stopping rule watches: ``pair`` or ``first``.
+        votes_by: order of the candidates.
+        questions: sha256 of the test inputs, the variants and their rows.
+    """
+
+    version: str
+    bundle: str
+    target: str
+    halting: str
+    augmentations: int | None
+    until_decided: float | None
+    leaders: Leaders
+    votes_by: VoteOrder
+    questions: str
+
+
+_TITLES = {
+    "version": "version of trm-edge",
+    "bundle": "bundle (sha256 of its manifest)",
+    "until_decided": "--until-decided",
+    "leaders": "--decide",
+    "votes_by": "--votes-by",
+    "augmentations": "--augmentations",
+    "questions": "tasks or their rows (sha256)",
+}
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """State of a run, as ``run.json`` has it.
+
+    Args:
+        settings: that the run was begun with.
+        test_inputs: that are asked; those of tasks without a row are not.
+        questions: of the whole plan.
+        answers: so far.
+        decided: test inputs that the stopping rule has ended.
+        complete: nothing is left to ask.
+    """
+
+    settings: RunSettings
+    test_inputs: int
+    questions: int
+    answers: int
+    decided: int
+    complete: bool
+
+
+class RunFolder:
+    """Keeps the files of a run.
+
+    Args:
+        folder: that takes them.
+        test_set: the tasks, and the names of the identifiers in the predictions.
+        are_known: the outputs of all test inputs are known, so that metrics mean something.
+        grids: candidates of each test input that have their grid in the ranking.
+    """
+
+    def __init__(self, folder: Path, test_set: TestSet, *, are_known: bool, grids: int) -> None:
+        self.path = folder
+        self._test_set = test_set
+        self._are_known = are_known
+        self._grids = grids
+        self._part = 1
+        self._rows = Predictions.empty()  # of the part that is not full
+
+    def open(self, record: RunRecord) -> bool:
+        """Begin a run, or make sure that the one in the folder has the same settings.
+
+        A folder that is begun gets what trm-edge vote and score read of a dataset, too.
+
+        Args:
+            record: of a run without answers.
+
+        Returns:
+            Whether the folder holds a run with a submission.
+
+        Raises:
+            OutputExistsError: the folder holds files of something else, or a run with other
+                settings; says which.
+            OutputError: the folder cannot be written.
+            RecordError: its record cannot be read.
+        """
+        path = self.path / RUN_NAME
+        check_writable(path)
+        if path.exists():
+            before = records.read(path, RunRecord, _KIND).settings
+            differences = _differences(before, record.settings)
+            if differences:
+                raise OutputExistsError(
+                    f"{self.path} holds a run with other settings: {'; '.join(differences)}. Pass "
+                    "the same ones to go on with it, or choose another folder."
+                )
+            self._write_dataset()
+            return (self.path / SUBMISSION_NAME).exists()
+        # What a killed run left behind is hidden.
+        if self.path.is_dir() and any(self.path.glob("[!.]*")):
+            raise OutputExistsError(
+                f"{self.path} exists and is not a run of trm-edge solve, so nothing is written "
+                "there. Choose another folder."
+            )
+        records.write(path, record, RUN_FORMAT)
+        self._write_dataset()
+        return False
+
+    def _write_dataset(self) -> None:
+        names = json.dumps(list(self._test_set.names))
+        write_text(self.path / IDENTIFIERS_NAME, names)
+        tasks = {name: task.to_json() for name, task in self._test_set.tasks.items()}
+        write_text(self.path / TEST_PUZZLES_NAME, json.dumps(tasks))
+
+    def count(self) -> int:
+        """Count the answers so far, of which the last part alone is read.
+
+        Raises:
+            PuzzleError: it cannot be read.
+        """
+        paths = part_paths(self.path)
+        if not paths:
+            return 0
+        return PART_ROWS * (len(paths) - 1) + len(read_predictions(paths[-1]))
+
+    def stored(self) -> Iterator[Predictions]:
+        """Read the answers so far, part by part; :meth:`append` adds to them.
+
+        Raises:
+            PuzzleError: a part cannot be read.
+            OutputError: a part between the first and the last is missing.
+        """
+        for path in part_paths(self.path):
+            if path != self._part_path():
+                raise OutputError(
+                    f"{self._part_path()} is missing, so the run cannot go on. Copy it back, or "
+                    "choose another folder."
+                )
+            self._rows = read_predictions(path)
+            yield self._rows
+            self._leave_full_part()
+
+    def append(self, answers: Predictions) -> None:
+        """Write further answers, whole or not at all.
+
+        Args:
+            answers: in the order in which they were asked for.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        start = 0
+        while start < len(answers):
+            free = PART_ROWS - len(self._rows)
+            self._rows = self._rows.joined(answers.rows(start, start + free))
+            self._rows.write(self._part_path())
+            self._leave_full_part()
+            start += free
+
+    def write(self, result: VoteResult, record: RunRecord) -> None:
+        """Write the submission and the others, each whole or not at all.
+
+        Args:
+            result: the votes so far.
+            record: state of the run.
+
+        Raises:
+            OutputError: a file cannot be written.
+        """
+        write_submission(self.path / SUBMISSION_NAME, build_submission(result.rankings))
+        write_ranking(self.path / RANKING_NAME, result.rankings, self._grids)
+        if self._are_known:
+            records.write(self.path / METRICS_NAME, result.metrics, METRICS_FORMAT)
+        records.write(self.path / RUN_NAME, record, RUN_FORMAT)
+
+    def _part_path(self) -> Path:
+        return self.path / f"predictions-{self._part:05d}.npz"
+
+    def _leave_full_part(self) -> None:
+        if len(self._rows) >= PART_ROWS:
+            self._part += 1
+            self._rows = Predictions.empty()
+
+
+def part_paths(folder: Path) -> list[Path]:
+    """List the files of predictions in a run's folder, in the order of the answers.
+
+    Args:
+        folder: of the run.
+    """
+    return sorted(folder.glob(_PARTS))
+
+
+def _differences(before: RunSettings, after: RunSettings) -> list[str]:
+    differences = []
+    for entry in fields(RunSettings):
+        old = getattr(before, entry.name)
+        new = getattr(after, entry.name)
+        if old != new:
+            title = _TITLES.get(entry.name, entry.name)
+            differences.append(f"{title} was {_shown(old)} and is {_shown(new)}")
+    return differences
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return "not set"
+    text = str(value)
+    return f"{text[:12]}…" if len(text) == 64 else text
