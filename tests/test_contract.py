@@ -20,7 +20,7 @@ from trm_edge.config import ModelConfig
 from trm_edge.manifest import Manifest, RowsRecord, TargetRecord
 from trm_edge.profile import Precision
 from trm_edge.step import step_inputs, step_outputs
-from trm_edge.tasks.maze import CHARACTERS
+from trm_edge.tasks.maze_cells import CHARACTERS
 from trm_edge.tasks.sudoku_grid import SudokuGrid
 
 PAGE = (Path(__file__).parents[1] / "docs" / "contract.md").read_text(encoding="utf-8")

@@ -119,7 +119,9 @@ def encode(record: Any, record_format: Format, *, indent: int = 2) -> str:
         content = msgspec.json.encode(record_values)
     except UnicodeEncodeError:  # a path that is not UTF-8
         content = msgspec.json.encode(_printable_values(record_values))
-    text = msgspec.json.format(content, indent=indent or -1).decode("utf-8")
+    if indent:
+        content = msgspec.json.format(content, indent=indent)
+    text = content.decode("utf-8")
     return _UNPRINTABLE.sub(_escaped, text) + "\n"
 
 

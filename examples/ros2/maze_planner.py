@@ -16,7 +16,8 @@ from numpy.typing import NDArray
 from trm_edge.errors import TrmEdgeError
 from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
-from trm_edge.tasks.maze import GOAL, OPEN, START, WALL, WAY, MazeTask
+from trm_edge.tasks.maze import MazeTask
+from trm_edge.tasks.maze_cells import GOAL, OPEN, START, WALL, WAY
 
 Status = Literal["path", "unsure", "timed out", "wrong"]
 Cell = tuple[int, int]  # row and column

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
-from trm_edge.cli.answers import Answer
+from trm_edge.cli.answers import Answer, judge_answers
 from trm_edge.cli.solve_output import JsonWriter, TextWriter
 from trm_edge.cli.watch import watch_solution
 from trm_edge.loop.solver import Solver
@@ -31,7 +31,8 @@ def solved_maze(side: int) -> tuple[MazeTask, Answer]:
     tokens = np.array([3, 4, *[1] * (side**2 - 2)], np.int32)
     with Solver(FakeBackend(task.config), trace=True) as solver:
         (solution,) = solver.solve([Puzzle(tokens)])
-    return task, Answer.of(task, Entry(Puzzle(tokens), 1), solution)
+    (answer,) = judge_answers(task, [Entry(Puzzle(tokens), 1)], [solution])
+    return task, answer
 
 
 def written(side: int) -> list[str]:
@@ -112,7 +113,7 @@ def test_known_answers_and_bad_lines_for_programs() -> None:
     other = np.where(tokens == 1, 2, tokens).astype(np.int32)
     for known, correct in ((None, None), (tokens, True), (other, False)):
         entry = Entry(Puzzle(tokens), 7, known)
-        record = Answer.of(task, entry, answer.solution).record
+        record = judge_answers(task, [entry], [answer.solution])[0].record
         assert record.line == 7
         assert record.correct is correct
         assert record.halted

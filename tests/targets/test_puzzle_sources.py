@@ -26,7 +26,8 @@ from trm_edge.targets.puzzle_sources import (
 )
 from trm_edge.tasks import task_for
 from trm_edge.tasks.base import Entry, Task
-from trm_edge.tasks.maze import WAY, MazeTask
+from trm_edge.tasks.maze import MazeTask
+from trm_edge.tasks.maze_cells import WAY
 from trm_edge.tasks.sudoku import SudokuTask
 from trm_edge.tasks.tokens import TokenTask
 

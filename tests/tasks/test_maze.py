@@ -18,7 +18,8 @@ from trm_edge.backends.fake import FAKE_CONFIG
 from trm_edge.errors import ConfigError
 from trm_edge.tasks import task_for
 from trm_edge.tasks.base import BadLine, Entry
-from trm_edge.tasks.maze import CHARACTERS, GOAL, OPEN, START, WALL, WAY, MazeTask
+from trm_edge.tasks.maze import MazeTask
+from trm_edge.tasks.maze_cells import CHARACTERS, GOAL, OPEN, START, WALL, WAY
 
 
 def maze_task(side: int) -> MazeTask:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from trm_edge import records
+from trm_edge.loop.halting import confidence
 from trm_edge.loop.solution import Solution
 from trm_edge.tasks.base import Entry, Task
 
@@ -97,57 +102,20 @@ class Answer:
 
     Args:
         record: the solution for programs.
-        problem: why the answer is wrong, where the task can tell.
         entry: the puzzle.
         solution: as the solver gave it.
+        task: that judged it.
     """
 
     record: SolutionRecord
-    problem: str | None
     entry: Entry
     solution: Solution
+    task: Task
 
-    @classmethod
-    def of(
-        cls, task: Task, entry: Entry, solution: Solution, policy: AnswerPolicy | None = None
-    ) -> Answer:
-        """Judge a solution.
-
-        Args:
-            task: of the bundle.
-            entry: the puzzle.
-            solution: the answer to it.
-            policy: which answers are given; every one by default.
-        """
-        tokens = entry.puzzle.tokens
-        problem = task.problem(tokens, solution.answer)
-        valid: bool | None = None
-        if task.judges:
-            valid = problem is None
-        correct: bool | None = None
-        if entry.answer is not None:
-            correct = task.is_right(solution.answer, entry.answer)
-        outcome = (policy or AnswerPolicy()).outcome(valid, solution.confidence)
-        answer_text = None
-        if outcome == "answered":
-            answer_text = task.answer_text(tokens, solution.answer)
-        record = SolutionRecord(
-            index=solution.index,
-            line=entry.line,
-            puzzle=task.text(tokens),
-            answer=answer_text,
-            valid=valid,
-            correct=correct,
-            steps=solution.steps,
-            halted=solution.halted,
-            q_halt=float(solution.q_halt[-1]),
-            confidence=solution.confidence,
-            outcome=outcome,
-            tries=solution.tries,
-            timed_out=solution.timed_out,
-            name=entry.name,
-        )
-        return cls(record, problem, entry, solution)
+    @property
+    def problem(self) -> str | None:
+        """Why the answer is wrong, where the task can tell."""
+        return self.task.problem(self.entry.puzzle.tokens, self.solution.answer)
 
     @property
     def verdict(self) -> str:
@@ -157,3 +125,67 @@ class Answer:
         if self.record.valid is None:
             return ""
         return "valid" if self.record.valid else f"not valid: {self.problem}"
+
+
+def judge_answers(
+    task: Task,
+    entries: Sequence[Entry],
+    solutions: Sequence[Solution],
+    policy: AnswerPolicy | None = None,
+) -> list[Answer]:
+    """Judge solutions, which is much faster for many at a time.
+
+    Args:
+        task: of the bundle.
+        entries: the puzzles.
+        solutions: the answers to them, in the same order.
+        policy: which answers are given; every one by default.
+    """
+    policy = policy or AnswerPolicy()
+    tokens = np.stack([entry.puzzle.tokens for entry in entries])
+    answers = np.stack([solution.answer for solution in solutions])
+    q_halt = np.array([solution.q_halt[-1] for solution in solutions])
+    confidences = confidence(q_halt).tolist()
+    valid: Sequence[bool | None] = [None] * len(entries)
+    if task.judges:
+        valid = task.judge(tokens, answers).tolist()
+    correct = _compared(task, entries, answers)
+    puzzle_texts = task.texts(tokens)
+    answer_texts = task.answer_texts(tokens, answers)
+    judged = []
+    for number, (entry, solution) in enumerate(zip(entries, solutions, strict=True)):
+        outcome = policy.outcome(valid[number], confidences[number])
+        record = SolutionRecord(
+            index=solution.index,
+            line=entry.line,
+            puzzle=puzzle_texts[number],
+            answer=answer_texts[number] if outcome == "answered" else None,
+            valid=valid[number],
+            correct=correct[number],
+            steps=solution.steps,
+            halted=solution.halted,
+            q_halt=float(q_halt[number]),
+            confidence=confidences[number],
+            outcome=outcome,
+            tries=solution.tries,
+            timed_out=solution.timed_out,
+            name=entry.name,
+        )
+        judged.append(Answer(record, entry, solution, task))
+    return judged
+
+
+def _compared(task: Task, entries: Sequence[Entry], answers: NDArray[Any]) -> list[bool | None]:
+    """Compare answers (n, L) with the known ones; None where none is known."""
+    correct: list[bool | None] = [None] * len(entries)
+    known = []
+    labels = []
+    for number, entry in enumerate(entries):
+        if entry.answer is not None:
+            known.append(number)
+            labels.append(entry.answer)
+    if known:
+        right = task.are_right(answers[known], np.stack(labels)).tolist()
+        for number, is_right in zip(known, right, strict=True):
+            correct[number] = is_right
+    return correct

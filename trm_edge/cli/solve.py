@@ -12,7 +12,7 @@ import click
 
 from trm_edge.bundle import Bundle
 from trm_edge.cli.answer_tally import AnswerTally
-from trm_edge.cli.answers import Answer, AnswerPolicy
+from trm_edge.cli.answers import AnswerPolicy
 from trm_edge.cli.arc_options import ArcOptions, arc_options, check_folder_options
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
@@ -27,6 +27,7 @@ from trm_edge.loop.solver import Solver
 from trm_edge.progress import Metered, progress_bars
 from trm_edge.tasks.arc import ArcAgiTask
 from trm_edge.tasks.base import Task
+from trm_edge.tasks.blocks import BLOCK, in_blocks
 
 DEFAULT_BATCH = 32
 
@@ -192,7 +193,7 @@ def command(
             source = Rollouts(solver, exploration, selector)
         solutions = source.solve(reader, ordered=True)
         policy = AnswerPolicy(search.only_valid, search.answer_if)
-        tally = _write(task, reader, solutions, writer, policy, watch=watch, total=total)
+        tally = write_solutions(task, reader, solutions, writer, policy, watch=watch, total=total)
     writer.finish()
     if reader.count and output_format == "text":
         writer.summary(tally.valid, reader.count)
@@ -241,29 +242,41 @@ def _enter(stack: ExitStack, opened: Bundle, make_solver: Callable[[Bundle], Sol
     return stack.enter_context(make_solver(current))
 
 
-def _write(
+def write_solutions(
     task: Task,
     reader: Reader,
     solutions: Iterable[Solution],
     writer: Writer,
     policy: AnswerPolicy,
     *,
-    watch: bool,
-    total: int | None,
+    watch: bool = False,
+    total: int | None = None,
 ) -> AnswerTally:
-    """Write every solution in the order of the puzzles, and count them."""
+    """Write every solution in the order of the puzzles, and count them.
+
+    Args:
+        task: of the bundle.
+        reader: handed out the puzzles.
+        solutions: in the order of the puzzles.
+        writer: takes the answers.
+        policy: which answers are given.
+        watch: show how each puzzle was refined, which takes solutions with their trajectories.
+        total: number of puzzles, where it is known.
+    """
     tally = AnswerTally()
     with ExitStack() as stack:
         if not watch and not sys.stdout.isatty():
             track = stack.enter_context(progress_bars())
             solutions = track(Metered(solutions, "puzzles"), "solved", total)
-        for solution in solutions:
-            answer = Answer.of(task, reader.next_solved(), solution, policy)
-            if watch:
-                from trm_edge.cli.watch import watch_solution
+        # Whoever reads a pipe or looks at a screen gets each answer as soon as it is there.
+        size = BLOCK if writer.buffers and not watch else 1
+        for block in in_blocks(solutions, size):
+            for answer in reader.judged(task, block, policy):
+                if watch:
+                    from trm_edge.cli.watch import watch_solution
 
-                watch_solution(task, answer)
-            writer.write(answer)
-            reader.report()
-            tally.add(answer.record)
+                    watch_solution(task, answer)
+                writer.write(answer)
+                reader.report()
+                tally.add(answer.record)
     return tally

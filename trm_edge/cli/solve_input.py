@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import sys
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import click
 
+from trm_edge.cli.answers import Answer, AnswerPolicy, judge_answers
 from trm_edge.cli.console import echo
 from trm_edge.cli.solve_output import Writer
 from trm_edge.errors import TrmEdgeError
 from trm_edge.loop.feed import Feed, LiveFeed, as_feed
+from trm_edge.loop.solution import Solution
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.base import BadLine, Entry, Task
 from trm_edge.tasks.dataset import is_folder
@@ -98,6 +100,8 @@ class Reader(Feed[Puzzle]):
         bad: bad lines so far.
     """
 
+    is_checked = True  # tasks hand out puzzles that fit their model
+
     def __init__(self, entries: Feed[Entry | BadLine], writer: Writer) -> None:
         self.live = entries.live
         self.count = 0
@@ -137,12 +141,27 @@ class Reader(Feed[Puzzle]):
         """Count the items that wait to be taken, bad lines included."""
         return self._entries.ready()
 
-    def next_solved(self) -> Entry:
-        """Return the entry of the next solution; solutions come in the order of the puzzles."""
-        entry = self._unsolved.popleft()
-        if isinstance(entry, BadLine):
-            raise TypeError("a bad line has no solution; report() takes it out before")
-        return entry
+    def judged(
+        self, task: Task, solutions: Sequence[Solution], policy: AnswerPolicy
+    ) -> Iterator[Answer]:
+        """Judge the next solutions, and hand out each answer.
+
+        The caller writes an answer, and then calls :meth:`report`.
+
+        Args:
+            task: of the bundle.
+            solutions: in the order of the puzzles.
+            policy: which answers are given.
+        """
+        entries: list[Entry] = []
+        for entry in self._unsolved:
+            if len(entries) == len(solutions):
+                break
+            if not isinstance(entry, BadLine):
+                entries.append(entry)
+        for answer in judge_answers(task, entries, solutions, policy):
+            self._unsolved.popleft()  # its entry: report() has taken the bad lines before it
+            yield answer
 
     def report(self) -> None:
         """Write the bad lines that no unsolved puzzle comes before."""

@@ -39,12 +39,15 @@ class Writer(ABC):
     Args:
         task: of the bundle.
         out: takes the text.
+
+    Attributes:
+        buffers: nobody waits for an answer, so answers may be collected and judged together.
     """
 
     def __init__(self, task: Task, out: TextIO) -> None:
         self.task = task
         self.out = out
-        self._buffers = _is_file(out)
+        self.buffers = _is_file(out)
 
     def write(self, answer: Answer) -> None:
         """Write one answer.
@@ -56,7 +59,7 @@ class Writer(ABC):
             OSError: it cannot be written.
         """
         self._write(answer)
-        if not self._buffers:
+        if not self.buffers:
             self.out.flush()
 
     def write_bad_line(self, bad_line: BadLine) -> None:  # noqa: B027 - optional
@@ -181,7 +184,7 @@ class JsonWriter(Writer):
         reason = bad_line.reason.encode(encoding, "backslashreplace").decode(encoding)
         record = BadLineRecord(bad_line.line, reason)
         self.out.write(records.encode(record, BAD_LINE_FORMAT, indent=0))
-        if not self._buffers:
+        if not self.buffers:
             self.out.flush()
 
 

@@ -217,7 +217,8 @@ class SlotGroup:
 
     def _due_time(self, index: int) -> float:
         """When the answer to a puzzle that was just taken is due, by time.monotonic()."""
-        return min(self._intake.feed.due(index), time.monotonic() + self._deadline)
+        due = self._intake.feed.due(index)
+        return due if self._deadline == inf else min(due, time.monotonic() + self._deadline)
 
     def _record_time(self) -> None:
         """Record the time of the last step, with what is read from it, where it is known.

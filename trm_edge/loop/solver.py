@@ -175,17 +175,18 @@ class Solver:
         turn = Turn(feed)
         self._turns.begin(turn)
         try:
-            solutions = self._run(turn, feed, deadline)
+            batches = self._run(turn, feed, deadline)
             while True:
                 with self._turns.hold(turn):
-                    solution = next(solutions, None)
-                if solution is None:
+                    solutions = next(batches, None)
+                if solutions is None:
                     return
-                yield solution
+                yield from solutions
         finally:
             self._turns.end(turn)
 
-    def _run(self, turn: Turn, feed: Feed[Puzzle], deadline: float) -> Iterator[Solution]:
+    def _run(self, turn: Turn, feed: Feed[Puzzle], deadline: float) -> Iterator[list[Solution]]:
+        """Hand out the solutions of each step together; there may be none."""
         groups = self._slot_groups(Intake(feed, self.config), deadline)
         # A writer that waits for its answer gets it before its next puzzle is asked for, and so
         # does a feed that needs the answers, and a caller who has set a deadline. Elsewhere the
@@ -198,14 +199,15 @@ class Solver:
                 if len(group):
                     solutions = self._finish_step(group)
                     while answers_first and solutions:
-                        yield from solutions
+                        yield solutions
                         solutions = group.retire()
                     group.refill()
                 else:
                     group.fill()
                 if len(group):
                     group.launch_step()
-                yield from solutions
+                if solutions:
+                    yield solutions
             if not any(map(len, groups)) and not feed.wait():
                 return
 

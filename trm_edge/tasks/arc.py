@@ -231,14 +231,18 @@ class ArcAgiTask(Task):
         """
         return None
 
-    def is_right(self, answer: NDArray[Any], label: NDArray[Any]) -> bool:
+    def are_right(self, answers: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.bool_]:
         """Compare the cropped grids, as the published evaluator does; markers do not count.
 
         Args:
-            answer: (L,) token ids.
-            label: (L,) token ids of the known answer.
+            answers: (n, L) token ids.
+            labels: (n, L) token ids of the known answers.
+
+        Returns:
+            (n,) bool.
         """
-        return np.array_equal(crop(answer), crop(label))
+        pairs = zip(answers, labels, strict=True)
+        return np.array([np.array_equal(crop(answer), crop(label)) for answer, label in pairs])
 
     def augmentations(self, count: int) -> Sequence[PuzzleAugmentation]:
         """Return the identity alone: a variant has another row of the model's table.

@@ -10,6 +10,7 @@ from math import ceil, sqrt
 from pathlib import Path
 from typing import Any, ClassVar
 
+import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
@@ -73,6 +74,14 @@ class Task(ABC):
             lines: with or without their line ends.
         """
 
+    def read_ahead(self, lines: Iterable[str]) -> Iterator[Entry | BadLine]:
+        """Parse text as :meth:`read_lines` does, where many lines may be read before the first.
+
+        Args:
+            lines: with or without their line ends.
+        """
+        yield from self.read_lines(lines)
+
     def read(self, path: Path) -> Iterator[Entry | BadLine]:
         """Parse a text file or a dataset folder lazily, bad lines included.
 
@@ -100,14 +109,13 @@ class Task(ABC):
         Raises:
             PuzzleError: the source cannot be read, or does not hold lines of text.
         """
-        items = self.read_lines(lines)
         if lines.live:
-            for item in items:
+            for item in self.read_lines(lines):
                 if not isinstance(item, AnswerLine):
                     yield item
             return
         pending: Entry | None = None
-        for item in items:
+        for item in self.read_ahead(lines):
             if isinstance(item, AnswerLine) and pending is not None:
                 yield replace(pending, answer=item.answer)
                 pending = None
@@ -208,15 +216,31 @@ class Task(ABC):
             The reason, or None where the answer is right or the task cannot tell; see ``judges``.
         """
 
-    def is_right(self, answer: NDArray[Any], label: NDArray[Any]) -> bool:
-        """Tell whether an answer equals the known one, cells that the loss leaves out aside.
+    def judge(self, puzzles: NDArray[Any], answers: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell of many answers whether they solve their puzzles; see ``judges``.
 
         Args:
-            answer: (L,) token ids.
-            label: (L,) token ids of the known answer.
+            puzzles: (n, L) token ids.
+            answers: (n, L) token ids.
+
+        Returns:
+            (n,) bool, True where :meth:`problem` finds none.
         """
-        counts = label != IGNORED
-        return bool((answer == label)[counts].all())
+        problems = map(self.problem, puzzles, answers)
+        return np.array([problem is None for problem in problems], np.bool_)
+
+    def are_right(self, answers: NDArray[Any], labels: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell whether answers equal the known ones, cells that the loss leaves out aside.
+
+        Args:
+            answers: (n, L) token ids.
+            labels: (n, L) token ids of the known answers.
+
+        Returns:
+            (n,) bool.
+        """
+        equal: NDArray[np.bool_] = ((answers == labels) | (labels == IGNORED)).all(1)
+        return equal
 
     def is_complete(self, puzzle: Puzzle) -> bool:
         """Tell whether a puzzle leaves nothing to solve, so that it is an answer, not a puzzle.
@@ -225,6 +249,23 @@ class Task(ABC):
             puzzle: one that fits the model.
         """
         return False
+
+    def texts(self, tokens: NDArray[Any]) -> list[str]:
+        """Write many puzzles, each as :meth:`text` does.
+
+        Args:
+            tokens: (n, L) token ids.
+        """
+        return [self.text(row) for row in tokens]
+
+    def answer_texts(self, puzzles: NDArray[Any], answers: NDArray[Any]) -> list[str]:
+        """Write many answers, each as :meth:`answer_text` does.
+
+        Args:
+            puzzles: (n, L) token ids.
+            answers: (n, L) token ids.
+        """
+        return [self.answer_text(*pair) for pair in zip(puzzles, answers, strict=True)]
 
     def answer_text(self, puzzle: NDArray[Any], answer: NDArray[Any]) -> str:
         """Write an answer as one line of text.

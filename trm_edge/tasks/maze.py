@@ -6,7 +6,7 @@ the published space for an open cell, and is written with it: editors cut spaces
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from math import isqrt
 from typing import Any
 
@@ -18,17 +18,26 @@ from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.augmentation import Augmentation, squares
 from trm_edge.tasks.base import AnswerLine, BadLine, Entry, Task
-from trm_edge.tasks.grid_paths import SquareGrid
-from trm_edge.tasks.lines import too_long
-from trm_edge.tasks.text_formats import RawRow, is_header, numbered, place, read_fields
+from trm_edge.tasks.blocks import BLOCK
+from trm_edge.tasks.maze_cells import (
+    ANSWER_CHARACTERS,
+    ANSWER_TABLE,
+    CHARACTERS,
+    GOAL,
+    PAD,
+    PUZZLE_CHARACTERS,
+    PUZZLE_TABLE,
+    START,
+    WAY,
+    WRITTEN,
+)
+from trm_edge.tasks.maze_distance import LARGEST_SIDE
+from trm_edge.tasks.maze_picture import draw_maze
+from trm_edge.tasks.maze_rules import MazeRules, find_change, only_marks
+from trm_edge.tasks.maze_text import MazeText
+from trm_edge.tasks.plain_rows import Rows, parse_cells, plain_entries, read_rows
+from trm_edge.tasks.text_formats import RawRow, numbered, read_fields
 
-PAD, WALL, OPEN, START, GOAL, WAY = range(6)
-CHARACTERS = "?#.SGo"  # by id; there is no text for padding
-_IDS = {" ": OPEN, "#": WALL, ".": OPEN, "S": START, "G": GOAL, "o": WAY}
-_PUZZLE_CHARACTERS = "#. SG"
-_ANSWER_CHARACTERS = "#. SGo"
-_NAMES = ("padding", "a wall", "open", "the start", "the goal", "the path")
-_GLYPHS = "•╹╻┃╸┛┓┫╺┗┏┣━┻┳╋"  # of the path, by its neighbours: 1 up, 2 down, 4 left, 8 right
 _LOOKS = (("?", "pad"), ("", "wall"), ("", "open"), ("S", "end"), ("G", "end"), ("", "way"))
 
 
@@ -58,7 +67,8 @@ class MazeTask(Task):
         super().__init__(config)
         self.cells = config.seq_len
         self.side = isqrt(config.seq_len)
-        self._grid = SquareGrid(self.side)
+        self._rules = MazeRules(self.side)
+        self._text = MazeText(self.side)
 
     @classmethod
     def fits(cls, config: ModelConfig) -> bool:
@@ -79,12 +89,19 @@ class MazeTask(Task):
         Args:
             lines: with or without their line ends.
         """
-        previous: Entry | None = None
-        rows = read_fields(self._with_pictures_joined(numbered(lines)), letters="SGo")
-        for row in rows:
-            item = row if isinstance(row, BadLine) else self._item(row, previous)
-            yield item
-            previous = item if isinstance(item, Entry) else None
+        yield from self._read(lines, 1)
+
+    def read_ahead(self, lines: Iterable[str]) -> Iterator[Entry | BadLine]:
+        """Parse as :meth:`read_lines` does, many lines at a time.
+
+        Args:
+            lines: with or without their line ends.
+        """
+        yield from self._read(lines, BLOCK)
+
+    def _read(self, lines: Iterable[str], block: int) -> Iterator[Entry | BadLine]:
+        fields = read_fields(self._text.joined(numbered(lines)), letters="SGo")
+        yield from read_rows(fields, block, self._plain_entries, self._item)
 
     def recognizes(self, puzzle: Puzzle) -> bool:
         """Tell whether a puzzle can be a maze: one start, one goal, no padding and no path.
@@ -101,7 +118,24 @@ class MazeTask(Task):
         Args:
             tokens: (L,) token ids.
         """
-        return "".join(CHARACTERS[token] for token in np.asarray(tokens, int))
+        return WRITTEN.text(tokens)
+
+    def texts(self, tokens: NDArray[Any]) -> list[str]:
+        """Write many grids, each as :meth:`text` does.
+
+        Args:
+            tokens: (n, L) token ids.
+        """
+        return WRITTEN.texts(tokens)
+
+    def answer_texts(self, puzzles: NDArray[Any], answers: NDArray[Any]) -> list[str]:
+        """Write many answers, each as :meth:`text` does.
+
+        Args:
+            puzzles: (n, L) token ids, which do not matter.
+            answers: (n, L) token ids.
+        """
+        return self.texts(answers)
 
     def draw(self, tokens: NDArray[Any], puzzle: NDArray[Any] | None = None) -> str:
         """Draw a maze, two characters a cell so that cells look square, and the path as a line.
@@ -110,7 +144,7 @@ class MazeTask(Task):
             tokens: (L,) token ids.
             puzzle: (L,) token ids of the puzzle; cells that differ from it are coloured.
         """
-        return self._drawn(tokens, puzzle, None)
+        return draw_maze(self.side, tokens, puzzle)
 
     def draw_step(self, tokens: NDArray[Any], puzzle: NDArray[Any], previous: NDArray[Any]) -> str:
         """Draw a step's prediction; cells that changed since the previous one are reversed.
@@ -120,24 +154,7 @@ class MazeTask(Task):
             puzzle: (L,) token ids of the puzzle.
             previous: (L,) token ids before the step.
         """
-        return self._drawn(tokens, puzzle, previous)
-
-    def _drawn(
-        self, tokens: NDArray[Any], puzzle: NDArray[Any] | None, previous: NDArray[Any] | None
-    ) -> str:
-        ids = np.asarray(tokens, int).tolist()
-        edge = "─" * 2 * self.side
-        lines = [f"┌{edge}┐"]
-        for first in range(0, self.cells, self.side):
-            row = []
-            for cell in range(first, first + self.side):
-                picture = self._cell(cell, ids, puzzle)
-                if previous is not None and previous[cell] != tokens[cell]:
-                    picture = f"[reverse]{picture}[/reverse]"
-                row.append(picture)
-            lines.append(f"│{''.join(row)}│")
-        lines.append(f"└{edge}┘")
-        return "\n".join(lines)
+        return draw_maze(self.side, tokens, puzzle, previous)
 
     def problem(self, puzzle: NDArray[Any], answer: NDArray[Any]) -> str | None:
         """Explain why the marked cells are not one shortest path, or what else was changed.
@@ -149,13 +166,21 @@ class MazeTask(Task):
         Returns:
             The reason, or None where the answer solves the puzzle.
         """
-        maze = np.asarray(puzzle, int)
-        cells = np.asarray(answer, int)
-        return (
-            self._problem_of_puzzle(maze)
-            or _change(maze, cells, self.side)
-            or self._problem_of_path(cells)
-        )
+        return self._rules.problem(np.asarray(puzzle, int), np.asarray(answer, int))
+
+    def judge(self, puzzles: NDArray[Any], answers: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell of many answers whether they solve their puzzles, as :meth:`problem` does.
+
+        Args:
+            puzzles: (n, L) token ids.
+            answers: (n, L) token ids.
+
+        Returns:
+            (n,) bool.
+        """
+        if self.side > LARGEST_SIDE:
+            return super().judge(puzzles, answers)
+        return self._rules.judge(puzzles, answers)
 
     def augmentations(self, count: int) -> list[Augmentation]:
         """Rotate and reflect the maze.
@@ -180,37 +205,20 @@ class MazeTask(Task):
 
     # --- text to tokens ------------------------------------------------------------------------
 
-    def _with_pictures_joined(self, lines: Iterator[tuple[int, str]]) -> Iterator[tuple[int, str]]:
-        """Skip empty lines, and join the rows of a picture to one item with line breaks in it."""
-        rows: list[str] = []
-        top = 0
-        is_first = True
-        for number, line in lines:
-            if is_first and line.strip():
-                is_first = False
-                if is_header(line, "SGo"):
-                    yield number, line
-                    continue
-            if self._is_row(line):
-                top = top if rows else number
-                if len(rows) < self.side + 3:  # with the frame, one more than there may be
-                    rows.append(line)
-                continue
-            if rows:
-                yield top, "\n".join(rows)
-                rows = []
-            if line.strip():
-                yield number, line
-        if rows:
-            yield top, "\n".join(rows)
-
-    def _is_row(self, line: str) -> bool:
-        """Tell a row of a picture from a line with all cells, by its length."""
-        if too_long(line):
-            return False
-        if not line.strip():
-            return len(line) == self.side  # a row of open cells, not an empty line
-        return line[0] in "┌│└" or ("," not in line and 2 * len(line) <= self.cells)
+    def _plain_entries(self, rows: Rows) -> dict[int, Entry]:
+        """The entries of rows in the usual form, by their place."""
+        if self.side > LARGEST_SIDE:
+            return {}
+        parsed = parse_cells(rows, PUZZLE_TABLE, ANSWER_TABLE, self.cells)
+        mazes = parsed.puzzles
+        are_plain = parsed.are_plain.copy()
+        searched = np.flatnonzero(are_plain)
+        are_plain[searched] = self._rules.are_solvable(mazes[searched])
+        plain = parsed._replace(
+            are_plain=are_plain,
+            have_answers=parsed.have_answers & only_marks(mazes, parsed.answers),
+        )
+        return plain_entries(rows, plain)
 
     def _item(self, row: RawRow, previous: Entry | None) -> Entry | BadLine:
         """Parse a puzzle and its answer, or the answer to the puzzle before it."""
@@ -220,7 +228,7 @@ class MazeTask(Task):
             problem = str(error)
         if previous is not None and previous.answer is None and row.answer is None:
             try:
-                answer = self._answer(self._unfolded(row.puzzle), previous.puzzle.tokens)
+                answer = self._answer(self._text.unfolded(row.puzzle), previous.puzzle.tokens)
             except PuzzleError:
                 return BadLine(row.line, problem)
             return AnswerLine(
@@ -234,8 +242,8 @@ class MazeTask(Task):
         Raises:
             PuzzleError: says what is wrong with them.
         """
-        tokens = self._tokens(self._unfolded(row.puzzle), _PUZZLE_CHARACTERS)
-        problem = self._problem_of_puzzle(tokens)
+        tokens = self._text.tokens(self._text.unfolded(row.puzzle), PUZZLE_CHARACTERS)
+        problem = self._rules.problem_of_puzzle(tokens)
         if problem:
             raise PuzzleError(problem)
         answer = None if row.answer is None else self._answer(row.answer, tokens)
@@ -246,123 +254,10 @@ class MazeTask(Task):
             # Restore spaces that were cut off; a wall that was cut off shows against the puzzle.
             text = text.ljust(self.cells)
         try:
-            answer = self._tokens(text, _ANSWER_CHARACTERS)
+            answer = self._text.tokens(text, ANSWER_CHARACTERS)
         except PuzzleError as error:
             raise PuzzleError(f"answer: {error}") from error
-        change = _change(puzzle, answer, self.side)
+        change = find_change(puzzle, answer, self.side)
         if change:
             raise PuzzleError(f"answer: {change}")
         return answer
-
-    def _unfolded(self, text: str) -> str:
-        """Return the characters of all cells, from a line or a picture."""
-        if not self._is_row(text.partition("\n")[0]):
-            return text
-        rows = []
-        for row in text.split("\n"):
-            if row[:1] not in ("┌", "└"):
-                rows.append(_undrawn(row))
-        if len(rows) != self.side:
-            count = str(len(rows)) if len(rows) < self.side else "more"
-            noun = "row" if count == "1" else "rows"
-            raise PuzzleError(
-                f"expected {self.side} rows of {self.side} characters, or {self.cells} characters "
-                f"in one line, but got {count} {noun}"
-            )
-        if "." not in text and max(map(len, rows)) == self.side:
-            rows = [row.ljust(self.side) for row in rows]  # spaces that an editor cut off
-        for number, row in enumerate(rows, 1):
-            if len(row) != self.side:
-                raise PuzzleError(
-                    f"expected {self.side} characters in row {number}, but got {len(row)}"
-                )
-        return "".join(rows)
-
-    def _tokens(self, text: str, characters: str) -> NDArray[np.int32]:
-        if len(text) != self.cells:
-            hint = ""
-            if " " in text and "." not in text and len(text) < self.cells:
-                hint = ". Write '.' for open cells: an editor may have cut off spaces"
-            raise PuzzleError(f"expected {self.cells} characters, but got {len(text)}{hint}")
-        for cell, character in enumerate(text):
-            if character not in characters:
-                path = ", 'o'" if "o" in characters else ""
-                raise PuzzleError(
-                    f"expected '#', '.' or ' ', 'S', 'G'{path}, but got {character!r} at "
-                    f"{place(cell, self.side)}"
-                )
-        return np.array([_IDS[character] for character in text], np.int32)
-
-    # --- judgement -----------------------------------------------------------------------------
-
-    def _problem_of_puzzle(self, maze: NDArray[Any]) -> str | None:
-        """Explain why nobody could solve a maze."""
-        starts = int((maze == START).sum())
-        goals = int((maze == GOAL).sum())
-        if (starts, goals) != (1, 1):
-            return f"expected one S and one G, but got {starts} and {goals}"
-        if self._shortest_path(maze) is None:
-            return "there is no path from S to G"
-        return None
-
-    def _problem_of_path(self, cells: NDArray[Any]) -> str | None:
-        """Explain why the marked cells of a maze are not one shortest path."""
-        start = int(np.argmax(cells == START))
-        goal = int(np.argmax(cells == GOAL))
-        length = self._grid.path_length(np.flatnonzero(cells == WAY), start, goal)
-        if isinstance(length, str):
-            return length
-        shortest = self._shortest_path(cells)
-        if length != shortest:
-            return f"the path takes {length} steps, but {shortest} are enough"
-        return None
-
-    def _shortest_path(self, cells: NDArray[Any]) -> int | None:
-        start = int(np.argmax(cells == START))
-        goal = int(np.argmax(cells == GOAL))
-        return self._grid.shortest_path(cells > WALL, start, goal)
-
-    # --- drawing -------------------------------------------------------------------------------
-
-    def _cell(self, cell: int, tokens: Sequence[int], puzzle: NDArray[Any] | None) -> str:
-        token = tokens[cell]
-        linked = []
-        for neighbour in self._grid.neighbours[cell]:
-            if _linked(token, tokens[neighbour]):
-                linked.append(neighbour)
-        link = "[cyan]━[/cyan]" if cell + 1 in linked else " "
-        if token == WAY:
-            sides = 0
-            for bit, step in enumerate((-self.side, self.side, -1, 1)):
-                if cell + step in linked:
-                    sides |= 1 << bit
-            return f"[cyan]{_GLYPHS[sides]}[/cyan]{link}"
-        if token in (START, GOAL):
-            picture = f"[bold]{CHARACTERS[token]}[/bold]{link}"
-        else:
-            picture = {PAD: "??", WALL: "██", OPEN: "  "}[token]
-        if puzzle is None or puzzle[cell] == token:
-            return picture
-        return f"[cyan]{picture}[/cyan]"
-
-
-def _undrawn(row: str) -> str:
-    """Turn a row as ``draw`` writes it into one character a cell; leave any other as it is."""
-    if not row.startswith("│"):
-        return row
-    return row.rstrip().strip("│")[::2].replace("█", "#")
-
-
-def _change(puzzle: NDArray[Any], answer: NDArray[Any], side: int) -> str | None:
-    """Find where an answer does more than mark open cells."""
-    marked = (puzzle == OPEN) & (answer == WAY)
-    changed = np.flatnonzero((puzzle != answer) & ~marked)
-    if not len(changed):
-        return None
-    cell = changed[0]
-    return f"{place(cell, side)} was {_NAMES[puzzle[cell]]} and is now {_NAMES[answer[cell]]}"
-
-
-def _linked(token: int, neighbour: int) -> bool:
-    """Tell whether a path runs from a cell to the next, by their tokens."""
-    return min(token, neighbour) >= START and WAY in (token, neighbour)

@@ -16,6 +16,8 @@ from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.augmentation import Augmentation
 from trm_edge.tasks.base import AnswerLine, BadLine, Entry, SolvedLine, Task
+from trm_edge.tasks.blocks import BLOCK, CellText
+from trm_edge.tasks.plain_rows import Rows, parse_cells, plain_entries, read_rows
 from trm_edge.tasks.sudoku_grid import BLANK, SudokuGrid
 from trm_edge.tasks.sudoku_text import SudokuText
 from trm_edge.tasks.text_formats import RawRow, numbered, place, read_fields
@@ -50,6 +52,7 @@ class SudokuTask(Task):
         super().__init__(config)
         self.grid = SudokuGrid(side)
         self._text = SudokuText(self.grid)
+        self._written = CellText(f"..{self.grid.symbols}", other=".")
 
     @classmethod
     def fits(cls, config: ModelConfig) -> bool:
@@ -104,18 +107,26 @@ class SudokuTask(Task):
         """
         yield from self.read_numbered(numbered(lines))
 
-    def read_numbered(self, lines: Iterator[tuple[int, str]]) -> Iterator[Entry | BadLine]:
+    def read_ahead(self, lines: Iterable[str]) -> Iterator[Entry | BadLine]:
+        """Parse as :meth:`read_lines` does, many lines at a time.
+
+        Args:
+            lines: with or without their line ends.
+        """
+        yield from self.read_numbered(numbered(lines), BLOCK)
+
+    def read_numbered(
+        self, lines: Iterator[tuple[int, str]], block: int = 1
+    ) -> Iterator[Entry | BadLine]:
         """Parse lines as :meth:`read_lines` does, which have their numbers already.
 
         Args:
             lines: (number, text without its end).
+            block: lines that are parsed together.
         """
-        previous: Entry | None = None
         items = self._text.joined(lines)
-        for row in read_fields(items, self._text.letters, _SEPARATORS):
-            item = row if isinstance(row, BadLine) else self._item(row, previous)
-            yield item
-            previous = item if isinstance(item, Entry) else None
+        fields = read_fields(items, self._text.letters, _SEPARATORS)
+        yield from read_rows(fields, block, self._plain_entries, self._item)
 
     def text(self, tokens: NDArray[Any]) -> str:
         """Write a grid as one character a cell, "." for a blank.
@@ -123,12 +134,24 @@ class SudokuTask(Task):
         Args:
             tokens: token ids of the grid or a part of it.
         """
-        characters = []
-        for token in np.asarray(tokens, int):
-            is_digit = BLANK < token < self.grid.vocabulary
-            character = self.grid.symbols[token - 2] if is_digit else "."
-            characters.append(character)
-        return "".join(characters)
+        return self._written.text(tokens)
+
+    def texts(self, tokens: NDArray[Any]) -> list[str]:
+        """Write many grids, each as :meth:`text` does.
+
+        Args:
+            tokens: (n, L) token ids.
+        """
+        return self._written.texts(tokens)
+
+    def answer_texts(self, puzzles: NDArray[Any], answers: NDArray[Any]) -> list[str]:
+        """Write many answers, each as :meth:`text` does.
+
+        Args:
+            puzzles: (n, L) token ids, which do not matter.
+            answers: (n, L) token ids.
+        """
+        return self.texts(answers)
 
     def draw(self, tokens: NDArray[Any], puzzle: NDArray[Any] | None = None) -> str:
         """Draw a grid with lines around the boxes.
@@ -173,6 +196,20 @@ class SudokuTask(Task):
             return f"{unit} holds {self.grid.symbols[digit - 1]} twice"
         return None
 
+    def judge(self, puzzles: NDArray[Any], answers: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell of many answers whether they solve their puzzles, as :meth:`problem` does.
+
+        Args:
+            puzzles: (n, L) token ids.
+            answers: (n, L) token ids.
+
+        Returns:
+            (n,) bool.
+        """
+        keeps_givens = ((puzzles <= BLANK) | (puzzles == answers)).all(1)
+        solves: NDArray[np.bool_] = self.grid.are_solved(answers) & keeps_givens
+        return solves
+
     def augmentations(self, count: int) -> list[Augmentation]:
         """Shuffle as the published trainer augments: digits, bands, rows in them, transposed.
 
@@ -191,6 +228,19 @@ class SudokuTask(Task):
         return (("", "blank"), ("", "blank"), *digits)
 
     # --- text to tokens ------------------------------------------------------------------------
+
+    def _plain_entries(self, rows: Rows) -> dict[int, Entry]:
+        """The entries of rows in the usual form, by their place."""
+        table = self._text.table
+        parsed = parse_cells(rows, table, table, self.grid.cells)
+        puzzles = parsed.puzzles
+        contradict = ((puzzles > BLANK) & (puzzles != parsed.answers)).any(1)
+        hold_blanks = (parsed.answers == BLANK).any(1)
+        plain = parsed._replace(
+            are_plain=parsed.are_plain & self.grid.are_puzzles(puzzles),
+            have_answers=parsed.have_answers & ~contradict & ~hold_blanks,
+        )
+        return plain_entries(rows, plain)
 
     def _item(self, row: RawRow, previous: Entry | None) -> Entry | BadLine:
         """Parse a puzzle and its answer, or the answer to the puzzle before it."""

@@ -40,6 +40,7 @@ class SudokuGrid:
         self.box_rows, self.box_columns = _BOXES[side]
         self.symbols = SYMBOLS[:side]
         self._units = self._units_of_cells()
+        self._every_digit = sum(1 << token for token in range(BLANK + 1, self.vocabulary))
         self._complete = np.arange(BLANK + 1, self.vocabulary)
 
     @staticmethod
@@ -77,6 +78,55 @@ class SudokuGrid:
                 number, digit = np.argwhere(repeated)[0].tolist()
                 return f"{name} {number + 1}", digit + 1
         return None
+
+    def are_solved(self, cells: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell of many grids whether every row, column and box holds each digit once.
+
+        Args:
+            cells: (n, L) token ids.
+
+        Returns:
+            (n,) bool.
+        """
+        present, _ = self._digits_of_units(cells)
+        solved: NDArray[np.bool_] = (present == self._every_digit).all((1, 2))
+        return solved
+
+    def are_puzzles(self, cells: NDArray[Any]) -> NDArray[np.bool_]:
+        """Tell of many grids whether no unit holds a digit twice and something is left to solve.
+
+        Args:
+            cells: (n, L) token ids, blanks or digits.
+
+        Returns:
+            (n,) bool.
+        """
+        present, total = self._digits_of_units(cells)
+        no_digit_twice: NDArray[np.bool_] = (present == total).all((1, 2))
+        solved: NDArray[np.bool_] = (present == self._every_digit).all((1, 2))
+        return no_digit_twice & ~solved
+
+    def _digits_of_units(self, cells: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Bits (n, 3, side) of the digits in every unit, and their sums: equal where none is twice.
+
+        A sum of different bits is their union; of equal ones it is not.
+        """
+        tokens = np.asarray(cells)
+        is_digit = (tokens > BLANK) & (tokens < self.vocabulary)
+        bits = np.where(is_digit, np.int64(1) << np.where(is_digit, tokens, 0).astype(np.int64), 0)
+        rows = bits.reshape(-1, self.side, self.side)
+        bands = (self.side // self.box_rows, self.box_rows)
+        stacks = (self.side // self.box_columns, self.box_columns)
+        boxes = bits.reshape(-1, *bands, *stacks)
+        unions = []
+        sums = []
+        for grid, axes in ((rows, (2,)), (rows, (1,)), (boxes, (2, 4))):
+            union = np.bitwise_or.reduce(grid, axes[-1])
+            if len(axes) == 2:
+                union = np.bitwise_or.reduce(union, axes[0])
+            unions.append(union.reshape(-1, self.side))
+            sums.append(grid.sum(axes).reshape(-1, self.side))
+        return np.stack(unions, 1), np.stack(sums, 1)
 
     def is_solved(self, cells: NDArray[Any]) -> bool:
         """Tell whether every row, column and box holds each digit once.

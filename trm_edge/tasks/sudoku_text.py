@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.errors import PuzzleError
+from trm_edge.tasks.blocks import CellTable
 from trm_edge.tasks.lines import too_long
 from trm_edge.tasks.sudoku_grid import BLANK, SudokuGrid
 from trm_edge.tasks.text_formats import is_header, place
@@ -40,9 +41,7 @@ class SudokuText:
             self._ids.setdefault(symbol.lower(), self._ids[symbol])
         for blank in _BLANKS:
             self._ids[blank] = BLANK
-        self._table = np.full(128, -1, np.int32)  # ids by ASCII code; -1: not a cell
-        for symbol, token in self._ids.items():
-            self._table[ord(symbol)] = token
+        self.table = CellTable(self._ids)
         self.letters = "".join(self._ids) + _OTHER_BLANKS
 
     def tokens(self, text: str) -> NDArray[np.int32]:
@@ -63,10 +62,10 @@ class SudokuText:
         if len(text) != self._grid.cells:
             raise PuzzleError(f"expected {self._grid.cells} characters, but got {len(text)}")
         text = self._with_points(text)
-        if text.isascii():
-            tokens = self._table[np.frombuffer(text.encode("ascii"), np.uint8)]
-            if tokens.min() >= 0:
-                return tokens
+        tokens, are_cells = self.table.tokens([text], self._grid.cells)
+        if are_cells[0]:
+            only: NDArray[np.int32] = tokens[0]
+            return only
         for cell, character in enumerate(text):
             if character not in self._ids:
                 digits = "digits"
