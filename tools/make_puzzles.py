@@ -17,7 +17,7 @@ import numpy as np
 import sudoku_generator
 from numpy.typing import NDArray
 
-from trm_edge.tasks import maze
+from trm_edge.tasks.maze_cells import CHARACTERS
 
 BLANKS = (36, 56)
 SPLITS = {"calibration": (256, 2), "held_out": (2000, 3), "examples": (4, 4)}  # count, seed
@@ -58,7 +58,7 @@ def mazes(count: int, seed: int) -> Iterator[tuple[str, str]]:
     """
     every_tokens, every_labels = maze_generator.generate(count, seed)
     for tokens, labels in zip(every_tokens, every_labels, strict=True):
-        yield _text(tokens, maze.CHARACTERS), _text(labels, maze.CHARACTERS)
+        yield _text(tokens, CHARACTERS), _text(labels, CHARACTERS)
 
 
 TASKS = {"sudoku": sudokus, "maze": mazes}

@@ -96,9 +96,9 @@ def test_answers_are_cropped_as_published() -> None:
     answer.reshape(30, 30)[20, 20] = 5  # outside of the grid
     label = encode(EVERY_COLOUR)
     assert ARC.text(answer) == "[[0,1,2,3,4],[5,6,7,8,9]]"
-    assert ARC.is_right(answer, label)
+    assert ARC.are_right(answer[np.newaxis], label[np.newaxis]).tolist() == [True]
     answer[0] = 4
-    assert not ARC.is_right(answer, label)
+    assert ARC.are_right(answer[np.newaxis], label[np.newaxis]).tolist() == [False]
     assert ARC.text(np.zeros(900, np.int32)) == "[]"
     assert ARC.draw(np.zeros(900, np.int32)) == NO_GRID
 
