@@ -43,6 +43,7 @@ COMMANDS = (
     "bench",
     "regress",
     "report",
+    "page",
     "inspect",
     "build",
     "targets",

@@ -15,6 +15,15 @@ export class MazeTask {
     this.length = columns * columns;
     this.boxes = null;
     this.blank = OPEN;
+    this.paints = true; // what to draw is chosen first, then the cells
+  }
+
+  /** Make a puzzle to begin with. */
+  empty() {
+    const tokens = new Array(this.length).fill(OPEN);
+    tokens[0] = START;
+    tokens[this.length - 1] = GOAL;
+    return tokens;
   }
 
   /** What a cell of a puzzle may hold; a puzzle has only one of `single` tokens. */

@@ -18,7 +18,13 @@ export class SudokuTask {
     this.boxes = boxes;
     this.symbols = looks.slice(2).map(([text]) => text);
     this.blank = BLANK;
+    this.paints = false; // a cell is chosen first, then what it holds
     this.units = this.listUnits();
+  }
+
+  /** Make a puzzle to begin with. */
+  empty() {
+    return new Array(this.length).fill(BLANK);
   }
 
   /** What a cell of a puzzle may hold. */
