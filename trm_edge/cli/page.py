@@ -26,9 +26,7 @@ from trm_edge.page.site import SiteWriter, write_site
     metavar="FOLDER",
     help="Write the site to this folder.",
 )
-@click.option(
-    "--title", metavar="TEXT", show_default="names the task", help="Heading of the page."
-)
+@click.option("--title", metavar="TEXT", show_default="names the task", help="Heading of the page.")
 @click.option(
     "--runtime",
     type=click.Path(path_type=Path, exists=True),

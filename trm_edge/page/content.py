@@ -96,7 +96,7 @@ def site_content(
         graphs: its graphs, with the sizes of their packed files.
         files: the other files that the scripts read, as they are once unpacked.
         runtime: version of ONNX Runtime Web.
-        download: bytes of ONNX Runtime and the first graph as they are fetched, for the progress bar.
+        download: bytes of ONNX Runtime and the first graph as they are fetched, for the bar.
 
     Raises:
         BundleError: the bundle's parity vectors or puzzle embeddings are damaged or missing.

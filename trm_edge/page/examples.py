@@ -1,4 +1,4 @@
-"""Puzzles of a bundle that a visitor can try: the easiest and the hardest of its held-out ones."""
+"""Puzzles of a bundle that a visitor can try: easy and hard ones of those held out."""
 
 from __future__ import annotations
 
@@ -29,9 +29,11 @@ class Example:
 
 
 def choose_examples(vectors: ParityVectors) -> tuple[Example, ...]:
-    """Choose those that the float32 model solves in the fewest steps and in the most.
+    """Choose those that the float32 model solves in the fewest steps and in many.
 
-    Puzzles that it does not solve are left out, as long as enough are left.
+    Puzzles that it does not solve are left out, as long as enough are left, and so are those that
+    take more than half of the steps: what rounding changes grows with every step, so that another
+    device may answer them differently.
 
     Args:
         vectors: the float32 model's answers to the held-out puzzles.
@@ -52,11 +54,13 @@ def choose_examples(vectors: ParityVectors) -> tuple[Example, ...]:
 
 
 def _by_steps(vectors: ParityVectors) -> list[int]:
-    """Puzzles by halting step; only those that float32 solves, if these are enough."""
+    """Puzzles by halting step; only those that float32 solves early, if these are enough."""
     order: NDArray[np.int64] = np.argsort(vectors.halting_steps, kind="stable")
     is_known = vectors.labels != unknown_label(vectors.labels.dtype)
     wrong = ((vectors.answers(adaptive=True) != vectors.labels) & is_known).any(1)
-    right = [index for index in order.tolist() if not wrong[index]]
-    if len(right) >= 2 * EACH:
-        return right
-    return order.tolist()
+    late = 2 * vectors.halting_steps > vectors.q_halt.shape[1]
+    chosen: list[int] = order[~(wrong | late)[order]].tolist()
+    if len(chosen) >= 2 * EACH:
+        return chosen
+    every: list[int] = order.tolist()
+    return every

@@ -28,9 +28,7 @@ logger = logging.getLogger(__name__)
 PACKAGE = "onnxruntime-web"
 VERSION = "1.30.0"
 # Of the archive, as the registry states it; and of the two files in it.
-INTEGRITY = (
-    "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
-)
+INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
 # The smallest build that has every operator of a CPU target: no WebGPU, no WebGL, no WebNN.
 SCRIPT = "ort.wasm.bundle.min.mjs"
 BINARY = "ort-wasm-simd-threaded.wasm"
@@ -40,10 +38,20 @@ SHA256 = {
 }
 _ARCHIVE_FOLDER = "package/dist"  # of both files in the archive
 _FOLDERS = (".", "dist", _ARCHIVE_FOLDER)  # where both may lie in a folder of the user
+_BY_HAND = (
+    f"on a machine with npm, npm pack {PACKAGE}@{VERSION}, then --runtime {PACKAGE}-{VERSION}.tgz"
+)
 _MAX_BYTES = 256 << 20  # of an archive or a file
 _HEADER = re.compile(r"ONNX Runtime Web v(\S+)")
 # npm waits for minutes where there is no network.
-_NPM = ("npm", "pack", "--silent", "--ignore-scripts", "--fetch-retries=1", "--fetch-retry-mintimeout=500")
+_NPM = (
+    "npm",
+    "pack",
+    "--loglevel=error",
+    "--ignore-scripts",
+    "--fetch-retries=1",
+    "--fetch-retry-mintimeout=500",
+)
 
 
 @dataclass(frozen=True)
@@ -116,8 +124,8 @@ def _fetched() -> Mapping[str, bytes]:
     """
     if shutil.which("npm") is None:
         raise BackendError(
-            f"a page needs the npm package {PACKAGE}, but npm is not installed. Install Node.js, or "
-            f"pass the package with --runtime: {_by_hand()}."
+            f"a page needs the npm package {PACKAGE}, but npm is not installed. Install Node.js, "
+            f"or pass the package with --runtime: {_BY_HAND}."
         )
     with tempfile.TemporaryDirectory() as folder:
         command = [*_NPM, f"--pack-destination={folder}", f"{PACKAGE}@{VERSION}"]
@@ -127,7 +135,7 @@ def _fetched() -> Mapping[str, bytes]:
             lines = run.stderr.strip().splitlines() or ["it says nothing"]
             raise BackendError(
                 f"npm cannot fetch {PACKAGE}@{VERSION} ({lines[0]}). Try again with a network, or "
-                f"pass the package with --runtime: {_by_hand()}."
+                f"pass the package with --runtime: {_BY_HAND}."
             )
         content = archives[0].read_bytes()
         digest = base64.b64encode(hashlib.sha512(content).digest()).decode()
@@ -137,10 +145,6 @@ def _fetched() -> Mapping[str, bytes]:
                 f"got sha512-{digest}. Look which registry npm uses: npm config get registry"
             )
         return _from_archive(archives[0])
-
-
-def _by_hand() -> str:
-    return f"on a machine with npm, npm pack {PACKAGE}@{VERSION}, then --runtime {PACKAGE}-{VERSION}.tgz"
 
 
 def _from_source(source: Path) -> Runtime:
@@ -159,8 +163,8 @@ def _from_source(source: Path) -> Runtime:
     except OSError as error:
         raise BackendError(f"cannot read {source}: {error_reason(error)}.") from error
     raise BackendError(
-        f"{source} has no {SCRIPT} and {BINARY}, nor does its folder dist. Pass a folder or an archive "
-        f"of the npm package {PACKAGE}: {_by_hand()}."
+        f"{source} has no {SCRIPT} and {BINARY}, nor does its folder dist. Pass a folder or an "
+        f"archive of the npm package {PACKAGE}: {_BY_HAND}."
     )
 
 

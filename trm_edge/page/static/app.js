@@ -38,7 +38,7 @@ class App {
     document.addEventListener("paste", (event) => this.paste(event));
     if (this.float32) {
       const size = (this.float32.size / 1e6).toFixed(1);
-      find("compare-size").textContent = `(${size} MB more)`;
+      find("compare-text").textContent = `Compare with float32 (${size} MB more)`;
       find("compare-option").hidden = false;
     }
     this.load(this.site.content.examples[0].tokens);
@@ -120,10 +120,16 @@ class App {
     find("comparison").replaceChildren();
     find("summary").textContent = "Solving …";
     find("answers").replaceChildren(...answers.map((answer) => answer.figure));
-    find("results").hidden = false;
+    find("results").scrollIntoView({ block: "nearest" });
+    const take = (answer, step) => {
+      answer.add(step);
+      // All begin together, so that they can be compared.
+      if (step.step === 1 && answer === answers.at(-1)) answers.forEach((each) => each.play());
+    };
     for (const answer of answers) {
-      await this.model.load(answer.graph.name);
-      const last = await this.model.solve(answer.graph.name, puzzle, mode, (step) => answer.add(step));
+      const { name } = answer.graph;
+      await this.model.load(name);
+      const last = await this.model.solve(name, puzzle, mode, (step) => take(answer, step));
       if (last === null) {
         find("summary").textContent = "Stopped.";
         return;

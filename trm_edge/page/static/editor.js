@@ -2,6 +2,7 @@
 import { element, makeBoard } from "./dom.js";
 import { place } from "./grid.js";
 
+const MAX_BUTTONS = 6; // side by side
 const MOVES = { ArrowUp: [-1, 0], ArrowDown: [1, 0], ArrowLeft: [0, -1], ArrowRight: [0, 1] };
 
 /** A board that can be edited, and the buttons below it. */
@@ -17,7 +18,8 @@ export class Editor {
     this.looks = description.looks;
     this.onChange = onChange;
     this.paints = task.paints;
-    this.brush = task.palette[0];
+    this.entries = task.palette;
+    [this.brush] = this.entries;
     this.selected = 0;
     this.isPainting = false;
     const { board, cells } = makeBoard(description, { role: "grid", "aria-label": "Puzzle" });
@@ -42,7 +44,7 @@ export class Editor {
   }
 
   makePalette() {
-    const buttons = this.task.palette.map((entry) => {
+    const buttons = this.entries.map((entry) => {
       const use = () => {
         this.brush = entry;
         if (!this.paints) this.write(this.selected, entry);
@@ -51,7 +53,10 @@ export class Editor {
       return element("button", { type: "button", onclick: use }, entry.name);
     });
     const label = this.paints ? "Draw with" : "Write into the chosen cell";
-    return element("div", { class: "palette", role: "group", "aria-label": label }, ...buttons);
+    const palette = element("div", { class: "palette", role: "group", "aria-label": label }, ...buttons);
+    const rows = Math.ceil(buttons.length / MAX_BUTTONS);
+    palette.style.setProperty("--columns", Math.ceil(buttons.length / rows));
+    return palette;
   }
 
   listen() {
@@ -73,7 +78,7 @@ export class Editor {
     } else if (this.paints && event.key === "Enter") {
       this.write(this.selected, this.brush);
     } else {
-      const entry = this.task.palette.find(({ keys }) => keys.includes(event.key));
+      const entry = this.entries.find(({ keys }) => keys.includes(event.key));
       if (!entry) return;
       this.write(this.selected, entry);
     }
@@ -132,7 +137,7 @@ export class Editor {
     });
     if (!this.paints) return;
     [...this.palette.children].forEach((button, index) => {
-      button.setAttribute("aria-pressed", this.task.palette[index] === this.brush);
+      button.setAttribute("aria-pressed", this.entries[index] === this.brush);
     });
   }
 }

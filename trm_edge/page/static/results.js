@@ -54,8 +54,12 @@ export class Answer {
     this.bars.append(makeBar(step));
     this.text.textContent = this.rows(step.tokens);
     if (reducedMotion.matches) this.player.show(this.steps.length);
-    else if (this.steps.length === 1) this.player.start();
     else this.player.update();
+  }
+
+  /** Play the steps, also those to come; for people who prefer less motion, each stands still. */
+  play() {
+    if (!reducedMotion.matches) this.player.start();
   }
 
   /** The last step. */
