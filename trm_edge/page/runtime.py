@@ -28,7 +28,10 @@ logger = logging.getLogger(__name__)
 PACKAGE = "onnxruntime-web"
 VERSION = "1.30.0"
 # Of the archive, as the registry states it; and of the two files in it.
-INTEGRITY = "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+INTEGRITY = (
+    "sha512-q0y+JrrtukXSzsBWEMccVfqX25LRmosXHF+CaRJmg8pZ"
+    "ClzcV7svNc4rKY3jL02Vb7QmRMDs1SigqR4CXAfKYQ=="
+)
 # The smallest build that has every operator of a CPU target: no WebGPU, no WebGL, no WebNN.
 SCRIPT = "ort.wasm.bundle.min.mjs"
 BINARY = "ort-wasm-simd-threaded.wasm"
@@ -38,9 +41,7 @@ SHA256 = {
 }
 _ARCHIVE_FOLDER = "package/dist"  # of both files in the archive
 _FOLDERS = (".", "dist", _ARCHIVE_FOLDER)  # where both may lie in a folder of the user
-_BY_HAND = (
-    f"on a machine with npm, npm pack {PACKAGE}@{VERSION}, then --runtime {PACKAGE}-{VERSION}.tgz"
-)
+_BY_HAND = f"npm pack {PACKAGE}@{VERSION}, and here --runtime {PACKAGE}-{VERSION}.tgz"
 _MAX_BYTES = 256 << 20  # of an archive or a file
 _HEADER = re.compile(r"ONNX Runtime Web v(\S+)")
 # npm waits for minutes where there is no network.
@@ -125,7 +126,7 @@ def _fetched() -> Mapping[str, bytes]:
     if shutil.which("npm") is None:
         raise BackendError(
             f"a page needs the npm package {PACKAGE}, but npm is not installed. Install Node.js, "
-            f"or pass the package with --runtime: {_BY_HAND}."
+            f"or fetch it elsewhere: {_BY_HAND}."
         )
     with tempfile.TemporaryDirectory() as folder:
         command = [*_NPM, f"--pack-destination={folder}", f"{PACKAGE}@{VERSION}"]
@@ -135,7 +136,7 @@ def _fetched() -> Mapping[str, bytes]:
             lines = run.stderr.strip().splitlines() or ["it says nothing"]
             raise BackendError(
                 f"npm cannot fetch {PACKAGE}@{VERSION} ({lines[0]}). Try again with a network, or "
-                f"pass the package with --runtime: {_BY_HAND}."
+                f"fetch it elsewhere: {_BY_HAND}."
             )
         content = archives[0].read_bytes()
         digest = base64.b64encode(hashlib.sha512(content).digest()).decode()
