@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from html import escape
 from importlib import resources
@@ -101,7 +102,8 @@ def write_site(
         download = (writer.folder / _RUNTIME_BINARY).stat().st_size + graphs[0].size
         content = site_content(bundle, graphs, files, runtime.version, download)
         _write(writer, CONTENT, json.dumps(content, separators=(",", ":")).encode())
-        _write_assets(writer, title)
+        texts = {"title": title, "parameters": f"{bundle.manifest.checkpoint.parameters:,}"}
+        _write_assets(writer, texts)
         _write_service_worker(writer, [_RUNTIME_BINARY, *(graph.path for graph in graphs)])
         size = _size(writer.folder, graphs)
         writer.install()
@@ -121,8 +123,8 @@ def _write_graph(writer: SiteWriter, bundle: Bundle, graph: Graph) -> Graph:
     return replace(graph, size=len(packed))
 
 
-def _write_assets(writer: SiteWriter, title: str) -> None:
-    """Write the page, its styles and its scripts."""
+def _write_assets(writer: SiteWriter, texts: Mapping[str, str]) -> None:
+    """Write the page with its texts, its styles and its scripts."""
     report = resources.files("trm_edge.report")
     for name in _SHARED:
         _write(writer, f"assets/{name}", (report / name).read_bytes())
@@ -130,7 +132,8 @@ def _write_assets(writer: SiteWriter, title: str) -> None:
         name = source.name
         if name == _PAGE:
             page = Template(source.read_text(encoding="utf-8"))
-            _write(writer, name, page.substitute(title=escape(title)).encode())
+            escaped = {key: escape(text) for key, text in texts.items()}
+            _write(writer, name, page.substitute(escaped).encode())
         elif name not in (_SERVICE_WORKER, *_UNUSED):
             _write(writer, f"assets/{name}", source.read_bytes())
 
