@@ -60,7 +60,7 @@ MEMORY = "async () => (await performance.measureUserAgentSpecificMemory()).bytes
 
 @click.command(help=__doc__)
 @click.argument("bundles", nargs=-1, required=True, type=click.Path(path_type=Path, exists=True))
-@click.option("--puzzles", default=4, show_default=True, help="Of each round; every step is taken.")
+@click.option("--puzzles", default=4, show_default=True, help="Of each round, at every step.")
 @click.option("--chromium", default="/usr/bin/chromium", show_default=True, help="The browser.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder.")
 @click.option(

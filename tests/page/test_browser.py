@@ -172,6 +172,7 @@ def test_every_step_is_taken_when_asked_for(urls: dict[str, str], visit: Visit) 
     visitor.page.locator("#every-step").check()
     assert visitor.solve().startswith("INT8: valid; ")
     assert visitor.page.locator(".confidence li").count() == 16
+    assert visitor.page.inner_text("#summary").endswith("took all 16 steps.")
 
 
 def test_nothing_moves_for_people_who_prefer_that(urls: dict[str, str], visit: Visit) -> None:

@@ -40,7 +40,7 @@ def maze(side: int) -> MazeTask:
 def held_out() -> list[tuple[list[int], list[int]]]:
     path = reference_puzzles("maze", "held_out", 169)
     assert path is not None
-    pairs = []
+    pairs: list[tuple[list[int], list[int]]] = []
     for entry in maze(13).read(path):
         if isinstance(entry, Entry) and entry.answer is not None and len(pairs) < 40:
             pairs.append((entry.puzzle.tokens.tolist(), entry.answer.tolist()))

@@ -41,7 +41,7 @@ def described(task: SudokuTask) -> dict[str, Any]:
 def held_out(task: SudokuTask) -> list[tuple[list[int], list[int]]]:
     path = reference_puzzles("sudoku", "held_out", 81)
     assert path is not None
-    pairs = []
+    pairs: list[tuple[list[int], list[int]]] = []
     for entry in task.read(path):
         if isinstance(entry, Entry) and entry.answer is not None and len(pairs) < 40:
             pairs.append((entry.puzzle.tokens.tolist(), entry.answer.tolist()))

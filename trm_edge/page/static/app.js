@@ -22,6 +22,7 @@ class App {
     this.model = new Model((bytes) => this.showProgress(bytes));
     this.isReady = false;
     this.isSolving = false;
+    this.isStopped = false;
   }
 
   /** Build the page around its puzzle. */
@@ -95,11 +96,12 @@ class App {
 
   async solveOrStop() {
     if (this.isSolving) {
-      this.isSolving = false;
+      this.isStopped = true;
       this.model.stop();
       return;
     }
     this.isSolving = true;
+    this.isStopped = false;
     find("solve").textContent = "Stop";
     try {
       await this.solve();
@@ -116,7 +118,7 @@ class App {
     const graphs = [this.graph];
     if (this.float32 && find("compare").checked) graphs.push(this.float32);
     const mode = find("every-step").checked ? "fixed" : "adaptive";
-    const answers = graphs.map((graph) => new Answer(this.task, this.description, graph, puzzle));
+    const answers = graphs.map((graph) => new Answer(this.task, this.description, graph, puzzle, mode));
     find("comparison").replaceChildren();
     find("summary").textContent = "Solving …";
     find("answers").replaceChildren(...answers.map((answer) => answer.figure));
@@ -129,8 +131,10 @@ class App {
     for (const answer of answers) {
       const { name } = answer.graph;
       await this.model.load(name);
-      const last = await this.model.solve(name, puzzle, mode, (step) => take(answer, step));
-      if (last === null) {
+      if (!this.isStopped) {
+        await this.model.solve(name, puzzle, mode, (step) => take(answer, step));
+      }
+      if (this.isStopped) {
         find("summary").textContent = "Stopped.";
         return;
       }

@@ -41,6 +41,7 @@ export class Model {
   stop() {
     if (!this.waiting?.onStep) return;
     this.worker.postMessage({ type: "stop", run: this.run });
+    this.run += 1; // steps of the old run may be on their way
     this.waiting.finish(null);
     this.waiting = null;
   }

@@ -12,8 +12,10 @@ export class Answer {
    * @param {object} description `task` of site.json.
    * @param {{name: string, label: string}} graph of site.json.
    * @param {number[]} puzzle token ids.
+   * @param {"adaptive"|"fixed"} mode of halting.
    */
-  constructor(task, description, graph, puzzle) {
+  constructor(task, description, graph, puzzle, mode) {
+    this.mode = mode;
     this.task = task;
     this.graph = graph;
     this.puzzle = puzzle;
@@ -91,7 +93,8 @@ export class Answer {
 export function summarise(answers) {
   const sentences = answers.map((answer) => {
     const verdict = answer.problem === null ? "valid" : `not valid, ${answer.problem}`;
-    const reason = answer.last.halted ? "halted after" : "used up all";
+    const isHalted = answer.mode === "adaptive" && answer.last.halted;
+    const reason = isHalted ? "halted after" : "took all";
     const count = answer.steps.length;
     return `${answer.graph.label}: ${verdict}; ${reason} ${count} ${count === 1 ? "step" : "steps"}.`;
   });
