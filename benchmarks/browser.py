@@ -9,6 +9,7 @@ Chromium. Writes browser.json and browser.md.
 from __future__ import annotations
 
 import json
+import os
 import tempfile
 import time
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from trm_edge.page.content import Graph, graphs_of
 from trm_edge.page.runtime import find_runtime
 from trm_edge.page.site import write_site
 
+MAX_THREADS = 4
 ROUNDS = 3  # of a page and a native session by turns
 READY = "#solve:not([disabled])"
 SECONDS = 300
@@ -38,10 +40,10 @@ ISOLATION = {
     "Cross-Origin-Embedder-Policy": "require-corp",
 }
 LOAD = """
-async (graph) => {
+async ({ graph, wanted }) => {
   const { Model } = await import("/assets/model.js");
   window.model = new Model(() => {});
-  const threads = await window.model.open();
+  const threads = await window.model.open(wanted);
   await window.model.load(graph);
   return threads;
 }
@@ -154,7 +156,8 @@ def timed_steps(
         page = open_page(browser, server, service_workers="block")
         page.goto(server.url)
         page.wait_for_selector(READY)
-        threads = page.evaluate(LOAD, graph.name)
+        wanted = min(os.cpu_count() or 1, MAX_THREADS)
+        threads = page.evaluate(LOAD, {"graph": graph.name, "wanted": wanted})
         session = native_session(bundle, graph, threads)
         times: dict[str, list[float]] = {"page": [], "native": []}
         data = {"graph": graph.name, "puzzles": tokens}

@@ -15,9 +15,13 @@ export class Model {
     };
   }
 
-  /** Load ONNX Runtime; returns the number of threads. */
-  async open() {
-    return (await this.ask({ type: "open" })).threads;
+  /**
+   * Load ONNX Runtime.
+   * @param {number|null} wanted threads, where the page may have several; by default half of the cores.
+   * @returns {Promise<number>} the threads that it has.
+   */
+  async open(wanted = null) {
+    return (await this.ask({ type: "open", wanted })).threads;
   }
 
   /** @param {string} graph name of a graph in site.json. */

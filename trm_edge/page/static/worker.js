@@ -9,16 +9,19 @@ let solver = null;
 let turn = Promise.resolve();
 let stopped = 0; // runs up to this number are not wanted any more
 
-/** Threads share memory, which browsers allow to pages that are isolated from other origins. */
-function threadCount() {
+/**
+ * Threads share memory, which browsers allow to pages that are isolated from other origins. Half of the cores
+ * are used: threads that wait for one another are slow on cores that do something else as well.
+ */
+function threadCount(wanted) {
   if (!globalThis.crossOriginIsolated) return 1;
-  return Math.min(navigator.hardwareConcurrency ?? 1, MAX_THREADS);
+  return wanted ?? Math.min(Math.ceil((navigator.hardwareConcurrency ?? 1) / 2), MAX_THREADS);
 }
 
 const actions = {
-  async open() {
+  async open({ wanted }) {
     const read = fetcher(base, (path, bytes) => postMessage({ type: "progress", path, bytes }));
-    const threads = threadCount();
+    const threads = threadCount(wanted);
     solver = await Solver.open(ort, await Site.open(read), threads);
     postMessage({ type: "opened", threads });
   },
