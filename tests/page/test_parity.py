@@ -108,7 +108,7 @@ def check(comparison: Comparison, graph: str, bundle: Bundle) -> None:
 def chance(lost: int, gained: int) -> float:
     """How likely as many losses are among as many flips, where both ways are equally likely."""
     flips = lost + gained
-    return sum(comb(flips, count) for count in range(lost, flips + 1)) / 2**flips
+    return float(sum(comb(flips, count) for count in range(lost, flips + 1)) / 2**flips)
 
 
 @pytest.mark.parametrize("graph", ["cpu", "float32"])
