@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 RESULTS := benchmarks/results
 
-.PHONY: demo shell wheel test test-slow soak fuzz gate regress baselines bench latency emulated emulated-quick lint types \
-  check clean
+.PHONY: demo shell wheel test test-slow soak fuzz gate regress baselines page page-test page-bench bench latency emulated \
+  emulated-quick lint types check clean
 .DEFAULT_GOAL := check
 
 # PyTorch for CPUs alone: on Linux x86-64 the package index has it with CUDA's packages. `make TORCH_INDEX=` takes
@@ -125,6 +125,33 @@ $(REGRESS)/%/manifest.json: $(VENV)/.dev FORCE
 
 .PHONY: FORCE
 FORCE:
+
+# A static site of each bundled model, in build/page; npm fetches ONNX Runtime Web, once. Look at one with:
+# python3 -m http.server -d build/page/sudoku
+PAGE := build/page
+page: $(MODELS:%=page-%)
+
+page-%: $(REGRESS)/%/manifest.json
+	$(BIN)/trm-edge page $(REGRESS)/$* --force -o $(PAGE)/$*
+
+# What steers a browser in the tests.
+$(VENV)/.page: $(VENV)/.dev
+	$(PIP_INSTALL) --editable '.[browser]'
+	touch $@
+
+# The page in Node.js and Chromium, which have to be installed: minutes. Takes the bundles of `make regress`
+# where there are some. Pictures of the page are left in build/page-pictures.
+page-test: $(VENV)/.page
+	for model in $(MODELS); do \
+	  [ -f $(REGRESS)/$$model/manifest.json ] || \
+	    $(BIN)/trm-edge export --task $$model --int8 -o $(REGRESS)/$$model || exit 1; \
+	done
+	TRM_EDGE_REQUIRE_BROWSER=1 TRM_EDGE_PAGE_BUNDLES=$(REGRESS) TRM_EDGE_PAGE_PICTURES=$(PAGE)-pictures \
+	  $(BIN)/python -m pytest -q -m page
+
+# Step time, first answer, bytes and memory of the page in Chromium: minutes on two cores; leave them alone.
+page-bench: $(VENV)/.page $(MODELS:%=$(REGRESS)/%/manifest.json)
+	$(BIN)/python benchmarks/browser.py $(MODELS:%=$(REGRESS)/%) --output $(RESULTS) --update docs/browser.md
 
 # About an hour on two cores; leave the machine alone meanwhile.
 bench: $(VENV)/.bench

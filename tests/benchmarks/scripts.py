@@ -61,6 +61,18 @@ def latency() -> Any:
     return _load("latency", FOLDER)
 
 
+def browser() -> Any:
+    """Return the benchmark of the page in a browser."""
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return _load("browser", FOLDER)
+
+
+def site_server() -> Any:
+    """Return the module that serves a site and counts what it sends."""
+    return _load("site_server")
+
+
 def soak() -> Any:
     """Return the soak."""
     return _load("soak", FOLDER)

@@ -169,7 +169,7 @@ def test_the_matrix_has_the_versions_of_the_classifiers() -> None:
 def test_ci_does_what_the_script_does() -> None:
     script = (ROOT / ".ci" / "run").read_text()
     calls: list[str] = []
-    for name in ("ci.yml", "regress.yml", "emulated.yml"):
+    for name in ("ci.yml", "regress.yml", "page.yml", "emulated.yml"):
         calls += scripts(ROOT / ".github" / "workflows" / name)
     targets = re.findall(r"^(make [a-z-]+)", script, re.MULTILINE)
     assert "make regress" in targets

@@ -88,7 +88,7 @@ def open_page(
         inner = Path(folder) / "page.html"
         outer = Path(folder) / "frame.html"
         probe = (
-            "<script>(async () => { const result = await (async () => {"
+            "<script type='module'>(async () => { const result = await (async () => {"
             + script
             + "})(); const dom = document.documentElement.outerHTML;"
             "parent.postMessage({result, dom}, '*'); })()"

@@ -83,6 +83,7 @@ def refinement(name: str) -> Refinement:
         task=name,
         number=7,
         columns=task.columns,
+        boxes=task.boxes,
         looks=task.looks(),
         puzzle=tuple(tokens.tolist()),
         steps=tuple(tuple(step.tolist()) for step in steps[1:]),

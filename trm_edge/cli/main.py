@@ -44,6 +44,7 @@ COMMANDS = (
     "bench",
     "regress",
     "report",
+    "page",
     "inspect",
     "build",
     "targets",

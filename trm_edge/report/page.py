@@ -30,7 +30,8 @@ def render(report: Report) -> str:
         figures=script_json(builder.figures),
         refinements=script_json([player.data for player in builder.players]),
         plotly=_escape_end_tag(get_plotlyjs()),
-        script=_read("charts.js") + _read("player.js"),
+        charts=_read("charts.js"),
+        player=_read("player.js") + _read("players.js"),
     )
 
 

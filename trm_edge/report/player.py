@@ -1,4 +1,4 @@
-"""HTML of a refinement; ``player.js`` animates it."""
+"""HTML of a refinement; ``player.js``, which the site of trm-edge page has as well, animates it."""
 
 from __future__ import annotations
 
@@ -87,11 +87,16 @@ def _controls(steps: int) -> Markup:
 
 def _board(refinement: Refinement) -> Markup:
     cells = []
-    for clue, token in zip(refinement.puzzle, refinement.steps[-1], strict=True):
+    pairs = zip(refinement.puzzle, refinement.steps[-1], strict=True)
+    for cell, (clue, token) in enumerate(pairs):
         text, css_class = refinement.looks[token]
         if clue == token:
             css_class = f"{css_class} clue"
-        cells.append(element("span", text, class_=css_class, style=f"--token: {token}"))
+        attributes = {"class_": css_class, "style": f"--token: {token}"}
+        edges = _edges(cell, refinement.columns, refinement.boxes)
+        if edges:
+            attributes["data_edge"] = edges
+        cells.append(element("span", text, **attributes))
     return element(
         "div",
         *cells,
@@ -100,6 +105,24 @@ def _board(refinement: Refinement) -> Markup:
         aria_label=f"Board of the task {refinement.task}",
         style=f"--columns: {refinement.columns}",
     )
+
+
+def _edges(cell: int, columns: int, boxes: tuple[int, int] | None) -> str:
+    """Name the edges of a cell that are drawn in another way than the others, for page.css."""
+    if boxes is None:
+        return ""
+    row, column = divmod(cell, columns)
+    box_rows, box_columns = boxes
+    edges = []
+    if column == columns - 1:
+        edges.append("last-column")
+    elif (column + 1) % box_columns == 0:
+        edges.append("right")
+    if row == columns - 1:
+        edges.append("last-row")
+    elif (row + 1) % box_rows == 0:
+        edges.append("bottom")
+    return " ".join(edges)
 
 
 def _confidence_bars(refinement: Refinement) -> list[Markup]:

@@ -29,6 +29,7 @@ class Refinement:
         task: name of the task.
         number: position of the puzzle among the held-out ones, from 1.
         columns: cells in a row of the board.
+        boxes: rows and columns of the boxes of the board; None where it has none.
         looks: text and CSS class of a cell, by token id.
         puzzle: token ids (L,).
         steps: predicted token ids (T, L) after each step.
@@ -41,6 +42,7 @@ class Refinement:
     task: str
     number: int
     columns: int
+    boxes: tuple[int, int] | None
     looks: tuple[tuple[str, str], ...]
     puzzle: tuple[int, ...]
     steps: tuple[tuple[int, ...], ...]
@@ -107,6 +109,7 @@ def record_refinement(
         task=task.name,
         number=index + 1,
         columns=task.columns,
+        boxes=task.boxes,
         looks=task.looks(),
         puzzle=tuple(vectors.tokens[index].tolist()),
         steps=tuple(map(tuple, best.trajectory.tolist())),

@@ -308,6 +308,11 @@ class Task(ABC):
         """Cells in a row of the picture that the report draws."""
         return ceil(sqrt(self.config.seq_len))
 
+    @property
+    def boxes(self) -> tuple[int, int] | None:
+        """Rows and columns of the boxes that the report's picture has lines around; None: none."""
+        return None
+
     def looks(self) -> tuple[tuple[str, str], ...]:
         """Describe a cell of the report's picture for every token id.
 

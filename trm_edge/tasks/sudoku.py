@@ -222,6 +222,11 @@ class SudokuTask(Task):
             augmentations.append(self.grid.shuffled(rng))
         return augmentations
 
+    @property
+    def boxes(self) -> tuple[int, int]:
+        """Rows and columns of a box."""
+        return self.grid.box_rows, self.grid.box_columns
+
     def looks(self) -> tuple[tuple[str, str], ...]:
         """Describe a cell of the report's picture: a digit, or nothing for pad and blank."""
         digits = [(symbol, "digit") for symbol in self.grid.symbols]

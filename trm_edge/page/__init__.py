@@ -1,0 +1,1 @@
+"""A static site that solves puzzles with a bundle's own step graph on the visitor's device."""

@@ -1,0 +1,51 @@
+// Elements without a framework.
+
+/**
+ * Build an element.
+ * @param {string} tag its name.
+ * @param {object} attributes by name; those that begin with "on" are listeners, null leaves one out.
+ * @param {...(Node|string)} content what is inside.
+ */
+export function element(tag, attributes = {}, ...content) {
+  const node = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (value === null) continue;
+    if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
+    else node.setAttribute(name, value);
+  }
+  node.append(...content);
+  return node;
+}
+
+/**
+ * Build a board of cells, row by row.
+ * @param {object} description `task` of site.json.
+ * @param {object} attributes of the board.
+ * @returns {{board: HTMLElement, cells: HTMLElement[]}} the board and its cells in order.
+ */
+export function makeBoard({ name, columns, boxes }, attributes) {
+  const board = element("div", { class: `board ${name}`, ...attributes });
+  board.style.setProperty("--columns", columns);
+  const cells = [];
+  for (let row = 0; row < columns; row += 1) {
+    const line = element("div", { class: "row" });
+    for (let column = 0; column < columns; column += 1) {
+      const cell = element("span");
+      if (boxes) cell.dataset.edge = edges(row, column, columns, boxes);
+      line.append(cell);
+      cells.push(cell);
+    }
+    board.append(line);
+  }
+  return { board, cells };
+}
+
+/** The edges of a cell that page.css draws in another way than the others. */
+function edges(row, column, columns, [boxRows, boxColumns]) {
+  const names = [];
+  if (column === columns - 1) names.push("last-column");
+  else if ((column + 1) % boxColumns === 0) names.push("right");
+  if (row === columns - 1) names.push("last-row");
+  else if ((row + 1) % boxRows === 0) names.push("bottom");
+  return names.join(" ");
+}
