@@ -37,6 +37,7 @@ COMMANDS = (
     "config",
     "data",
     "solve",
+    "serve",
     "vote",
     "score",
     "parity",

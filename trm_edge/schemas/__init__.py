@@ -33,6 +33,7 @@ class RegisteredRecord(NamedTuple):
 
 # By the name in the format line after ``trm-edge.``.
 RECORDS: dict[str, RegisteredRecord] = {
+    "answers": RegisteredRecord("trm_edge.serve.replies", "AnswerList", "ANSWERS_FORMAT"),
     "arc-metrics": RegisteredRecord("trm_edge.arc.voting", "VoteMetrics", "METRICS_FORMAT"),
     "arc-score": RegisteredRecord("trm_edge.arc.scoring", "SubmissionScore", "SCORE_FORMAT"),
     "bad-line": RegisteredRecord("trm_edge.cli.answers", "BadLineRecord", "BAD_LINE_FORMAT"),
@@ -42,11 +43,14 @@ RECORDS: dict[str, RegisteredRecord] = {
     "calibration": RegisteredRecord("trm_edge.calibration_record", "CalibrationRecord"),
     "doctor": RegisteredRecord("trm_edge.doctor", "DoctorReport"),
     "engine": RegisteredRecord("trm_edge.engines.record", "EngineRecord"),
+    "error": RegisteredRecord("trm_edge.serve.replies", "ErrorReply", "ERROR_FORMAT"),
     "floor": RegisteredRecord("trm_edge.evaluation.floor", "NumericsFloor"),
+    "health": RegisteredRecord("trm_edge.serve.replies", "Health", "HEALTH_FORMAT"),
     "layers": RegisteredRecord("trm_edge.cli.inspect", "EngineLayers", "LAYERS_FORMAT"),
     "parity": RegisteredRecord("trm_edge.evaluation.parity_record", "ParityResult"),
     "regress": RegisteredRecord("trm_edge.regression.result", "RegressionResult"),
     "sensitivity": RegisteredRecord("trm_edge.evaluation.ranking", "LayerRanking"),
+    "served": RegisteredRecord("trm_edge.serve.replies", "ServedBundle", "SERVED_FORMAT"),
     "solution": RegisteredRecord("trm_edge.cli.answers", "SolutionRecord", "SOLUTION_FORMAT"),
     "targets": RegisteredRecord("trm_edge.cli.targets", "TargetList"),
 }
