@@ -192,9 +192,7 @@ def test_bad_bodies_are_sentences(
         ({"answer_if": 1.5}, "<= 1"),
     ],
 )
-def test_options_that_do_not_fit(
-    options: dict[str, Any], sentence: str, toy_bundle: Path
-) -> None:
+def test_options_that_do_not_fit(options: dict[str, Any], sentence: str, toy_bundle: Path) -> None:
     async def script(client: httpx.AsyncClient) -> None:
         response = await client.post("/solve", json=body(puzzle(1), **options))
         refused(response, 422, sentence)
@@ -217,7 +215,9 @@ def test_limits_of_size(toy_bundle: Path) -> None:
         headers = {"Content-Type": "application/json"}
         response = await client.post("/solve", content=endless(), headers=headers)
         refused(response, 413, "larger than 500 bytes")
-        response = await client.post("/solve", content=b"{}", headers={"Content-Type": "text/plain"})
+        response = await client.post(
+            "/solve", content=b"{}", headers={"Content-Type": "text/plain"}
+        )
         refused(response, 415, "application/json", "'text/plain'")
 
     with gated_service(toy_bundle, GatedBackend(), puzzles=3, body_bytes=500) as service:
@@ -258,10 +258,10 @@ def test_a_deadline_that_passes_at_work(toy_bundle: Path) -> None:
     backend = GatedBackend()
 
     async def script(client: httpx.AsyncClient) -> None:
-        request = body(puzzle(4), deadline_ms=200)
+        request = body(puzzle(4), deadline_ms=1000)
         post = asyncio.create_task(client.post("/solve", json=request))
         await asyncio.to_thread(backend.wait_for_steps, 1)
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(1.1)
         backend.open()
         (answer,) = (await post).json()["answers"]
         assert (answer["steps"], answer["timed_out"], answer["halted"]) == (1, True, False)
@@ -284,7 +284,7 @@ def test_an_engine_that_hangs_fails_the_request(toy_bundle: Path) -> None:
         await until(lambda: service.status == "ready")
         assert (await client.post("/solve", json=body(puzzle(1)))).status_code == 200
 
-    with gated_service(toy_bundle, backend, seconds=0.2) as service:
+    with gated_service(toy_bundle, backend, seconds=1.0) as service:
         with_client(service, script)
 
 

@@ -130,9 +130,7 @@ class SolveEndpoint:
             solutions = await self._outcome(request, ticket)
         finally:
             self._service.queue.cancel(ticket)
-        reply = await run_in_threadpool(
-            self._service.answers, ticket, solutions, admission.policy
-        )
+        reply = await run_in_threadpool(self._service.answers, ticket, solutions, admission.policy)
         self._service.metrics.count_answers(reply, time.monotonic() - arrived)
         return await run_in_threadpool(_reply, reply, ANSWERS_FORMAT)
 
@@ -207,9 +205,7 @@ class SolveEndpoint:
 
 
 async def _first(done: asyncio.Future[Any], left: asyncio.Future[Any], seconds: float) -> None:
-    await asyncio.wait(
-        (done, left), timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED
-    )
+    await asyncio.wait((done, left), timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
 
 
 async def _read(request: Request, limit: int) -> bytes:

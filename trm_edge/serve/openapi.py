@@ -111,7 +111,9 @@ def openapi_document(limits: Limits, config: ModelConfig, halting: HaltingRule) 
 
 def _request_schemas(limits: Limits, config: ModelConfig, halting: HaltingRule) -> dict[str, Any]:
     """The schemas of the request's body, narrowed to what this server accepts."""
-    _, schemas = msgspec.json.schema_components([SolveRequest], ref_template=f"{_COMPONENTS}{{name}}")
+    _, schemas = msgspec.json.schema_components(
+        [SolveRequest], ref_template=f"{_COMPONENTS}{{name}}"
+    )
     for schema in schemas.values():
         describe_properties(schema)
     request = schemas["SolveRequest"]["properties"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import numpy as np
@@ -25,6 +25,9 @@ from trm_edge.tasks.base import Task
 Explorer = Literal["forms", "noise", "start"]
 Share = Annotated[float, Meta(ge=0, le=1)]
 _LARGEST_INTEGER = 2**31 - 1
+_EXACT_IN_FLOAT = 2**53
+_LARGEST_LOGIT = 1e6
+_LARGEST_SIGMA = 1e3  # states have a root mean square of 1
 
 
 class PuzzleTokens(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
@@ -65,10 +68,10 @@ class SolveRequest(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_o
     halt: HaltingMode = "adaptive"
     max_steps: Annotated[int, Meta(ge=1)] | None = None
     min_steps: Annotated[int, Meta(ge=1)] = 1
-    halt_threshold: float = 0.0
+    halt_threshold: Annotated[float, Meta(ge=-_LARGEST_LOGIT, le=_LARGEST_LOGIT)] = 0.0
     rollouts: Annotated[int, Meta(ge=1)] = 1
     explore: list[Explorer] = []
-    sigma: Annotated[float, Meta(ge=0)] | None = None
+    sigma: Annotated[float, Meta(ge=0, le=_LARGEST_SIGMA)] | None = None
     explore_seed: Annotated[int, Meta(ge=0, le=2**63 - 1)] = 0
     select: Literal["q", "mode", "valid"] | None = None
     min_confidence: Share = 1.0
@@ -120,12 +123,7 @@ class RequestReader:
             InvalidRequestError: it is no request, or a puzzle or an option does not fit the model.
             TooLargeError: it has more puzzles than a request may.
         """
-        try:
-            request = self._decoder.decode(body)
-        except msgspec.ValidationError as error:
-            raise InvalidRequestError(f"the body is not a request: {error}.") from error
-        except (ValueError, RecursionError) as error:  # with what msgspec raises for other JSON
-            raise BadJsonError(f"the body is not JSON: {error}.") from error
+        request = self._decoded(body)
         count = len(request.puzzles)
         if count > self._limits.puzzles:
             raise TooLargeError(
@@ -136,6 +134,21 @@ class RequestReader:
             return self._admission(request, arrived)
         except (BackendError, ConfigError, PuzzleError) as error:
             raise InvalidRequestError(str(error)) from error
+
+    def _decoded(self, body: bytes) -> SolveRequest:
+        try:
+            return self._decoder.decode(body)
+        except msgspec.ValidationError as error:
+            problem = error
+        except (ValueError, RecursionError) as error:
+            raise BadJsonError(f"the body is not JSON: {error}.") from error
+        try:
+            # In JSON 3.0 is an integer, and some languages write every number so.
+            return msgspec.convert(_with_integers(msgspec.json.decode(body)), SolveRequest)
+        except msgspec.ValidationError:
+            raise InvalidRequestError(f"the body is not a request: {problem}.") from problem
+        except (ValueError, RecursionError) as error:
+            raise BadJsonError(f"the body is not JSON: {error}.") from error
 
     def _admission(self, request: SolveRequest, arrived: float) -> Admission:
         seconds = self._seconds(request)
@@ -207,3 +220,12 @@ class RequestReader:
         return puzzle
 
 
+def _with_integers(value: Any) -> Any:
+    """JSON values with whole numbers as integers."""
+    if isinstance(value, float) and value.is_integer() and abs(value) <= _EXACT_IN_FLOAT:
+        return int(value)
+    if isinstance(value, list):
+        return [_with_integers(part) for part in value]
+    if isinstance(value, dict):
+        return {name: _with_integers(part) for name, part in value.items()}
+    return value

@@ -96,7 +96,7 @@ class SolverThread:
                 self._queue.finish(solution)
         except CancelledError:
             return  # whoever cancelled has ended the requests
-        except Exception as error:  # noqa: BLE001 - whatever it is, no request may wait for ever
+        except Exception as error:
             self._error = error
             logger.error("%s %s", FAILED.capitalize(), error)
             logger.debug("the error came from:", exc_info=True)
