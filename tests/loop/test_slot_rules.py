@@ -19,7 +19,8 @@ NONE: NDArray[np.int32] = np.zeros(4, np.int32)
 def halted(rules: SlotRules, steps: int, q_halt: list[float]) -> list[bool]:
     q = np.array(q_halt, np.float32)
     at = np.full(len(q), steps, np.int32)
-    return rules.halted(at, q, np.zeros_like(q), NONE[: len(q)]).tolist()
+    done: list[bool] = rules.halted(at, q, np.zeros_like(q), NONE[: len(q)]).tolist()
+    return done
 
 
 def test_every_slot_follows_its_own_rule() -> None:

@@ -7,9 +7,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import httpx
 import numpy as np
 import pytest
+
+pytest.importorskip("httpx", reason="needs pip install 'trm-edge[dev]'")
+
+import httpx
 
 from tests.serve.services import (
     FailingBackend,

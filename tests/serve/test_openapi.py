@@ -14,17 +14,21 @@ from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
+
+pytest.importorskip("starlette", reason="needs pip install 'trm-edge[serve]'")
+pytest.importorskip("prometheus_client", reason="needs pip install 'trm-edge[serve]'")
+
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
+from starlette.routing import BaseRoute, Route
 
-from tests.serve.services import Service
 from tests.toys import BASE
 from trm_edge.bundle import Bundle
 from trm_edge.serve.application import make_application
 from trm_edge.serve.limits import Limits
 from trm_edge.serve.openapi import openapi_document
+from trm_edge.serve.service import Service
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # of the packages that it imports
@@ -60,12 +64,17 @@ def operation_of(schema: Any, name: str) -> Any:
     raise LookupError(name)
 
 
+def path_of(route: BaseRoute) -> str:
+    assert isinstance(route, Route)
+    return route.path
+
+
 def checks(*names: str) -> list[Any]:
     return [schemathesis.checks.CHECKS.get_one(name) for name in names]
 
 
 def test_every_route_is_described(service: Service) -> None:
-    routes = {route.path for route in make_application(service).routes}
+    routes = {path_of(route) for route in make_application(service).routes}
     assert set(json.loads(openapi_document(LIMITS, BASE, service.halting))["paths"]) == routes
 
 
@@ -108,7 +117,7 @@ def test_token_ids_that_the_document_allows_are_solved(service: Service) -> None
     async def narrowed(request: Request) -> Response:
         return JSONResponse(document)
 
-    routes = [route for route in application.routes if route.path != "/openapi.json"]
+    routes = [route for route in application.routes if path_of(route) != "/openapi.json"]
     narrow = Starlette(routes=[*routes, Route("/openapi.json", narrowed)])
     schema = schemathesis.openapi.from_asgi("/openapi.json", narrow)
     generation = schemathesis.GenerationMode.POSITIVE

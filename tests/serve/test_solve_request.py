@@ -87,7 +87,8 @@ def test_options_of_search() -> None:
 
 
 def test_noise_needs_an_engine_that_can() -> None:
-    content = {"puzzles": [{"tokens": puzzle(1)}], "rollouts": 2, "explore": ["noise"]}
+    content: dict[str, Any] = {"rollouts": 2, "explore": ["noise"]}
+    content["puzzles"] = [{"tokens": puzzle(1)}]
     read(TOKENS, **content)
     with pytest.raises(InvalidRequestError, match=r"it cannot\."):
         read(TOKENS, "it cannot.", **content)
@@ -95,8 +96,8 @@ def test_noise_needs_an_engine_that_can() -> None:
 
 def test_whole_numbers_are_integers_however_they_are_written() -> None:
     tokens = [float(token) for token in puzzle(2)]
-    content = {"puzzles": [{"tokens": tokens, "identifier": 1.0}], "max_steps": 2.0}
-    (only,) = read(TOKENS, **content).ticket.puzzles
+    puzzles = [{"tokens": tokens, "identifier": 1.0}]
+    (only,) = read(TOKENS, puzzles=puzzles, max_steps=2.0).ticket.puzzles
     np.testing.assert_array_equal(only.tokens, puzzle(2))
     with pytest.raises(InvalidRequestError, match="Expected `int"):
         read(TOKENS, puzzles=[{"tokens": tokens}], max_steps=2.5)

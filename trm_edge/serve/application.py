@@ -22,7 +22,7 @@ from trm_edge.serve.refusals import (
     EngineFailedError,
     NotReadyError,
     QueueFullError,
-    Refusal,
+    RequestError,
     TooLargeError,
     TooLateError,
     TooSlowError,
@@ -106,7 +106,7 @@ class SolveEndpoint:
         self._active += 1
         try:
             response = await self._solve(request)
-        except Refusal as refusal:
+        except RequestError as refusal:
             response = _refused(refusal)
         except ClientDisconnect:
             response = Response(status_code=CLIENT_LEFT)
@@ -180,7 +180,7 @@ class SolveEndpoint:
         Raises:
             ClientDisconnect: the client has left.
             TooLateError: the time is up, and a puzzle has not begun, or its step does not end.
-            Refusal: the request failed.
+            RequestError: the request failed.
         """
         done = asyncio.ensure_future(asyncio.wrap_future(ticket.done))
         left = asyncio.ensure_future(_wait_until_left(request))
@@ -234,7 +234,7 @@ def _reply(record: AnswerList | Any, kind: records.Format, status: int = 200) ->
     return Response(records.encode(record, kind, indent=0), status, media_type=JSON)
 
 
-def _refused(refusal: Refusal) -> Response:
+def _refused(refusal: RequestError) -> Response:
     response = _reply(ErrorReply(str(refusal)), ERROR_FORMAT, refusal.status)
     if refusal.retry_after is not None:
         response.headers["Retry-After"] = str(refusal.retry_after)

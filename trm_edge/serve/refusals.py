@@ -1,6 +1,6 @@
 """Refusals: requests that get an error instead of answers, each with its HTTP status.
 
-Refusal
+RequestError
 ├── BadJsonError         400  the body is not JSON
 ├── TooSlowError         408  the body did not arrive in time
 ├── TooLargeError        413  the body, or the number of puzzles, is over a limit
@@ -17,7 +17,7 @@ from __future__ import annotations
 from typing import ClassVar
 
 
-class Refusal(Exception):
+class RequestError(Exception):
     """A request that gets an error instead of answers.
 
     Args:
@@ -32,61 +32,61 @@ class Refusal(Exception):
         self.retry_after = retry_after
 
 
-class BadJsonError(Refusal):
+class BadJsonError(RequestError):
     """The body is not JSON."""
 
     status = 400
 
 
-class TooSlowError(Refusal):
+class TooSlowError(RequestError):
     """The body did not arrive in time."""
 
     status = 408
 
 
-class TooLargeError(Refusal):
+class TooLargeError(RequestError):
     """The body, or the number of puzzles, is over a limit."""
 
     status = 413
 
 
-class WrongTypeError(Refusal):
+class WrongTypeError(RequestError):
     """The body is not declared as JSON."""
 
     status = 415
 
 
-class InvalidRequestError(Refusal):
+class InvalidRequestError(RequestError):
     """The JSON is not a request, or a puzzle or an option does not fit the model."""
 
     status = 422
 
 
-class QueueFullError(Refusal):
+class QueueFullError(RequestError):
     """Too many puzzles wait for a slot."""
 
     status = 429
 
 
-class EngineFailedError(Refusal):
+class EngineFailedError(RequestError):
     """The engine failed while it solved the request."""
 
     status = 500
 
 
-class NotReadyError(Refusal):
+class NotReadyError(RequestError):
     """The server is stopping, or its engine failed before."""
 
     status = 503
 
 
-class TooLateError(Refusal):
+class TooLateError(RequestError):
     """The time of the request ended before its answers were there."""
 
     status = 504
 
 
-REFUSALS: tuple[type[Refusal], ...] = (
+REFUSALS: tuple[type[RequestError], ...] = (
     BadJsonError,
     TooSlowError,
     TooLargeError,

@@ -110,7 +110,7 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
     def _go_on_stopping(self, stop_at: float) -> None:
-        # Not in the handler of the signal: it may have come while this thread held the queue's lock.
+        # Not in the signal's handler: it may have come while this thread held the queue's lock.
         self._service.stop()
         if self._service.is_drained:
             self.should_exit = True
