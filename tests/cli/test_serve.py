@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import signal
@@ -15,7 +16,9 @@ from pathlib import Path
 import pytest
 
 from tests.cli.commands import LINE, failed, run
+from trm_edge.cli.serve import command
 from trm_edge.serve import extra
+from trm_edge.serve.limits import Limits
 
 for module in extra.PACKAGES:
     pytest.importorskip(module, reason="needs pip install 'trm-edge[serve]'")
@@ -24,8 +27,8 @@ for module in extra.PACKAGES:
 @contextmanager
 def serving(bundle: Path, *options: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
     """A server in a process of its own, and its address."""
-    command = [sys.executable, "-m", "trm_edge", "serve", str(bundle), "--port", "0", *options]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+    program = [sys.executable, "-m", "trm_edge", "serve", str(bundle), "--port", "0", *options]
+    with subprocess.Popen(program, stderr=subprocess.PIPE, text=True) as process:
         try:
             assert process.stderr is not None
             lines = []
@@ -66,11 +69,25 @@ def test_it_solves_what_solve_solves_and_stops_with_0(number: int, toy_bundle: P
 
 
 def test_an_address_for_others_is_warned_about(toy_bundle: Path) -> None:
-    command = [sys.executable, "-m", "trm_edge", "serve", str(toy_bundle), "--host", "0.0.0.0"]
-    with subprocess.Popen([*command, "--port", "0"], stderr=subprocess.PIPE, text=True) as process:
+    program = [sys.executable, "-m", "trm_edge", "serve", str(toy_bundle), "--host", "0.0.0.0"]
+    with subprocess.Popen([*program, "--port", "0"], stderr=subprocess.PIPE, text=True) as process:
         assert process.stderr is not None
         assert "Put authentication in front of it." in process.stderr.readline()
         process.kill()
+
+
+def test_the_defaults_are_those_of_python() -> None:
+    defaults = {parameter.name: parameter.default for parameter in command.params}
+    names = {
+        "queue": "queue",
+        "puzzles": "max_puzzles",
+        "body_bytes": "max_body_bytes",
+        "seconds": "max_seconds",
+        "rollouts": "max_rollouts",
+        "grace_seconds": "grace_seconds",
+    }
+    for field in dataclasses.fields(Limits):
+        assert defaults[names[field.name]] == field.default, field.name
 
 
 def test_misuse_is_a_sentence(toy_bundle: Path, tmp_path: Path) -> None:

@@ -11,12 +11,9 @@ import click
 from trm_edge.bundle import Bundle
 from trm_edge.cli.command import Command
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
-from trm_edge.serve.extra import require_serve_extra
-from trm_edge.serve.limits import Limits
 
 logger = logging.getLogger(__name__)
 
-_DEFAULTS = Limits()
 _EPILOG = """\b
 Exit codes:
   0    stopped by SIGTERM or Ctrl-C; all requests that were taken on are answered
@@ -61,7 +58,7 @@ Exit codes:
 @click.option(
     "--max-rollouts",
     type=click.IntRange(1),
-    default=_DEFAULTS.rollouts,
+    default=64,
     show_default=True,
     metavar="K",
     help="Allow requests to ask for up to K tries at each puzzle.",
@@ -69,7 +66,7 @@ Exit codes:
 @click.option(
     "--queue",
     type=click.IntRange(1),
-    default=_DEFAULTS.queue,
+    default=1024,
     show_default=True,
     metavar="N",
     help="Refuse requests with 429 rather than let more than N puzzles wait for a slot.",
@@ -77,7 +74,7 @@ Exit codes:
 @click.option(
     "--max-puzzles",
     type=click.IntRange(1),
-    default=_DEFAULTS.puzzles,
+    default=256,
     show_default=True,
     metavar="N",
     help="Refuse requests with more than N puzzles.",
@@ -85,7 +82,7 @@ Exit codes:
 @click.option(
     "--max-body-bytes",
     type=click.IntRange(1),
-    default=_DEFAULTS.body_bytes,
+    default=1 << 20,
     show_default=True,
     metavar="N",
     help="Refuse requests whose body is larger.",
@@ -93,7 +90,7 @@ Exit codes:
 @click.option(
     "--max-seconds",
     type=click.FloatRange(0, min_open=True),
-    default=_DEFAULTS.seconds,
+    default=30.0,
     show_default=True,
     metavar="T",
     help="Answer a request within T seconds, waiting included; requests may ask for less.",
@@ -101,7 +98,7 @@ Exit codes:
 @click.option(
     "--grace-seconds",
     type=click.FloatRange(0, min_open=True),
-    default=_DEFAULTS.grace_seconds,
+    default=30.0,
     show_default=True,
     metavar="T",
     help="When stopped, finish what is there for up to T seconds.",
@@ -132,6 +129,9 @@ def command(
     trm-edge serve my-bundle
     trm-edge serve my-bundle --port 9000 --batch 64 --max-seconds 5
     """
+    from trm_edge.serve.extra import require_serve_extra
+    from trm_edge.serve.limits import Limits
+
     require_serve_extra()
     from trm_edge.serve.server import Server, is_loopback, open_socket
     from trm_edge.serve.service import Service
