@@ -61,6 +61,13 @@ def latency() -> Any:
     return _load("latency", FOLDER)
 
 
+def serve() -> Any:
+    """Return the benchmark of a server under load."""
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return _load("serve", FOLDER)
+
+
 def soak() -> Any:
     """Return the soak."""
     return _load("soak", FOLDER)

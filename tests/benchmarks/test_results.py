@@ -20,7 +20,18 @@ sys.stdout.write(importlib.import_module(name)._page(report))
 
 @pytest.mark.parametrize(
     "name",
-    ["arc", "startup", "step", "loop", "halting", "emulated", "latency", "search", "gpu_forms"],
+    [
+        "arc",
+        "startup",
+        "step",
+        "loop",
+        "halting",
+        "emulated",
+        "latency",
+        "search",
+        "gpu_forms",
+        "serve",
+    ],
 )
 def test_a_page_is_reproduced_from_its_figures(name: str) -> None:
     if name in ("halting", "search"):
