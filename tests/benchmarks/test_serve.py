@@ -10,8 +10,9 @@ from typing import Any
 
 import pytest
 
-for module in ("httpx", "starlette", "uvicorn", "prometheus_client"):
-    pytest.importorskip(module, reason="needs the bench extra: pip install -e '.[bench]'")
+pytest.importorskip("httpx", reason="needs the bench extra: pip install -e '.[bench]'")
+pytest.importorskip("starlette", reason="needs the bench extra: pip install -e '.[bench]'")
+pytest.importorskip("uvicorn", reason="needs the bench extra: pip install -e '.[bench]'")
 
 import click
 
