@@ -105,6 +105,13 @@ def test_whole_numbers_are_integers_however_they_are_written() -> None:
         read(TOKENS, puzzles=[{"tokens": ["1"] * 9}])
 
 
+@pytest.mark.parametrize("token", [0, 5])
+def test_token_ids_that_are_no_puzzle(token: int) -> None:
+    """Padding, and a digit many times in a unit: the text of such a puzzle is refused, too."""
+    with pytest.raises(InvalidRequestError, match="puzzle 1: .* not a puzzle of the task sudoku"):
+        read(SudokuTask(FAKE_CONFIG), puzzles=[SUDOKU, {"tokens": [token] * 81}])
+
+
 def test_more_puzzles_than_a_request_may_have() -> None:
     with pytest.raises(TooLargeError, match="may have 4 puzzles, but this one has 5"):
         read(TOKENS, puzzles=[text(puzzle(1))] * 5)

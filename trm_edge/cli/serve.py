@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 _EPILOG = """\b
 Exit codes:
   0    stopped by SIGTERM or Ctrl-C; all requests that were taken on are answered
-  1    failed, or a request was broken off because the grace period was over
+  1    failed, the engine too, or a request was broken off because the grace period was over
   2    misused: an unknown option, or options that do not go together"""
 
 
@@ -164,6 +164,8 @@ def command(
         port = listener.getsockname()[1]
         logger.info("serving %s on http://%s:%d; stop with Ctrl-C", bundle, address, port)
         server.run(sockets=[listener])
+    if service.status == "failed":
+        sys.exit(1)
     if server.broken_off:
         logger.error("%d requests were broken off", server.broken_off)
         sys.exit(1)

@@ -217,6 +217,10 @@ class RequestReader:
         else:
             puzzle = Puzzle(np.array(value.tokens, np.int32), value.identifier)
         check_puzzle(puzzle, index, self._task.config)
+        if not self._task.recognizes(puzzle):
+            raise PuzzleError(
+                f"puzzle {index}: these token ids are not a puzzle of the task {self._task.name}."
+            )
         return puzzle
 
 
