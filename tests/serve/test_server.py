@@ -16,7 +16,7 @@ pytest.importorskip("uvicorn", reason="needs pip install 'trm-edge[serve]'")
 
 import httpx
 
-from trm_edge.errors import ConfigError
+from trm_edge.errors import BackendError, ConfigError
 from trm_edge.serve.server import Server, is_loopback, open_socket
 from trm_edge.serve.service import Service
 
@@ -100,6 +100,20 @@ def test_a_second_signal_does_not_wait(toy_bundle: Path) -> None:
 
     with gated_service(toy_bundle, backend, grace_seconds=1000.0) as service:
         assert served(service, script).broken_off == 1
+
+
+def test_a_server_whose_engine_has_failed_stops_at_once(toy_bundle: Path) -> None:
+    backend = GatedBackend()
+
+    async def script(server: Server, client: httpx.AsyncClient) -> None:
+        backend.fail(BackendError("the GPU fell off the bus."))
+        assert (await client.post("/solve", json=body(3))).status_code == 500
+        assert (await client.get("/healthz")).status_code == 503
+        server.handle_exit(signal.SIGTERM, None)
+
+    with gated_service(toy_bundle, backend, grace_seconds=1000.0) as service:
+        assert served(service, script).broken_off == 0
+    assert service.status == "failed"  # the command's exit code is 1
 
 
 def test_a_client_that_hangs_up_is_forgotten(toy_bundle: Path) -> None:

@@ -108,7 +108,7 @@ def test_whole_numbers_are_integers_however_they_are_written() -> None:
 @pytest.mark.parametrize("token", [0, 5])
 def test_token_ids_that_are_no_puzzle(token: int) -> None:
     """Padding, and a digit many times in a unit: the text of such a puzzle is refused, too."""
-    with pytest.raises(InvalidRequestError, match="puzzle 1: .* not a puzzle of the task sudoku"):
+    with pytest.raises(InvalidRequestError, match=r"puzzle 1: .* not a puzzle of the task sudoku"):
         read(SudokuTask(FAKE_CONFIG), puzzles=[SUDOKU, {"tokens": [token] * 81}])
 
 

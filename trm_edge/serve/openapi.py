@@ -24,6 +24,14 @@ _RETRY_AFTER = {
         "schema": {"type": "integer", "minimum": 1},
     }
 }
+_METRICS = {
+    "description": "Prometheus's text format.",
+    "content": {"text/plain": {"schema": {"type": "string"}}},
+}
+_DOCUMENT = {
+    "description": "OpenAPI 3.1.",
+    "content": {"application/json": {"schema": {"type": "object"}}},
+}
 _SUMMARIES = {
     400: "The body is not JSON.",
     408: "The body did not arrive in time.",
@@ -51,9 +59,6 @@ def openapi_document(limits: Limits, config: ModelConfig, halting: HaltingRule) 
     schemas = _request_schemas(limits, config, halting)
     for name in _RECORDS:
         _add_record(schemas, name)
-    solve = {"200": _json("The answers, in the order of the puzzles.", "answers")}
-    for refusal in REFUSALS:
-        solve[str(refusal.status)] = _error(refusal.status)
     document = {
         "openapi": "3.1.0",
         "info": {
@@ -62,47 +67,16 @@ def openapi_document(limits: Limits, config: ModelConfig, halting: HaltingRule) 
             "description": "Solves puzzles with one bundle. Authentication belongs in front of it.",
         },
         "paths": {
-            "/solve": {
-                "post": {
-                    "operationId": "solve",
-                    "summary": "Solve one or more puzzles.",
-                    "requestBody": {
-                        "required": True,
-                        "content": {
-                            "application/json": {"schema": _reference("SolveRequest")},
-                        },
-                    },
-                    "responses": solve,
-                }
-            },
+            "/solve": _solve(),
             "/healthz": _health("healthz", "Tell whether the process should be left running."),
             "/readyz": _health("readyz", "Tell whether requests should be sent here."),
-            "/metrics": {
-                "get": {
-                    "operationId": "metrics",
-                    "summary": "Return metrics for Prometheus.",
-                    "responses": {"200": _text("Prometheus's text format.")},
-                }
-            },
-            "/v1/bundle": {
-                "get": {
-                    "operationId": "bundle",
-                    "summary": "Describe what is served, and the limits.",
-                    "responses": {"200": _json("The bundle and the limits.", "served")},
-                }
-            },
-            "/openapi.json": {
-                "get": {
-                    "operationId": "openapi",
-                    "summary": "Return this document.",
-                    "responses": {
-                        "200": {
-                            "description": "OpenAPI 3.1.",
-                            "content": {"application/json": {"schema": {"type": "object"}}},
-                        }
-                    },
-                }
-            },
+            "/metrics": _read("metrics", "Return metrics for Prometheus.", _METRICS),
+            "/v1/bundle": _read(
+                "bundle",
+                "Describe what is served, and the limits.",
+                _json("The bundle and the limits.", "served"),
+            ),
+            "/openapi.json": _read("openapi", "Return this document.", _DOCUMENT),
         },
         "components": {"schemas": schemas},
     }
@@ -155,10 +129,6 @@ def _json(description: str, name: str) -> dict[str, Any]:
     return {"description": description, "content": content}
 
 
-def _text(description: str) -> dict[str, Any]:
-    return {"description": description, "content": {"text/plain": {"schema": {"type": "string"}}}}
-
-
 def _error(status: int) -> dict[str, Any]:
     response = _json(_SUMMARIES[status], "error")
     if status in (429, 503):
@@ -166,11 +136,28 @@ def _error(status: int) -> dict[str, Any]:
     return response
 
 
-def _health(operation: str, summary: str) -> dict[str, Any]:
+def _solve() -> dict[str, Any]:
+    responses = {"200": _json("The answers, in the order of the puzzles.", "answers")}
+    for refusal in REFUSALS:
+        responses[str(refusal.status)] = _error(refusal.status)
+    body = {"application/json": {"schema": _reference("SolveRequest")}}
     return {
-        "get": {
-            "operationId": operation,
-            "summary": summary,
-            "responses": {"200": _json("It is.", "health"), "503": _json("It is not.", "health")},
+        "post": {
+            "operationId": "solve",
+            "summary": "Solve one or more puzzles.",
+            "requestBody": {"required": True, "content": body},
+            "responses": responses,
         }
     }
+
+
+def _read(operation: str, summary: str, response: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "get": {"operationId": operation, "summary": summary, "responses": {"200": response}},
+    }
+
+
+def _health(operation: str, summary: str) -> dict[str, Any]:
+    path = _read(operation, summary, _json("It is so.", "health"))
+    path["get"]["responses"]["503"] = _json("It is not so.", "health")
+    return path
