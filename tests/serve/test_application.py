@@ -114,7 +114,7 @@ def test_a_halted_slot_takes_the_puzzle_of_the_next_request(toy_bundle: Path) ->
         with_client(service, script)
     steps = [set(batch) for batch in backend.batches]
     assert steps[0] == {tuple(long)}
-    joined = []
+    joined: list[tuple[int, ...]] = []
     for batch in steps[1:]:
         assert tuple(long) in batch
         joined += batch - {tuple(long)}
