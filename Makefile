@@ -5,8 +5,8 @@ BIN := $(VENV)/bin
 DEMO := build/demo
 RESULTS := benchmarks/results
 
-.PHONY: demo shell wheel test test-slow soak fuzz gate regress baselines page page-test page-bench bench latency emulated \
-  emulated-quick lint types check clean
+.PHONY: demo shell wheel test test-slow soak fuzz gate regress baselines page page-test page-bench bench latency load \
+  emulated emulated-quick lint types check clean
 .DEFAULT_GOAL := check
 
 # PyTorch for CPUs alone: on Linux x86-64 the package index has it with CUDA's packages. `make TORCH_INDEX=` takes
@@ -166,6 +166,10 @@ bench: $(VENV)/.bench
 # Single answers under a deadline, alone and beside busy processes: half an hour on two cores.
 latency: $(MODELS:%=$(REGRESS)/%/manifest.json)
 	$(BIN)/python benchmarks/latency.py $(MODELS:%=$(REGRESS)/%) --output $(RESULTS) --update docs/robots.md
+
+# A server and a client of it on this machine: two minutes.
+load: $(VENV)/.bench $(REGRESS)/sudoku/manifest.json
+	$(BIN)/python benchmarks/serve.py $(REGRESS)/sudoku --output $(RESULTS) --update docs/serving.md
 
 # Both bundled models on four emulated CPUs: x64 without VNNI, and Arm as on Jetson boards. Installs QEMU
 # and a root of Debian's arm64 packages; about an hour on two cores.

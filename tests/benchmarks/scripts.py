@@ -73,6 +73,13 @@ def site_server() -> Any:
     return _load("site_server")
 
 
+def serve() -> Any:
+    """Return the benchmark of a server under load."""
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return _load("serve", FOLDER)
+
+
 def soak() -> Any:
     """Return the soak."""
     return _load("soak", FOLDER)

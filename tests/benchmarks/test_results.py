@@ -32,11 +32,14 @@ sys.stdout.write(importlib.import_module(name)._page(report))
         "search",
         "gpu_forms",
         "puzzle_table",
+        "serve",
     ],
 )
 def test_a_page_is_reproduced_from_its_figures(name: str) -> None:
     if name in ("halting", "search"):
         pytest.importorskip("matplotlib", reason="needs the bench extra: pip install -e '.[bench]'")
+    if name == "serve":
+        pytest.importorskip("httpx", reason="needs the bench extra: pip install -e '.[bench]'")
     if name == "step":
         pytest.importorskip("onnxscript", reason="needs the bench extra: pip install -e '.[bench]'")
     command = [sys.executable, "-W", "ignore", "-c", _REPRODUCE, name]

@@ -62,6 +62,8 @@ class Backend(ABC):
     name: str
     # A step of a few slots takes about as long as a step of one.
     is_parallel: bool = False
+    # compact() copies a slot that is named more than once, so that slots can be added at work.
+    can_add_slots: bool = False
     _halting_logits: HaltingLogits
 
     def __enter__(self) -> Backend:

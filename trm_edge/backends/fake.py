@@ -47,6 +47,7 @@ class FakeBackend(Backend):
     """
 
     name = "fake"
+    can_add_slots = True
 
     def __init__(self, config: ModelConfig = FAKE_CONFIG) -> None:
         self.config = config

@@ -74,6 +74,7 @@ class OnnxRuntimeBackend(Backend):
     """
 
     name = "onnxruntime"
+    can_add_slots = True
     provider = CPU_PROVIDER
     _provider_advice = "Install onnxruntime again."
 

@@ -33,6 +33,7 @@ class OnnxRuntimeCudaBackend(OnnxRuntimeBackend):
 
     name = "onnxruntime-cuda"
     is_parallel = True
+    can_add_slots = False  # every carry would pass through the host
     provider = CUDA_PROVIDER
     _provider_advice = (
         "CUDA or cuDNN cannot be loaded, or another package has overwritten onnxruntime-gpu: "

@@ -38,6 +38,7 @@ COMMANDS = (
     "data",
     "adapt",
     "solve",
+    "serve",
     "vote",
     "score",
     "parity",

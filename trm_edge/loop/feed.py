@@ -12,10 +12,13 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterable
 from math import inf
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Generic, TypeVar
 
 from trm_edge.config import ModelConfig
 from trm_edge.puzzle import Puzzle, check_puzzle
+
+if TYPE_CHECKING:
+    from trm_edge.loop.puzzle_options import PuzzleOptions
 
 T = TypeVar("T")
 
@@ -63,6 +66,14 @@ class Feed(ABC, Generic[T]):
             number: of the item, counted from 0 as they are taken.
         """
         return inf
+
+    def options(self, number: int) -> PuzzleOptions | None:
+        """Return what is asked for an item alone; None: it is solved as all the others are.
+
+        Args:
+            number: of the item, counted from 0 as they are taken.
+        """
+        return None
 
 
 class IterableFeed(Feed[T]):

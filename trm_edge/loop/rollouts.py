@@ -17,6 +17,7 @@ from trm_edge.errors import ConfigError
 from trm_edge.loop.deadline import check_deadline
 from trm_edge.loop.exploration import Exploration
 from trm_edge.loop.feed import Feed, Intake, as_feed
+from trm_edge.loop.puzzle_options import PuzzleOptions
 from trm_edge.loop.selection import MostConfident, Selector
 from trm_edge.loop.solution import Solution, in_order
 from trm_edge.loop.solver import Solver
@@ -31,6 +32,8 @@ class _Job:
         index: of the puzzle.
         puzzle: the puzzle.
         due: when its answer is due, by time.monotonic().
+        exploration: makes the tries.
+        selector: chooses among their answers.
         begun: number of tries begun.
         early: solutions of tries that finished before one with a smaller number.
         solutions: of the first tries, in order, answers mapped back to the puzzle.
@@ -41,6 +44,8 @@ class _Job:
     index: int
     puzzle: Puzzle
     due: float
+    exploration: Exploration
+    selector: Selector
     begun: int = 0
     early: dict[int, Solution] = field(default_factory=dict)
     solutions: list[Solution] = field(default_factory=list)
@@ -58,7 +63,8 @@ class _Attempts(Feed[Puzzle]):
 
     Args:
         intake: the puzzles.
-        exploration: makes the tries.
+        exploration: makes the tries at puzzles for which the feed does not ask for others.
+        selector: chooses among the answers to such a puzzle.
         deadline: seconds for all tries at a puzzle.
         ahead: begin tries before those before them have finished, where slots would be empty.
     """
@@ -66,11 +72,18 @@ class _Attempts(Feed[Puzzle]):
     reacts = True
 
     def __init__(
-        self, intake: Intake, exploration: Exploration, deadline: float, *, ahead: bool
+        self,
+        intake: Intake,
+        exploration: Exploration,
+        selector: Selector,
+        deadline: float,
+        *,
+        ahead: bool,
     ) -> None:
         self.live = intake.feed.live
         self._intake = intake
         self._exploration = exploration
+        self._selector = selector
         self._deadline = deadline
         self._ahead = ahead
         self._waiting: deque[_Job] = deque()
@@ -87,7 +100,7 @@ class _Attempts(Feed[Puzzle]):
         self._in_flight[self._count] = (job, job.begun)
         self._count += 1
         job.begun += 1
-        return self._exploration.attempt(job.puzzle, job.begun - 1, self._intake.config)
+        return job.exploration.attempt(job.puzzle, job.begun - 1, self._intake.config)
 
     def wait(self) -> bool:
         return bool(self._waiting) or self._intake.feed.wait()
@@ -100,6 +113,8 @@ class _Attempts(Feed[Puzzle]):
 
     def is_wanted(self, number: int) -> bool:
         job, _ = self._in_flight[number]
+        if not job.is_done and not self._intake.feed.is_wanted(job.index):
+            self.close(job)
         if job.is_done:
             del self._in_flight[number]
             return False
@@ -107,6 +122,9 @@ class _Attempts(Feed[Puzzle]):
 
     def due(self, number: int) -> float:
         return self._in_flight[number][0].due
+
+    def options(self, number: int) -> PuzzleOptions | None:
+        return self._intake.feed.options(self._in_flight[number][0].index)
 
     def finish(self, number: int) -> tuple[_Job, int]:
         """Return the job of a finished try, and the number of the try."""
@@ -126,13 +144,20 @@ class _Attempts(Feed[Puzzle]):
         if item is None:
             return None
         index, puzzle = item
-        job = _Job(index, puzzle, time.monotonic() + self._deadline)
+        options = self._intake.feed.options(index) or PuzzleOptions()
+        job = _Job(
+            index,
+            puzzle,
+            due=min(self._intake.feed.due(index), time.monotonic() + self._deadline),
+            exploration=options.exploration or self._exploration,
+            selector=options.selector or self._selector,
+        )
         self._jobs[index] = job
         return job
 
     def _job_to_speed_up(self) -> _Job | None:
         """The job with tries left that has the fewest in flight."""
-        unfinished = [job for job in self._jobs.values() if job.begun < self._exploration.tries]
+        unfinished = [job for job in self._jobs.values() if job.begun < job.exploration.tries]
         return min(unfinished, key=lambda job: job.in_flight, default=None)
 
 
@@ -142,7 +167,8 @@ class Rollouts:
     Args:
         solver: an entered solver, whose halting rule applies to every try, and whose deadline to
             all tries at a puzzle together.
-        exploration: what makes the tries differ, and their number.
+        exploration: what makes the tries differ, and their number. A feed may have another one,
+            another selector and another rule for some of its puzzles.
         selector: chooses among their answers; by default the most confident one.
         ahead: begin a puzzle's further tries at once where slots would be empty, instead of waiting
             for the answer of the last one. By default on engines on which more slots cost no time.
@@ -207,7 +233,11 @@ class Rollouts:
 
     def _run(self, feed: Feed[Puzzle], deadline: float) -> Iterator[Solution]:
         attempts = _Attempts(
-            Intake(feed, self.solver.config), self.exploration, deadline, ahead=self.ahead
+            Intake(feed, self.solver.config),
+            self.exploration,
+            self.selector,
+            deadline,
+            ahead=self.ahead,
         )
         for solution in self.solver.run(attempts, deadline):
             job, number = attempts.finish(solution.index)
@@ -225,8 +255,8 @@ class Rollouts:
         tokens = job.puzzle.tokens
         while len(job.solutions) in job.early:
             job.solutions.append(job.early.pop(len(job.solutions)))
-            remaining = self.exploration.tries - len(job.solutions)
-            if not remaining or self.selector.is_decided(tokens, job.solutions, remaining):
+            remaining = job.exploration.tries - len(job.solutions)
+            if not remaining or job.selector.is_decided(tokens, job.solutions, remaining):
                 return True
         if job.in_flight:
             return False  # of tries that time out together, all have a say
@@ -235,7 +265,7 @@ class Rollouts:
         return job.timed_out
 
     def _chosen(self, job: _Job) -> Solution:
-        chosen = job.solutions[self.selector.choose(job.puzzle.tokens, job.solutions)]
+        chosen = job.solutions[job.selector.choose(job.puzzle.tokens, job.solutions)]
         return replace(
             chosen,
             index=job.index,
@@ -246,7 +276,7 @@ class Rollouts:
 
     def _mapped_back(self, job: _Job, number: int, solution: Solution) -> Solution:
         """The solution of a try as one of the puzzle itself."""
-        augmentation = self.exploration.augmentation(job.puzzle, number)
+        augmentation = job.exploration.augmentation(job.puzzle, number)
         if augmentation is None:
             return solution
         trajectory = solution.trajectory

@@ -13,6 +13,7 @@ from trm_edge.loop.deadline import StepTimes
 from trm_edge.loop.feed import Intake
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.perturbation import Perturbation
+from trm_edge.loop.slot_rules import SlotRules
 from trm_edge.loop.solution import Solution
 from trm_edge.puzzle import Puzzle, Tokens, token_dtype
 from trm_edge.puzzle_table import PuzzleTable
@@ -23,7 +24,7 @@ class SlotGroup:
 
     Args:
         backend: an activated backend; it is started with the number of slots.
-        halting: when a slot is done.
+        halting: when a slot is done, unless the feed has another rule for its puzzle.
         intake: numbered puzzles; other groups may take from the same one.
         capacity: slots at most; fewer where fewer puzzles are there.
         table: (N, E) puzzle embeddings, where the model has them.
@@ -117,6 +118,7 @@ class SlotGroup:
         self._timed_out = np.zeros(count, np.bool_)
         self._is_done = np.zeros(count, np.bool_)
         self._perturbation = Perturbation(self.backend)
+        self._rules = SlotRules(self.halting)
 
     def __len__(self) -> int:
         return len(self.indices)
@@ -160,7 +162,7 @@ class SlotGroup:
         q_halt = self._q_halt[slots, self.steps - 1]
         q_continue = self._q_continue[slots, self.steps - 1]
         unchanged = self._unchanged_steps
-        finished = self.halting.halted(self.steps, q_halt, q_continue, unchanged)
+        finished = self._rules.halted(self.steps, q_halt, q_continue, unchanged)
         next_end = time.monotonic() + self._step_times.expected
         self._timed_out = ~finished & (next_end > self._due)
         unwanted = self._unwanted()
@@ -168,27 +170,31 @@ class SlotGroup:
         self._is_done |= finished | self._timed_out | unwanted
         if not len(done):
             return []
-        head = self.halting.wants_to_stop(q_halt[done], q_continue[done])
-        reason = self.halting.has_reason(q_halt[done], q_continue[done], unchanged[done])
+        held = self._rules.held(q_halt, q_continue, unchanged)
         answers = self.backend.predictions(done)
         solutions = []
-        for slot, answer, halted in zip(done, answers, head | reason, strict=True):
+        for slot, answer, halted in zip(done, answers, held[done], strict=True):
             solutions.append(self._solution(int(slot), answer, bool(halted)))
         return solutions
 
     def refill(self) -> None:
         """Load the puzzles that are there into the slots that are done, and give up the others.
 
-        Where more puzzles wait than the group has slots, none is loaded: once its last slot is
+        Where more puzzles wait than slots are done, a backend that can add slots gets more of them.
+        Another one gets no puzzle where more wait than the group has slots: once its last slot is
         done, the group begins again with more of them.
 
         Raises:
             PuzzleError: a puzzle does not fit the model.
+            ConfigError: the rule of a puzzle does not fit the solver's.
         """
         slots = len(self)
-        grows = slots < self._capacity and self._intake.feed.ready() > slots
+        waiting = self._intake.feed.ready()
+        if self.backend.can_add_slots:
+            self._add_slots(min(waiting - int(self._is_done.sum()), self._capacity - slots))
+        begins_again = not self.backend.can_add_slots and slots < self._capacity and waiting > slots
         for slot in np.flatnonzero(self._is_done):
-            item = None if grows else self._intake.take()
+            item = None if begins_again else self._intake.take()
             if item is None:
                 break
             self.steps[slot] = 0
@@ -197,7 +203,16 @@ class SlotGroup:
             self._load(int(slot), *item)
             self._due[slot] = self._due_time(item[0])
         if self._is_done.any():
-            self._shrink(np.flatnonzero(~self._is_done))
+            self._select(np.flatnonzero(~self._is_done))
+
+    def _add_slots(self, count: int) -> None:
+        """Add slots that are done, so that they can be loaded."""
+        if count <= 0:
+            return
+        slots = len(self)
+        copied: NDArray[np.int64] = np.zeros(count, np.int64)  # whatever they hold is reset
+        self._select(np.concatenate([np.arange(slots), copied]))
+        self._is_done[slots:] = True
 
     def _unwanted(self) -> NDArray[np.bool_]:
         """Mark the slots (B,) at work whose answers nobody needs any more."""
@@ -214,6 +229,8 @@ class SlotGroup:
         if self._embeddings is not None and self._table is not None:
             self._embeddings[slot] = self._table[puzzle.identifier]
         self._perturbation.load(slot, puzzle)
+        options = self._intake.feed.options(index)
+        self._rules.load(slot, None if options is None else options.halting)
 
     def _due_time(self, index: int) -> float:
         """When the answer to a puzzle that was just taken is due, by time.monotonic()."""
@@ -265,8 +282,8 @@ class SlotGroup:
             timed_out=bool(self._timed_out[slot]),
         )
 
-    def _shrink(self, slots: NDArray[np.int64]) -> None:
-        """Keep these slots alone."""
+    def _select(self, slots: NDArray[np.int64]) -> None:
+        """Continue with these slots, in this order; one that is named again is copied."""
         self.indices = self.indices[slots]
         self.steps = self.steps[slots]
         self._tokens = self._tokens[slots]
@@ -277,6 +294,7 @@ class SlotGroup:
         self._due = self._due[slots]
         self._is_done = self._is_done[slots]
         self._perturbation.keep(slots)
+        self._rules.keep(slots)
         if self._changes is not None:
             self._changes = self._changes[slots]
             self._last_logits = self._last_logits[slots]

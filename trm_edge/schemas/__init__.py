@@ -50,6 +50,7 @@ class RegisteredFile(NamedTuple):
 
 # By the name in the format line after ``trm-edge.``.
 RECORDS: dict[str, RegisteredRecord] = {
+    "answers": RegisteredRecord("trm_edge.serve.replies", "AnswerList", "ANSWERS_FORMAT"),
     "arc-comparison": RegisteredRecord(
         "trm_edge.arc.comparison", "SubmissionComparison", "COMPARISON_FORMAT"
     ),
@@ -63,11 +64,14 @@ RECORDS: dict[str, RegisteredRecord] = {
     "calibration": RegisteredRecord("trm_edge.calibration_record", "CalibrationRecord"),
     "doctor": RegisteredRecord("trm_edge.doctor", "DoctorReport"),
     "engine": RegisteredRecord("trm_edge.engines.record", "EngineRecord"),
+    "error": RegisteredRecord("trm_edge.serve.replies", "ErrorReply", "ERROR_FORMAT"),
     "floor": RegisteredRecord("trm_edge.evaluation.floor", "NumericsFloor"),
+    "health": RegisteredRecord("trm_edge.serve.replies", "Health", "HEALTH_FORMAT"),
     "layers": RegisteredRecord("trm_edge.cli.inspect", "EngineLayers", "LAYERS_FORMAT"),
     "parity": RegisteredRecord("trm_edge.evaluation.parity_record", "ParityResult"),
     "regress": RegisteredRecord("trm_edge.regression.result", "RegressionResult"),
     "sensitivity": RegisteredRecord("trm_edge.evaluation.ranking", "LayerRanking"),
+    "served": RegisteredRecord("trm_edge.serve.replies", "ServedBundle", "SERVED_FORMAT"),
     "solution": RegisteredRecord("trm_edge.cli.answers", "SolutionRecord", "SOLUTION_FORMAT"),
     "targets": RegisteredRecord("trm_edge.cli.targets", "TargetList"),
 }

@@ -1,0 +1,171 @@
+"""The command ``trm-edge serve``."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+
+import click
+
+from trm_edge.bundle import Bundle
+from trm_edge.cli.command import Command
+from trm_edge.cli.options import bundle_argument, target_option, threads_option
+
+logger = logging.getLogger(__name__)
+
+_EPILOG = """\b
+Exit codes:
+  0    stopped by SIGTERM or Ctrl-C; all requests that were taken on are answered
+  1    failed, the engine too, or a request was broken off because the grace period was over
+  2    misused: an unknown option, or options that do not go together"""
+
+
+@click.command("serve", cls=Command, epilog=_EPILOG)
+@bundle_argument
+@target_option
+@click.option(
+    "--host",
+    default="127.0.0.1",
+    show_default=True,
+    metavar="ADDRESS",
+    help="Listen on this address; 0.0.0.0 is reached from other machines.",
+)
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    default=8080,
+    show_default=True,
+    metavar="N",
+    help="Listen on this port; 0 takes a free one.",
+)
+@click.option(
+    "--batch",
+    type=click.IntRange(1),
+    default=32,
+    show_default=True,
+    metavar="SLOTS",
+    help="Puzzles worked on at once, of all requests.",
+)
+@threads_option
+@click.option(
+    "--max-steps",
+    type=click.IntRange(1),
+    metavar="N",
+    show_default="the model's own",
+    help="Allow requests to ask for up to N steps; also what they get by default.",
+)
+@click.option(
+    "--max-rollouts",
+    type=click.IntRange(1),
+    default=64,
+    show_default=True,
+    metavar="K",
+    help="Allow requests to ask for up to K tries at each puzzle.",
+)
+@click.option(
+    "--queue",
+    type=click.IntRange(1),
+    default=1024,
+    show_default=True,
+    metavar="N",
+    help="Refuse requests with 429 rather than let more than N puzzles wait for a slot.",
+)
+@click.option(
+    "--max-puzzles",
+    type=click.IntRange(1),
+    default=256,
+    show_default=True,
+    metavar="N",
+    help="Refuse requests with more than N puzzles.",
+)
+@click.option(
+    "--max-body-bytes",
+    type=click.IntRange(1),
+    default=1 << 20,
+    show_default=True,
+    metavar="N",
+    help="Refuse requests whose body is larger.",
+)
+@click.option(
+    "--max-seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="T",
+    help="Answer a request within T seconds, waiting included; requests may ask for less.",
+)
+@click.option(
+    "--grace-seconds",
+    type=click.FloatRange(0, min_open=True),
+    default=30.0,
+    show_default=True,
+    metavar="T",
+    help="When stopped, finish what is there for up to T seconds.",
+)
+def command(
+    bundle: Path,
+    target: str | None,
+    host: str,
+    port: int,
+    batch: int,
+    threads: int,
+    max_steps: int | None,
+    max_rollouts: int,
+    queue: int,
+    max_puzzles: int,
+    max_body_bytes: int,
+    max_seconds: float,
+    grace_seconds: float,
+) -> None:
+    """Serve a bundle over HTTP.
+
+    POST /solve solves puzzles; /openapi.json describes it. The puzzles of all requests share the
+    slots of one halting loop. /healthz, /readyz and /metrics are for those who run it. There is no
+    authentication and no encryption: for anything but this machine, put a proxy in front that has
+    both.
+
+    \b
+    trm-edge serve my-bundle
+    trm-edge serve my-bundle --port 9000 --batch 64 --max-seconds 5
+    """
+    from trm_edge.serve.extra import require_serve_extra
+    from trm_edge.serve.limits import Limits
+
+    require_serve_extra()
+    from trm_edge.serve.server import Server, is_loopback, open_socket
+    from trm_edge.serve.service import Service
+
+    limits = Limits(
+        queue=queue,
+        puzzles=max_puzzles,
+        body_bytes=max_body_bytes,
+        seconds=max_seconds,
+        rollouts=max_rollouts,
+        grace_seconds=grace_seconds,
+    )
+    service = Service(
+        Bundle.open(bundle),
+        target,
+        slots=batch,
+        threads=threads,
+        max_steps=max_steps,
+        limits=limits,
+    )
+    with open_socket(host, port) as listener, service:
+        server = Server(service)
+        if not is_loopback(host):
+            logger.warning(
+                "other machines can reach %s, and this server asks nobody who they are. Put "
+                "authentication in front of it.",
+                host,
+            )
+        address = f"[{host}]" if ":" in host else host
+        port = listener.getsockname()[1]
+        logger.info("serving %s on http://%s:%d; stop with Ctrl-C", bundle, address, port)
+        server.run(sockets=[listener])
+    if service.status == "failed":
+        sys.exit(1)
+    if server.broken_off:
+        logger.error("%d requests were broken off", server.broken_off)
+        sys.exit(1)
