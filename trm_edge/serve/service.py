@@ -9,7 +9,7 @@ from types import TracebackType
 from trm_edge import __version__
 from trm_edge.backends.base import Backend
 from trm_edge.bundle import MANIFEST, Bundle
-from trm_edge.cli.answers import Answer, AnswerPolicy
+from trm_edge.cli.answers import AnswerPolicy, judge_answers
 from trm_edge.errors import BackendError
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.solution import Solution
@@ -156,11 +156,11 @@ class Service:
             solutions: in the order of its puzzles.
             policy: which answers are given.
         """
-        judged = []
+        entries = []
         for puzzle, solution in zip(ticket.puzzles, solutions, strict=True):
-            entry = Entry(puzzle, solution.index + 1)
-            judged.append(Answer.of(self.task, entry, solution, policy).record)
-        return AnswerList(tuple(judged))
+            entries.append(Entry(puzzle, solution.index + 1))
+        judged = judge_answers(self.task, entries, solutions, policy)
+        return AnswerList(tuple(answer.record for answer in judged))
 
     def description(self) -> ServedBundle:
         """Describe the bundle and the limits."""
