@@ -48,7 +48,7 @@ def workspace(tmp_path_factory: pytest.TempPathFactory) -> Path:
         tokens = np.maximum(toy_tokens(SUDOKU, 8, seed), 1)
         np.save(dataset / split / "all__inputs.npy", tokens)
         np.save(dataset / split / "all__labels.npy", np.maximum(tokens, 2))
-    for name in ("puzzles.txt", "recipe.toml"):
+    for name in ("puzzles.txt", "recipe.toml", "onnxruntime-web-1.30.0.tgz"):
         (folder / name).touch()
     for name in ("puzzles.txt", "train.csv", "test.csv", "all.csv"):
         (folder / name).write_text(f"{PUZZLE}\n{PUZZLE[::-1]}\n")
@@ -165,6 +165,8 @@ def test_documented_exports_are_accepted(
     """Everything before the work itself runs: checks of options, loading the checkpoint."""
     for name in ("sudoku", "maze"):
         shutil.copytree(workspace / "runs/sudoku", tmp_path / "runs" / name)
+    for name in ("adapted", "adapted-0"):
+        shutil.copytree(workspace / "runs/sudoku", tmp_path / name)
     write_run(tmp_path / "runs/arc", replace(SUDOKU, num_puzzle_identifiers=3), step=518071)
     for name in ("sudoku", "sudoku-extreme", "arc1concept-aug-1000"):
         shutil.copytree(workspace / "data/sudoku", tmp_path / "data" / name)

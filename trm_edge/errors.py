@@ -5,6 +5,7 @@ TrmEdgeError
 ├── CheckpointError        a weight file does not fit its configuration or is unsafe to read
 ├── ExportError            a step graph cannot be made or fails its check
 ├── CalibrationError       quantization ranges cannot be measured or read
+├── TrainingError          a checkpoint cannot be trained, or its run not be continued
 ├── BundleError            a bundle is incomplete, damaged or does not have what is needed
 ├── RecordError            a baseline, benchmark or report cannot be read
 ├── OutputError            an output cannot be written

@@ -125,8 +125,9 @@ def test_nothing_is_cut_and_no_number_is_lost(
     text = screen(name, width, bundles, monkeypatch, capsys)
     assert "…" not in text
     limit = width or PIPE_WIDTH
+    folders = {str(toy_bundle.parents[1]), str(many_targets.parents[1])}
     for line in text.splitlines():
-        has_path = str(toy_bundle) in line or str(many_targets) in line  # may be of any length
+        has_path = any(folder in line for folder in folders)  # may be of any length
         assert cell_len(line) <= limit or has_path, line
     lost = Counter(NUMBER.findall(unbroken)) - Counter(NUMBER.findall(text))
     assert not lost

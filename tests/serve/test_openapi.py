@@ -97,7 +97,10 @@ def test_solve_replies_as_described(mode: str, schema: Any) -> None:
         statuses.append(response.status_code)
         if mode == "negative":
             assert 400 <= response.status_code < 500
-        case.validate_response(response, excluded_checks=checks("positive_data_acceptance"))
+        excluded = ["positive_data_acceptance"]
+        if response.status_code == 504:  # no puzzle began within the deadline of the request
+            excluded.append("not_a_server_error")
+        case.validate_response(response, excluded_checks=checks(*excluded))
 
     check()
     assert len(statuses) >= 10

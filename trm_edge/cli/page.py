@@ -45,7 +45,7 @@ def command(
 
     \b
     trm-edge page my-bundle -o site && python3 -m http.server -d site
-    trm-edge page my-bundle --runtime onnxruntime-web-1.30.0.tgz     no network
+    trm-edge page my-bundle --runtime onnxruntime-web-1.30.0.tgz -o site
     """
     opened = Bundle.open(bundle)
     SiteWriter.check_output(output, force=force)
