@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 import click
 import numpy as np
@@ -93,7 +94,7 @@ def main(puzzles: int, repeats: int, output: Path) -> None:
         "works": [asdict(work) for work in works],
     }
     write_text(output / "host.json", json.dumps(report, indent=1) + "\n")
-    write_text(output / "host.md", _page(works, puzzles))
+    write_text(output / "host.md", _page(report))
 
 
 def _many_puzzles(task: Task, count: int, folder: Path) -> Path:
@@ -161,16 +162,18 @@ def _cpu_seconds(run: Callable[[], None]) -> float:
     return time.process_time() - start
 
 
-def _page(works: list[Work], puzzles: int) -> str:
+def _page(report: dict[str, Any]) -> str:
+    size = f"{report['puzzles']:,} puzzles of each task, {report['slots']} slots"
     lines = [
-        f"{puzzles:,} puzzles of each task, {SLOTS} slots, one core. {Machine.current()}",
+        f"{size}, one core. {report['machine']}",
         "",
         "| task | work | puzzles a second | slowest to fastest |",
         "|---|---|---|---|",
     ]
-    for work in works:
-        spread = f"{work.slowest:,.0f} to {work.fastest:,.0f}"
-        lines.append(f"| {work.task} | {work.work} | {work.per_second:,.0f} | {spread} |")
+    for work in report["works"]:
+        spread = f"{work['slowest']:,.0f} to {work['fastest']:,.0f}"
+        rate = f"{work['per_second']:,.0f}"
+        lines.append(f"| {work['task']} | {work['work']} | {rate} | {spread} |")
     return "\n".join(lines) + "\n"
 
 

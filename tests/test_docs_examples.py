@@ -165,7 +165,7 @@ def test_documented_exports_are_accepted(
     """Everything before the work itself runs: checks of options, loading the checkpoint."""
     for name in ("sudoku", "maze"):
         shutil.copytree(workspace / "runs/sudoku", tmp_path / "runs" / name)
-    for name in ("adapted", "adapted-0"):
+    for name in ("adapted", "adapted-0", "build/train/hrm/checkpoint"):
         shutil.copytree(workspace / "runs/sudoku", tmp_path / name)
     write_run(tmp_path / "runs/arc", replace(SUDOKU, num_puzzle_identifiers=3), step=518071)
     for name in ("sudoku", "sudoku-extreme", "arc1concept-aug-1000"):

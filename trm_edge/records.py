@@ -122,7 +122,9 @@ def encode(record: Any, record_format: Format, *, indent: int = 2) -> str:
     if indent:
         content = msgspec.json.format(content, indent=indent)
     text = content.decode("utf-8")
-    return _UNPRINTABLE.sub(_escaped, text) + "\n"
+    if not text.isprintable():  # line breaks are not, but they are left as they are
+        text = _UNPRINTABLE.sub(_escaped, text)
+    return f"{text}\n"
 
 
 def write(path: Path, record: Any, record_format: Format, *, indent: int = 2) -> None:

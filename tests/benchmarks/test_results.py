@@ -33,6 +33,7 @@ sys.stdout.write(importlib.import_module(name)._page(report))
         "gpu_forms",
         "puzzle_table",
         "serve",
+        "host",
     ],
 )
 def test_a_page_is_reproduced_from_its_figures(name: str) -> None:
