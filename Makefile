@@ -46,8 +46,9 @@ $(VENV)/.bench: $(VENV)/.export
 	$(PIP_INSTALL) --editable '.[bench]'
 	touch $@
 
+# The Sudoku model, or another bundled one: make demo TASK=arc
 demo: $(VENV)/.export
-	$(BIN)/trm-edge export --int8 --force -o $(DEMO)
+	$(BIN)/trm-edge export $(TASK:%=--task %) --int8 --force -o $(DEMO)
 	$(BIN)/trm-edge solve $(DEMO)
 	@echo
 	@echo "Try next, in \`make shell\` or after \`. $(BIN)/activate\`:"

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.extras import require_bench_extra
+from lib.references import GRID_MODELS
 
 require_bench_extra("torch", "onnx", "modelopt")
 
@@ -45,7 +46,7 @@ from trm_edge.files import write_text
 from trm_edge.loop.solver import Solver
 from trm_edge.profile import Precision
 from trm_edge.puzzle import Puzzle
-from trm_edge.reference import REFERENCES, reference_checkpoint
+from trm_edge.reference import reference_checkpoint
 from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.puzzle_sources import calibration_puzzles, held_out_puzzles
 from trm_edge.targets.target_graphs import GraphInputs, target_graph
@@ -87,7 +88,7 @@ def subjects(names: tuple[str, ...], puzzles: int) -> Iterator[Subject]:
         names: their names; all by default.
         puzzles: number of held-out puzzles of a bundled model.
     """
-    for name in REFERENCES:
+    for name in GRID_MODELS:
         if name in names or not names:
             checkpoint = load_checkpoint(reference_checkpoint(name))
             entries = held_out_puzzles(task_for(checkpoint.config), None, puzzles).entries

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.extras import require_bench_extra
+from lib.references import GRID_MODELS
 
 require_bench_extra("torch", "onnx", "modelopt")
 
@@ -41,7 +42,7 @@ from trm_edge.export.onnxruntime_graph import onnxruntime_step_graph
 from trm_edge.export.step_graph import step_graph
 from trm_edge.files import check_writable, write_text
 from trm_edge.progress import Track, progress_bars
-from trm_edge.reference import REFERENCES, reference_checkpoint
+from trm_edge.reference import reference_checkpoint
 from trm_edge.targets.puzzle_sources import calibration_puzzles, held_out_puzzles
 from trm_edge.tasks import task_for
 from trm_edge.tasks.base import Entry
@@ -220,7 +221,9 @@ def _mode(mode: dict[str, Any]) -> list[str]:
 
 @click.command(help=__doc__)
 @click.option("--puzzles", type=click.IntRange(1, 2000), default=512, show_default=True)
-@click.option("--model", "models", multiple=True, type=click.Choice(REFERENCES), help="Repeatable.")
+@click.option(
+    "--model", "models", multiple=True, type=click.Choice(GRID_MODELS), help="Repeatable."
+)
 @click.option("--only", multiple=True, help="Labels of rows to measure. Repeatable.")
 @click.option("--threads", type=ThreadCount(), default=0, help="0: as many as cores.")
 @click.option("--again", is_flag=True, help="Measure rows of an earlier run again.")
@@ -243,7 +246,7 @@ def main(
     if path.exists():
         results = json.loads(path.read_text(encoding="utf-8"))
     with tempfile.TemporaryDirectory() as folder, progress_bars() as track:
-        for name in models or REFERENCES:
+        for name in models or GRID_MODELS:
             bench = Bench(name, puzzles, Path(folder), track, threads)
             rows: dict[str, Form | None] = {FLOOR: None}
             for form in forms_of(bench.model):

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lib.extras import require_bench_extra
+from lib.references import GRID_MODELS
 
 require_bench_extra("torch", "onnx", "modelopt", "matplotlib")
 
@@ -29,7 +30,7 @@ from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.files import check_writable, write_text
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.progress import Track, progress_bars
-from trm_edge.reference import REFERENCES, reference_checkpoint
+from trm_edge.reference import reference_checkpoint
 from trm_edge.targets.export_bundle import export_bundle
 from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.puzzle_sources import held_out_puzzles
@@ -67,7 +68,9 @@ LIMITS = (
 @click.command(help=__doc__)
 @click.option("--puzzles", default=2000, show_default=True, help="For the rules.")
 @click.option("--rollout-puzzles", default=512, show_default=True, help="For the rollouts.")
-@click.option("--model", "models", multiple=True, type=click.Choice(REFERENCES), help="Repeatable.")
+@click.option(
+    "--model", "models", multiple=True, type=click.Choice(GRID_MODELS), help="Repeatable."
+)
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the curves to this SVG.")
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder.")
 def main(
@@ -81,7 +84,7 @@ def main(
     check_writable(results)
     report: dict[str, Any] = {}
     with progress_bars() as track:
-        for name in models or REFERENCES:
+        for name in models or GRID_MODELS:
             report[name] = _measure(name, puzzles, rollout_puzzles, track)
             write_text(results, json.dumps(report, indent=1) + "\n")
     page = _page(report)

@@ -22,13 +22,13 @@ from typing import Any
 
 import click
 import numpy as np
+from lib.null_backend import NullBackend
 
-from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
+from trm_edge.backends.fake import FAKE_CONFIG
 from trm_edge.cli.answers import AnswerPolicy
 from trm_edge.cli.solve import write_solutions
 from trm_edge.cli.solve_input import Reader, open_puzzles
 from trm_edge.cli.solve_output import JsonWriter
-from trm_edge.config import ModelConfig
 from trm_edge.evaluation.machine import Machine
 from trm_edge.files import write_text
 from trm_edge.loop.solver import Solver
@@ -41,17 +41,6 @@ CONFIGS = {
     "maze": replace(FAKE_CONFIG, seq_len=13 * 13, vocab_size=6),
 }
 SLOTS = 256
-
-
-class NullBackend(FakeBackend):
-    """An engine that computes nothing: every puzzle is its own answer, after one step.
-
-    Args:
-        config: shapes of the model that it stands for.
-    """
-
-    def __init__(self, config: ModelConfig) -> None:
-        super().__init__(replace(config, halt_max_steps=1))
 
 
 @dataclass(frozen=True)

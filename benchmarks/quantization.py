@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 
 from lib.extras import require_bench_extra
+from lib.references import GRID_MODELS
 
 require_bench_extra("torch", "onnx", "modelopt")
 
@@ -43,7 +44,7 @@ from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.step_graph import step_graph
 from trm_edge.files import write_text
 from trm_edge.progress import Track, progress_bars
-from trm_edge.reference import REFERENCES, reference_checkpoint
+from trm_edge.reference import reference_checkpoint
 from trm_edge.targets.puzzle_sources import calibration_puzzles, held_out_puzzles
 from trm_edge.tasks import task_for
 
@@ -156,7 +157,9 @@ def _mode(mode: ModeParity) -> str:
 @click.command(help=__doc__)
 @click.option("--puzzles", type=click.IntRange(1, 2000), default=2000, show_default=True)
 @click.option("--ablation-puzzles", type=click.IntRange(1, 2000), default=128, show_default=True)
-@click.option("--model", "models", multiple=True, type=click.Choice(REFERENCES), help="Repeatable.")
+@click.option(
+    "--model", "models", multiple=True, type=click.Choice(GRID_MODELS), help="Repeatable."
+)
 @click.option("--only", multiple=True, type=click.Choice(list(ABLATIONS)), help="Ablation rows.")
 @click.option("--no-ablation", is_flag=True, help="The defaults alone; other tables stay.")
 @click.option("--threads", type=ThreadCount(), default=0, help="0: as many as cores.")
@@ -178,7 +181,7 @@ def main(
     tables: dict[str, str] = {}
     results: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as folder, progress_bars() as track:
-        for name in models or REFERENCES:
+        for name in models or GRID_MODELS:
             bench = Bench(name, max(puzzles, ablation_puzzles), Path(folder), track, threads)
             tables[f"{name} accuracy"] = bench.table(DEFAULTS, puzzles, results)
             if no_ablation:

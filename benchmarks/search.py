@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from lib.extras import require_bench_extra
+from lib.references import GRID_MODELS
 
 require_bench_extra("torch", "onnx", "matplotlib")
 
@@ -41,7 +42,7 @@ from trm_edge.loop.solver import Solver
 from trm_edge.profile import Precision
 from trm_edge.progress import Track, progress_bars
 from trm_edge.puzzle import Puzzle
-from trm_edge.reference import REFERENCES, reference_checkpoint
+from trm_edge.reference import reference_checkpoint
 from trm_edge.targets.export_bundle import export_bundle
 from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.puzzle_sources import held_out_puzzles
@@ -329,7 +330,9 @@ def _exact(row: dict[str, Any] | None) -> str:
 @click.command(help=__doc__)
 @click.option("--puzzles", default=256, show_default=True, help="In each set.")
 @click.option("--tries", default=32, show_default=True)
-@click.option("--model", "models", multiple=True, type=click.Choice(REFERENCES), help="Repeatable.")
+@click.option(
+    "--model", "models", multiple=True, type=click.Choice(GRID_MODELS), help="Repeatable."
+)
 @click.option("--checkpoint", type=click.Path(path_type=Path), help="Instead of bundled models.")
 @click.option("--name", default="checkpoint", show_default=True, help="Of the checkpoint.")
 @click.option("--hard/--no-hard", default=True, show_default=True, help="Harder puzzles, too.")
@@ -358,7 +361,7 @@ def main(
     results: dict[str, Any] = {}
     if path.exists():
         results = json.loads(path.read_text(encoding="utf-8"))
-    sources = {model: reference_checkpoint(model) for model in models or REFERENCES}
+    sources = {model: reference_checkpoint(model) for model in models or GRID_MODELS}
     if checkpoint is not None:
         sources = {name: checkpoint}
     with tempfile.TemporaryDirectory() as temporary, progress_bars() as track:

@@ -20,6 +20,7 @@ from statistics import median
 from typing import Any
 
 from lib.extras import require_bench_extra
+from lib.references import GRID_MODELS
 
 require_bench_extra("torch", "onnx", "modelopt")
 
@@ -33,7 +34,7 @@ from trm_edge.calibration.recipe import CalibrationRecipe
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.step_graph import step_graph
 from trm_edge.files import write_text
-from trm_edge.reference import REFERENCES, reference_checkpoint
+from trm_edge.reference import reference_checkpoint
 from trm_edge.targets.puzzle_sources import calibration_puzzles, held_out_puzzles
 from trm_edge.tasks import task_for
 
@@ -52,7 +53,7 @@ def main(times: int, output: Path) -> None:
     for name in SIZES:
         seconds = _seconds(partial(step_graph, random_model(name)))
         rows[f"export of {name}"] = _row([seconds], EXPORT_BUDGET)
-    for name in REFERENCES:
+    for name in GRID_MODELS:
         seconds = _calibration_seconds(name)
         rows[f"INT8 calibration, {name}"] = _row([seconds], CALIBRATION_BUDGET)
     report = {"machine": machine_line(THREADS), "rows": rows}

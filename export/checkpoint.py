@@ -34,6 +34,7 @@ from trm_edge.export.state_dict import SENTINEL, StateDict, find_state_dict
 from trm_edge.export.weight_choice import find_weights
 from trm_edge.export.weight_file import check_kind, read_weights
 from trm_edge.files import hash_file
+from trm_edge.identifiers import RowNames
 from trm_edge.printable import excerpt
 from trm_edge.verified_files import Stamp, stamp_of
 
@@ -106,6 +107,11 @@ class Checkpoint:
     def parameters(self) -> int:
         """Number of weights of the network and heads, without the puzzle-embedding table."""
         return sum(parameter.numel() for parameter in self.model.parameters())
+
+    @property
+    def row_names(self) -> RowNames:
+        """The names of the table's rows, which a task finds the rows of datasets by."""
+        return RowNames(lambda: self.identifiers)
 
 
 def load_checkpoint(

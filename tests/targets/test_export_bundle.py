@@ -22,6 +22,8 @@ from trm_edge.targets.puzzle_sources import held_out_puzzles
 from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
 
+FEWEST_SOLVED = {"sudoku": 13, "maze": 13, "arc": 8}  # of 16
+
 
 def parity(path: Path) -> ParityReport:
     bundle = Bundle.open(path)
@@ -66,11 +68,11 @@ def test_fp8_sudokus_keep_their_limits(reference_bundle: Path) -> None:
     assert_within_limits(reference_bundle, steps=5)
 
 
-def test_both_bundled_models_solve_their_puzzles() -> None:
+def test_all_bundled_models_solve_their_puzzles() -> None:
     """In float32, on a few: a checkpoint that is loaded wrongly solves none."""
     for name in REFERENCES:
         checkpoint = load_checkpoint(reference_checkpoint(name))
-        task = task_for(checkpoint.config)
+        task = task_for(checkpoint.config).with_row_names(checkpoint.row_names)
         assert task.name == name
         entries = held_out_puzzles(task, None, 16).entries
         backend = TorchBackend(checkpoint.model)
@@ -78,8 +80,9 @@ def test_both_bundled_models_solve_their_puzzles() -> None:
             solutions = solver.solve((entry.puzzle for entry in entries), ordered=True)
             solved = 0
             for solution, entry in zip(solutions, entries, strict=True):
-                solved += bool((solution.answer == entry.answer).all())
-        assert solved >= 13, f"{name}: {solved}"
+                assert entry.answer is not None
+                solved += bool(task.are_right(solution.answer[None], entry.answer[None])[0])
+        assert solved >= FEWEST_SOLVED[name], f"{name}: {solved}"
 
 
 def test_the_adaptive_loop_answers_as_the_vectors_do(toy_bundle: Path) -> None:

@@ -16,8 +16,9 @@ from tests.arc.tasks import PAIR, TASK, write_json
 from tests.arc.toy_bundle import SHAPE
 from trm_edge.arc.encoding import encode
 from trm_edge.errors import ConfigError, PuzzleError
-from trm_edge.identifiers import RowNames
+from trm_edge.identifiers import IDENTIFIERS_NAME, RowNames, read_names
 from trm_edge.puzzle import Puzzle
+from trm_edge.reference import Split, reference_checkpoint
 from trm_edge.tasks import task_for, task_named
 from trm_edge.tasks.arc import NO_GRID, PALETTE, ArcAgiTask
 from trm_edge.tasks.base import Entry
@@ -140,3 +141,47 @@ def test_variants_are_not_rollouts() -> None:
     assert len(ARC.augmentations(1)) == 1
     with pytest.raises(ConfigError, match="-o FOLDER --augmentations N"):
         ARC.augmentations(2)
+
+
+def bundled_names() -> list[str]:
+    return read_names(reference_checkpoint("arc") / IDENTIFIERS_NAME)
+
+
+def task_of(names: list[str] | None) -> ArcAgiTask:
+    rows = 1 if names is None else len(names)
+    task = ArcAgiTask(replace(SHAPE, num_puzzle_identifiers=rows))
+    named = task.with_row_names(RowNames(lambda: names))
+    assert isinstance(named, ArcAgiTask)
+    return named
+
+
+@pytest.mark.parametrize("split", ["calibration", "held_out", "examples"])
+def test_the_bundled_questions_are_for_the_rows_of_the_bundled_model(split: Split) -> None:
+    names = bundled_names()
+    path = task_of(names).bundled_puzzles(split)
+    assert path is not None
+    entries = list(task_of(names).read(path))
+    assert len(entries) >= 4
+    for entry in entries:
+        assert isinstance(entry, Entry)
+        assert entry.answer is not None
+        assert 0 < entry.puzzle.identifier < len(names)
+
+
+def test_some_rows_of_the_bundled_model_have_its_questions_too() -> None:
+    names = bundled_names()
+    few = ["<blank>", *(name for name in names if name.startswith("67a3c6ac"))]
+    task = task_of(few)
+    path = task.bundled_puzzles("held_out")
+    assert path is not None
+    asked = [entry for entry in task.read(path) if isinstance(entry, Entry)]
+    assert asked
+    assert {entry.puzzle.identifier for entry in asked} <= set(range(1, len(few)))
+
+
+def test_another_model_has_no_bundled_questions() -> None:
+    names = bundled_names()
+    assert task_of(None).bundled_puzzles("held_out") is None
+    assert UNNAMED.bundled_puzzles("held_out") is None
+    assert task_of([*names, "other"]).bundled_puzzles("examples") is None
+    assert task_of(["<blank>", "other"]).bundled_puzzles("examples") is None

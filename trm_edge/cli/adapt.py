@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from trm_edge.arc.sources import Subset, read_subsets
+from trm_edge.arc.task import TEST, TRAIN
 from trm_edge.cli.arc_output import print_problems
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.console import echo
@@ -23,8 +24,11 @@ from trm_edge.threads import thread_count
 
 if TYPE_CHECKING:
     from trm_edge.training.adaptation import AdaptationStep, Adapted
+    from trm_edge.training.row_plan import RowPlan
 
 _SECONDS = 60.0  # of a minute
+_SPLIT_QUESTIONS = 512  # of each split that an export reads
+_SPLIT_SEED = 0
 _SHOWN_STEPS = 50  # last steps whose figures are averaged
 
 
@@ -175,7 +179,7 @@ def command(
         if state.exists():
             click.echo(f"The work so far is in {state}; the same command continues it.", err=True)
         raise
-    _write(output, adapted, subset, force=force)
+    _write(output, adapted, subset, plan, force=force)
     state.unlink(missing_ok=True)
     echo(
         f"{adapted.steps:,} steps in {duration(adapted.seconds)}; over the last ones {course.exact}"
@@ -225,7 +229,9 @@ class _Course:
         return f"{100 * sum(self._last) / len(self._last):.0f} %"
 
 
-def _write(output: Path, adapted: Adapted, subset: Subset, *, force: bool) -> None:
+def _write(output: Path, adapted: Adapted, subset: Subset, plan: RowPlan, *, force: bool) -> None:
+    """Write the run, which is also the dataset that an export calibrates and measures on."""
+    from trm_edge.training.questions import asked_questions, demonstration_questions, write_split
     from trm_edge.training.run_folder import RunWriter, write_checkpoint
 
     checkpoint = adapted.checkpoint
@@ -243,4 +249,10 @@ def _write(output: Path, adapted: Adapted, subset: Subset, *, force: bool) -> No
         )
         tasks = {task.name: task.to_json() for task in subset.tasks}
         writer.path(TEST_PUZZLES_NAME).write_text(json.dumps(tasks), encoding="utf-8")
+        splits = {
+            TRAIN: demonstration_questions(plan.tasks, _SPLIT_QUESTIONS, _SPLIT_SEED),
+            TEST: asked_questions(plan.tasks, _SPLIT_QUESTIONS),
+        }
+        for name, questions in splits.items():
+            write_split(writer, name, questions, len(plan.names))
         writer.install()

@@ -16,6 +16,7 @@ from trm_edge.bundle_writer import BundleWriter
 from trm_edge.cli.command import Command
 from trm_edge.cli.export_options import ExportOptions, check_into, export_options
 from trm_edge.cli.export_output import print_summary
+from trm_edge.datasets.folder import SPLITS
 from trm_edge.errors import CheckpointError, ConfigError, MissingExtraError
 from trm_edge.files import check_writable, hash_file
 from trm_edge.profile import Precision, TargetProfile
@@ -39,8 +40,8 @@ def command(context: click.Context, /, **parameters: Any) -> None:
     """Export a trained checkpoint to a bundle.
 
     CHECKPOINT is a step_N file of the published trainer, its folder, or a name on a hub:
-    hf:OWNER/NAME[@REVISION][:FILE]. Without one, a small bundled model is exported: the Sudoku
-    model, or with --task maze the maze model.
+    hf:OWNER/NAME[@REVISION][:FILE]. Without one, a small bundled model is exported: that
+    of --task sudoku, maze or arc.
 
     \b
     trm-edge export --int8 -o my-bundle
@@ -59,6 +60,7 @@ def command(context: click.Context, /, **parameters: Any) -> None:
     precision = options.precision
     profiles = _load_profiles(options.targets or ("cpu",))
     path = options.checkpoint or reference_checkpoint(options.task or REFERENCES[0])
+    options = replace(options, dataset=options.dataset or _own_dataset(path))
     output = options.output or _default_output(path, precision)
     BundleWriter.check_output(output, force=options.force)
     check_writable(output / MANIFEST)
@@ -79,6 +81,15 @@ def command(context: click.Context, /, **parameters: Any) -> None:
     bundle = _export(request, output, force=options.force)
     print_summary(bundle)
     _write_triton(bundle, options)
+
+
+def _own_dataset(checkpoint: Path) -> Path | None:
+    """The folder of a run that is a dataset folder as well, as ``trm-edge adapt`` writes it."""
+    folder = checkpoint if checkpoint.is_dir() else checkpoint.parent
+    for split in SPLITS:
+        if any((folder / split).glob("*__inputs.npy")):
+            return folder
+    return None
 
 
 def _default_output(checkpoint: Path, precision: Precision) -> Path:

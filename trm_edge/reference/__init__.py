@@ -9,8 +9,14 @@ from typing import Literal
 from trm_edge.errors import ConfigError
 
 Split = Literal["calibration", "held_out", "examples"]
-REFERENCES = ("sudoku", "maze")  # tasks; the first is the default
-_SEQ_LEN = {"sudoku": 81, "maze": 169}  # L of the bundled puzzles
+REFERENCES = ("sudoku", "maze", "arc")  # tasks; the first is the default
+_SEQ_LEN = {"sudoku": 81, "maze": 169, "arc": 900}  # L of the bundled puzzles
+# ARC's are the splits of a dataset folder, because a question needs the row of its task.
+_ARC_PUZZLES: dict[Split, str] = {
+    "calibration": "arc/train",
+    "held_out": "arc/test",
+    "examples": "arc/examples.json",
+}
 
 
 def reference_checkpoint(task: str = REFERENCES[0]) -> Path:
@@ -42,10 +48,13 @@ def reference_puzzles(task: str, split: Split, seq_len: int) -> Path | None:
         seq_len: L, tokens of a puzzle.
 
     Returns:
-        A CSV file, or None where there are none of that task and size.
+        A CSV file, or for ARC a file of tasks or a folder of arrays; None where there are none of
+        that task and size.
     """
     if _SEQ_LEN.get(task) != seq_len:
         return None
+    if task == "arc":
+        return _path("puzzles") / _ARC_PUZZLES[split]
     return _path("puzzles") / f"{task}_{split}.csv"
 
 

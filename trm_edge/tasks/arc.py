@@ -22,7 +22,9 @@ from trm_edge.arc.grids import COLOURS, SIDE, Grid
 from trm_edge.arc.rows import TaskRows, missing_rows_sentence
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError, PuzzleError
+from trm_edge.identifiers import IDENTIFIERS_NAME, read_names
 from trm_edge.puzzle import Puzzle
+from trm_edge.reference import Split
 from trm_edge.tasks.augmentation import PuzzleAugmentation
 from trm_edge.tasks.base import BadLine, Entry, Task
 from trm_edge.tasks.dataset import is_folder
@@ -243,6 +245,25 @@ class ArcAgiTask(Task):
         """
         pairs = zip(answers, labels, strict=True)
         return np.array([np.array_equal(crop(answer), crop(label)) for answer, label in pairs])
+
+    def bundled_puzzles(self, split: Split) -> Path | None:
+        """Find the questions that belong to the bundled model.
+
+        Args:
+            split: which of them.
+
+        Returns:
+            A file or folder that :meth:`read` takes; None for a model whose rows are not, all of
+            them, rows of the bundled one.
+        """
+        path = super().bundled_puzzles(split)
+        names = None if self._row_names is None else self._row_names.names()
+        if path is None or names is None:
+            return None
+        bundled = set(read_names(path.parent / IDENTIFIERS_NAME))
+        if len(names) > len(bundled) or not bundled.issuperset(names):
+            return None
+        return path
 
     def augmentations(self, count: int) -> Sequence[PuzzleAugmentation]:
         """Return the identity alone: a variant has another row of the model's table.
