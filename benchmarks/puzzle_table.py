@@ -20,7 +20,7 @@ from typing import Any
 import click
 import torch
 import yaml
-from lib.published_sizes import ATTENTION
+from lib.published_sizes import SIZES
 from lib.table_probe import row_name
 
 from trm_edge.evaluation.machine import Machine
@@ -67,7 +67,7 @@ def main(rows: int, width: int, output: Path) -> None:
 def _write_run(folder: Path, rows: int, width: int) -> Path:
     """Write a checkpoint with random weights and rows, and the names of the rows."""
     config = replace(
-        ATTENTION,
+        SIZES["Sudoku attention"],
         hidden_size=64,
         num_heads=2,
         halt_max_steps=4,

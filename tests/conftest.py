@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.toys import BASE, toy_tokens, write_run
+from tests.workers import keep_to_own_cores, shared_folder
 from trm_edge.calibration.recipe import CalibrationRecipe
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.manifest import Limits
@@ -22,6 +23,10 @@ from trm_edge.tasks import task_for
 
 DATA = Path(__file__).parent / "data"
 GOLDEN = DATA / "golden"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    keep_to_own_cores(config)
 
 
 @pytest.fixture(scope="session")
@@ -39,18 +44,21 @@ def toy_dataset(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def toy_bundle(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An INT8 bundle of the base toy; do not change it."""
-    folder = tmp_path_factory.mktemp("toy-bundle")
-    checkpoint = load_checkpoint(write_run(folder / "run", BASE))
-    request = ExportRequest(
-        checkpoint=checkpoint,
-        task=task_for(checkpoint.config),
-        precision="int8",
-        targets=(load_profile("cpu"),),
-        dataset=toy_dataset,
-        recipe=CalibrationRecipe(puzzles=4),
-        limits=Limits(max_drop=100, min_halting_agreement=0),
-    )
-    return export_bundle(request, folder / "bundle").path
+
+    def export(folder: Path) -> None:
+        checkpoint = load_checkpoint(write_run(folder / "run", BASE))
+        request = ExportRequest(
+            checkpoint=checkpoint,
+            task=task_for(checkpoint.config),
+            precision="int8",
+            targets=(load_profile("cpu"),),
+            dataset=toy_dataset,
+            recipe=CalibrationRecipe(puzzles=4),
+            limits=Limits(max_drop=100, min_halting_agreement=0),
+        )
+        export_bundle(request, folder / "bundle")
+
+    return shared_folder(tmp_path_factory, "toy-bundle", export) / "bundle"
 
 
 @pytest.fixture(scope="session")
@@ -77,11 +85,15 @@ def reference_bundle(
     task: str
     precision: Precision
     task, precision = request.param
-    checkpoint = load_checkpoint(reference_checkpoint(task))
-    export = ExportRequest(
-        checkpoint=checkpoint,
-        task=task_for(checkpoint.config),
-        precision=precision,
-        targets=(load_profile("cpu"),),
-    )
-    return export_bundle(export, tmp_path_factory.mktemp(precision) / "bundle").path
+
+    def export(folder: Path) -> None:
+        checkpoint = load_checkpoint(reference_checkpoint(task))
+        order = ExportRequest(
+            checkpoint=checkpoint,
+            task=task_for(checkpoint.config),
+            precision=precision,
+            targets=(load_profile("cpu"),),
+        )
+        export_bundle(order, folder / "bundle")
+
+    return shared_folder(tmp_path_factory, f"{task}-{precision}", export) / "bundle"

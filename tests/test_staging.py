@@ -6,6 +6,7 @@ import logging
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -126,6 +127,30 @@ def test_an_output_that_was_moved_aside_is_put_back(tmp_path: Path) -> None:
     old.mkdir()  # the new output is there: only garbage is left
     remove_leftovers(tmp_path / "out")
     assert names(tmp_path) == ["out"]
+
+
+def test_files_of_a_staged_folder_do_not_wait_for_its_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr(time, "sleep", pauses.append)
+    folder, _ = stage_folder(tmp_path / "out")
+    file = stage_file(folder.path / "record.json")
+    file.remove()
+    folder.remove()
+    assert not pauses
+
+
+def test_a_folder_that_another_run_is_looking_through_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking, _ = staging._try_lock(tmp_path)
+    assert looking is not None
+    monkeypatch.setattr(time, "sleep", lambda seconds: os.close(looking))
+    folder, _ = stage_folder(tmp_path / "out")
+    folder.remove()
+    with pytest.raises(OSError, match="Bad file descriptor"):
+        os.close(looking)  # it ended during the first pause
 
 
 def test_long_names(tmp_path: Path) -> None:

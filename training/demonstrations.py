@@ -7,7 +7,6 @@ moved at random on the canvas, as the published trainer draws them from a datase
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,23 +15,10 @@ from trm_edge.arc.augmentation import FIRST_COLOUR
 from trm_edge.arc.canvases import PairCanvases
 from trm_edge.arc.grids import COLOURS, SIDE
 from trm_edge.arc.task import ArcTask
-from trm_edge.arc.variants import Variants
+from trm_edge.training.numbered_variants import NumberedVariants
 from trm_edge.training.trainer import Batch
 
 MARKER = 1  # row and column of end markers beside a grid
-
-
-@dataclass(frozen=True)
-class NumberedVariants:
-    """The variants of a task and the rows of their puzzle embeddings.
-
-    Args:
-        variants: the task and how each variant is augmented.
-        rows: (variants,) integer rows of the table.
-    """
-
-    variants: Variants
-    rows: NDArray[np.int64]
 
 
 def smallest_window(tasks: Sequence[ArcTask]) -> int:
@@ -63,7 +49,10 @@ class Demonstrations:
         self._canvases = [PairCanvases(task.variants.task.demonstrations) for task in tasks]
 
     def __call__(self, random: np.random.Generator) -> Iterator[Batch]:
-        """Yield batches without end: tokens and labels (n, window * window), rows (n,)."""
+        """Yield batches without end: tokens and labels (n, window * window), rows (n,).
+
+        The loss leaves out the padding around an answer, which the labels hold as it is.
+        """
         while True:
             parts = []
             for number in random.permutation(len(self.tasks)):

@@ -18,7 +18,8 @@ from trm_edge.arc.grids import SIDE, Grid
 from trm_edge.datasets.folder import SplitLayout
 from trm_edge.dihedral import dihedral
 from trm_edge.folder_writer import FolderWriter
-from trm_edge.training.demonstrations import Demonstrations, NumberedVariants
+from trm_edge.training.demonstrations import Demonstrations
+from trm_edge.training.numbered_variants import NumberedVariants
 
 
 class Questions(NamedTuple):

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from trm_edge.arc.encoding import CELLS, VOCAB_SIZE
 from trm_edge.arc.task import ArcTask
-from trm_edge.arc.variants import draw_variants
 from trm_edge.errors import CheckpointError, ConfigError
 from trm_edge.export.checkpoint import Checkpoint
-from trm_edge.identifiers import BLANK
 from trm_edge.training.adapt_recipe import AdaptRecipe
-from trm_edge.training.demonstrations import NumberedVariants
+from trm_edge.training.numbered_variants import (
+    NumberedVariants,
+    draw_numbered_variants,
+    row_names,
+)
 
 _LARGEST_TABLE = 8 << 30  # bytes of the rows
 
@@ -62,14 +63,8 @@ def plan_rows(checkpoint: Checkpoint, tasks: Sequence[ArcTask], recipe: AdaptRec
             f"{trained.shape[1]} numbers, more than {_LARGEST_TABLE >> 30} GiB. Lower "
             "--augmentations, or adapt to fewer tasks at a time."
         )
-    random = np.random.RandomState(recipe.seed)
-    numbered = []
-    names = [BLANK]
-    for task in tasks:
-        variants = draw_variants(task, recipe.augmentations, random)
-        numbers = np.arange(len(names), len(names) + len(variants))
-        numbered.append(NumberedVariants(variants, numbers))
-        names.extend(variants.names())
+    numbered = draw_numbered_variants(tasks, recipe.augmentations, recipe.seed)
+    names = row_names(numbered)
     table = trained.mean(0).repeat(len(names), 1)
     table[0] = trained[0]
     known = 0
@@ -80,7 +75,7 @@ def plan_rows(checkpoint: Checkpoint, tasks: Sequence[ArcTask], recipe: AdaptRec
             if number is not None and number > 0:
                 table[number] = trained[row]
                 known += 1
-    return RowPlan(tuple(numbered), names, table, known)
+    return RowPlan(numbered, names, table, known)
 
 
 def _trained_table(checkpoint: Checkpoint) -> Tensor:

@@ -19,7 +19,9 @@ from numpy.typing import NDArray
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
 from trm_edge.graph_noise import check_noise
-from trm_edge.graph_shapes import ONNXRUNTIME_DOMAIN, Constants, Node, ShapeError, check_shapes
+from trm_edge.graph_shapes import Constants, check_shapes
+from trm_edge.operator_call import Node, ShapeError
+from trm_edge.operator_shapes import ONNXRUNTIME_DOMAIN
 from trm_edge.step import CarryType
 from trm_edge.wire import Reader, WireError, signed, text
 

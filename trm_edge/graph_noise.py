@@ -9,8 +9,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from trm_edge.config import ModelConfig
-from trm_edge.graph_shapes import Constants, Node, ShapeError
+from trm_edge.graph_shapes import Constants
 from trm_edge.noise import WINDOWS
+from trm_edge.operator_call import Node, ShapeError
 from trm_edge.step import NOISE_INPUTS
 
 NOISE_TABLE = "noise_table"  # (WINDOWS + S * D,) standard normal values, in the carry's type

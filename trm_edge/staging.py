@@ -311,7 +311,13 @@ def _try_lock(path: Path) -> tuple[int | None, bool]:
 
 @contextmanager
 def _only_one(folder: Path) -> Iterator[None]:
-    """Let one process at a time look for others and create its own; goes on without after 2 s."""
+    """Let one process at a time look for others and create its own; goes on without after 2 s.
+
+    A folder that this process itself prepares is locked by it already, and no other looks there.
+    """
+    if folder.name in _ACTIVE:
+        yield
+        return
     descriptor: int | None = None
     for _ in range(_LOCK_TRIES):
         descriptor, busy = _try_lock(folder)

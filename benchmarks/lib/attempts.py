@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from lib.tries import Outcome
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
-from trm_edge.evaluation.statistics import wilson_interval
 from trm_edge.evaluation.vectors import halting_steps
 from trm_edge.export.model import RecursiveModel
 from trm_edge.loop.halting import HaltingRule, confidence
@@ -83,13 +83,7 @@ class Attempts:
         tried = np.arange(tries)[:, None] <= last_try
         best_try = np.where(tried, q_halt, -np.inf).argmax(0)
         solved = right[best_try, np.arange(right.shape[1])]
-        low, high = wilson_interval(int(solved.sum()), len(solved))
-        return {
-            "exact": float(solved.mean()),
-            "interval": [low, high],
-            "steps": float((steps * tried).sum(0).mean()),
-            "tries": float(tried.sum(0).mean()),
-        }
+        return Outcome(solved, (steps * tried).sum(0), tried.sum(0)).to_dict()
 
 
 def attempt_augmentations(

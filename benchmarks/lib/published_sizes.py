@@ -2,37 +2,30 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 
 from trm_edge.config import ModelConfig
+from trm_edge.export.arch_settings import arch_settings
 from trm_edge.export.model import RecursiveModel
+from trm_edge.export.presets import PRESETS
 
-SUDOKU_MLP = ModelConfig(
-    hidden_size=512,
-    num_heads=8,
-    expansion=4.0,
-    L_layers=2,
-    H_cycles=3,
-    L_cycles=6,
-    halt_max_steps=16,
-    no_ACT_continue=True,
-    mlp_t=True,
-    pos_encodings="none",
-    puzzle_emb_ndim=512,
-    puzzle_emb_len=16,
-    seq_len=81,
-    vocab_size=11,
-    num_puzzle_identifiers=1,
-    rms_norm_eps=1e-5,
-    rope_theta=10000.0,
-)
-ATTENTION = replace(SUDOKU_MLP, mlp_t=False, pos_encodings="rope")
+
+def published_config(preset: str) -> ModelConfig:
+    """Configure a published model as its trainer does, with one row of puzzle embeddings.
+
+    Args:
+        preset: name for ``trm-edge config --arch``.
+    """
+    settings = PRESETS[preset]
+    known = arch_settings(settings.name, preset)
+    values = {**known.defaults, **known.fixed, **settings.values, "num_puzzle_identifiers": 1}
+    return ModelConfig(architecture=known.architecture, **values)
+
+
 SIZES = {
-    "Sudoku MLP": SUDOKU_MLP,
-    "Sudoku attention": ATTENTION,
-    "Maze and ARC attention": replace(ATTENTION, L_cycles=4, seq_len=900, vocab_size=12),
+    "Sudoku MLP": published_config("sudoku-mlp"),
+    "Sudoku attention": published_config("sudoku-attention"),
+    "Maze and ARC attention": published_config("arc-1"),
 }
 
 

@@ -66,7 +66,7 @@ class Everything(Selector):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a selector makes of the first tries.
+    """What a choice among tries comes to.
 
     Args:
         right: (n,) bool.

@@ -30,6 +30,16 @@ def test_sent_bytes_are_counted(tmp_path: Path) -> None:
             assert server.sent_bytes == 7 * count
 
 
+def test_a_site_says_what_was_asked_for_and_may_be_changed(tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"of the site")
+    with site_server().serve_site(tmp_path) as server:
+        server.changed["file"] = b"another"
+        with urlopen(f"{server.url}file") as response:
+            assert response.read() == b"another"
+        assert server.requests == ["file"]
+        assert server.sent_bytes == len(b"another")
+
+
 def test_tables_have_a_row_for_each_measurement() -> None:
     visit = {"model": "maze", "sent_bytes": 4_300_000, "ready_s": 1.0}
     steps = {"model": "maze", "graph": "INT8", "threads": 2, "page_ms": 30.0, "native_ms": 10.0}

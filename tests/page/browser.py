@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-import functools
-import http.server
 import os
-import threading
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.benchmarks.scripts import site_server
 from tests.report.browser import find_browser
 
 READY = "#solve:not([disabled])"
 SOLVED = "#comparison table"
+served = site_server().serve_site
 SECONDS = 120  # that a busy machine may take for anything
 # No machine has this name; the browser is told to look for it here. It has no HTTPS.
 PLAIN_HOST = "phone.test"
@@ -36,62 +33,6 @@ def require(condition: bool, reason: str) -> None:
     if os.environ.get("CI") or os.environ.get("TRM_EDGE_REQUIRE_BROWSER"):
         pytest.fail(reason)
     pytest.skip(reason)
-
-
-@dataclass
-class Served:
-    """A site on a server.
-
-    Args:
-        url: of the site, with a slash at its end.
-        requests: paths that were asked for.
-        changed: content by path, in place of what the site has.
-    """
-
-    url: str
-    requests: list[str] = field(default_factory=list)
-    changed: dict[str, bytes] = field(default_factory=dict)
-
-
-@contextmanager
-def served(folder: Path, headers: Mapping[str, str] | None = None) -> Iterator[Served]:
-    """Serve a folder on this machine alone.
-
-    Args:
-        folder: the site.
-        headers: that are sent with every file.
-    """
-    site = Served("")
-
-    class Handler(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
-            pass
-
-        def end_headers(self) -> None:
-            for name, value in (headers or {}).items():
-                self.send_header(name, value)
-            super().end_headers()
-
-        def do_GET(self) -> None:
-            path = self.path.lstrip("/")
-            site.requests.append(path)
-            if path not in site.changed:
-                super().do_GET()
-                return
-            self.send_response(200)
-            self.end_headers()
-            self.wfile.write(site.changed[path])
-
-    handler = functools.partial(Handler, directory=str(folder))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        site.url = f"http://127.0.0.1:{server.server_address[1]}/"
-        thread = threading.Thread(target=server.serve_forever)
-        thread.start()
-        try:
-            yield site
-        finally:
-            server.shutdown()
-            thread.join()
 
 
 class Visitor:

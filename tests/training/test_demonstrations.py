@@ -8,25 +8,16 @@ import pytest
 from tests.training.toys import toy_tasks
 from trm_edge.arc.augmentation import Augmentation
 from trm_edge.arc.crop import crop
+from trm_edge.arc.encoding import PADDING
 from trm_edge.arc.grids import SIDE
-from trm_edge.arc.variants import draw_variants
-from trm_edge.training.demonstrations import Demonstrations, NumberedVariants, smallest_window
-
-
-def numbered() -> list[NumberedVariants]:
-    random = np.random.RandomState(0)
-    first = 1
-    tasks = []
-    for task in toy_tasks():
-        variants = draw_variants(task, 5, random)
-        tasks.append(NumberedVariants(variants, np.arange(first, first + len(variants))))
-        first += len(variants)
-    return tasks
+from trm_edge.tasks.dataset import IGNORED
+from trm_edge.training.demonstrations import Demonstrations, smallest_window
+from trm_edge.training.numbered_variants import draw_numbered_variants
 
 
 @pytest.mark.parametrize("window", [5, SIDE])
 def test_demonstrations_of_all_tasks_under_the_variant_of_their_row(window: int) -> None:
-    tasks = numbered()
+    tasks = draw_numbered_variants(toy_tasks(), 5, seed=0)
     stream = Demonstrations(tasks, window)(np.random.default_rng(0))
     places = set()
     for tokens, labels, rows in islice(stream, 60):
@@ -64,11 +55,15 @@ def grid_of(tokens: np.ndarray, window: int) -> np.ndarray:
 
 
 def test_the_same_seed_gives_the_same_order() -> None:
-    one, other = (
-        list(islice(Demonstrations(numbered(), 4)(np.random.default_rng(3)), 4)) for _ in range(2)
-    )
-    for first, second in zip(one, other, strict=True):
+    tasks = draw_numbered_variants(toy_tasks(), 5, seed=0)
+    stream = Demonstrations(tasks, 4)(np.random.default_rng(3))
+    again = Demonstrations(tasks, 4)(np.random.default_rng(3))
+    for first, second in islice(zip(stream, again, strict=True), 4):
         assert all((a == b).all() for a, b in zip(first, second, strict=True))
+
+
+def test_cells_outside_an_answer_do_not_count() -> None:
+    assert PADDING == IGNORED
 
 
 def test_the_smallest_window_holds_every_grid_and_its_markers() -> None:

@@ -12,7 +12,7 @@ from trm_edge.arc.encoding import CELLS, VOCAB_SIZE
 from trm_edge.arc.grids import SIDE
 from trm_edge.arc.task import TEST
 from trm_edge.tasks.dataset import read_dataset
-from trm_edge.training.demonstrations import NumberedVariants
+from trm_edge.training.numbered_variants import NumberedVariants
 from trm_edge.training.questions import asked_questions, demonstration_questions, write_split
 from trm_edge.training.run_folder import RunWriter
 
