@@ -93,6 +93,21 @@ def test_progress_between_items_shows() -> None:
         assert len(list(track(Metered(items(), "puzzles", lambda: worth), "solved", 32))) == 32
 
 
+def test_work_that_is_not_measured_in_items_counts_what_it_says_alone() -> None:
+    """More steps than seconds, after a run that was 600 seconds long already."""
+    worth = 600.0
+
+    def items() -> Iterator[int]:
+        nonlocal worth
+        yield from range(50)
+        worth = 610.0
+        waits_for(lambda: any("adapting 610 of 620 seconds, 0 s left" in line for line in lines))
+
+    with logged() as lines, progress_bars(log_seconds=0.01) as track:
+        metered = Metered(items(), "seconds", lambda: worth, counts_items=False)
+        assert len(list(track(metered, "adapting", 620))) == 50
+
+
 def test_a_terminal_gets_bars_that_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

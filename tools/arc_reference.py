@@ -132,6 +132,15 @@ def arc_batches(random: np.random.Generator) -> Iterator[Batch]:
     return Demonstrations(arc_variants(), WINDOW)(random)
 
 
+def arc_canvas_batches(random: np.random.Generator) -> Iterator[Batch]:
+    """Yield endless demonstrations on the whole canvas.
+
+    Args:
+        random: source of random numbers.
+    """
+    return Demonstrations(arc_variants())(random)
+
+
 def held_out_arc(count: int) -> PuzzleRows:
     """Make the test pairs of all tasks under some variants, none of which is trained on.
 

@@ -34,6 +34,7 @@ class LessonTrainer(Trainer):
         depth: maps a training step to the number of ACT (adaptive computation time) steps after
             which a puzzle is replaced; the model's own by default, or the curriculum's.
         compiled: compile the networks, which takes minutes and pays in a long run. GPUs always do.
+        canvas_data: batches of the whole canvas, where the recipe has steps of them.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class LessonTrainer(Trainer):
         *,
         depth: Callable[[int], int] | None = None,
         compiled: bool = False,
+        canvas_data: Stream | None = None,
     ) -> None:
         device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         model = recipe.model
@@ -54,6 +56,7 @@ class LessonTrainer(Trainer):
             torch.zeros(model.num_puzzle_identifiers, model.puzzle_emb_ndim),
             device=device,
             compiled=compiled or device.type == "cuda",
+            canvas_data=canvas_data,
         )
         self.log: list[dict[str, float]] = []
         self._depth = depth

@@ -26,7 +26,15 @@ import numpy as np
 import reference_run
 import sudoku_generator
 import torch
-from arc_reference import ARC, WINDOW, arc_batches, arc_depth, arc_names, held_out_arc
+from arc_reference import (
+    ARC,
+    WINDOW,
+    arc_batches,
+    arc_canvas_batches,
+    arc_depth,
+    arc_names,
+    held_out_arc,
+)
 from curriculum import Lesson
 from numpy.typing import NDArray
 from reference_run import LessonTrainer
@@ -86,6 +94,7 @@ class ReferenceRun:
         held_out: makes a number of held-out puzzles.
         lesson: lesson of the curriculum, or None for a run without.
         names: of the rows of the puzzle-embedding table, where they have some.
+        canvas_batches: makes the stream of the whole canvas, after steps in a window.
         depth: steps after which a puzzle is replaced, by training step; None: the model's own.
     """
 
@@ -94,6 +103,7 @@ class ReferenceRun:
     held_out: Callable[[int], PuzzleRows]
     lesson: Lesson | None = None
     names: Callable[[], list[str]] | None = None
+    canvas_batches: Stream | None = None
     depth: Callable[[int], int] | None = None
 
 
@@ -193,11 +203,19 @@ RUNS = {
     ),
     "arc": ReferenceRun(
         TrainingRecipe(
-            ARC, steps=10_000, decay_steps=3_000, batch=64, lr=1e-3, rows_lr=1e-2, window=WINDOW
+            ARC,
+            steps=10_240,
+            decay_steps=3_000,
+            batch=64,
+            lr=1e-3,
+            rows_lr=1e-2,
+            window=WINDOW,
+            canvas_steps=240,
         ),
         arc_batches,
         held_out_arc,
         names=arc_names,
+        canvas_batches=arc_canvas_batches,
         depth=arc_depth,
     ),
     "sudoku-published": ReferenceRun(_published(SUDOKU, 6), sudoku_batches, held_out_sudokus),
@@ -250,7 +268,14 @@ def main(
     if steps:
         recipe = dataclasses.replace(recipe, steps=steps)
     run = RUNS[name]
-    trainer = LessonTrainer(recipe, run.batches, run.lesson, depth=run.depth, compiled=compiled)
+    trainer = LessonTrainer(
+        recipe,
+        run.batches,
+        run.lesson,
+        depth=run.depth,
+        compiled=compiled,
+        canvas_data=run.canvas_batches,
+    )
     state = folder / "state.pt"
     if state.exists():
         trainer.load(state)

@@ -118,7 +118,7 @@ class Adaptation:
         self.limit = limit
         self._checkpoint = checkpoint
         self.config = replace(checkpoint.config, num_puzzle_identifiers=len(self.plan.names))
-        self._schedule = ShareSchedule(rows_first=recipe.rows_first)
+        self._schedule = ShareSchedule(rows_first=recipe.rows_first, canvas=recipe.canvas)
         self.window = self._choose_window(tasks)
         self._trainer = Trainer(
             self._training_recipe(),
@@ -129,6 +129,7 @@ class Adaptation:
             dtype=dtype,
             compiled=device.type == "cuda",
             schedule=self._schedule,
+            canvas_data=Demonstrations(self.plan.tasks),
         )
         self._seconds = 0.0
         identity = _Identity(
@@ -168,6 +169,7 @@ class Adaptation:
             rows_lr=recipe.rows_lr,
             rows_weight_decay=recipe.weight_decay,
             window=None if self.window == SIDE else self.window,
+            canvas_batch=max(1, recipe.batch // 4),
             seed=recipe.seed,
         )
 
@@ -210,9 +212,10 @@ class Adaptation:
         steps = self.limit.steps
         seconds = self.limit.seconds
         if steps is not None:
-            yield from track(Metered(self._steps(), "steps", lambda: self.steps), "adapting", steps)
+            metered = Metered(self._steps(), "steps", lambda: self.steps, counts_items=False)
+            yield from track(metered, "adapting", steps)
         elif seconds is not None:
-            metered = Metered(self._steps(), "seconds", lambda: self._seconds)
+            metered = Metered(self._steps(), "seconds", lambda: self._seconds, counts_items=False)
             yield from track(metered, "adapting", round(seconds))
 
     def _steps(self) -> Iterator[AdaptationStep]:

@@ -27,6 +27,11 @@ class TrainingRecipe:
             large tables; None: the table is trained like the other weights.
         rows_weight_decay: weight decay of the rows by sign descent.
         window: side of the corner of a square canvas that is trained on; None: the whole canvas.
+        canvas_steps: last steps, which see the whole canvas after a window. The more cells, the
+            less attention each gets: a model that was trained in a small corner alone answers
+            worse on the canvas.
+        canvas_batch: puzzles in a batch of those steps.
+        canvas_lr: learning rate that those steps begin with; it falls to 0.
         seed: of the random numbers.
     """
 
@@ -43,4 +48,7 @@ class TrainingRecipe:
     rows_lr: float | None = None
     rows_weight_decay: float = 0.1
     window: int | None = None
+    canvas_steps: int = 0
+    canvas_batch: int = 16
+    canvas_lr: float = 3e-4
     seed: int = 0

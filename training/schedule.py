@@ -27,6 +27,14 @@ class Schedule(Protocol):
         """
         ...
 
+    def whole_canvas(self, step: int) -> bool:
+        """Tell whether a step sees the whole canvas after steps in a window.
+
+        Args:
+            step: number of the optimizer step, from 0.
+        """
+        ...
+
 
 class RecipeSchedule:
     """Linear warm-up, and linear decay at the end; everything is trained from the start.
@@ -45,9 +53,20 @@ class RecipeSchedule:
             step: number of the optimizer step, from 0.
         """
         recipe = self._recipe
+        if self.whole_canvas(step):
+            return recipe.canvas_lr / recipe.lr * (recipe.steps - step) / recipe.canvas_steps
         warmup = (step + 1) / recipe.warmup_steps
-        decay = max(recipe.steps - step, 1) / recipe.decay_steps
-        return min(1.0, warmup, decay)
+        left = recipe.steps - recipe.canvas_steps - step
+        return min(1.0, warmup, max(left, 1) / recipe.decay_steps)
+
+    def whole_canvas(self, step: int) -> bool:
+        """Tell whether a step sees the whole canvas after steps in a window.
+
+        Args:
+            step: number of the optimizer step, from 0.
+        """
+        recipe = self._recipe
+        return recipe.steps - recipe.canvas_steps <= step < recipe.steps
 
     def rows_alone(self, step: int) -> bool:
         """Return False.
@@ -66,12 +85,14 @@ class ShareSchedule:
         rows_first: share of the run at its beginning in which the rows are trained alone.
         warmup: share of the run over which the rates rise, for the rows and then for the rest.
         decay: share of the run at its end over which the rates fall.
+        canvas: share of the run at its end that sees the whole canvas after a window.
         done: share of the run that is done, 0 to 1; whoever drives the run keeps it true.
     """
 
     rows_first: float = 0.25
     warmup: float = 0.02
     decay: float = 0.2
+    canvas: float = 0.0
     done: float = 0.0
 
     def rate(self, step: int) -> float:
@@ -92,6 +113,14 @@ class ShareSchedule:
             step: ignored.
         """
         return self.done < self.rows_first
+
+    def whole_canvas(self, step: int) -> bool:
+        """Tell whether a step sees the whole canvas after steps in a window.
+
+        Args:
+            step: ignored.
+        """
+        return self.done >= 1 - self.canvas
 
 
 _SMALLEST = 0.01  # of the rate, so that no step is without effect

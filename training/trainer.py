@@ -46,6 +46,7 @@ class Trainer:
         recipe: all settings.
         data: makes the endless stream of training batches from a source of random numbers, which
             is its only state; a batch may have any number of puzzles.
+        canvas_data: the same on the whole canvas, where the schedule has such steps.
         start: weights to begin with, float32; they are copied.
         table: (N, E) float32 puzzle-embedding rows to begin with; they are copied. (N, 0) where
             the model has none.
@@ -69,16 +70,19 @@ class Trainer:
         dtype: torch.dtype = torch.bfloat16,
         compiled: bool = False,
         schedule: Schedule | None = None,
+        canvas_data: Stream | None = None,
     ) -> None:
         self.recipe = recipe
+        self._compiled = compiled
+        self._canvas_data = canvas_data
+        self._is_wide = recipe.window is None
         self._schedule = schedule or RecipeSchedule(recipe)
         self.device = device
         self.dtype = dtype
-        self.config = windowed(recipe.model, recipe.window)
         self.master = RecursiveModel(recipe.model)
         self.master.load_state_dict(start.state_dict())
         self.master.to(device)
-        self.worker = self._make_worker(compiled)
+        self.worker = self._make_worker(recipe.window)
         self.table = nn.Parameter(table.detach().clone().to(device), recipe.rows_lr is None)
         self._worker_table = nn.Parameter(self.table.detach().to(dtype), recipe.rows_lr is None)
         self.pairs = list(zip(self.master.parameters(), self.worker.parameters(), strict=True))
@@ -90,22 +94,43 @@ class Trainer:
         self._updates = 0  # of the network
         self._random = np.random.default_rng(recipe.seed)
         self._explore = torch.Generator().manual_seed(recipe.seed)
+        self._begin(data, recipe.window, recipe.batch)
+
+    def _begin(self, data: Stream, window: int | None, batch: int) -> None:
+        """Fill the slots of the worker from the beginning of a stream."""
+        self.config = windowed(self.recipe.model, window)
         self._batches = data(self._random)
         self._waiting: Batch | None = None
-        self.slots = Slots(recipe.batch, self.config)
+        self.slots = Slots(batch, self.config)
+        self._are_level = True  # all slots are at the same depth
         self._rule = HaltingRule.from_config(self.config)
         self._sync_worker()
-        initial = self.worker.initial_carry(recipe.batch)
+        initial = self.worker.initial_carry(batch)
         self._carry = {name: state.clone() for name, state in initial.items()}
 
-    def _make_worker(self, compiled: bool) -> RecursiveModel:
-        worker = window_model(self.recipe.model, self.recipe.window).to(self.device, self.dtype)
+    def _widen(self) -> None:
+        """See the whole canvas from now on; the average follows quickly at first."""
+        if self._canvas_data is None:
+            raise ValueError("steps on the whole canvas need data for it")
+        self._is_wide = True
+        self.worker = self._make_worker(None)
+        self._worker_table = nn.Parameter(self._worker_table.detach(), self.recipe.rows_lr is None)
+        masters = [master for master, _ in self.pairs]
+        workers = list(self.worker.parameters())
+        if self.recipe.rows_lr is None:
+            workers.append(self._worker_table)
+        self.pairs = list(zip(masters, workers, strict=True))
+        self._updates = 0
+        self._begin(self._canvas_data, None, self.recipe.canvas_batch)
+
+    def _make_worker(self, window: int | None) -> RecursiveModel:
+        worker = window_model(self.recipe.model, window).to(self.device, self.dtype)
         if worker.rope is not None:
             cos, sin = worker.rope
             worker.rope = (cos.to(self.device), sin.to(self.device))
         if self.device.type == "cpu":
             use_plain_attention(worker)
-        if compiled:
+        if self._compiled:
             for network in worker.networks.values():
                 network.compile()
         return worker
@@ -153,10 +178,13 @@ class Trainer:
         Raises:
             TrainingError: the loss is no longer finite.
         """
+        if not self._is_wide and self._schedule.whole_canvas(self.step):
+            self._widen()
         slots = self.slots
         reset = slots.refill(self._take)
-        if self.step == 0:
+        if self._are_level:
             slots.stagger(self._explore)
+            self._are_level = False
         rows_alone = self._schedule.rows_alone(self.step)
         self.worker.requires_grad_(not rows_alone)
         rows = self._slot_rows()
@@ -257,6 +285,7 @@ class Trainer:
         slots = self.slots
         content: dict[str, Any] = {
             "step": self.step,
+            "is_wide": self._is_wide,
             "updates": self._updates,
             "master": [master.detach() for master, _ in self.pairs],
             "average": self.average,
@@ -279,7 +308,10 @@ class Trainer:
         Args:
             content: of a run with the same recipe, data and weights to begin with.
         """
+        if content.get("is_wide") and not self._is_wide:
+            self._widen()
         self.step = content["step"]
+        self._are_level = self.step == 0
         self._updates = content["updates"]
         for (master, _), value in zip(self.pairs, content["master"], strict=True):
             master.copy_(value)

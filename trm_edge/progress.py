@@ -53,6 +53,8 @@ class Metered(Generic[T]):
         unit: what an item is, in the plural.
         done: returns how many items the work so far is worth; None: those that were passed on.
         shows_rate: items a second are shown, too.
+        counts_items: an item that was passed on counts as one at least; False where ``done`` alone
+            tells how far the work is, such as seconds of steps, or steps that an earlier run made.
     """
 
     def __init__(
@@ -62,9 +64,11 @@ class Metered(Generic[T]):
         done: Callable[[], float] | None = None,
         *,
         shows_rate: bool = False,
+        counts_items: bool = True,
     ) -> None:
         self.unit = unit
         self.done = done
+        self.counts_items = counts_items
         self.shows_rate = shows_rate
         self._items = items
 
@@ -128,23 +132,28 @@ class _Work:
         self._unit = items.unit if isinstance(items, Metered) else ""
         self._done = items.done if isinstance(items, Metered) else None
         self._shows_rate = isinstance(items, Metered) and items.shows_rate
+        self._counts_items = not isinstance(items, Metered) or items.counts_items
         self._start = time.monotonic()
+        self._done_before = 0.0 if self._counts_items else self.completed
 
     @property
     def completed(self) -> float:
         """Items that are done, with the part of those that are not passed on yet."""
         if self._done is None:
             return self.count
-        done = max(float(self.count), self._done())
+        done = self._done()
+        if self._counts_items:
+            done = max(float(self.count), done)
         return done if self.total is None else min(done, self.total)
 
     @property
     def rate(self) -> str:
         """Items a second, such as "12.3 a second"; empty where it is not shown or not known."""
         seconds = time.monotonic() - self._start
-        if not self._shows_rate or not self.completed or seconds <= 0:
+        done = self.completed - self._done_before
+        if not self._shows_rate or not done or seconds <= 0:
             return ""
-        return f"{self.completed / seconds:,.3g} a second"
+        return f"{done / seconds:,.3g} a second"
 
     def sentence(self) -> str:
         """How far the work is, such as "solved 1,234 of 10,000 puzzles, 2 min left"."""
@@ -158,9 +167,10 @@ class _Work:
             count = f"{count} {self._unit}"
         if self.rate:
             count = f"{count}, {self.rate}"
-        if self.total is None or not self.completed:
+        done = self.completed - self._done_before
+        if self.total is None or done <= 0:
             return f"{start} {count}, {duration(seconds)} so far"
-        left = seconds * (self.total - self.completed) / self.completed
+        left = seconds * (self.total - self.completed) / done
         return f"{start} {count}, {duration(left)} left"
 
 
@@ -216,7 +226,9 @@ def _bars(console: Console) -> Iterator[Track]:
 
         def track(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
             work = _Work(items, description, total)
-            task = progress.add_task(work.description, total=total, rate="")
+            task = progress.add_task(
+                work.description, total=total, completed=int(work.completed), rate=""
+            )
             works[task] = work
             try:
                 for item in items:

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.training.test_demonstrations import numbered
+from tests.training.toys import toy_tasks
 from trm_edge.arc.crop import crop
 from trm_edge.arc.encoding import CELLS, VOCAB_SIZE
 from trm_edge.arc.grids import SIDE
 from trm_edge.arc.task import TEST
 from trm_edge.tasks.dataset import read_dataset
-from trm_edge.training.numbered_variants import NumberedVariants
+from trm_edge.training.numbered_variants import NumberedVariants, draw_numbered_variants
 from trm_edge.training.questions import asked_questions, demonstration_questions, write_split
 from trm_edge.training.run_folder import RunWriter
 
@@ -26,7 +26,7 @@ def unanswered(task: NumberedVariants) -> NumberedVariants:
 
 
 def test_as_many_demonstrations_as_asked_for_and_the_same_ones_by_seed() -> None:
-    tasks = numbered()
+    tasks = draw_numbered_variants(toy_tasks(), 5, seed=0)
     questions = demonstration_questions(tasks, 10, 1)
     again = demonstration_questions(tasks, 10, 1)
     other = demonstration_questions(tasks, 10, 2)
@@ -39,7 +39,7 @@ def test_as_many_demonstrations_as_asked_for_and_the_same_ones_by_seed() -> None
 
 
 def test_every_task_is_asked_as_it_is_before_any_is_asked_under_a_variant() -> None:
-    tasks = numbered()
+    tasks = draw_numbered_variants(toy_tasks(), 5, seed=0)
     questions = asked_questions(tasks, 1000)
     firsts = [int(task.rows[0]) for task in tasks]
     assert questions.rows[: len(tasks)].tolist() == firsts
@@ -52,7 +52,7 @@ def test_every_task_is_asked_as_it_is_before_any_is_asked_under_a_variant() -> N
 
 
 def test_the_corner_of_the_canvas() -> None:
-    tasks = numbered()
+    tasks = draw_numbered_variants(toy_tasks(), 5, seed=0)
     whole = asked_questions(tasks, 4)
     corner = asked_questions(tasks, 4, side=5)
     expected = whole.tokens.reshape(-1, SIDE, SIDE)[:, :5, :5].reshape(4, -1)
@@ -60,14 +60,14 @@ def test_the_corner_of_the_canvas() -> None:
 
 
 def test_no_answers_where_one_is_unknown() -> None:
-    tasks = numbered()
+    tasks = draw_numbered_variants(toy_tasks(), 5, seed=0)
     questions = asked_questions([unanswered(tasks[0]), *tasks[1:]], 1000)
     assert questions.labels is None
 
 
 @pytest.mark.parametrize("answered", [True, False])
 def test_a_split_is_read_as_it_was_written(answered: bool, tmp_path: Path) -> None:
-    tasks = numbered()
+    tasks = draw_numbered_variants(toy_tasks(), 5, seed=0)
     questions = asked_questions(tasks, 7)
     if not answered:
         questions = questions._replace(labels=None)

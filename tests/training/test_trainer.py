@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +10,8 @@ import pytest
 import torch
 
 from tests.toys import BASE, FAMILY, toy_model
+from tests.training.toys import ARC_TOY
+from trm_edge.arc.grids import SIDE
 from trm_edge.config import ModelConfig
 from trm_edge.errors import TrainingError
 from trm_edge.export.model import RecursiveModel
@@ -68,6 +71,68 @@ def test_it_resumes_where_it_stopped(
     assert [rest.advance()["loss"] for _ in range(3)] == losses[2:]
     for one, other in zip(weights(whole), weights(rest), strict=True):
         assert torch.equal(one, other)
+
+
+WINDOW = 4
+WINDOWED = replace(
+    RECIPE, model=ARC_TOY, steps=5, window=WINDOW, canvas_steps=3, canvas_batch=2, decay_steps=2
+)
+
+
+def arc_batches(side: int, random: np.random.Generator) -> Iterator[Batch]:
+    """Random grids in a corner of the canvas, three at a time."""
+    while True:
+        tokens = random.integers(0, ARC_TOY.vocab_size, (3, side * side))
+        labels = random.integers(0, ARC_TOY.vocab_size, (3, side * side))
+        yield tokens, labels, random.integers(0, ARC_TOY.num_puzzle_identifiers, 3)
+
+
+def windowed_trainer(rows_lr: float | None) -> Trainer:
+    return Trainer(
+        replace(WINDOWED, rows_lr=rows_lr),
+        partial(arc_batches, WINDOW),
+        toy_model(ARC_TOY),
+        torch.zeros(ARC_TOY.num_puzzle_identifiers, ARC_TOY.puzzle_emb_ndim),
+        device=CPU,
+        dtype=torch.float32,
+        canvas_data=partial(arc_batches, SIDE),
+    )
+
+
+@pytest.mark.parametrize("rows_lr", [None, 1e-2])
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_the_last_steps_see_the_whole_canvas_and_resume(
+    stop: int, rows_lr: float | None, tmp_path: Path
+) -> None:
+    whole = windowed_trainer(rows_lr)
+    losses = []
+    shapes = []
+    for _ in range(5):
+        losses.append(whole.advance()["loss"])
+        shapes.append(tuple(whole.slots.tokens.shape))
+    assert shapes == [(4, WINDOW**2)] * 2 + [(2, SIDE**2)] * 3
+    assert all(torch.isfinite(value).all() for value in weights(whole))
+    part = windowed_trainer(rows_lr)
+    for _ in range(stop):
+        part.advance()
+    torch.save(part.content(), tmp_path / "state.pt")
+    rest = windowed_trainer(rows_lr)
+    rest.restore(torch.load(tmp_path / "state.pt", weights_only=True))
+    assert [rest.advance()["loss"] for _ in range(5 - stop)] == losses[stop:]
+    for one, other in zip(weights(whole), weights(rest), strict=True):
+        assert torch.equal(one, other)
+
+
+def test_steps_on_the_canvas_train_the_same_weights() -> None:
+    trainer = windowed_trainer(1e-2)
+    trainer.advance()
+    trainer.advance()
+    before = weights(trainer)
+    trainer.advance()
+    after = weights(trainer)
+    for one, other in zip(before, after, strict=True):
+        assert not torch.equal(one, other)
+        assert (one - other).abs().max() < 0.5  # moved, not begun anew
 
 
 def test_the_model_to_begin_with_is_not_changed() -> None:
