@@ -127,7 +127,7 @@ def test_a_recipe_file_changes_the_calibration(tmp_path: Path, toy_dataset: Path
     assert calibration is not None
     assert calibration.recipe["bias_correction"] is True
     assert calibration.coverage.puzzles == 3
-    recipe.write_text('activations = "per_layer"\nmethod = "entropy"\n')
+    recipe.write_text('activations = "per_layer"\nmethod = "percentile"\n')
     result = run("export", path, "--int8", *calibrated, "-o", tmp_path / "static")
     assert result.exit_code == 0, result.output
     assert "cpu: INT8 inputs are rounded per_layer, as the recipe says" in result.stderr
