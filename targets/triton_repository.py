@@ -9,9 +9,10 @@ from pathlib import Path
 from trm_edge.bundle import Bundle
 from trm_edge.errors import OutputError, OutputExistsError
 from trm_edge.files import check_writable, error_reason
+from trm_edge.folder_swap import install
 from trm_edge.interrupts import DeferredSignals
 from trm_edge.profile import TargetProfile
-from trm_edge.staging import Staged, install, stage_folder
+from trm_edge.staging import Staged, stage_folder
 from trm_edge.targets.profiles import load_profile
 from trm_edge.triton import BUNDLE
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from trm_edge import staging
+from trm_edge import folder_swap
 from trm_edge.bundle import Bundle
 from trm_edge.bundle_writer import BundleWriter
 from trm_edge.errors import OutputError, OutputExistsError
@@ -203,7 +203,7 @@ def test_a_failed_rename_is_our_error_and_keeps_the_old_bundle(
     def full(source: Path, target: Path) -> Path:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(staging, "exchange", full)
+    monkeypatch.setattr(folder_swap, "exchange", full)
     with BundleWriter(toy_bundle_copy, force=True) as writer:
         for name in manifest.files:
             writer.path(name).write_bytes((toy_bundle_copy / name).read_bytes())

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from trm_edge import calibration_record, records
 from trm_edge.calibration_record import CalibrationRecord
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError
+from trm_edge.records import RecordKind
 from trm_edge.verified_files import VerifiedFiles
 
 if TYPE_CHECKING:
     from trm_edge.evaluation.floor import NumericsFloor
     from trm_edge.evaluation.ranking import LayerRanking
     from trm_edge.evaluation.vectors import ParityVectors
+
+T = TypeVar("T")
 
 CALIBRATION = "calibration.json"
 SENSITIVITY = "sensitivity.json"
@@ -54,13 +58,11 @@ def read_calibration(files: VerifiedFiles) -> CalibrationRecord | None:
     Raises:
         CalibrationError: the file is not what an export writes.
     """
-    if CALIBRATION not in files.records:
-        return None
-    return records.decode(
-        _content(files, CALIBRATION),
+    return _read_record(
+        files,
+        CALIBRATION,
         CalibrationRecord,
         calibration_record.KIND,
-        str(files.folder / CALIBRATION),
         migrate=calibration_record.migrate,
     )
 
@@ -74,16 +76,10 @@ def read_sensitivity(files: VerifiedFiles) -> LayerRanking | None:
     Raises:
         BundleError: the file is not what an export writes.
     """
-    if SENSITIVITY not in files.records:
-        return None
     from trm_edge.evaluation import ranking
 
-    return records.decode(
-        _content(files, SENSITIVITY),
-        ranking.LayerRanking,
-        ranking.KIND,
-        str(files.folder / SENSITIVITY),
-        upgrade=ranking.upgraded,
+    return _read_record(
+        files, SENSITIVITY, ranking.LayerRanking, ranking.KIND, upgrade=ranking.upgraded
     )
 
 
@@ -96,20 +92,28 @@ def read_floor(files: VerifiedFiles) -> NumericsFloor | None:
     Raises:
         BundleError: the file is not what an export writes.
     """
-    if FLOOR not in files.records:
-        return None
     from trm_edge.evaluation import floor
 
-    return records.decode(
-        _content(files, FLOOR), floor.NumericsFloor, floor.KIND, str(files.folder / FLOOR)
-    )
+    return _read_record(files, FLOOR, floor.NumericsFloor, floor.KIND)
 
 
-def _content(files: VerifiedFiles, name: str) -> bytes:
-    """Read a JSON file of the bundle, unless it is too large to be parsed."""
+def _read_record(
+    files: VerifiedFiles,
+    name: str,
+    record: type[T],
+    kind: RecordKind,
+    *,
+    upgrade: Callable[[Any], Any] | None = None,
+    migrate: Callable[[dict[str, Any]], None] | None = None,
+) -> T | None:
+    """Read a JSON file that the bundle may have, unless it is too large to be parsed."""
+    if name not in files.records:
+        return None
+    path = files.folder / name
     if files.records[name].size > records.MAX_BYTES:
         raise BundleError(
-            f"{files.folder / name} is larger than {records.MAX_BYTES >> 20} MiB. Export the "
-            "bundle again."
+            f"{path} is larger than {records.MAX_BYTES >> 20} MiB. Export the bundle again."
         )
-    return files.read(name)
+    return records.decode(
+        files.read(name), record, kind, str(path), upgrade=upgrade, migrate=migrate
+    )

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from trm_edge import __version__, records
 from trm_edge.backends.environment import Environment
 from trm_edge.backends.integer_kernels import kernels_are_exact
-from trm_edge.backends.onnxruntime import CPU_PROVIDER, CUDA_PROVIDER
+from trm_edge.backends.onnxruntime_session import CPU_PROVIDER, CUDA_PROVIDER
 from trm_edge.diagnosis import Problem, find_problems, tensorrt_problem
 from trm_edge.engines.driver import DriverState
 from trm_edge.requirements import OLDEST

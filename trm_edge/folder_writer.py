@@ -10,8 +10,9 @@ from typing import TypeVar
 
 from trm_edge.errors import OutputError, OutputExistsError
 from trm_edge.files import error_reason, is_write_error
+from trm_edge.folder_swap import install
 from trm_edge.interrupts import DeferredSignals
-from trm_edge.staging import Staged, install, remove_leftovers, stage_folder
+from trm_edge.staging import Staged, remove_leftovers, stage_folder
 
 Writer = TypeVar("Writer", bound="FolderWriter")
 

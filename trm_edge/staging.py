@@ -7,7 +7,6 @@ the same place can tell what a killed run left from what another one is working 
 
 from __future__ import annotations
 
-import ctypes
 import errno
 import hashlib
 import logging
@@ -18,9 +17,11 @@ import shutil
 import socket
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from trm_edge.folder_swap import OLD
 
 if sys.platform != "win32":
     import fcntl
@@ -28,15 +29,10 @@ if sys.platform != "win32":
 logger = logging.getLogger(__name__)
 
 _MARKER = "trm-edge"
-_OLD = ".old"  # ends the name of what was moved aside to be replaced
 _NAME_BYTES = 180  # of the output's name; a file name has at most 255 with the rest
 _NEW_SECONDS = 60.0  # younger ones may not be locked yet
 _LOCK_TRIES = 200
 _LOCK_PAUSE_SECONDS = 0.01
-_EXCHANGE = 2  # RENAME_EXCHANGE of renameat2(2)
-_NO_REPLACE = 1  # RENAME_NOREPLACE
-_AT_FDCWD = -100
-_INSTALL_TRIES = 5
 
 
 class Staged:
@@ -121,7 +117,7 @@ def remove_leftovers(place: Path, parent: Path | None = None) -> list[int]:
     """
     folder = place.parent if parent is None else parent
     label = re.escape(_label(place, folder))
-    pattern = re.compile(rf"\.{label}\.{_MARKER}-(\d+)-([0-9a-f]+)-[0-9a-f]+({re.escape(_OLD)})?")
+    pattern = re.compile(rf"\.{label}\.{_MARKER}-(\d+)-([0-9a-f]+)-[0-9a-f]+({re.escape(OLD)})?")
     alive: list[int] = []
     try:
         names = sorted(path.name for path in folder.iterdir())
@@ -129,7 +125,7 @@ def remove_leftovers(place: Path, parent: Path | None = None) -> list[int]:
         return []
     for name in names:
         match = pattern.fullmatch(name)
-        if match is None or name.removesuffix(_OLD) in _ACTIVE:
+        if match is None or name.removesuffix(OLD) in _ACTIVE:
             continue
         path = folder / name
         pid = int(match[1])
@@ -142,93 +138,6 @@ def remove_leftovers(place: Path, parent: Path | None = None) -> list[int]:
             _delete(path)
             logger.info("removed %s, which a killed run left (process %d)", path, pid)
     return alive
-
-
-def install(staged: Path, place: Path, check: Callable[[], None]) -> None:
-    """Put a folder in its place in one step; afterwards ``staged`` holds what was there, if any.
-
-    Where the system cannot swap two folders, what was there is moved aside for a moment.
-
-    Args:
-        staged: path of the hidden folder.
-        place: path of the output, of the same file system.
-        check: called if something is there; raises if it must not be replaced.
-
-    Raises:
-        OSError: the folder cannot be renamed.
-    """
-    for _ in range(_INSTALL_TRIES):
-        try:
-            if not os.path.lexists(place):
-                rename_new(staged, place)
-                return
-            check()
-            if not exchange(staged, place):
-                _replace(staged, place)
-            return
-        except (FileExistsError, FileNotFoundError):
-            continue  # another process came or went at the place meanwhile
-    raise OSError(errno.EBUSY, "other processes keep changing it")
-
-
-def _replace(staged: Path, place: Path) -> None:
-    previous = staged.with_name(staged.name + _OLD)
-    place.rename(previous)
-    try:
-        staged.rename(place)
-    except OSError:
-        previous.rename(place)
-        raise
-    shutil.rmtree(previous, ignore_errors=True)
-
-
-def exchange(new: Path, place: Path) -> bool:
-    """Swap two paths of one file system in one step.
-
-    Args:
-        new: path of one.
-        place: path of the other.
-
-    Returns:
-        False where the system cannot do that; nothing was changed then.
-
-    Raises:
-        OSError: the paths cannot be renamed.
-    """
-    return _rename(new, place, _EXCHANGE)
-
-
-def rename_new(new: Path, place: Path) -> None:
-    """Rename a file or folder to a place where nothing is.
-
-    Args:
-        new: path of the file or folder.
-        place: its new path.
-
-    Raises:
-        FileExistsError: something is there, were it an empty folder.
-        OSError: the path cannot be renamed.
-    """
-    if _rename(new, place, _NO_REPLACE):
-        return
-    if os.path.lexists(place):
-        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place))
-    new.rename(place)
-
-
-def _rename(source: Path, target: Path, flags: int) -> bool:
-    """Call renameat2(2); False where there is no such call, or the file system cannot do it."""
-    try:
-        call = ctypes.CDLL(None, use_errno=True).renameat2
-    except (AttributeError, OSError, TypeError):
-        return False
-    paths = os.fsencode(source), os.fsencode(target)
-    if call(_AT_FDCWD, paths[0], _AT_FDCWD, paths[1], flags) == 0:
-        return True
-    number = ctypes.get_errno()
-    if number in (errno.ENOSYS, errno.EINVAL, errno.ENOTSUP, errno.EXDEV, errno.EPERM):
-        return False
-    raise OSError(number, os.strerror(number), str(source), None, str(target))
 
 
 def _new_name(place: Path, folder: Path) -> str:
@@ -249,8 +158,8 @@ def _host() -> str:
 
 def _abandoned(path: Path, pid: int, host: str) -> bool:
     """Whether nobody works on a hidden file or folder of another run."""
-    if path.name.endswith(_OLD):  # its run holds the lock of the name without the ending
-        staged = path.with_name(path.name.removesuffix(_OLD))
+    if path.name.endswith(OLD):  # its run holds the lock of the name without the ending
+        staged = path.with_name(path.name.removesuffix(OLD))
         if os.path.lexists(staged):
             return _abandoned(staged, pid, host)
         return host == _host() and not _running(pid)

@@ -10,11 +10,7 @@ from numpy.typing import NDArray
 
 from tests.backends.perturbed import perturbed
 from tests.toys import BASE, FAMILY, toy_model, toy_table, toy_tokens
-from trm_edge.backends.onnxruntime import (
-    CPU_PROVIDER,
-    OnnxRuntimeBackend,
-    available_providers,
-)
+from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.errors import BackendError, ConfigError
 from trm_edge.export.step_graph import step_graph
 from trm_edge.export.torch_backend import TorchBackend
@@ -125,10 +121,6 @@ def test_a_failed_share_is_a_backend_error(graph: Path) -> None:
 def test_a_number_of_threads_is_bounded_before_any_is_started(graph: Path, threads: int) -> None:
     with pytest.raises(ConfigError, match="threads must be a whole number from 0 to"):
         OnnxRuntimeBackend(graph, BASE, threads=threads)
-
-
-def test_providers_of_this_machine() -> None:
-    assert CPU_PROVIDER in available_providers()
 
 
 @pytest.mark.parametrize("carry", ["float32", "float16"])

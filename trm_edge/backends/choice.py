@@ -7,7 +7,8 @@ from pathlib import Path
 
 from trm_edge.backends.base import Backend
 from trm_edge.backends.environment import Environment
-from trm_edge.backends.onnxruntime import CUDA_PROVIDER, OnnxRuntimeBackend
+from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+from trm_edge.backends.onnxruntime_session import CUDA_PROVIDER
 from trm_edge.config import ModelConfig
 from trm_edge.engines.driver import DriverState
 from trm_edge.engines.record import ENGINE, RECORD, EngineRecord

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from trm_edge.backends.onnxruntime import available_providers
+from trm_edge.backends.onnxruntime_session import available_providers
 from trm_edge.engines.compiler import Compiler, CompilerName
 from trm_edge.engines.driver import DriverState, probe
 from trm_edge.installation import jetson_board, module_folders, system_folders

@@ -19,25 +19,21 @@ from numpy.typing import NDArray
 from trm_edge.backends.base import NOT_LOADED, Backend, HaltingLogits, carry_specs
 from trm_edge.backends.graph_file import GraphFile
 from trm_edge.backends.integer_kernels import warn_of_saturation
+from trm_edge.backends.onnxruntime_session import (
+    CPU_PROVIDER,
+    check_contract,
+    open_session,
+    runtime_version,
+)
 from trm_edge.backends.shares import share_elements, shares
 from trm_edge.backends.staged_noise import NoiseArrays, StagedNoise
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
 from trm_edge.graph_guard import initial_states
-from trm_edge.step import CarryType, TensorSpec, describe_mismatch, step_inputs, step_outputs
+from trm_edge.step import CarryType, step_inputs, step_outputs
 from trm_edge.threads import thread_count
 
 logger = logging.getLogger(__name__)
-
-CPU_PROVIDER = "CPUExecutionProvider"
-CUDA_PROVIDER = "CUDAExecutionProvider"
-_NBITS_ACCURACY = "session.qdq_matmulnbits_accuracy_level"
-_TYPES = {
-    "tensor(int32)": "int32",
-    "tensor(bool)": "bool",
-    "tensor(float)": "float32",
-    "tensor(float16)": "float16",
-}
 
 
 class StepArrays(NamedTuple):
@@ -116,28 +112,20 @@ class OnnxRuntimeBackend(Backend):
         if self._session is not None:
             return
         try:
-            import onnxruntime as ort
-        except ImportError as error:
-            raise BackendError(
-                "running a step graph needs the package onnxruntime, which is not installed. "
-                "Install it with: pip install onnxruntime"
-            ) from error
-        try:
-            self._activate(ort)
+            self._activate()
         except BaseException:
             self.deactivate()
             raise
 
-    def _activate(self, ort: Any) -> None:
-        session = self._load(ort, self.threads)
+    def _activate(self) -> None:
+        session = self._load(self.threads)
         providers = session.get_providers()
         if providers[:1] != [self.provider]:
             raise BackendError(
                 f"ONNX Runtime cannot use {self.provider} and fell back to {', '.join(providers)}. "
                 f"{self._provider_advice}"
             )
-        self._check_contract("inputs", self._inputs, session.get_inputs())
-        self._check_contract("outputs", self._outputs, session.get_outputs())
+        check_contract(session, self.graph, self._inputs, self._outputs)
         self._session = session
         logger.debug("%s, threads %s (0: every core)", self.describe(), self.threads)
 
@@ -307,9 +295,7 @@ class OnnxRuntimeBackend(Backend):
 
     def describe(self) -> str:
         """Describe ONNX Runtime's version and provider."""
-        import onnxruntime as ort
-
-        return f"ONNX Runtime {ort.__version__}, {self.provider}"
+        return f"ONNX Runtime {runtime_version()}, {self.provider}"
 
     def _start_noise(self, slots: int) -> None:
         if self._noise is not None:
@@ -323,40 +309,17 @@ class OnnxRuntimeBackend(Backend):
         noise = self._noise is not None
         return self._graph_file.read(self.config, self._carry, noise=noise)
 
-    def _load(self, ort: Any, threads: int) -> Any:
+    def _load(self, threads: int) -> Any:
         content = self._read()
         first_on_the_cpu = self.provider == CPU_PROVIDER and self._session is None
         if first_on_the_cpu and not self._graph_file.trusted:
             warn_of_saturation(content, self.graph)
-        options = ort.SessionOptions()
-        options.intra_op_num_threads = threads
-        options.log_severity_level = 3
-        # A quantized weight that is used once is fused into MatMulNBits, which rounds its float
-        # inputs to 8 bits, too, unless it is told not to.
-        options.add_session_config_entry(_NBITS_ACCURACY, "1")  # 1: computed in float32
-        try:
-            return ort.InferenceSession(content, options, providers=[self.provider])
-        except Exception as error:
-            raise BackendError(
-                f"ONNX Runtime {ort.__version__} cannot load {self.graph}: {error}"
-            ) from error
-
-    def _check_contract(
-        self, description: str, expected: tuple[TensorSpec, ...], arguments: list[Any]
-    ) -> None:
-        problem = describe_mismatch(expected, [_spec(argument) for argument in arguments])
-        if problem:
-            raise BackendError(
-                f"{self.graph} breaks the step contract in its {description}: {problem}. "
-                "Export the checkpoint again."
-            )
+        return open_session(content, self.graph, self.provider, threads)
 
     def _run_shares(self, feeds: dict[str, NDArray[Any]], slots: int) -> StepArrays:
         """Run shares of the slots, as many at once as there are threads."""
         if self._pool is None:
-            import onnxruntime as ort
-
-            self._single = self._load(ort, 1)
+            self._single = self._load(1)
             self._pool = ThreadPoolExecutor(self.threads)
         outputs = []
         for spec in self._outputs:
@@ -378,17 +341,3 @@ class OnnxRuntimeBackend(Backend):
         count = len(self._states)
         logits, q_halt, q_continue = outputs[count:]
         return StepArrays(tuple(outputs[:count]), logits, q_halt, q_continue)
-
-
-def available_providers() -> tuple[str, ...]:
-    """List ONNX Runtime's execution providers; empty where it is not installed."""
-    try:
-        import onnxruntime as ort
-    except ImportError:
-        return ()
-    return tuple(ort.get_available_providers())
-
-
-def _spec(argument: Any) -> TensorSpec:
-    shape = tuple(axis if isinstance(axis, int) else None for axis in argument.shape)
-    return TensorSpec(argument.name, shape, _TYPES.get(argument.type, argument.type))

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.backends.base import NOT_LOADED, HaltingLogits, carry_specs
-from trm_edge.backends.onnxruntime import CPU_PROVIDER, CUDA_PROVIDER, OnnxRuntimeBackend
+from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+from trm_edge.backends.onnxruntime_session import CPU_PROVIDER, CUDA_PROVIDER
 from trm_edge.backends.staged_noise import warn_of_copied_carries
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError

@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend
-from trm_edge.backends.onnxruntime import CPU_PROVIDER, OnnxRuntimeBackend
+from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
+from trm_edge.backends.onnxruntime_session import CPU_PROVIDER
 from trm_edge.bundle import Bundle
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.puzzle_table import PuzzleTable

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
 
 import plotly.graph_objects as go
 
@@ -18,27 +17,22 @@ from trm_edge.report.style import (
     log_axis,
     make_figure,
     plotly_text,
-    step_axis,
+)
+from trm_edge.report.traces import (
+    DASHES,
+    MIN_CARRY_ERROR,
+    PERCENT,
+    AccuracyPoint,
+    axis_values,
+    bar_trace,
+    carry_trace,
+    error_bars,
+    layer_trace,
+    point_trace,
+    step_axis_of,
 )
 
 Marks = Mapping[str, Mark]  # by the row's label
-MIN_CARRY_ERROR = 1e-7  # of 1 - cosine: carries are stored in float16, and less is rounding
-_PERCENT = {"ticksuffix": " %"}
-_DASHES = ("solid", "dot", "dash", "dashdot")
-
-
-class AccuracyPoint(NamedTuple):
-    """Exact match of one halting mode at what a puzzle costs.
-
-    Args:
-        ms: milliseconds per puzzle.
-        share: exact match, 0 to 1.
-        interval: its 95 % interval.
-    """
-
-    ms: float
-    share: float
-    interval: tuple[float, float]
 
 
 def latency_figure(group: RowGroup, marks: Marks) -> go.Figure:
@@ -52,11 +46,11 @@ def latency_figure(group: RowGroup, marks: Marks) -> go.Figure:
     for row in group.rows:
         points = _row_points(row)
         if points:
-            traces.append(_point_trace(row.label, marks[row.label], points))
+            traces.append(point_trace(row.label, marks[row.label], points))
     for reference in group.missing_references:
         points = _reference_points(reference)
         if points:
-            traces.append(_point_trace(reference.label, FLOAT32_MARK, points))
+            traces.append(point_trace(reference.label, FLOAT32_MARK, points))
     figure = make_figure(
         traces,
         x="ms per puzzle, one at a time",
@@ -64,8 +58,8 @@ def latency_figure(group: RowGroup, marks: Marks) -> go.Figure:
         height=380,
         hovermode="closest",
     )
-    figure.update_xaxes(log_axis(_values(traces, "x")))
-    return figure.update_yaxes(_PERCENT)
+    figure.update_xaxes(log_axis(axis_values(traces, "x")))
+    return figure.update_yaxes(PERCENT)
 
 
 def _row_points(row: ReportRow) -> list[AccuracyPoint]:
@@ -107,13 +101,13 @@ def halting_figure(group: RowGroup, marks: Marks) -> go.Figure:
     traces = []
     for reference in group.references:
         histogram = reference.row.parity.halting.histogram_reference
-        traces.append(_bar_trace(reference.label, FLOAT32_MARK, histogram))
+        traces.append(bar_trace(reference.label, FLOAT32_MARK, histogram))
     for row in group.rows:
         histogram = row.parity.halting.histogram_candidate
-        traces.append(_bar_trace(row.label, marks[row.label], histogram))
+        traces.append(bar_trace(row.label, marks[row.label], histogram))
     figure = make_figure(traces, x="halting step", y="puzzles", height=340, barmode="group")
-    figure.update_xaxes(_step_axis_of(traces), showgrid=False)
-    return figure.update_yaxes(_PERCENT)
+    figure.update_xaxes(step_axis_of(traces), showgrid=False)
+    return figure.update_yaxes(PERCENT)
 
 
 def coverage_figure(rows: Sequence[ReportRow], marks: Marks) -> go.Figure:
@@ -140,7 +134,7 @@ def coverage_figure(rows: Sequence[ReportRow], marks: Marks) -> go.Figure:
                 name=plotly_text(row.label),
                 x=[100 * point.coverage for point in points],
                 y=[100 * risk for risk in risks],
-                error_y=_error_bars(risks, [point.risk_interval for point in points]),
+                error_y=error_bars(risks, [point.risk_interval for point in points]),
                 customdata=[100 * point.min_confidence for point in points],
                 mode="lines+markers",
                 line={"color": mark.colour, "width": 2},
@@ -150,8 +144,8 @@ def coverage_figure(rows: Sequence[ReportRow], marks: Marks) -> go.Figure:
             )
         )
     figure = make_figure(traces, x="puzzles answered", y="wrong answers", height=340)
-    figure.update_xaxes(_PERCENT)
-    return figure.update_yaxes(_PERCENT, rangemode="tozero")
+    figure.update_xaxes(PERCENT)
+    return figure.update_yaxes(PERCENT, rangemode="tozero")
 
 
 def has_carry_error(row: ReportRow) -> bool:
@@ -177,23 +171,11 @@ def carry_figure(rows: Sequence[ReportRow], marks: Marks) -> go.Figure:
     for row in rows:
         mark = marks[row.label]
         states = row.parity.carry.states
-        for (state, cosines), dash in zip(states.items(), itertools.cycle(_DASHES)):
-            traces.append(_carry_trace(f"{row.label}, {state}", cosines, mark, dash))
+        for (state, cosines), dash in zip(states.items(), itertools.cycle(DASHES)):
+            traces.append(carry_trace(f"{row.label}, {state}", cosines, mark, dash))
     figure = make_figure(traces, x="step", y="1 - cosine", height=380)
-    figure.update_xaxes(_step_axis_of(traces))
-    return figure.update_yaxes(log_axis(_values(traces, "y")))
-
-
-def _carry_trace(name: str, cosines: Sequence[float], mark: Mark, dash: str) -> go.Scatter:
-    return go.Scatter(
-        name=plotly_text(name),
-        x=list(range(1, len(cosines) + 1)),
-        y=[max(1 - cosine, MIN_CARRY_ERROR) for cosine in cosines],
-        mode="lines+markers",
-        line={"color": mark.colour, "dash": dash, "width": 2},
-        marker={"symbol": mark.symbol, "size": 6},
-        hovertemplate="step %{x}: %{y:.2e}",
-    )
+    figure.update_xaxes(step_axis_of(traces))
+    return figure.update_yaxes(log_axis(axis_values(traces, "y")))
 
 
 def sensitivity_figure(ranking: LayerRanking, mark: Mark) -> go.Figure:
@@ -211,8 +193,8 @@ def sensitivity_figure(ranking: LayerRanking, mark: Mark) -> go.Figure:
         names.append(plotly_text(name))
         first_errors.append(max(layer.first_step, MIN_CARRY_ERROR))
         last_errors.append(max(layer.last_step, MIN_CARRY_ERROR))
-    first = _layer_trace("after the first step", first_errors, names, mark.colour, mark.symbol)
-    last = _layer_trace("after the last step", last_errors, names, mark.colour, mark.open_symbol)
+    first = layer_trace("after the first step", first_errors, names, mark.colour, mark.symbol)
+    last = layer_trace("after the last step", last_errors, names, mark.colour, mark.open_symbol)
     figure = make_figure(
         [first, last],
         x="1 - cosine",
@@ -222,24 +204,6 @@ def sensitivity_figure(ranking: LayerRanking, mark: Mark) -> go.Figure:
     )
     figure.update_xaxes(log_axis([*first_errors, *last_errors], max_ticks=4))
     return figure.update_yaxes(autorange="reversed", type="category")
-
-
-def _layer_trace(
-    name: str, errors: list[float], layers: list[str], colour: str, symbol: str
-) -> go.Scatter:
-    return go.Scatter(
-        name=name,
-        x=errors,
-        y=layers,
-        mode="markers",
-        marker={
-            "color": colour,
-            "symbol": symbol,
-            "size": 11,
-            "line": {"width": 2, "color": colour},
-        },
-        hovertemplate="%{y}: %{x:.2e}",
-    )
 
 
 def history_figure(
@@ -271,7 +235,7 @@ def history_figure(
             y=drawn,
             customdata=list(values),
             mode="lines+markers",
-            line={"color": f"var(--series-{index % 7 + 1})", "dash": _DASHES[index % 4]},
+            line={"color": f"var(--series-{index % 7 + 1})", "dash": DASHES[index % 4]},
             hovertemplate="%{x|%Y-%m-%d}: %{customdata:.4g}",
         )
         traces.append(trace)
@@ -287,66 +251,3 @@ def history_figure(
 def _relative_to_first(values: Sequence[float | None]) -> list[float | None]:
     first = next((value for value in values if value), 1.0)
     return [None if value is None else value / first for value in values]
-
-
-def _point_trace(label: str, mark: Mark, points: Sequence[AccuracyPoint]) -> go.Scatter:
-    """Fixed (open) and adaptive (filled) halting of one model."""
-    shares = [point.share for point in points]
-    return go.Scatter(
-        name=plotly_text(label),
-        x=[point.ms for point in points],
-        y=[100 * share for share in shares],
-        error_y=_error_bars(shares, [point.interval for point in points]),
-        customdata=["fixed", "adaptive"],
-        mode="markers+lines",
-        line={"color": mark.colour, "dash": "dot", "width": 1},
-        marker={
-            "color": mark.colour,
-            "symbol": [mark.open_symbol, mark.symbol],
-            "size": 12,
-            "line": {"width": 2, "color": mark.colour},
-        },
-        hovertemplate="%{customdata} halting: %{y:.1f} % correct, %{x:.3g} ms",
-    )
-
-
-def _error_bars(
-    shares: Sequence[float], intervals: Sequence[tuple[float, float]]
-) -> dict[str, Any]:
-    """Plotly's error bars in % of shares with their intervals, all of them 0 to 1."""
-    upper = []
-    lower = []
-    for share, (low, high) in zip(shares, intervals, strict=True):
-        upper.append(100 * (high - share))
-        lower.append(100 * (share - low))
-    return {
-        "type": "data",
-        "symmetric": False,
-        "array": upper,
-        "arrayminus": lower,
-        "thickness": 1.5,
-    }
-
-
-def _bar_trace(label: str, mark: Mark, counts: Sequence[int]) -> go.Bar:
-    total = max(sum(counts), 1)
-    return go.Bar(
-        name=plotly_text(label),
-        x=list(range(1, len(counts) + 1)),
-        y=[100 * count / total for count in counts],
-        customdata=list(counts),
-        marker={"color": mark.colour},
-        hovertemplate="step %{x}: %{customdata} puzzles, %{y:.1f} %",
-    )
-
-
-def _step_axis_of(traces: Sequence[Any]) -> dict[str, Any]:
-    return step_axis(max(len(trace.x) for trace in traces))
-
-
-def _values(traces: Sequence[Any], axis: str) -> list[float]:
-    """All values of the traces along ``x`` or ``y``."""
-    values: list[float] = []
-    for trace in traces:
-        values += trace[axis]
-    return values
