@@ -1,5 +1,6 @@
 // Sudoku: ids 0 pad, 1 blank, digit + 1. Says what trm_edge/tasks/sudoku.py says.
 import { PuzzleError, place } from "./grid.js";
+import { SquareTask } from "./square.js";
 
 const BLANK = 1;
 const BLANKS = ".0_*-?";
@@ -10,11 +11,10 @@ const RULE = /^[\s|+=:*─═━│║┃┌┬┐├┼┤└┴┘╔╦╗╠
 const CROSSING = /[+=─═━┼╋╬]/u; // in a rule, and never in a row
 
 /** Grids of 4, 6, 9, 16 or 25 cells a side. */
-export class SudokuTask {
+export class SudokuTask extends SquareTask {
   /** @param {{columns: number, boxes: [number, number], looks: string[][]}} description of site.json. */
   constructor({ columns, boxes, looks }) {
-    this.side = columns;
-    this.length = columns * columns;
+    super(columns);
     this.boxes = boxes;
     this.symbols = looks.slice(2).map(([text]) => text);
     this.blank = BLANK;
