@@ -14,6 +14,7 @@ import pytest
 from tests.arc.tasks import TASK, write_json
 from tests.arc.toy_bundle import TASKS, write_bundle
 from trm_edge.arc.augmentation import parse_name
+from trm_edge.arc.encoding import encode
 from trm_edge.bundle import Bundle
 from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.page import arc_examples as module
@@ -78,10 +79,15 @@ def test_the_outcome_is_that_of_the_held_out_puzzles(folder: Path) -> None:
     bundle = opened(folder)
     vectors = bundle.parity()
     examples = arc_examples(bundle, folder / "tasks.json")
-    outcomes = [test["outcome"] for task in examples.tasks for test in task["tests"]]
-    assert [steps for _, steps in outcomes] == vectors.halting_steps.tolist()
     right = (vectors.answers(adaptive=True) == vectors.labels).all(1)
-    assert [is_right for is_right, _ in outcomes] == right.tolist()
+    for task in examples.tasks:
+        row = names(bundle).index(task["name"])
+        for test in task["tests"]:
+            tokens = encode(np.array(test["input"], np.uint8))
+            matches = (vectors.identifiers == row) & (vectors.tokens == tokens).all(1)
+            (number,) = np.flatnonzero(matches)
+            expected = [bool(right[number]), int(vectors.halting_steps[number])]
+            assert test["outcome"] == expected
     unknown = {"a": {**TASK, "test": [{"input": [[7, 7, 7]]}]}}
     examples = arc_examples(bundle, write_json(folder / "unknown.json", unknown))
     assert examples.tasks[0]["tests"] == [
@@ -90,25 +96,26 @@ def test_the_outcome_is_that_of_the_held_out_puzzles(folder: Path) -> None:
 
 
 def test_held_out_puzzles_are_the_tasks_where_none_are_named(folder: Path) -> None:
-    by_default = arc_examples(opened(folder))
-    named = arc_examples(opened(folder), folder / "tasks.json")
-    assert [{**task, "demonstrations": []} for task in named.tasks] == by_default.tasks
+    by_default = {}
+    for task in arc_examples(opened(folder)).tasks:
+        assert task["demonstrations"] == []
+        by_default[task["name"]] = task["tests"]
+    named = arc_examples(opened(folder), folder / "tasks.json").tasks
+    assert by_default == {task["name"]: task["tests"] for task in named}
 
 
 def test_a_held_out_puzzle_of_a_variant_is_turned_back(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bundle = opened(folder)
-    row = next(
-        row for row, name in enumerate(names(bundle)) if name.startswith("a|||t")
-    )
+    row = next(row for row, name in enumerate(names(bundle)) if name.startswith("a|||t"))
     augmentation = parse_name(names(bundle)[row]).augmentation
     vectors = bundle.parity().first(1)
-    tokens = module.encode(augmentation.apply(np.array([[4, 5]], np.uint8)))
+    tokens = encode(augmentation.apply(np.array([[4, 5]], np.uint8)))
     changed = replace(
         vectors,
         tokens=tokens[np.newaxis],
-        labels=module.encode(augmentation.apply(np.array([[5, 4]], np.uint8)))[np.newaxis],
+        labels=encode(augmentation.apply(np.array([[5, 4]], np.uint8)))[np.newaxis],
         identifiers=np.array([row], np.int32),
     )
     monkeypatch.setattr(Bundle, "parity", lambda self: changed)

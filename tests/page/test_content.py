@@ -60,7 +60,9 @@ def test_float16_is_refused(bundle: Path) -> None:
 
 
 def test_another_task_is_refused(toy_bundle: Path) -> None:
-    with pytest.raises(ConfigError, match=r"the tasks arc, maze and sudoku, but .* is tokens.*--watch"):
+    with pytest.raises(
+        ConfigError, match=r"the tasks arc, maze and sudoku, but .* is tokens.*--watch"
+    ):
         task_of(Bundle.open(toy_bundle))
 
 

@@ -79,9 +79,7 @@ def command(
     arc = None
     if tasks is not None or isinstance(task, ArcAgiTask):
         arc = arc_examples(opened, tasks, augmentations)
-    size = write_site(
-        opened, find_runtime(runtime), output, title=title, force=force, arc=arc
-    )
+    size = write_site(opened, find_runtime(runtime), output, title=title, force=force, arc=arc)
     comparison = ""
     if size.float32:
         comparison = f", and {size.float32 / 1e6:.1f} MB to compare with float32"

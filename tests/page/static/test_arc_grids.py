@@ -105,7 +105,9 @@ def test_what_is_no_grid_is_refused_for_the_reasons_of_the_runner() -> None:
     for value, result in zip(values, results, strict=True):
         with pytest.raises(GridError) as error:
             parse_grid(value)
-        expected = str(error.value).replace("it must", "A grid must").replace("it has", "The grid has")
+        expected = (
+            str(error.value).replace("it must", "A grid must").replace("it has", "The grid has")
+        )
         assert result == f"{expected[0].upper()}{expected[1:]}.", value
 
 
