@@ -1,4 +1,4 @@
-"""A page of ARC grids as a visitor has it. The model has random weights: its answers mean nothing."""
+"""A page of ARC grids as a visitor has it; the weights and answers of the model are random."""
 
 from __future__ import annotations
 

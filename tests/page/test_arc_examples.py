@@ -143,7 +143,7 @@ def test_too_many_tasks_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_another_task_has_no_arc_tasks(old_bundles: Path) -> None:
-    with pytest.raises(ConfigError, match="is sudoku. Leave --tasks out"):
+    with pytest.raises(ConfigError, match=r"is sudoku\. Leave --tasks out"):
         arc_examples(Bundle.open(old_bundles / "toy-fp32"))
 
 

@@ -77,8 +77,9 @@ def task_of(bundle: Bundle) -> Task:
     if not isinstance(task, TASKS):
         *names, last = sorted(known.name for known in TASKS)
         raise ConfigError(
-            f"a page has the tasks {', '.join(names)} and {last}, but the task of {bundle.path} is {task.name}. Watch "
-            f"this model on a terminal instead: trm-edge solve {bundle.path} --watch"
+            f"a page has the tasks {', '.join(names)} and {last}, but the task of {bundle.path} is "
+            f"{task.name}. Watch this model on a terminal instead: trm-edge solve {bundle.path} "
+            "--watch"
         )
     return task
 
