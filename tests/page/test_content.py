@@ -61,7 +61,7 @@ def test_float16_is_refused(bundle: Path) -> None:
 
 def test_another_task_is_refused(toy_bundle: Path) -> None:
     with pytest.raises(
-        ConfigError, match=r"the tasks arc, maze and sudoku, but .* is tokens.*--watch"
+        ConfigError, match=r"the tasks arc, maze, nano-sudoku and sudoku, but .* is tokens.*--watch"
     ):
         task_of(Bundle.open(toy_bundle))
 

@@ -14,10 +14,11 @@ from trm_edge.page.examples import choose_examples
 from trm_edge.tasks.arc import ArcAgiTask
 from trm_edge.tasks.base import Task
 from trm_edge.tasks.maze import MazeTask
+from trm_edge.tasks.nano_sudoku import NanoSudokuTask
 from trm_edge.tasks.sudoku import SudokuTask
 
 FORMAT = "trm-edge.page/1"
-TASKS = (SudokuTask, MazeTask, ArcAgiTask)  # that static/tasks.js has, too
+TASKS = (SudokuTask, NanoSudokuTask, MazeTask, ArcAgiTask)  # that static/tasks.js has, too
 FLOAT32 = "float32"  # the graph that the other one is compared with
 _PRECISIONS = {"fp32": "float32", "int8": "INT8", "fp8": "FP8"}
 

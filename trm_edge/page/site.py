@@ -32,7 +32,7 @@ _PAGE = "index.html"
 _SERVICE_WORKER = "service-worker.js"  # at the top: it serves what lies below it
 _SHARED = ("page.css", "player.js")  # with the report
 _UNUSED = ("package.json",)  # for Node alone
-_TITLES = {"sudoku": "Sudoku", "maze": "Mazes", "arc": "ARC grids"}
+_TITLES = {"sudoku": "Sudoku", "nano-sudoku": "Sudoku", "maze": "Mazes", "arc": "ARC grids"}
 
 
 class SiteWriter(FolderWriter):

@@ -64,7 +64,7 @@ class App {
       this.row = row;
       this.load(tokens);
     };
-    this.chooser = new ArcChooser(this.description, await this.site.arcTasks(), this.task, load);
+    this.chooser = new ArcChooser(await this.site.arcTasks(), this.task, load);
     find("examples").replaceWith(this.chooser.root);
     find("vote").addEventListener("click", () => this.runOrStop(() => this.vote()));
     find("text-label").textContent = "Type or paste a grid: [[0,1],[2,3]], or lines of digits";
@@ -172,7 +172,7 @@ class App {
     const { verdict } = judge(encode(ranking[0].grid));
     const text = `${ranking[0].votes} of ${variants.length} variants agree on an answer: ${verdict}.`;
     find("summary").textContent = text;
-    find("comparison").replaceChildren(makeRanking(this.description, ranking, judge));
+    find("comparison").replaceChildren(makeRanking(ranking, judge));
   }
 
   async solve() {

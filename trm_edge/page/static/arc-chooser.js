@@ -6,13 +6,11 @@ import { makeThumbnail } from "./thumbnails.js";
 /** The tasks of a site, of which one is chosen. */
 export class ArcChooser {
   /**
-   * @param {object} description `task` of site.json.
    * @param {object[]} tasks as `trm-edge page` wrote them.
    * @param {object} task is told the pairs of the chosen task, of which it judges answers.
    * @param {(tokens: number[], row: number) => void} onChoose takes the tokens of a test input and the task's row.
    */
-  constructor(description, tasks, task, onChoose) {
-    this.description = description;
+  constructor(tasks, task, onChoose) {
     this.tasks = tasks;
     this.task = task;
     this.onChoose = onChoose;
@@ -65,7 +63,7 @@ export class ArcChooser {
     this.solution.hidden = test.output === null;
     this.solution.open = false;
     if (test.output !== null) {
-      const picture = makeThumbnail(this.description, test.output, "Solution");
+      const picture = makeThumbnail(test.output, "Solution");
       this.solution.replaceChildren(element("summary", {}, "The known solution"), picture);
     }
     const [[, , row]] = this.chosen.variants;
@@ -74,7 +72,7 @@ export class ArcChooser {
 
   makePair({ input, output }, name) {
     const pictures = Object.entries({ Input: input, Output: output }).map(([kind, grid]) => {
-      return makeThumbnail(this.description, grid, `${kind} of ${name}`);
+      return makeThumbnail(grid, `${kind} of ${name}`);
     });
     const arrow = element("span", { "aria-hidden": "true" }, "→");
     return element("div", { class: "pair" }, pictures[0], arrow, pictures[1]);

@@ -87,11 +87,26 @@ export class ArcTask {
   }
 
   /**
-   * Count the rows and columns of the grid.
+   * Describe the board of a puzzle for `makeBoard`: its grid.
    * @param {number[]} tokens ids.
    */
-  shape(tokens) {
-    return cropShape(tokens);
+  board(tokens) {
+    return { style: "arc", shape: cropShape(tokens), boxes: null };
+  }
+
+  /** Describe the board of an answer: the canvas, of which `window` tells what is shown. */
+  answerBoard() {
+    return { style: "arc", shape: [SIDE, SIDE], boxes: null };
+  }
+
+  /**
+   * Find the rows and columns into which several grids fit.
+   * @param {number[][]} grids token ids of each.
+   * @returns {[number, number]} rows and columns.
+   */
+  window(grids) {
+    const shapes = grids.map(cropShape);
+    return [0, 1].map((axis) => Math.max(1, ...shapes.map((shape) => shape[axis])));
   }
 
   /**

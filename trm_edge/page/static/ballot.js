@@ -31,16 +31,15 @@ export async function askVariants(model, graph, puzzle, variants, onVariant) {
 
 /**
  * Show the answers with the most votes.
- * @param {object} description `task` of site.json.
  * @param {object[]} ranking as `askVariants` returns it.
  * @param {(answer: number[]) => {verdict: string}} judge of the answers.
  */
-export function makeRanking(description, ranking, judge) {
+export function makeRanking(ranking, judge) {
   const entries = ranking.slice(0, SHOWN).map(({ grid, votes, confidence }, place) => {
     const { verdict } = judge(encode(grid));
     const noun = votes === 1 ? "vote" : "votes";
     const text = `${votes} ${noun}, ${(100 * confidence).toFixed(1)} % confidence: ${verdict}`;
-    const picture = makeThumbnail(description, grid, `Answer ${place + 1}`);
+    const picture = makeThumbnail(grid, `Answer ${place + 1}`);
     return element("li", {}, picture, element("span", {}, text));
   });
   return element("ol", { class: "ranking", "aria-label": "Answers by votes" }, ...entries);

@@ -19,13 +19,14 @@ export function element(tag, attributes = {}, ...content) {
 
 /**
  * Build a board of cells, row by row.
- * @param {object} description `task` of site.json.
- * @param {[number, number]} shape rows and columns.
+ * @param {object} description its `style`, a class of page.css; `shape`, rows and columns; and `boxes`, rows and
+ *   columns of the boxes with lines around them, or null.
  * @param {object} attributes of the board.
  * @returns {{board: HTMLElement, cells: HTMLElement[]}} the board and its cells in order.
  */
-export function makeBoard({ name, boxes }, [rows, columns], attributes) {
-  const board = element("div", { class: `board ${name}`, ...attributes });
+export function makeBoard({ style, shape, boxes }, attributes) {
+  const [rows, columns] = shape;
+  const board = element("div", { class: `board ${style}`, ...attributes });
   const cells = [];
   for (let row = 0; row < rows; row += 1) {
     const line = element("div", { class: "row" });
@@ -37,7 +38,7 @@ export function makeBoard({ name, boxes }, [rows, columns], attributes) {
     }
     board.append(line);
   }
-  setShape(board, [rows, columns]);
+  setShape(board, shape);
   return { board, cells };
 }
 

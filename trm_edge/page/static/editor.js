@@ -14,7 +14,7 @@ export class Editor {
    */
   constructor(task, description, onChange) {
     this.task = task;
-    this.description = description;
+    this.stride = description.columns;
     this.looks = description.looks;
     this.onChange = onChange;
     this.paints = task.paints;
@@ -38,16 +38,16 @@ export class Editor {
    */
   load(tokens) {
     this.tokens = [...tokens];
-    const shape = this.task.shape(tokens);
-    if (`${shape}` !== `${this.shape}`) this.build(shape);
+    const board = this.task.board(tokens);
+    if (`${board.shape}` !== `${this.shape}`) this.build(board);
     this.draw();
   }
 
-  /** Build the board. */
-  build(shape) {
-    this.shape = shape;
+  /** Build the board, as the task describes it. */
+  build(description) {
+    this.shape = description.shape;
     this.selected = 0;
-    const { board, cells } = makeBoard(this.description, shape, { role: "grid", "aria-label": "Puzzle" });
+    const { board, cells } = makeBoard(description, { role: "grid", "aria-label": "Puzzle" });
     this.cells = cells;
     for (const row of board.children) row.setAttribute("role", "row");
     for (const cell of cells) cell.setAttribute("role", "gridcell");
@@ -56,14 +56,14 @@ export class Editor {
     board.addEventListener("pointermove", (event) => this.drag(event));
     this.stage.replaceChildren(board);
     this.sizes?.forEach((input, axis) => {
-      input.value = shape[axis];
+      input.value = this.shape[axis];
     });
   }
 
   /** The place of a cell among the tokens. */
   position(cell) {
     const [, columns] = this.shape;
-    return this.description.columns * Math.floor(cell / columns) + (cell % columns);
+    return this.stride * Math.floor(cell / columns) + (cell % columns);
   }
 
   makePalette() {

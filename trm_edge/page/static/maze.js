@@ -12,8 +12,7 @@ const NAMES = ["padding", "a wall", "open", "the start", "the goal", "the path"]
 export class MazeTask extends SquareTask {
   /** @param {{columns: number}} description `task` of site.json. */
   constructor({ columns }) {
-    super(columns);
-    this.boxes = null;
+    super("maze", columns, null);
     this.blank = OPEN;
     this.paints = true; // what to draw is chosen first, then the cells
   }

@@ -20,15 +20,16 @@ export class Answer {
     this.graph = graph;
     this.judge = task.judge(puzzle);
     this.steps = [];
-    const { looks, columns } = description;
-    this.data = { looks, puzzle: task.visible(puzzle), steps: [], changed: [], confidence: [], isComplete: false };
+    const { looks } = description;
+    this.puzzle = puzzle;
+    this.data = { looks, puzzle: task.visible(puzzle, puzzle), steps: [], changed: [], confidence: [], isComplete: false };
     this.text = element("pre");
     this.bars = element("ol", {
       class: "confidence",
       "aria-label": "Confidence of the halting head by step, in per cent",
     });
     const label = { role: "img", "aria-label": `Answer of ${graph.label}` };
-    this.board = makeBoard(description, [columns, columns], label).board;
+    this.board = makeBoard(task.answerBoard(puzzle), label).board;
     this.figure = element(
       "figure",
       { class: "refinement" },
@@ -43,11 +44,10 @@ export class Answer {
     this.fit();
   }
 
-  /** Show as much of the board as the grids of all steps need. */
+  /** Show as much of the board as the grids of all steps need, where they are smaller. */
   fit() {
     const { puzzle, steps } = this.data;
-    const shapes = [puzzle, ...steps].map((tokens) => this.task.shape(tokens));
-    showWindow(this.board, [0, 1].map((axis) => Math.max(1, ...shapes.map((shape) => shape[axis]))));
+    if (this.task.window) showWindow(this.board, this.task.window([puzzle, ...steps]));
   }
 
   /**
@@ -57,14 +57,14 @@ export class Answer {
   add(step) {
     const { data } = this;
     const before = data.steps.at(-1) ?? data.puzzle;
-    const tokens = this.task.visible(step.tokens);
+    const tokens = this.task.visible(step.tokens, this.puzzle);
     this.steps.push(step);
     data.steps.push(tokens);
     data.changed.push(changedCells(before, tokens));
     data.confidence.push(step.confidence);
     data.isComplete = step.isDone;
     this.bars.append(makeBar(step));
-    this.text.textContent = this.task.rows(step.tokens);
+    this.text.textContent = this.task.rows(step.tokens, this.puzzle);
     this.fit();
     if (reducedMotion.matches) this.player.show(this.steps.length);
     else this.player.update();

@@ -2,21 +2,32 @@
 
 /** A task whose board always has the same size. */
 export class SquareTask {
-  /** @param {number} side cells in a row. */
-  constructor(side) {
+  /**
+   * @param {string} style class of its board in page.css.
+   * @param {number} side cells in a row.
+   * @param {[number, number]|null} boxes rows and columns of the boxes with lines around them.
+   */
+  constructor(style, side, boxes) {
+    this.style = style;
     this.side = side;
+    this.boxes = boxes;
     this.length = side * side;
     this.canResize = false;
   }
 
-  /** Say how many rows and columns the board has. */
-  shape() {
-    return [this.side, this.side];
+  /** Describe the board of a puzzle for `makeBoard`. */
+  board() {
+    return { style: this.style, shape: [this.side, this.side], boxes: this.boxes };
+  }
+
+  /** Describe the board of an answer, which is that of the puzzle. */
+  answerBoard() {
+    return this.board();
   }
 
   /**
    * Choose the tokens that are drawn: all of them.
-   * @param {number[]} tokens ids.
+   * @param {number[]} tokens ids of a puzzle or an answer.
    */
   visible(tokens) {
     return tokens;
