@@ -54,7 +54,7 @@ def test_two_graphs_are_compared(
     choose(visitor, "b")
     assert page.get_by_role("img", name="Input of demonstration 1, 1 x 2: 1 2").count() == 1
     assert page.get_by_role("img", name="Output of demonstration 1, 1 x 2: 2 1").count() == 1
-    page.get_by_role("button", name="Test input 2").click()
+    page.get_by_role("button", name="Test 2").click()
     assert puzzle(page) == "[[8]]"
     page.get_by_text("The known solution").click()
     assert page.get_by_role("img", name="Solution, 1 x 1: 9").is_visible()

@@ -23,7 +23,7 @@ from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.tasks.arc import ArcAgiTask
 
-AUGMENTATIONS = 8  # of a task, whose rows a site has beside the task's own
+AUGMENTATIONS = 6  # of a task, whose rows a site has beside the task's own
 MOST_TASKS = 400  # as many as a public subset has
 _SHOWN_PROBLEMS = 3
 

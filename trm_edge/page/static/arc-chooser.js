@@ -51,15 +51,15 @@ export class ArcChooser {
     this.demonstrations.replaceChildren(...pairs);
     const buttons = tests.map((test, number) => {
       const load = () => this.load(test);
-      return element("button", { type: "button", onclick: load }, `Test input ${number + 1}`);
+      return element("button", { type: "button", onclick: load }, `Test ${number + 1}`);
     });
     this.tests.replaceChildren(...buttons);
     this.load(tests[0]);
   }
 
   load(test) {
-    const known = test.outcome === null ? "" : outcomeSentence(test.outcome);
-    this.outcome.textContent = known;
+    this.outcome.hidden = test.outcome === null;
+    this.outcome.textContent = test.outcome === null ? "" : outcomeSentence(test.outcome);
     this.solution.hidden = test.output === null;
     this.solution.open = false;
     if (test.output !== null) {

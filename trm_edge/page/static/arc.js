@@ -48,7 +48,8 @@ export class ArcTask {
   get palette() {
     return COLOUR_NAMES.map((name, colour) => {
       const keys = colour ? [`${colour}`] : ["0", " ", "Backspace", "Delete"];
-      return { token: FIRST_COLOUR + colour, name: `${colour} ${name}`, keys, swatch: `colour${colour}` };
+      const swatch = `colour${colour}`;
+      return { token: FIRST_COLOUR + colour, name: `${colour}`, label: `${colour} ${name}`, keys, swatch };
     });
   }
 

@@ -73,7 +73,9 @@ export class Editor {
         if (!this.paints) this.write(this.selected, entry);
         this.draw();
       };
-      return element("button", { type: "button", onclick: use }, ...makeSwatch(entry), entry.name);
+      const { name, label = null } = entry;
+      const attributes = { type: "button", onclick: use, "aria-label": label, title: label };
+      return element("button", attributes, ...makeSwatch(entry), name);
     });
     const label = this.paints ? "Draw with" : "Write into the chosen cell";
     const palette = element("div", { class: "palette", role: "group", "aria-label": label }, ...buttons);

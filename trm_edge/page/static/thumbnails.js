@@ -15,5 +15,7 @@ export function makeThumbnail(grid, name) {
     cells[cell].className = `colour${colour}`;
   });
   if (!grid.length) board.classList.add("empty");
-  return element("div", { class: "stage thumbnail" }, board);
+  const thumbnail = element("div", { class: "stage thumbnail" }, board);
+  thumbnail.style.setProperty("--side", Math.max(...shapeOf(grid)));
+  return thumbnail;
 }
