@@ -48,7 +48,9 @@ def test_a_foreign_folder_is_left_alone(old_bundles: Path, archive: Path, tmp_pa
 
 def test_what_a_page_cannot_show(toy_bundle: Path, archive: Path, tmp_path: Path) -> None:
     result = run("page", toy_bundle, "--runtime", archive, "-o", tmp_path / "site")
-    failed(result, "a page has the tasks arc, maze, nano-sudoku and sudoku", "the task of", "is tokens")
+    failed(
+        result, "a page has the tasks arc, maze, nano-sudoku and sudoku", "the task of", "is tokens"
+    )
     assert not (tmp_path / "site").exists()
 
 

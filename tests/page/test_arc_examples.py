@@ -19,6 +19,7 @@ from trm_edge.bundle import Bundle
 from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.page import arc_examples as module
 from trm_edge.page.arc_examples import arc_examples
+from trm_edge.tasks.arc import ArcAgiTask
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +103,20 @@ def test_held_out_puzzles_are_the_tasks_where_none_are_named(folder: Path) -> No
         by_default[task["name"]] = task["tests"]
     named = arc_examples(opened(folder), folder / "tasks.json").tasks
     assert by_default == {task["name"]: task["tests"] for task in named}
+
+
+def test_the_bundled_tasks_are_shown_where_the_bundle_has_rows_for_them(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    questions = folder / "dataset" / "test"
+    monkeypatch.setattr(ArcAgiTask, "bundled_puzzles", lambda self, split: questions)
+    assert (
+        arc_examples(opened(folder)).tasks == arc_examples(opened(folder), folder / "dataset").tasks
+    )
+    tasks = write_json(folder / "more" / "test_puzzles.json", {**TASKS, "x": TASK})
+    write_json(tasks.with_name("identifiers.json"), names(opened(folder)))
+    questions = tasks.parent / "test"
+    assert [task["name"] for task in arc_examples(opened(folder)).tasks] == ["a", "b"]
 
 
 def test_a_held_out_puzzle_of_a_variant_is_turned_back(

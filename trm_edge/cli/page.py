@@ -40,7 +40,7 @@ from trm_edge.tasks.arc import ArcAgiTask
     "--tasks",
     type=click.Path(path_type=Path, exists=True),
     metavar="TASKS",
-    show_default="the held-out puzzles, without demonstrations",
+    show_default="the bundled model's, or the held-out puzzles without demonstrations",
     help="ARC tasks to show: a JSON file with one or several, a folder of task files, or a dataset "
     "folder. The bundle needs a row for each.",
 )

@@ -48,8 +48,9 @@ def arc_examples(
 
     Args:
         bundle: of a model of ARC tasks.
-        source: a task file, a folder of them or a dataset folder; None: the bundle's held-out
-            puzzles, which have no demonstrations.
+        source: a task file, a folder of them or a dataset folder; None: the bundled tasks, where
+            the model is the bundled one, and else the bundle's held-out puzzles, which have no
+            demonstrations.
         augmentations: variants of each task beside the original, whose answers can vote.
 
     Raises:
@@ -63,7 +64,7 @@ def arc_examples(
             f"tasks are for a page of ARC grids, but the task of {bundle.path} is {task.name}. "
             "Leave --tasks out."
         )
-    asked = _held_out(bundle) if source is None else _read(source)
+    asked = _default_tasks(bundle, task) if source is None else _read(source)
     if len(asked.tasks) > MOST_TASKS:
         raise ConfigError(
             f"a page shows at most {MOST_TASKS} ARC tasks, but {source or 'the bundle'} has "
@@ -89,6 +90,17 @@ def _read(source: Path) -> AskedTasks:
         noun = "task" if count == 1 else "tasks"
         raise PuzzleError(f"{count} {noun} cannot be used. {shown}")
     return asked
+
+
+def _default_tasks(bundle: Bundle, task: ArcAgiTask) -> AskedTasks:
+    """The tasks that come with trm-edge and that the bundle has rows for, or its held-out puzzles."""
+    questions = task.bundled_puzzles("held_out")
+    if questions is None:
+        return _held_out(bundle)
+    bundled = read_asked_tasks(questions.parent)  # the dataset folder, with demonstrations
+    missing = task.rows([each.name for each in bundled.tasks]).missing()
+    known = tuple(each for each in bundled.tasks if each.name not in missing)
+    return AskedTasks(known, ()) if known else _held_out(bundle)
 
 
 def _held_out(bundle: Bundle) -> AskedTasks:
