@@ -93,7 +93,7 @@ def _read(source: Path) -> AskedTasks:
 
 
 def _default_tasks(bundle: Bundle, task: ArcAgiTask) -> AskedTasks:
-    """The tasks that come with trm-edge and that the bundle has rows for, or its held-out puzzles."""
+    """The tasks that come with trm-edge, if the bundle has their rows; or its held-out puzzles."""
     questions = task.bundled_puzzles("held_out")
     if questions is None:
         return _held_out(bundle)
