@@ -62,8 +62,7 @@ def test_an_answer_is_compared_with_the_known_solution() -> None:
         {"verdict": "wrong", "reason": "it is no grid"},
         {"verdict": "right", "reason": None},
     ]
-    labels = np.array([pairs[0]["output"]] * 5, np.uint8)
-    known = np.array([encode(label) for label in labels])
+    known = np.array([tokens([2, 1])] * 5)
     is_right = TASK.are_right(np.array(data["answers"]), known)
     assert is_right.tolist() == [True, False, False, False, True]
 
