@@ -9,6 +9,7 @@ from pathlib import Path
 from tests.arc.tasks import TASK, write_json
 from tests.cli.commands import run
 from tests.toys import BASE, write_run
+from trm_edge.config import ModelConfig
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.profile import Precision
 from trm_edge.targets.export_bundle import export_bundle
@@ -29,6 +30,8 @@ SHAPE = replace(
     seq_len=900,
     vocab_size=12,
 )
+# With attention, which takes far fewer weights on so many cells.
+ATTENTION = replace(SHAPE, mlp_t=False, pos_encodings="rope")
 OTHER = {**TASK, "test": [{"input": [[6]], "output": [[7]]}, {"input": [[8]], "output": [[9]]}]}
 TASKS = {"a": TASK, "b": OTHER}
 
@@ -41,11 +44,11 @@ def write_dataset(folder: Path) -> Path:
     return dataset
 
 
-def write_bundle(folder: Path, precision: Precision = "fp32") -> Path:
+def write_bundle(folder: Path, precision: Precision = "fp32", shape: ModelConfig = SHAPE) -> Path:
     """A bundle with rows for the dataset's puzzles, and their names."""
     dataset = write_dataset(folder)
     names = json.loads((dataset / "identifiers.json").read_text())
-    weights = write_run(folder / "run", replace(SHAPE, num_puzzle_identifiers=len(names)))
+    weights = write_run(folder / "run", replace(shape, num_puzzle_identifiers=len(names)))
     write_json(weights.parent / "identifiers.json", names)
     checkpoint = load_checkpoint(weights)
     request = ExportRequest(

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
+from tests.arc.toy_bundle import ATTENTION, write_bundle
 from tests.page.browser import Visit, Visitor, require, served, started_browser
 from trm_edge.bundle import Bundle
+from trm_edge.page.arc_examples import arc_examples
 from trm_edge.page.runtime import find_runtime
 from trm_edge.page.site import write_site
 
@@ -40,6 +42,23 @@ def sites(bundles: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) ->
     for model, bundle in bundles.items():
         write_site(Bundle.open(bundle), runtime, folder / model)
     return {model: folder / model for model in bundles}
+
+
+@pytest.fixture(scope="session")
+def arc_bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An INT8 bundle of a random model with rows for two ARC tasks, beside their ``tasks.json``."""
+    return write_bundle(tmp_path_factory.mktemp("arc"), "int8", ATTENTION)
+
+
+@pytest.fixture(scope="session")
+def arc_url(arc_bundle: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Address of the site of that bundle."""
+    bundle = Bundle.open(arc_bundle)
+    folder = tmp_path_factory.mktemp("arc-site") / "site"
+    examples = arc_examples(bundle, arc_bundle.parent / "tasks.json", augmentations=2)
+    write_site(bundle, find_runtime(), folder, arc=examples)
+    with served(folder) as site:
+        yield site.url
 
 
 @pytest.fixture(scope="session")

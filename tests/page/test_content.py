@@ -7,7 +7,6 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tests.page.samples import with_float32
@@ -61,7 +60,9 @@ def test_float16_is_refused(bundle: Path) -> None:
 
 
 def test_another_task_is_refused(toy_bundle: Path) -> None:
-    with pytest.raises(ConfigError, match=r"the tasks maze and sudoku, but .* is tokens.*--watch"):
+    with pytest.raises(
+        ConfigError, match=r"the tasks arc, maze, nano-sudoku and sudoku, but .* is tokens.*--watch"
+    ):
         task_of(Bundle.open(toy_bundle))
 
 
@@ -75,9 +76,3 @@ def test_the_content_is_what_the_scripts_need(bundle: Path) -> None:
     assert content["task"]["looks"][2] == ["1", "digit"]
     assert (content["runtime"], content["download"]) == ("1.2.3", 4_000_000)
     assert len(content["examples"][0]["tokens"]) == 81
-    table = opened.puzzle_embeddings()
-    if table is None:
-        assert content["puzzle_embedding"] is None
-    else:
-        row = np.array(content["puzzle_embedding"], np.float32)
-        assert np.array_equal(row, table[0])

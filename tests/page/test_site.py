@@ -10,6 +10,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.page.node import STATIC
@@ -57,9 +58,21 @@ def test_the_graphs_are_those_of_the_bundle(bundle: Path, site: Path) -> None:
     assert manifest["model"] == json.loads((bundle / "manifest.json").read_text())["model"]
 
 
+def test_the_row_of_every_puzzle_is_that_of_the_table(bundle: Path, site: Path) -> None:
+    table = Bundle.open(bundle).puzzle_embeddings()
+    assert table is not None
+    packed = (site / "examples" / "puzzle_embeddings.bin.gz").read_bytes()
+    row = np.frombuffer(gzip.decompress(packed), "<f4")
+    assert np.array_equal(row, table[0])
+
+
 def test_what_the_scripts_check_has_the_right_hashes(site: Path) -> None:
     records = json.loads((site / "site.json").read_text())["files"]
-    assert set(records) == {"bundle/manifest.json", "runtime/onnxruntime.wasm.gz"}
+    assert set(records) == {
+        "bundle/manifest.json",
+        "examples/puzzle_embeddings.bin.gz",
+        "runtime/onnxruntime.wasm.gz",
+    }
     for name, record in records.items():
         content = (site / name).read_bytes()
         if name.endswith(".gz"):
@@ -71,7 +84,8 @@ def test_the_service_worker_knows_every_other_file(site: Path) -> None:
     content = service_worker(site)
     names = set(files(site)) - {"service-worker.js"}
     assert set(content["small"]) | set(content["large"]) == names
-    assert set(content["large"]) == {name for name in names if name.endswith(".gz")}
+    packed = {name for name in names if name.endswith(".gz")}
+    assert set(content["large"]) == packed - {"examples/puzzle_embeddings.bin.gz"}
 
 
 def test_every_script_is_there_and_nothing_else(site: Path) -> None:

@@ -11,12 +11,14 @@ from trm_edge.bundle import Bundle
 from trm_edge.errors import BundleError, ConfigError
 from trm_edge.manifest import CPU, FileRecord
 from trm_edge.page.examples import choose_examples
+from trm_edge.tasks.arc import ArcAgiTask
 from trm_edge.tasks.base import Task
 from trm_edge.tasks.maze import MazeTask
+from trm_edge.tasks.nano_sudoku import NanoSudokuTask
 from trm_edge.tasks.sudoku import SudokuTask
 
 FORMAT = "trm-edge.page/1"
-TASKS = (SudokuTask, MazeTask)  # that static/tasks.js has, too
+TASKS = (SudokuTask, NanoSudokuTask, MazeTask, ArcAgiTask)  # that static/tasks.js has, too
 FLOAT32 = "float32"  # the graph that the other one is compared with
 _PRECISIONS = {"fp32": "float32", "int8": "INT8", "fp8": "FP8"}
 
@@ -74,10 +76,11 @@ def task_of(bundle: Bundle) -> Task:
     """
     task = bundle.task()
     if not isinstance(task, TASKS):
-        names = " and ".join(sorted(known.name for known in TASKS))
+        *names, last = sorted(known.name for known in TASKS)
         raise ConfigError(
-            f"a page has the tasks {names}, but the task of {bundle.path} is {task.name}. Watch "
-            f"this model on a terminal instead: trm-edge solve {bundle.path} --watch"
+            f"a page has the tasks {', '.join(names)} and {last}, but the task of {bundle.path} is "
+            f"{task.name}. Watch this model on a terminal instead: trm-edge solve {bundle.path} "
+            "--watch"
         )
     return task
 
@@ -99,12 +102,13 @@ def site_content(
         download: bytes of ONNX Runtime and the first graph as they are fetched, for the bar.
 
     Raises:
-        BundleError: the bundle's parity vectors or puzzle embeddings are damaged or missing.
+        BundleError: the bundle's parity vectors are damaged or missing.
         ConfigError: the bundle's task is none that a page has.
     """
     task = task_of(bundle)
-    table = bundle.puzzle_embeddings()
-    vectors = bundle.parity()
+    examples = []
+    if not isinstance(task, ArcAgiTask):  # whose tasks are in a file of their own
+        examples = [asdict(example) for example in choose_examples(bundle.parity())]
     return {
         "format": FORMAT,
         "version": __version__,
@@ -116,8 +120,7 @@ def site_content(
             "looks": task.looks(),
         },
         "graphs": [asdict(graph) for graph in graphs],
-        "puzzle_embedding": None if table is None else table[0].tolist(),
-        "examples": [asdict(example) for example in choose_examples(vectors)],
+        "examples": examples,
         "runtime": runtime,
         "files": {path: asdict(record) for path, record in files.items()},
     }

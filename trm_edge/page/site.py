@@ -12,21 +12,27 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
+import numpy as np
+
 from trm_edge.bundle import MANIFEST, Bundle
 from trm_edge.folder_writer import FolderWriter
 from trm_edge.manifest import FileRecord
+from trm_edge.page.arc_examples import ArcExamples, arc_examples
 from trm_edge.page.content import FORMAT, Graph, graphs_of, site_content, task_of
 from trm_edge.page.runtime import Runtime
+from trm_edge.tasks.arc import ArcAgiTask
 
 CONTENT = "site.json"
 _MANIFEST = f"bundle/{MANIFEST}"
 _RUNTIME_SCRIPT = "runtime/onnxruntime.js"
 _RUNTIME_BINARY = "runtime/onnxruntime.wasm.gz"
+_ROWS = "examples/puzzle_embeddings.bin.gz"  # float32 rows, as the scripts read them
+_ARC_TASKS = "examples/tasks.json.gz"
 _PAGE = "index.html"
 _SERVICE_WORKER = "service-worker.js"  # at the top: it serves what lies below it
 _SHARED = ("page.css", "player.js")  # with the report
 _UNUSED = ("package.json",)  # for Node alone
-_TITLES = {"sudoku": "Sudoku", "maze": "Mazes"}
+_TITLES = {"sudoku": "Sudoku", "nano-sudoku": "Sudoku", "maze": "Mazes", "arc": "ARC grids"}
 
 
 class SiteWriter(FolderWriter):
@@ -70,7 +76,13 @@ class SiteSize:
 
 
 def write_site(
-    bundle: Bundle, runtime: Runtime, output: Path, *, title: str | None = None, force: bool = False
+    bundle: Bundle,
+    runtime: Runtime,
+    output: Path,
+    *,
+    title: str | None = None,
+    force: bool = False,
+    arc: ArcExamples | None = None,
 ) -> SiteSize:
     """Write a site that solves with a bundle's own step graph.
 
@@ -80,6 +92,7 @@ def write_site(
         output: folder that will be the site.
         title: heading of the page; names the task by default.
         force: replace a site that is there.
+        arc: the tasks of a page of ARC grids; the bundle's held-out puzzles by default.
 
     Returns:
         The bytes that a browser fetches.
@@ -87,6 +100,7 @@ def write_site(
     Raises:
         BundleError: the bundle has no target that a browser runs, or is damaged.
         ConfigError: the bundle's task is none that a page has.
+        PuzzleError: the bundle's held-out puzzles are of tasks that it has no row for.
         OutputExistsError: the output exists and ``force`` is not set, or it is not a site.
         OutputError: the site cannot be written.
     """
@@ -94,17 +108,20 @@ def write_site(
     task = task_of(bundle)
     if title is None:
         title = f"{_TITLES[task.name]}, solved on your device"
+    if isinstance(task, ArcAgiTask) and arc is None:
+        arc = arc_examples(bundle)
     with SiteWriter(output, force=force) as writer:
         files = _write_runtime(writer, runtime)
         manifest = bundle.manifest.to_json().encode()
         files[_MANIFEST] = _write(writer, _MANIFEST, manifest)
+        files.update(_write_rows(writer, bundle, arc))
         graphs = tuple(_write_graph(writer, bundle, graph) for graph in graphs)
         download = (writer.folder / _RUNTIME_BINARY).stat().st_size + graphs[0].size
         content = site_content(bundle, graphs, files, runtime.version, download)
         _write(writer, CONTENT, json.dumps(content, separators=(",", ":")).encode())
         texts = {"title": title, "parameters": f"{bundle.manifest.checkpoint.parameters:,}"}
         _write_assets(writer, texts)
-        _write_service_worker(writer, [_RUNTIME_BINARY, *(graph.path for graph in graphs)])
+        _write_service_worker(writer, [graph.path for graph in graphs])
         size = _size(writer.folder, graphs)
         writer.install()
     return size
@@ -123,6 +140,29 @@ def _write_graph(writer: SiteWriter, bundle: Bundle, graph: Graph) -> Graph:
     return replace(graph, size=len(packed))
 
 
+def _write_rows(
+    writer: SiteWriter, bundle: Bundle, arc: ArcExamples | None
+) -> dict[str, FileRecord]:
+    """Write the rows of the puzzle-embedding table that the page needs, and its ARC tasks.
+
+    Returns:
+        The records of both files, where the page has them.
+    """
+    records = {}
+    if arc is not None:
+        tasks = json.dumps(arc.tasks, separators=(",", ":")).encode()
+        _write(writer, _ARC_TASKS, _packed(tasks))
+        records[_ARC_TASKS] = _record(tasks)
+    table = bundle.puzzle_embeddings()
+    if table is None:
+        return records
+    rows = np.array(table[:1]) if arc is None else arc.rows
+    content = np.ascontiguousarray(rows, "<f4").tobytes()
+    _write(writer, _ROWS, _packed(content))
+    records[_ROWS] = _record(content)
+    return records
+
+
 def _write_assets(writer: SiteWriter, texts: Mapping[str, str]) -> None:
     """Write the page with its texts, its styles and its scripts."""
     report = resources.files("trm_edge.report")
@@ -138,8 +178,9 @@ def _write_assets(writer: SiteWriter, texts: Mapping[str, str]) -> None:
             _write(writer, f"assets/{name}", source.read_bytes())
 
 
-def _write_service_worker(writer: SiteWriter, large: list[str]) -> None:
+def _write_service_worker(writer: SiteWriter, graphs: list[str]) -> None:
     """Write the script that serves the site without a network; it needs a list of the files."""
+    large = [_RUNTIME_BINARY, *graphs]
     digest = hashlib.sha256()
     small = []
     for path in sorted(writer.folder.rglob("*")):

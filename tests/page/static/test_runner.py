@@ -36,11 +36,11 @@ const session = {
   },
 };
 const ort = { Tensor };
-const graph = new StepGraph(ort, session, data.model, data.embedding);
+const graph = new StepGraph(ort, session, data.model);
 const steps = [];
 const rule = new HaltingRule(data.model, data.mode);
 try {
-  for await (const step of solve(graph, data.tokens, rule)) steps.push(step);
+  for await (const step of solve(graph, data.tokens, rule, data.embedding)) steps.push(step);
 } catch (error) {
   return error.message;
 }

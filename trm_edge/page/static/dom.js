@@ -19,15 +19,16 @@ export function element(tag, attributes = {}, ...content) {
 
 /**
  * Build a board of cells, row by row.
- * @param {object} description `task` of site.json.
+ * @param {object} description its `style`, a class of page.css; `shape`, rows and columns; and `boxes`, rows and
+ *   columns of the boxes with lines around them, or null.
  * @param {object} attributes of the board.
  * @returns {{board: HTMLElement, cells: HTMLElement[]}} the board and its cells in order.
  */
-export function makeBoard({ name, columns, boxes }, attributes) {
-  const board = element("div", { class: `board ${name}`, ...attributes });
-  board.style.setProperty("--columns", columns);
+export function makeBoard({ style, shape, boxes }, attributes) {
+  const [rows, columns] = shape;
+  const board = element("div", { class: `board ${style}`, ...attributes });
   const cells = [];
-  for (let row = 0; row < columns; row += 1) {
+  for (let row = 0; row < rows; row += 1) {
     const line = element("div", { class: "row" });
     for (let column = 0; column < columns; column += 1) {
       const cell = element("span");
@@ -37,7 +38,27 @@ export function makeBoard({ name, columns, boxes }, attributes) {
     }
     board.append(line);
   }
+  setShape(board, shape);
   return { board, cells };
+}
+
+/**
+ * Show only the first rows and columns of a board.
+ * @param {HTMLElement} board as `makeBoard` returns it.
+ * @param {[number, number]} shape rows and columns that are shown.
+ */
+export function showWindow(board, [rows, columns]) {
+  [...board.children].forEach((line, row) => {
+    [...line.children].forEach((cell, column) => {
+      cell.hidden = row >= rows || column >= columns;
+    });
+  });
+  setShape(board, [rows, columns]);
+}
+
+function setShape(board, [rows, columns]) {
+  board.style.setProperty("--rows", rows);
+  board.style.setProperty("--columns", columns);
 }
 
 /** The edges of a cell that page.css draws in another way than the others. */

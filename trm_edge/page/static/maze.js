@@ -1,5 +1,6 @@
 // Square mazes: ids 0 pad, then `# SGo` from 1. Says what trm_edge/tasks/maze.py says.
 import { PuzzleError, neighbours, place } from "./grid.js";
+import { SquareTask } from "./square.js";
 
 const [PAD, WALL, OPEN, START, GOAL, WAY] = [0, 1, 2, 3, 4, 5];
 const CHARACTERS = "?#.SGo"; // by id
@@ -8,12 +9,10 @@ const CELL_NAMES = ["padding", "wall", "open", "start", "goal", "path"];
 const NAMES = ["padding", "a wall", "open", "the start", "the goal", "the path"];
 
 /** Mazes with a start and a goal; an answer marks a shortest path between them. */
-export class MazeTask {
+export class MazeTask extends SquareTask {
   /** @param {{columns: number}} description `task` of site.json. */
   constructor({ columns }) {
-    this.side = columns;
-    this.length = columns * columns;
-    this.boxes = null;
+    super("maze", columns, null);
     this.blank = OPEN;
     this.paints = true; // what to draw is chosen first, then the cells
   }

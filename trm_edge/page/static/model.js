@@ -35,10 +35,11 @@ export class Model {
    * @param {number[]} tokens ids of the puzzle.
    * @param {"adaptive"|"fixed"} mode of halting.
    * @param {(step: object) => void} onStep is called with every step.
+   * @param {number} row of the site's puzzle embeddings.
    */
-  async solve(graph, tokens, mode, onStep) {
+  async solve(graph, tokens, mode, onStep, row = 0) {
     this.run += 1;
-    return this.ask({ type: "solve", run: this.run, graph, tokens, mode }, onStep);
+    return this.ask({ type: "solve", run: this.run, graph, tokens, mode, row }, onStep);
   }
 
   /** Give up what is being solved; the promise of `solve` returns null. */

@@ -1,5 +1,5 @@
 // What a graph answers, step by step, and the graphs side by side.
-import { element, makeBoard } from "./dom.js";
+import { element, makeBoard, showWindow } from "./dom.js";
 import { changedCells } from "./grid.js";
 import { createPlayer } from "./player.js";
 
@@ -18,27 +18,36 @@ export class Answer {
     this.mode = mode;
     this.task = task;
     this.graph = graph;
-    this.puzzle = puzzle;
+    this.judge = task.judge(puzzle);
     this.steps = [];
     const { looks } = description;
-    this.data = { looks, puzzle, steps: [], changed: [], confidence: [], isComplete: false };
+    this.puzzle = puzzle;
+    this.data = { looks, puzzle: task.visible(puzzle, puzzle), steps: [], changed: [], confidence: [], isComplete: false };
     this.text = element("pre");
     this.bars = element("ol", {
       class: "confidence",
       "aria-label": "Confidence of the halting head by step, in per cent",
     });
-    const { board } = makeBoard(description, { role: "img", "aria-label": `Answer of ${graph.label}` });
+    const label = { role: "img", "aria-label": `Answer of ${graph.label}` };
+    this.board = makeBoard(task.answerBoard(puzzle), label).board;
     this.figure = element(
       "figure",
       { class: "refinement" },
       element("figcaption", {}, graph.label),
-      element("div", { class: "stage" }, board),
+      element("div", { class: "stage" }, this.board),
       makeControls(graph.label),
       element("p", { class: "status" }),
       this.bars,
       element("details", {}, element("summary", {}, "Answer as text"), this.text),
     );
     this.player = createPlayer(this.figure, this.data);
+    this.fit();
+  }
+
+  /** Show as much of the board as the grids of all steps need, where they are smaller. */
+  fit() {
+    const { puzzle, steps } = this.data;
+    if (this.task.window) showWindow(this.board, this.task.window([puzzle, ...steps]));
   }
 
   /**
@@ -47,14 +56,16 @@ export class Answer {
    */
   add(step) {
     const { data } = this;
-    const before = data.steps.at(-1) ?? this.puzzle;
+    const before = data.steps.at(-1) ?? data.puzzle;
+    const tokens = this.task.visible(step.tokens, this.puzzle);
     this.steps.push(step);
-    data.steps.push(step.tokens);
-    data.changed.push(changedCells(before, step.tokens));
+    data.steps.push(tokens);
+    data.changed.push(changedCells(before, tokens));
     data.confidence.push(step.confidence);
     data.isComplete = step.isDone;
     this.bars.append(makeBar(step));
-    this.text.textContent = this.rows(step.tokens);
+    this.text.textContent = this.task.rows(step.tokens, this.puzzle);
+    this.fit();
     if (reducedMotion.matches) this.player.show(this.steps.length);
     else this.player.update();
   }
@@ -69,20 +80,14 @@ export class Answer {
     return this.steps.at(-1);
   }
 
-  /** Why the answer is not right; null where it is. */
-  get problem() {
-    return this.task.problem(this.puzzle, this.last.tokens);
+  /** The judgement of the answer: its `verdict` in a word or two, and the `reason`, null where it is right. */
+  get judgement() {
+    return this.judge(this.last.tokens);
   }
 
   /** Milliseconds of all steps together. */
   get milliseconds() {
     return this.steps.reduce((sum, step) => sum + step.milliseconds, 0);
-  }
-
-  rows(tokens) {
-    const { side } = this.task;
-    const text = this.task.text(tokens);
-    return text.match(new RegExp(`.{${side}}`, "g")).join("\n");
   }
 }
 
@@ -92,14 +97,15 @@ export class Answer {
  */
 export function summarise(answers) {
   const sentences = answers.map((answer) => {
-    const verdict = answer.problem === null ? "valid" : `not valid, ${answer.problem}`;
+    const { verdict, reason } = answer.judgement;
+    const judged = reason === null ? verdict : `${verdict}, ${reason}`;
     const isHalted = answer.mode === "adaptive" && answer.last.halted;
-    const reason = isHalted ? "halted after" : "took all";
+    const end = isHalted ? "halted after" : "took all";
     const count = answer.steps.length;
-    return `${answer.graph.label}: ${verdict}; ${reason} ${count} ${count === 1 ? "step" : "steps"}.`;
+    return `${answer.graph.label}: ${judged}; ${end} ${count} ${count === 1 ? "step" : "steps"}.`;
   });
   if (answers.length > 1) {
-    const [first, second] = answers.map((answer) => answer.last.tokens);
+    const [first, second] = answers.map((answer) => answer.data.steps.at(-1));
     const count = changedCells(first, second).length;
     const noun = count === 1 ? "cell" : "cells";
     sentences.push(count ? `The answers differ in ${count} ${noun}.` : "Both answers are the same.");
@@ -116,7 +122,7 @@ export function makeTable(answers) {
   const headings = columns.map((name) => element("th", { scope: "col" }, name));
   const rows = answers.map((answer) => {
     const cells = [
-      answer.problem === null ? "valid" : "not valid",
+      answer.judgement.verdict,
       answer.steps.length,
       `${(100 * answer.last.confidence).toFixed(1)} %`,
       `${answer.milliseconds.toFixed(0)} ms`,

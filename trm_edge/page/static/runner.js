@@ -10,17 +10,11 @@ export class StepGraph {
    * @param {object} ort the module of ONNX Runtime Web.
    * @param {object} session a session of the graph.
    * @param {object} model `model` of the manifest.
-   * @param {number[]|null} puzzleEmbedding the row of the puzzle-embedding table, where the model has one.
    */
-  constructor(ort, session, model, puzzleEmbedding) {
+  constructor(ort, session, model) {
     this.ort = ort;
     this.session = session;
     this.model = model;
-    this.puzzleEmbedding = null;
-    if (puzzleEmbedding !== null) {
-      const row = Float32Array.from(puzzleEmbedding);
-      this.puzzleEmbedding = new ort.Tensor("float32", row, [1, row.length]);
-    }
     this.carries = session.inputMetadata.filter((input) => !NO_CARRY.includes(input.name));
   }
 
@@ -29,11 +23,10 @@ export class StepGraph {
    * @param {object} ort the module of ONNX Runtime Web.
    * @param {Uint8Array} bytes the file, whose hash has been checked.
    * @param {object} model `model` of the manifest.
-   * @param {number[]|null} puzzleEmbedding as for the class.
    */
-  static async load(ort, bytes, model, puzzleEmbedding) {
+  static async load(ort, bytes, model) {
     const session = await ort.InferenceSession.create(bytes, { executionProviders: ["wasm"] });
-    return new StepGraph(ort, session, model, puzzleEmbedding);
+    return new StepGraph(ort, session, model);
   }
 
   /**
@@ -64,20 +57,30 @@ export class StepGraph {
   }
 
   /**
-   * Run one ACT step.
+   * Make the tensors of a puzzle, which are the same at every step.
    * @param {ArrayLike<number>} tokens ids of the puzzle.
+   * @param {Float32Array|null} row of the puzzle-embedding table, where the model has one.
+   */
+  puzzle(tokens, row) {
+    this.check(tokens);
+    const { Tensor } = this.ort;
+    const tensors = { tokens: new Tensor("int32", Int32Array.from(tokens), [1, tokens.length]) };
+    if (row !== null) {
+      tensors.puzzle_embedding = new Tensor("float32", Float32Array.from(row), [1, row.length]);
+    }
+    return tensors;
+  }
+
+  /**
+   * Run one ACT step.
+   * @param {object} puzzle its tensors.
    * @param {boolean} reset true in the first step of a puzzle.
    * @param {object} carries tensors by name, as the step before returned them.
    * @returns {Promise<object>} the next `carries`, the most likely `tokens`, `qHalt` and `qContinue`.
    */
-  async run(tokens, reset, carries) {
-    const { Tensor } = this.ort;
-    const feeds = {
-      ...carries,
-      tokens: new Tensor("int32", Int32Array.from(tokens), [1, tokens.length]),
-      reset: new Tensor("bool", Uint8Array.of(reset ? 1 : 0), [1]),
-    };
-    if (this.puzzleEmbedding) feeds.puzzle_embedding = this.puzzleEmbedding;
+  async run(puzzle, reset, carries) {
+    const isReset = new this.ort.Tensor("bool", Uint8Array.of(reset ? 1 : 0), [1]);
+    const feeds = { ...carries, ...puzzle, reset: isReset };
     const output = await this.session.run(feeds);
     const next = {};
     // The very tensors that came out go into the next step.
@@ -96,14 +99,15 @@ export class StepGraph {
  * @param {StepGraph} graph the model.
  * @param {ArrayLike<number>} tokens ids of the puzzle.
  * @param {HaltingRule} rule when to stop.
+ * @param {Float32Array|null} row of the puzzle-embedding table, where the model has one.
  */
-export async function* solve(graph, tokens, rule) {
-  graph.check(tokens);
+export async function* solve(graph, tokens, rule, row) {
+  const puzzle = graph.puzzle(tokens, row);
   let carries = graph.emptyCarries();
   let isDone = false;
   for (let step = 1; !isDone; step += 1) {
     const start = performance.now();
-    const output = await graph.run(tokens, step === 1, carries);
+    const output = await graph.run(puzzle, step === 1, carries);
     const milliseconds = performance.now() - start;
     carries = output.carries;
     isDone = rule.isDone(step, output.qHalt, output.qContinue);

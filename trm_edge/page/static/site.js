@@ -2,6 +2,8 @@
 import { sha256 } from "./sha256.js";
 
 const GZIP = [0x1f, 0x8b];
+const ROWS = "examples/puzzle_embeddings.bin.gz";
+const ARC_TASKS = "examples/tasks.json.gz";
 const FORMATS = { site: "trm-edge.page/1", bundle: "trm-edge.bundle/1" };
 
 /** A site that `trm-edge page` wrote. */
@@ -40,6 +42,18 @@ export class Site {
   async graph(name) {
     const { step, path } = this.content.graphs.find((graph) => graph.name === name);
     return checked(await unpacked(await this.read(path)), step, this.manifest.files[step]);
+  }
+
+  /** Read the rows of the puzzle-embedding table that the site has, one after the other. */
+  async rows() {
+    if (!this.model.puzzle_emb_ndim) return new Float32Array();
+    const bytes = await this.file(ROWS);
+    return new Float32Array(bytes.slice().buffer);
+  }
+
+  /** Read the ARC tasks of the site. */
+  async arcTasks() {
+    return JSON.parse(new TextDecoder().decode(await this.file(ARC_TASKS)));
   }
 
   /**

@@ -9,10 +9,12 @@ export class Solver {
   /**
    * @param {object} ort the module of ONNX Runtime Web, set up.
    * @param {Site} site the files.
+   * @param {Float32Array} rows of the puzzle-embedding table; none where the model has no table.
    */
-  constructor(ort, site) {
+  constructor(ort, site, rows) {
     this.ort = ort;
     this.site = site;
+    this.rows = rows;
     this.graphs = new Map();
   }
 
@@ -26,7 +28,7 @@ export class Solver {
     ort.env.logLevel = "error";
     ort.env.wasm.numThreads = threads;
     ort.env.wasm.wasmBinary = await site.file(BINARY);
-    return new Solver(ort, site);
+    return new Solver(ort, site, await site.rows());
   }
 
   /**
@@ -36,9 +38,8 @@ export class Solver {
    */
   async load(name) {
     if (!this.graphs.has(name)) {
-      const { model, content } = this.site;
       const bytes = await this.site.graph(name);
-      this.graphs.set(name, await StepGraph.load(this.ort, bytes, model, content.puzzle_embedding));
+      this.graphs.set(name, await StepGraph.load(this.ort, bytes, this.site.model));
     }
     return this.graphs.get(name);
   }
@@ -48,9 +49,18 @@ export class Solver {
    * @param {string} name of the graph in site.json.
    * @param {number[]} tokens ids of the puzzle.
    * @param {"adaptive"|"fixed"} mode of halting.
+   * @param {number} row of the site's puzzle embeddings.
    */
-  async *solve(name, tokens, mode) {
+  async *solve(name, tokens, mode, row = 0) {
     const graph = await this.load(name);
-    yield* solve(graph, tokens, new HaltingRule(this.site.model, mode));
+    yield* solve(graph, tokens, new HaltingRule(this.site.model, mode), this.row(row));
+  }
+
+  row(number) {
+    const width = this.site.model.puzzle_emb_ndim;
+    if (!width) return null;
+    const row = this.rows.subarray(width * number, width * (number + 1));
+    if (row.length === width) return row;
+    throw new RangeError(`The site has ${this.rows.length / width} puzzle embeddings, and no row ${number}.`);
   }
 }

@@ -1,7 +1,8 @@
 // Sudoku: ids 0 pad, 1 blank, digit + 1. Says what trm_edge/tasks/sudoku.py says.
 import { PuzzleError, place } from "./grid.js";
+import { SquareTask } from "./square.js";
 
-const BLANK = 1;
+export const BLANK = 1;
 const BLANKS = ".0_*-?";
 const UNITS = ["row", "column", "box"];
 // What is drawn around the cells, and what stands between them.
@@ -10,12 +11,10 @@ const RULE = /^[\s|+=:*─═━│║┃┌┬┐├┼┤└┴┘╔╦╗╠
 const CROSSING = /[+=─═━┼╋╬]/u; // in a rule, and never in a row
 
 /** Grids of 4, 6, 9, 16 or 25 cells a side. */
-export class SudokuTask {
+export class SudokuTask extends SquareTask {
   /** @param {{columns: number, boxes: [number, number], looks: string[][]}} description of site.json. */
   constructor({ columns, boxes, looks }) {
-    this.side = columns;
-    this.length = columns * columns;
-    this.boxes = boxes;
+    super("sudoku", columns, boxes);
     this.symbols = looks.slice(2).map(([text]) => text);
     this.blank = BLANK;
     this.paints = false; // a cell is chosen first, then what it holds
@@ -101,7 +100,7 @@ export class SudokuTask {
    * @returns {string|null} the reason, or null where the answer is right.
    */
   problem(puzzle, answer) {
-    const empty = answer.findIndex((token) => token <= BLANK);
+    const empty = answer.findIndex((token) => token <= BLANK || token > BLANK + this.side);
     if (empty >= 0) return `${place(empty, this.side)} does not hold a digit`;
     const changed = puzzle.findIndex((token, cell) => token > BLANK && token !== answer[cell]);
     if (changed >= 0) return `${place(changed, this.side)} was given and has been changed`;

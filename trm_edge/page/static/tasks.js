@@ -1,8 +1,10 @@
 // The tasks that a page can solve, and what all of them have in common.
+import { ArcTask } from "./arc.js";
 import { MazeTask } from "./maze.js";
+import { NanoSudokuTask } from "./nano-sudoku.js";
 import { SudokuTask } from "./sudoku.js";
 
-const TASKS = { maze: MazeTask, sudoku: SudokuTask };
+const TASKS = { arc: ArcTask, maze: MazeTask, "nano-sudoku": NanoSudokuTask, sudoku: SudokuTask };
 
 /**
  * Make the task of a site.

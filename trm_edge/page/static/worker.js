@@ -31,8 +31,8 @@ const actions = {
     postMessage({ type: "loaded", graph });
   },
 
-  async solve({ run, graph, tokens, mode }) {
-    for await (const step of solver.solve(graph, tokens, mode)) {
+  async solve({ run, graph, tokens, mode, row }) {
+    for await (const step of solver.solve(graph, tokens, mode, row)) {
       await nextTask();
       if (run <= stopped) return;
       postMessage({ type: "step", run, graph, ...step });
