@@ -78,7 +78,11 @@ _SHOWN_STEPS = 50  # last steps whose figures are averaged
     show_default=True,
     help="Learning rate of the puzzle embeddings.",
 )
-@click.option("--whole-canvas", is_flag=True, help="Train on all 900 cells of small grids from the start, not in the last quarter alone.")
+@click.option(
+    "--whole-canvas",
+    is_flag=True,
+    help="Train on all 900 cells of small grids from the start, not in the last quarter alone.",
+)
 @click.option(
     "--seed",
     type=click.IntRange(0, (1 << 32) - 1),
