@@ -20,7 +20,7 @@ from trm_edge.training.questions import asked_questions, demonstration_questions
 CALIBRATION_PUZZLES = 128
 CALIBRATION_SEED = 2
 HELD_OUT_PUZZLES = 50
-EXAMPLES = ("67a3c6ac", "7fe24cdd", "b1948b0a", "a699fb00")
+EXAMPLES = ("8be77c9e", "b1948b0a", "a699fb00", "99b1bc43")
 
 
 def write_arc_puzzles(folder: Path) -> dict[Path, int]:

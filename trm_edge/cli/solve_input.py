@@ -178,8 +178,7 @@ class Reader(Feed[Puzzle]):
         """
         if self.bad > MAX_COMPLAINTS:
             click.echo(
-                f"{self.bad:,} lines are not puzzles and were skipped; the first "
-                f"{MAX_COMPLAINTS} are shown",
+                f"{self.bad:,} were skipped in all; the first {MAX_COMPLAINTS} are shown",
                 err=True,
             )
         if self._error is not None:
