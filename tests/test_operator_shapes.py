@@ -47,7 +47,7 @@ def call_of(
     for index in range(count):
         is_there = index < len(shapes) or index in constants
         names.append(f"input{index}" if is_there else "")
-    input_shapes = []
+    input_shapes: list[Shape] = []
     for index in range(count):
         constant = constants.get(index)
         if constant is not None:
