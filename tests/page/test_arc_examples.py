@@ -145,6 +145,16 @@ def test_tasks_without_a_row_are_named(folder: Path) -> None:
         arc_examples(opened(folder), tasks)
 
 
+def test_a_dataset_names_the_rows_where_the_bundle_does_not(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = arc_examples(opened(folder), folder / "dataset").tasks
+    monkeypatch.setattr(Bundle, "identifiers", lambda self: None)
+    with pytest.raises(PuzzleError, match=r"does not say which task .* folder of the dataset"):
+        arc_examples(opened(folder))
+    assert arc_examples(opened(folder), folder / "dataset").tasks == expected
+
+
 def test_a_task_that_cannot_be_used_is_named(folder: Path) -> None:
     tasks = write_json(folder / "broken.json", {"a": TASK, "z": {"train": TASK["train"]}})
     with pytest.raises(PuzzleError, match=r"1 task cannot be used\. .*task z: it has no 'test'"):

@@ -34,7 +34,7 @@ return [
   task.text(task.empty(tokens)),
   task.text(task.empty()),
   task.puzzleProblem(tokens),
-  task.palette.map(({ token, name }) => [token, name]),
+  task.palette.map(({ token, name, label }) => [token, name, label]),
   [0, 1, 2, 5].map((token) => task.cellName(token)),
 ];
 """
@@ -96,6 +96,6 @@ def test_a_grid_is_edited() -> None:
     assert small == "[[1]]"
     assert (cleared, empty) == ("[[0,0],[0,0]]", "[[0,0,0],[0,0,0],[0,0,0]]")
     assert problem is None
-    assert palette[0] == [2, "0 black"]
-    assert palette[9] == [11, "9 maroon"]
+    assert palette[0] == [2, "0", "0 black"]
+    assert palette[9] == [11, "9", "9 maroon"]
     assert names == ["outside", "outside", "0 black", "3 green"]
