@@ -33,7 +33,7 @@ class AdaptRecipe:
     weight_decay: float = 0.1
     rows_first: float = 0.25
     ema: float = 0.999
-    canvas: float = 0.25
+    canvas: float = 0.2
     whole_canvas: bool = False
     seed: int = 0
 

@@ -84,8 +84,9 @@ class ShareSchedule:
     Args:
         rows_first: share of the run at its beginning in which the rows are trained alone.
         warmup: share of the run over which the rates rise, for the rows and then for the rest.
-        decay: share of the run at its end over which the rates fall.
-        canvas: share of the run at its end that sees the whole canvas after a window.
+        decay: share of the run over which the rates fall, at the end of what sees a window.
+        canvas: share of the run at its end that sees the whole canvas after a window. Its rates
+            begin lower and fall, too: its batches are small, and it has no time to wander.
         done: share of the run that is done, 0 to 1; whoever drives the run keeps it true.
     """
 
@@ -101,9 +102,11 @@ class ShareSchedule:
         Args:
             step: ignored.
         """
+        if self.whole_canvas(step):
+            return max(_CANVAS_RATE * (1 - self.done) / self.canvas, _SMALLEST)
         began = self.rows_first if self.done >= self.rows_first else 0.0
         warmup = (self.done - began) / self.warmup
-        decay = (1 - self.done) / self.decay
+        decay = (1 - self.canvas - self.done) / self.decay
         return min(1.0, max(warmup, _SMALLEST), max(decay, _SMALLEST))
 
     def rows_alone(self, step: int) -> bool:
@@ -120,7 +123,8 @@ class ShareSchedule:
         Args:
             step: ignored.
         """
-        return self.done >= 1 - self.canvas
+        return self.canvas > 0 and self.done >= 1 - self.canvas
 
 
+_CANVAS_RATE = 0.3  # of the rates, at the first step on the whole canvas
 _SMALLEST = 0.01  # of the rate, so that no step is without effect

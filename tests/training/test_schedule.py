@@ -33,6 +33,11 @@ def test_the_last_share_sees_the_whole_canvas() -> None:
         schedule.done = done
         seen.append(schedule.whole_canvas(0))
     assert seen == [False, False, True, True]
+    rates = []
+    for done in (0.5, 0.65, 0.75, 0.875):
+        schedule.done = done
+        rates.append(schedule.rate(0))
+    assert rates == pytest.approx([1, 0.5, 0.3, 0.15])
     assert not ShareSchedule(done=0.99).whole_canvas(0)
 
 

@@ -81,7 +81,7 @@ _SHOWN_STEPS = 50  # last steps whose figures are averaged
 @click.option(
     "--whole-canvas",
     is_flag=True,
-    help="Train on all 900 cells of small grids from the start, not in the last quarter alone.",
+    help="Train on all 900 cells of small grids from the start, not in the last fifth alone.",
 )
 @click.option(
     "--seed",
