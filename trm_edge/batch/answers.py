@@ -1,0 +1,147 @@
+"""The answers to rows as an Arrow table, with the names of ``solve --format json``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+from trm_edge.cli.answers import AnswerPolicy, compare_answers
+from trm_edge.loop.halting import confidence
+from trm_edge.loop.solution import Solution
+from trm_edge.tasks.base import Task
+from trm_edge.tasks.entries import Entry
+
+ANSWERS_VERSION = 1  # of the schema; kept with the answers
+FAILED = "failed"
+ANSWER_SCHEMA = pa.schema(
+    [
+        pa.field("row", pa.int64(), nullable=False),  # place in the input, from 0
+        pa.field("id", pa.string(), nullable=False),
+        pa.field("answer", pa.string()),  # null where none is given, see outcome
+        pa.field("valid", pa.bool_()),  # the task's judgement; null where it cannot tell
+        pa.field("correct", pa.bool_()),  # equals the known answer; null where none is known
+        pa.field("steps", pa.int32()),
+        pa.field("halted", pa.bool_()),
+        pa.field("q_halt", pa.float64()),
+        pa.field("confidence", pa.float64()),
+        pa.field("outcome", pa.string(), nullable=False),  # answered, unsolved, unsure or failed
+        pa.field("tries", pa.int32()),
+        pa.field("timed_out", pa.bool_()),
+        pa.field("bundle", pa.string(), nullable=False),  # sha256 of its manifest
+        pa.field("error", pa.string()),  # why the row has failed; null where it has not
+    ],
+    metadata={"trm-edge.answers": str(ANSWERS_VERSION)},
+)
+
+
+@dataclass(frozen=True)
+class AnswerMaker:
+    """Judges solutions, and writes them as a table.
+
+    Args:
+        task: of the bundle.
+        policy: which answers are given.
+        bundle: sha256 of the bundle's manifest.
+    """
+
+    task: Task
+    policy: AnswerPolicy
+    bundle: str
+
+    def table(
+        self, block: pa.Table, entries: Sequence[Entry | None], results: Sequence[Solution | str]
+    ) -> pa.Table:
+        """Make the answers to a block, one a row.
+
+        Args:
+            block: n rows with the columns of ``ROW_SCHEMA``.
+            entries: (n,) their puzzles; None where there is none.
+            results: (n,) the solution of each row, or why it has none.
+
+        Returns:
+            (n,) rows with the columns of ``ANSWER_SCHEMA``.
+        """
+        solved = []
+        failed = []
+        for place, result in enumerate(results):
+            if isinstance(result, str):
+                failed.append(place)
+            else:
+                solved.append(place)
+        columns: dict[str, Any] = {
+            "row": block["row"],
+            "id": block["id"],
+            "bundle": pa.repeat(pa.scalar(self.bundle), len(results)),
+        }
+        columns.update(self._solved(entries, results, solved))
+        errors = np.full(len(results), None, object)
+        for place in failed:
+            errors[place] = results[place]
+            columns["outcome"][place] = FAILED
+        columns["error"] = errors
+        arrays = []
+        for field in ANSWER_SCHEMA:
+            column = columns[field.name]
+            if isinstance(column, np.ndarray):
+                column = pa.array(column, field.type, from_pandas=False)
+            arrays.append(column)
+        return pa.Table.from_arrays(arrays, schema=ANSWER_SCHEMA)
+
+    def _solved(
+        self,
+        entries: Sequence[Entry | None],
+        results: Sequence[Solution | str],
+        places: Sequence[int],
+    ) -> dict[str, NDArray[Any]]:
+        """The columns of the solved rows; None in all others."""
+        count = len(results)
+        columns: dict[str, NDArray[Any]] = {}
+        for name in ("answer", "valid", "correct", "steps", "halted", "q_halt"):
+            columns[name] = np.full(count, None, object)
+        for name in ("confidence", "outcome", "tries", "timed_out"):
+            columns[name] = np.full(count, None, object)
+        if not places:
+            return columns
+        puzzles: list[Entry] = []
+        solutions: list[Solution] = []
+        for place in places:
+            entry = entries[place]
+            result = results[place]
+            if entry is not None and not isinstance(result, str):
+                puzzles.append(entry)
+                solutions.append(result)
+        values = self._judged(puzzles, solutions)
+        for name, column in columns.items():
+            column[places] = values[name]
+        return columns
+
+    def _judged(self, entries: list[Entry], solutions: list[Solution]) -> dict[str, list[Any]]:
+        tokens = np.stack([entry.puzzle.tokens for entry in entries])
+        answers = np.stack([solution.answer for solution in solutions])
+        q_halt = np.array([solution.q_halt[-1] for solution in solutions])
+        confidences = confidence(q_halt).tolist()
+        valid: list[bool | None] = [None] * len(entries)
+        if self.task.judges:
+            valid = self.task.judge(tokens, answers).tolist()
+        outcomes = list(map(self.policy.outcome, valid, confidences))
+        texts: list[str | None] = list(self.task.answer_texts(tokens, answers))
+        for number, outcome in enumerate(outcomes):
+            if outcome != "answered":
+                texts[number] = None
+        return {
+            "answer": texts,
+            "valid": valid,
+            "correct": compare_answers(self.task, entries, answers),
+            "steps": [solution.steps for solution in solutions],
+            "halted": [solution.halted for solution in solutions],
+            "q_halt": q_halt.astype(np.float64).tolist(),
+            "confidence": confidences,
+            "outcome": outcomes,
+            "tries": [solution.tries for solution in solutions],
+            "timed_out": [solution.timed_out for solution in solutions],
+        }
