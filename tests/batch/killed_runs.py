@@ -61,7 +61,7 @@ def in_fork(work: Callable[[], None]) -> int:
 
 
 def main(folder: Path, kind: str) -> None:
-    os.fsync = lambda descriptor: None  # a killed process loses nothing that the system has
+    os.fsync = lambda fd: None  # a killed process loses nothing that the system has
     texts = puzzle_texts(ROWS)
     texts[20:190:37] = [POISON] * len(texts[20:190:37])
     source = write_input(folder / "in.parquet", texts)

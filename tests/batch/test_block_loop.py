@@ -89,7 +89,7 @@ def test_an_input_that_fails_is_answered_up_to_there() -> None:
         yield block_of(puzzle_texts(10))
         raise PuzzleError("the file ends here.")
 
-    answers = []
+    answers: list[pa.Table] = []
     with (
         Solver(FakeBackend(), batch=4) as solver,
         pytest.raises(PuzzleError, match="the file ends here"),

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -12,9 +14,9 @@ from trm_edge.tasks.entries import BadLine, Entry
 TOKENS = [1] * 80 + [2]
 
 
-def reasons(columns: dict[str, list[object]]) -> list[str | None]:
+def reasons(columns: Mapping[str, Sequence[object]]) -> list[str | None]:
     count = len(next(iter(columns.values())))
-    entries = block_entries(TASK, row_table(0, count, columns))
+    entries = block_entries(TASK, row_table(0, count, dict(columns)))
     return [entry.reason if isinstance(entry, BadLine) else None for entry in entries]
 
 

@@ -1,9 +1,10 @@
 from __future__ import annotations
 
+import time
+
 import pytest
 
 from tests.batch.runs import puzzle_texts
-from trm_edge.batch import pieces as pieces_module
 from trm_edge.batch.pieces import FIRST_ROWS, Pieces
 from trm_edge.batch.rows import row_table
 from trm_edge.batch.source import BLOCK_ROWS
@@ -11,7 +12,7 @@ from trm_edge.batch.source import BLOCK_ROWS
 
 def test_pieces_grow_with_the_speed(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr(pieces_module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     block = row_table(0, BLOCK_ROWS, {"puzzle": puzzle_texts(1) * BLOCK_ROWS})
     pieces = Pieces(seconds=2.0)
     sizes = []
@@ -27,7 +28,7 @@ def test_pieces_grow_with_the_speed(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_pieces_of_a_slow_model_stay_small(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 0.0
-    monkeypatch.setattr(pieces_module.time, "monotonic", lambda: now)
+    monkeypatch.setattr(time, "monotonic", lambda: now)
     pieces = Pieces()
     for piece in pieces.cut([row_table(0, 100, {"puzzle": puzzle_texts(100)})]):
         now += 60

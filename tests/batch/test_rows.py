@@ -26,7 +26,11 @@ def test_rows_of_text_hold_bad_lines_in_their_place() -> None:
 
 def test_parsed_puzzles_keep_tokens_labels_and_identifier() -> None:
     tokens = np.array([1, 2, 3], np.int32)
-    entries = [Entry(Puzzle(tokens, 5), 1, tokens + 1), BadLine(2, "no"), Entry(Puzzle(tokens), 3)]
+    entries: list[Entry | BadLine] = [
+        Entry(Puzzle(tokens, 5), 1, tokens + 1),
+        BadLine(2, "no"),
+        Entry(Puzzle(tokens), 3),
+    ]
     rows = entry_rows(0, entries).to_pylist()
     assert rows[0]["tokens"] == [1, 2, 3]
     assert rows[0]["labels"] == [2, 3, 4]

@@ -13,7 +13,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
 
-import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -29,6 +28,7 @@ from tests.batch.runs import (
     run_in,
     write_input,
 )
+from trm_edge.batch.output_folder import OutputFolder
 from trm_edge.batch.source import BLOCK_ROWS
 from trm_edge.errors import OutputError, OutputExistsError, PuzzleError
 
@@ -69,11 +69,16 @@ def test_other_readers_see_answers_alone(tmp_path: Path) -> None:
     folder = tmp_path / "out.parquet"
     run_in(folder, source)
     (folder / ".rows-1-2.parquet.trm-edge-1-ab-cd").write_bytes(b"half")
-    frame = pd.read_parquet(folder)
-    assert len(frame) == 50
     assert pq.read_table(folder).num_rows == 50
     run_in(folder, source)
     assert [path.name for path in folder.glob(".*")] == [".lock"]
+
+
+def test_pandas_reads_the_folder(tmp_path: Path) -> None:
+    pandas = pytest.importorskip("pandas")
+    run_in(tmp_path / "out.parquet", write_input(tmp_path / "in.parquet", puzzle_texts(50)))
+    frame = pandas.read_parquet(tmp_path / "out.parquet")
+    assert sorted(frame["row"]) == list(range(50))
 
 
 # --- failed rows -------------------------------------------------------------------------------
@@ -183,7 +188,7 @@ def test_a_write_that_fails_leaves_the_parts_before(
     source = write_input(tmp_path / "in.parquet", puzzle_texts(150))
     synced = 0
 
-    def fsync(descriptor: int | BinaryIO) -> None:
+    def fsync(fd: int | BinaryIO) -> None:
         nonlocal synced
         synced += 1
         if synced == 3:  # the fingerprint and a part come before
@@ -250,7 +255,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
 def test_a_second_process_is_kept_out(tmp_path: Path) -> None:
     source = write_input(tmp_path / "in.parquet", puzzle_texts(10))
     folder = tmp_path / "out.parquet"
-    with runs.OutputFolder(folder).locked():
+    with OutputFolder(folder).locked():
         with pytest.raises(OutputError, match="another process is at work"):
             run_in(folder, source)
         assert folder.exists()
