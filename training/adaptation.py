@@ -118,8 +118,9 @@ class Adaptation:
         self.limit = limit
         self._checkpoint = checkpoint
         self.config = replace(checkpoint.config, num_puzzle_identifiers=len(self.plan.names))
-        self._schedule = ShareSchedule(rows_first=recipe.rows_first, canvas=recipe.canvas)
         self.window = self._choose_window(tasks)
+        canvas = recipe.canvas if self.window < SIDE else 0.0
+        self._schedule = ShareSchedule(rows_first=recipe.rows_first, canvas=canvas)
         self._trainer = Trainer(
             self._training_recipe(),
             Demonstrations(self.plan.tasks, self.window),

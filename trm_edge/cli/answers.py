@@ -149,7 +149,7 @@ def judge_answers(
     valid: Sequence[bool | None] = [None] * len(entries)
     if task.judges:
         valid = task.judge(tokens, answers).tolist()
-    correct = _compared(task, entries, answers)
+    correct = compare_answers(task, entries, answers)
     puzzle_texts = task.texts(tokens)
     answer_texts = task.answer_texts(tokens, answers)
     judged = []
@@ -175,8 +175,19 @@ def judge_answers(
     return judged
 
 
-def _compared(task: Task, entries: Sequence[Entry], answers: NDArray[Any]) -> list[bool | None]:
-    """Compare answers (n, L) with the known ones; None where none is known."""
+def compare_answers(
+    task: Task, entries: Sequence[Entry], answers: NDArray[Any]
+) -> list[bool | None]:
+    """Compare answers with the known ones.
+
+    Args:
+        task: of the bundle.
+        entries: (n,) puzzles.
+        answers: (n, L) token ids.
+
+    Returns:
+        (n,) whether they are equal; None where none is known.
+    """
     correct: list[bool | None] = [None] * len(entries)
     known = []
     labels = []

@@ -25,8 +25,9 @@ from trm_edge.tasks.entries import BadLine as BadLine
 from trm_edge.tasks.entries import Entry as Entry
 from trm_edge.tasks.entries import SolvedLine as SolvedLine
 from trm_edge.tasks.entries import UnknownIdentifier as UnknownIdentifier
-from trm_edge.tasks.lines import Lines, open_lines
+from trm_edge.tasks.lines import Lines, open_lines, too_long
 from trm_edge.tasks.numbering import Numbering, UnknownIdentifierError, numbering_of
+from trm_edge.tasks.text_formats import RawRow
 
 
 class Task(ABC):
@@ -129,6 +130,28 @@ class Task(ABC):
                 yield item
         if pending is not None:
             yield pending
+
+    def read_rows(self, rows: Sequence[RawRow]) -> list[Entry | BadLine]:
+        """Parse the rows of a table, each of which is to hold one puzzle.
+
+        Args:
+            rows: of any number.
+
+        Returns:
+            As many entries, or what is wrong with a row.
+        """
+        return [self._read_row(row) for row in rows]
+
+    def _read_row(self, row: RawRow) -> Entry | BadLine:
+        """Parse a row alone; its known answer is left out where the task's text has none."""
+        problem = too_long(row.puzzle)
+        if problem:
+            return BadLine(row.line, problem)
+        items = list(self.read_lines(row.puzzle.splitlines()))
+        if len(items) != 1:
+            count = len(items) or "none"
+            return BadLine(row.line, f"expected one puzzle, but got {count}")
+        return replace(items[0], line=row.line)
 
     def puzzle(self, text: str) -> Puzzle:
         """Parse the text of a single puzzle.

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from trm_edge.errors import PuzzleError
 
 IGNORED = 0  # label of cells that the loss leaves out
-_IGNORED_UPSTREAM = -100  # the same, as PyTorch's loss knows it
+IGNORED_UPSTREAM = -100  # the same, as PyTorch's loss knows it
 _MAGIC = b"\x93NUMPY"
 _HEADER_START = 12  # bytes: magic, version, and the length of the header
 _LONGEST_HEADER = 10_000  # bytes, as numpy's own limit
@@ -72,7 +72,7 @@ def read_dataset(folder: Path, seq_len: int, vocab_size: int) -> Iterator[Datase
         PuzzleError: files are missing, pickled, of another shape, or hold ids outside the
             vocabulary.
     """
-    for inputs_path in _input_files(folder):
+    for inputs_path in input_files(folder):
         prefix = inputs_path.name.removesuffix("inputs.npy")
         labels_path = inputs_path.with_name(f"{prefix}labels.npy")
         inputs = _load(inputs_path, 2)
@@ -109,11 +109,19 @@ def _checked(row: NDArray[Any], vocab_size: int, place: str) -> NDArray[np.int32
 
 def _labels(row: NDArray[Any], vocab_size: int, place: str) -> NDArray[np.int32]:
     if row.dtype.kind == "i":
-        row = np.where(row == _IGNORED_UPSTREAM, row.dtype.type(IGNORED), row)
+        row = np.where(row == IGNORED_UPSTREAM, row.dtype.type(IGNORED), row)
     return _checked(row, vocab_size, place)
 
 
-def _input_files(folder: Path) -> list[Path]:
+def input_files(folder: Path) -> list[Path]:
+    """List the files of a dataset's puzzles.
+
+    Args:
+        folder: holds ``*__inputs.npy`` itself, or in ``test/`` (tried first) or ``train/``.
+
+    Raises:
+        PuzzleError: there are none.
+    """
     for split in (folder, folder / "test", folder / "train"):
         paths = sorted(split.glob("*__inputs.npy"))
         if paths:

@@ -24,7 +24,7 @@ _CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
 # What to do with a file that is not text, by its kind; others are unpacked or replaced.
 _ADVICE = {
-    "a Parquet table": "Write its puzzles as CSV: pandas.DataFrame.to_csv",
+    "a Parquet table": "Add -o NAME.parquet, or write its puzzles as CSV",
     "a numpy array": "Pass the dataset's folder, which holds *__inputs.npy",
 }
 _MARKS = (  # UTF-32 first: its mark begins with that of UTF-16
@@ -70,6 +70,10 @@ class Lines:
     def __iter__(self) -> Iterator[str]:
         with self._readable() as text:
             yield from bounded_lines(text, self.name)
+
+    def raw(self) -> io.BufferedReader:
+        """Return the file itself, for a copy of all its bytes; whoever takes it closes it."""
+        return self._file
 
     def text(self, limit: int) -> str:
         """Read everything, where lines have no meaning.

@@ -6,7 +6,7 @@ the published space for an open cell, and is written with it: editors cut spaces
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from math import isqrt
 from typing import Any
 
@@ -35,7 +35,13 @@ from trm_edge.tasks.maze_distance import LARGEST_SIDE
 from trm_edge.tasks.maze_picture import draw_maze
 from trm_edge.tasks.maze_rules import MazeRules, find_change, only_marks
 from trm_edge.tasks.maze_text import MazeText
-from trm_edge.tasks.plain_rows import Rows, parse_cells, plain_entries, read_rows
+from trm_edge.tasks.plain_rows import (
+    Rows,
+    parse_cells,
+    plain_entries,
+    read_rows,
+    read_table_rows,
+)
 from trm_edge.tasks.text_formats import RawRow, numbered, read_fields
 
 _LOOKS = (("?", "pad"), ("", "wall"), ("", "open"), ("S", "end"), ("G", "end"), ("", "way"))
@@ -98,6 +104,14 @@ class MazeTask(Task):
             lines: with or without their line ends.
         """
         yield from self._read(lines, BLOCK)
+
+    def read_rows(self, rows: Sequence[RawRow]) -> list[Entry | BadLine]:
+        """Parse the rows of a table, each of which is to hold one puzzle.
+
+        Args:
+            rows: of any number.
+        """
+        return read_table_rows(rows, self._plain_entries, self._item, self._text.joined)
 
     def _read(self, lines: Iterable[str], block: int) -> Iterator[Entry | BadLine]:
         fields = read_fields(self._text.joined(numbered(lines)), letters="SGo")

@@ -27,7 +27,7 @@ from trm_edge.tasks.augmentation import Augmentation, SizedAugmentation
 from trm_edge.tasks.base import AnswerLine, BadLine, Entry, Task
 from trm_edge.tasks.sudoku import SudokuTask
 from trm_edge.tasks.sudoku_grid import SYMBOLS
-from trm_edge.tasks.text_formats import numbered
+from trm_edge.tasks.text_formats import RawRow, numbered
 
 PAD = 0
 END = 1
@@ -202,6 +202,13 @@ class NanoSudokuTask(Task):
         """Describe a cell of the report's picture: a digit, or nothing for pad, end and blank."""
         digits = [(symbol, "digit") for symbol in SYMBOLS[: self.config.vocab_size - _SPECIAL]]
         return (*(("", "blank"),) * _SPECIAL, *digits)
+
+    def _read_row(self, row: RawRow) -> Entry | BadLine:
+        """Parse a row alone; its size follows from the puzzle, or from its first line."""
+        lines = row.puzzle.splitlines() or [""]
+        side = self._side_of_line(lines[0]) or self._largest
+        (item,) = self._tasks[side].read_rows([row])
+        return self._placed(item, side)
 
     # --- canvas and grid -----------------------------------------------------------------------
 

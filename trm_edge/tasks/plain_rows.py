@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.puzzle import Puzzle
-from trm_edge.tasks.base import BadLine, Entry
 from trm_edge.tasks.blocks import CellTable, in_blocks
-from trm_edge.tasks.text_formats import RawRow
+from trm_edge.tasks.entries import BadLine, Entry
+from trm_edge.tasks.lines import too_long
+from trm_edge.tasks.text_formats import RawRow, numbered
 
 Rows = Sequence[RawRow | BadLine]
 
@@ -92,3 +94,41 @@ def read_rows(
                 parsed = row if isinstance(row, BadLine) else item(row, previous)
             yield parsed
             previous = parsed if isinstance(parsed, Entry) else None
+
+
+def read_table_rows(
+    rows: Sequence[RawRow],
+    plain: Callable[[Rows], dict[int, Entry]],
+    item: Callable[[RawRow, Entry | None], Entry | BadLine],
+    joined: Callable[[Iterator[tuple[int, str]]], Iterable[tuple[int, str]]],
+) -> list[Entry | BadLine]:
+    """Parse the rows of a table, none of which depends on the row before it.
+
+    Args:
+        rows: each with one puzzle.
+        plain: parses those in the usual form.
+        item: parses one of the others.
+        joined: joins the lines of a picture to one item.
+    """
+    entries = plain(rows)
+    parsed: list[Entry | BadLine] = []
+    for number, row in enumerate(rows):
+        entry = entries.get(number)
+        parsed.append(entry or _read_other_row(row, item, joined))
+    return parsed
+
+
+def _read_other_row(
+    row: RawRow,
+    item: Callable[[RawRow, Entry | None], Entry | BadLine],
+    joined: Callable[[Iterator[tuple[int, str]]], Iterable[tuple[int, str]]],
+) -> Entry | BadLine:
+    problem = too_long(row.puzzle)
+    if problem:
+        return BadLine(row.line, problem)
+    if "\n" not in row.puzzle:
+        return item(row, None)
+    texts = [text for _, text in joined(numbered(row.puzzle.splitlines()))]
+    if len(texts) != 1:
+        return BadLine(row.line, f"expected one puzzle, but got {len(texts) or 'none'}")
+    return item(replace(row, puzzle=texts[0]), None)

@@ -5,7 +5,7 @@ The grid follows from the model's shape: 9x9, and 4x4, 6x6 (boxes of two rows), 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -17,7 +17,13 @@ from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.augmentation import Augmentation
 from trm_edge.tasks.base import AnswerLine, BadLine, Entry, SolvedLine, Task
 from trm_edge.tasks.blocks import BLOCK, CellText
-from trm_edge.tasks.plain_rows import Rows, parse_cells, plain_entries, read_rows
+from trm_edge.tasks.plain_rows import (
+    Rows,
+    parse_cells,
+    plain_entries,
+    read_rows,
+    read_table_rows,
+)
 from trm_edge.tasks.sudoku_grid import BLANK, SudokuGrid
 from trm_edge.tasks.sudoku_text import SudokuText
 from trm_edge.tasks.text_formats import RawRow, numbered, place, read_fields
@@ -127,6 +133,14 @@ class SudokuTask(Task):
         items = self._text.joined(lines)
         fields = read_fields(items, self._text.letters, _SEPARATORS)
         yield from read_rows(fields, block, self._plain_entries, self._item)
+
+    def read_rows(self, rows: Sequence[RawRow]) -> list[Entry | BadLine]:
+        """Parse the rows of a table, each of which is to hold one puzzle.
+
+        Args:
+            rows: of any number.
+        """
+        return read_table_rows(rows, self._plain_entries, self._item, self._text.joined)
 
     def text(self, tokens: NDArray[Any]) -> str:
         """Write a grid as one character a cell, "." for a blank.

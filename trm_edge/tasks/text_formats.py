@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
-from trm_edge.tasks.base import BadLine
+from trm_edge.tasks.entries import BadLine
 from trm_edge.tasks.lines import too_long
 
 # (puzzle, answer) columns of the tables in circulation.
@@ -18,6 +18,8 @@ _COLUMNS = (
     ("puzzles", "solutions"),
 )
 _SEPARATORS = ("\t", ";", ",")
+ID_COLUMN = "id"
+KNOWN_COLUMNS = " or ".join(",".join(pair) for pair in _COLUMNS[:3])
 
 
 @dataclass(frozen=True)
@@ -28,11 +30,75 @@ class RawRow:
         line: in the source, from 1.
         puzzle: its text.
         answer: the answer's text, where the source has one.
+        id: of the puzzle, where the source is a table with a column of that name.
     """
 
     line: int
     puzzle: str
     answer: str | None
+    id: str | None = None
+
+
+@dataclass(frozen=True)
+class TableColumns:
+    """The columns of a table with one puzzle a row.
+
+    Args:
+        names: of all columns, in lower case.
+        separator: between two fields.
+        puzzle: number of the puzzles' column.
+        answer: number of the known answers' column, where there is one.
+        id: number of the column ``id``, where there is one.
+    """
+
+    names: tuple[str, ...]
+    separator: str
+    puzzle: int
+    answer: int | None
+    id: int | None
+
+    @classmethod
+    def parse(cls, header: str) -> TableColumns | None:
+        """Parse the header of a table.
+
+        Args:
+            header: the first line.
+
+        Returns:
+            The columns; None where none of them is of puzzles.
+        """
+        separator = _separator(header, _SEPARATORS)
+        names = tuple(name.strip().lower() for name in _cells(header, separator))
+        pair = find_columns(names)
+        if pair is None:
+            return None
+        places = {name: number for number, name in enumerate(names)}
+        puzzle, answer = pair
+        return cls(names, separator, places[puzzle], places.get(answer), places.get(ID_COLUMN))
+
+    def rows(self, lines: Iterable[tuple[int, str]]) -> Iterator[RawRow | BadLine]:
+        """Split the lines below the header.
+
+        Args:
+            lines: numbered.
+        """
+        for number, line in lines:
+            yield self._row(number, line)
+
+    def _row(self, number: int, line: str) -> RawRow | BadLine:
+        problem = too_long(line)
+        if problem:
+            return BadLine(number, problem)
+        cells = _cells(line, self.separator)
+        if len(cells) != len(self.names):
+            return BadLine(number, f"expected {len(self.names)} fields, but got {len(cells)}")
+        answer = None
+        if self.answer is not None:
+            answer = cells[self.answer] or None
+        row_id = None
+        if self.id is not None:
+            row_id = cells[self.id]
+        return RawRow(number, cells[self.puzzle], answer, row_id)
 
 
 def numbered(lines: Iterable[str]) -> Iterator[tuple[int, str]]:
@@ -122,40 +188,34 @@ def _split(number: int, line: str, separators: tuple[str, ...]) -> RawRow | BadL
 def _read_table(
     header: tuple[int, str], rows: Iterator[tuple[int, str]]
 ) -> Iterator[RawRow | BadLine]:
-    header_number, header_line = header
-    separator = _separator(header_line, _SEPARATORS)
-    names = [name.strip().lower() for name in _cells(header_line, separator)]
-    columns = _columns_among(names)
+    number, line = header
+    columns = TableColumns.parse(line)
     if columns is None:
-        known = " or ".join(",".join(pair) for pair in _COLUMNS[:3])
-        shown = header_line if len(header_line) <= 80 else f"{header_line[:80]}..."
+        shown = line if len(line) <= 80 else f"{line[:80]}..."
         yield BadLine(
-            header_number,
-            f"the header {shown!r} does not name a column of puzzles; expected {known}",
+            number,
+            f"the header {shown!r} does not name a column of puzzles; expected {KNOWN_COLUMNS}",
         )
         return
-    puzzle_column, answer_column = columns
-    for number, line in rows:
-        problem = too_long(line)
-        if problem:
-            yield BadLine(number, problem)
-            continue
-        cells = _cells(line, separator)
-        if len(cells) != len(names):
-            yield BadLine(number, f"expected {len(names)} fields, but got {len(cells)}")
-            continue
-        answer = None
-        if answer_column is not None:
-            answer = cells[answer_column] or None
-        yield RawRow(number, cells[puzzle_column], answer)
+    yield from columns.rows(rows)
 
 
-def _columns_among(names: list[str]) -> tuple[int, int | None] | None:
-    """Find the numbers of the puzzle's column and, where there is one, the answer's."""
+def find_columns(names: Collection[str]) -> tuple[str, str] | None:
+    """Find the column of puzzles by its name.
+
+    Args:
+        names: of all columns, in lower case.
+
+    Returns:
+        Its name, and the name that the column of known answers would have; None where there is no
+        column of puzzles.
+
+    >>> find_columns(["rating", "question"])
+    ('question', 'answer')
+    """
     for puzzle, answer in _COLUMNS:
         if puzzle in names:
-            answer_column = names.index(answer) if answer in names else None
-            return names.index(puzzle), answer_column
+            return puzzle, answer
     return None
 
 

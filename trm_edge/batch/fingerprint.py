@@ -1,0 +1,141 @@
+"""Everything that changes the answers of a run, kept with them: another run is refused."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, fields
+
+from trm_edge import __version__
+from trm_edge.batch.solve_options import SolveOptions
+from trm_edge.bundle import Bundle
+from trm_edge.cli.search_options import DEFAULT_EXPLORER
+from trm_edge.loop.selection import SelectorName
+from trm_edge.records import Format
+
+RUN_FORMAT = Format("trm-edge.solve-run", 1)
+ANSWERS_VERSION = 1  # of the columns of the answers
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """Settings of a run.
+
+    Args:
+        version: of trm-edge.
+        answers: version of the columns.
+        bundle: sha256 of the bundle's manifest, which has the hashes of its files.
+        target: of the bundle.
+        precision: of the target.
+        backend: name of the engine that solves, such as ``onnxruntime``.
+        halting: the halting rule, as text.
+        rollouts: --rollouts.
+        explore: --explore.
+        sigma: --sigma.
+        explore_seed: --explore-seed.
+        select: --select.
+        min_confidence: --min-confidence.
+        only_valid: --only-valid.
+        answer_if: --answer-if.
+        deadline_ms: --deadline-ms.
+        input: sha256 of the input's files.
+    """
+
+    version: str
+    answers: int
+    bundle: str
+    target: str
+    precision: str
+    backend: str
+    halting: str
+    rollouts: int
+    explore: tuple[str, ...]
+    sigma: float | None
+    explore_seed: int
+    select: SelectorName | None
+    min_confidence: float
+    only_valid: bool
+    answer_if: float
+    deadline_ms: float | None
+    input: str
+
+    @classmethod
+    def of(
+        cls, bundle: Bundle, options: SolveOptions, backend: str, input_sha256: str
+    ) -> Fingerprint:
+        """Make the fingerprint of a run.
+
+        Args:
+            bundle: opened.
+            options: of the run.
+            backend: name of the engine.
+            input_sha256: of the input.
+
+        Raises:
+            BundleError: the bundle has no such target.
+            ConfigError: the options do not fit the task.
+        """
+        target, record = bundle.target(options.target)
+        search = options.search
+        task = bundle.task()
+        explore: tuple[str, ...] = ()
+        select: SelectorName | None = None
+        if search.exploration(task) is not None:
+            explore = search.explore or (DEFAULT_EXPLORER,)
+            select = search.selector(task).name
+        return cls(
+            version=__version__,
+            answers=ANSWERS_VERSION,
+            bundle=options.manifest_sha256,
+            target=target,
+            precision=record.precision,
+            backend=backend,
+            halting=str(options.halting),
+            rollouts=search.rollouts,
+            explore=explore,
+            sigma=search.sigma,
+            explore_seed=search.explore_seed,
+            select=select,
+            min_confidence=search.min_confidence,
+            only_valid=search.only_valid,
+            answer_if=search.answer_if,
+            deadline_ms=search.deadline_ms,
+            input=input_sha256,
+        )
+
+    def differences(self, other: Fingerprint) -> list[str]:
+        """Name every setting that differs, with both values.
+
+        Args:
+            other: of the run that is to go on.
+        """
+        differences = []
+        for field in fields(Fingerprint):
+            before = getattr(self, field.name)
+            after = getattr(other, field.name)
+            if before != after:
+                title = _TITLES.get(field.name, f"--{field.name.replace('_', '-')}")
+                differences.append(f"{title} was {_shown(before)} and is {_shown(after)}")
+        return differences
+
+
+_TITLES = {
+    "version": "the version of trm-edge",
+    "answers": "the version of the columns",
+    "bundle": "the bundle (sha256 of its manifest)",
+    "target": "the target",
+    "precision": "the precision",
+    "backend": "the engine",
+    "halting": "the halting rule",
+    "input": "the input (sha256)",
+}
+
+
+def _shown(value: object) -> str:
+    if value is None or value == ():
+        return "not set"
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"{text[:12]}…" if len(text) == 64 else text

@@ -1,0 +1,82 @@
+"""Where rows come from: a source hands them out in blocks, and can be read more than once."""
+
+from __future__ import annotations
+
+import hashlib
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from pathlib import Path
+
+import pyarrow as pa
+
+from trm_edge.errors import PuzzleError
+from trm_edge.files import error_reason, hash_open_file, open_regular
+from trm_edge.progress import Track, silent
+from trm_edge.tasks.blocks import BLOCK
+
+BLOCK_ROWS = BLOCK
+
+
+class RowSource(ABC):
+    """Rows that can be read again and again, in the same order.
+
+    Args:
+        name: of the source, for messages.
+        files: that it reads, in the order of their rows.
+
+    Attributes:
+        name: as above.
+        files: as above.
+        has_ids: rows have ids of their own; otherwise their place is their id.
+    """
+
+    has_ids: bool = False
+
+    def __init__(self, name: str, files: tuple[Path, ...]) -> None:
+        self.name = name
+        self.files = files
+
+    @abstractmethod
+    def blocks(self) -> Iterator[pa.Table]:
+        """Read the rows from the first one.
+
+        Returns:
+            Tables of at most ``BLOCK_ROWS`` rows with the columns of ``ROW_SCHEMA``.
+
+        Raises:
+            PuzzleError: the source cannot be read, or is damaged.
+        """
+
+    def ids(self) -> Iterator[pa.ChunkedArray]:
+        """Read the ids alone, in the order of the rows.
+
+        Raises:
+            PuzzleError: the source cannot be read, or is damaged.
+        """
+        for block in self.blocks():
+            yield block["id"]
+
+    def count(self) -> int | None:
+        """Count the rows where that is quick; None where it is not."""
+        return None
+
+    def sha256(self, track: Track = silent) -> str:
+        """Compute a hash of everything that the rows come from.
+
+        Args:
+            track: reports the files.
+
+        Returns:
+            Of the hashes of all files in their order, in hexadecimal; names and dates do not count.
+
+        Raises:
+            PuzzleError: a file cannot be read.
+        """
+        digest = hashlib.sha256()
+        for path in track(self.files, "reading the input", len(self.files)):
+            try:
+                with open_regular(path) as file:
+                    digest.update(bytes.fromhex(hash_open_file(file)))
+            except OSError as error:
+                raise PuzzleError(f"cannot read {path}: {error_reason(error)}.") from error
+        return digest.hexdigest()

@@ -1,0 +1,245 @@
+"""Rows from text: tables with a header, JSON lines, and whatever else a task reads."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from trm_edge.batch.rows import entry_rows, text_rows
+from trm_edge.batch.source import BLOCK_ROWS, RowSource
+from trm_edge.cli.solve_input import count_puzzles
+from trm_edge.errors import PuzzleError
+from trm_edge.json_text import parse_json
+from trm_edge.printable import excerpt
+from trm_edge.tasks.base import Task
+from trm_edge.tasks.blocks import in_blocks
+from trm_edge.tasks.dataset import input_files, is_folder
+from trm_edge.tasks.entries import BadLine
+from trm_edge.tasks.lines import open_lines, too_long
+from trm_edge.tasks.text_formats import (
+    ID_COLUMN,
+    KNOWN_COLUMNS,
+    RawRow,
+    TableColumns,
+    find_columns,
+    numbered,
+)
+
+_LONGEST_NAME = 32  # characters of a column's name
+_CELLS = frozenset("xXSGo_")  # letters that puzzles are written with
+
+
+class CsvSource(RowSource):
+    """A table of text with a header, and a column ``id`` or none.
+
+    Args:
+        path: of the file, packed with gzip or not.
+
+    Raises:
+        PuzzleError: it cannot be read, or no column is of puzzles.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), (path,))
+        header = next(_lines(path), (1, ""))[1]
+        columns = TableColumns.parse(header)
+        if columns is None:
+            raise PuzzleError(no_column(self.name, header.split(",")))
+        self._columns = columns
+        self.has_ids = columns.id is not None
+
+    def blocks(self) -> Iterator[pa.Table]:
+        """Read the rows below the header.
+
+        Raises:
+            PuzzleError: the file cannot be read.
+        """
+        lines = islice(_lines(self.files[0]), 1, None)
+        return _text_blocks(self._columns.rows(lines))
+
+
+class JsonLinesSource(RowSource):
+    """JSON objects, one a line, with a ``puzzle``, and an ``id`` in all of them or in none.
+
+    Args:
+        path: of the file, packed with gzip or not.
+
+    Raises:
+        PuzzleError: it cannot be read.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path), (path,))
+        for row in self._rows():
+            if isinstance(row, RawRow):
+                self.has_ids = row.id is not None
+                break
+
+    def blocks(self) -> Iterator[pa.Table]:
+        """Read the objects.
+
+        Raises:
+            PuzzleError: the file cannot be read.
+        """
+        return _text_blocks(map(self._checked, self._rows()))
+
+    def _rows(self) -> Iterator[RawRow | BadLine]:
+        for number, line in _lines(self.files[0]):
+            yield _json_row(number, line)
+
+    def _checked(self, row: RawRow | BadLine) -> RawRow | BadLine:
+        """Refuse an id where the first object has none; a missing one is left empty."""
+        if isinstance(row, BadLine):
+            return row
+        if self.has_ids:
+            return replace(row, id=row.id or "")
+        if row.id is not None:
+            return BadLine(row.line, "has an id, though the first object has none")
+        return row
+
+
+class TaskSource(RowSource):
+    """Text in any format of the task, or a dataset folder; rows have no ids of their own.
+
+    Args:
+        task: reads it.
+        path: of the file or folder.
+
+    Raises:
+        PuzzleError: the folder is not one of a dataset.
+    """
+
+    def __init__(self, task: Task, path: Path) -> None:
+        super().__init__(str(path), _files_of(path))
+        self._task = task
+        self._path = path
+
+    def blocks(self) -> Iterator[pa.Table]:
+        """Read the puzzles, and the lines that are none.
+
+        Raises:
+            PuzzleError: there is nothing to read, or it is damaged.
+        """
+        first_row = 0
+        for entries in in_blocks(self._task.read(self._path), BLOCK_ROWS):
+            yield entry_rows(first_row, entries)
+            first_row += len(entries)
+
+    def count(self) -> int | None:
+        """Count the puzzles where the input is not large; None where it is."""
+        return count_puzzles(self._task, str(self._path))
+
+
+def text_source(task: Task, path: Path) -> RowSource:
+    """Tell by its first line what a file of text holds.
+
+    Args:
+        task: of the bundle.
+        path: of the file, packed with gzip or not.
+
+    Raises:
+        PuzzleError: it cannot be read, or is a table without a column of puzzles.
+    """
+    first = next(_lines(path), None)
+    if first is None:
+        raise PuzzleError(f"{path} does not hold a puzzle.")
+    line = first[1].strip()
+    if line.startswith("{"):
+        return JsonLinesSource(path)
+    if TableColumns.parse(line) is not None or _names_columns(line):
+        return CsvSource(path)
+    return TaskSource(task, path)
+
+
+def no_column(name: str, columns: Iterable[str]) -> str:
+    """Explain that no column of a table is of puzzles.
+
+    Args:
+        name: of the source.
+        columns: the names there are.
+    """
+    shown = excerpt(", ".join(column.strip() for column in columns), 200)
+    return (
+        f"{name} has no column of puzzles: its columns are {shown}. Name the one with the puzzles "
+        f"puzzle or question; known are {KNOWN_COLUMNS}."
+    )
+
+
+def _names_columns(line: str) -> bool:
+    """Whether a line can only be a header, though not one of a table of puzzles."""
+    if too_long(line):
+        return False
+    words = [word.strip("\"' ") for word in line.replace(";", ",").replace("\t", ",").split(",")]
+    return len(words) > 1 and all(_is_name(word) for word in words)
+
+
+def _is_name(word: str) -> bool:
+    return word.isidentifier() and len(word) <= _LONGEST_NAME and not set(word) <= _CELLS
+
+
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
+    """The lines of a file that are not empty, numbered."""
+    for number, line in numbered(open_lines(path)):
+        if line.strip():
+            yield number, line
+
+
+def _text_blocks(rows: Iterable[RawRow | BadLine]) -> Iterator[pa.Table]:
+    first_row = 0
+    for block in in_blocks(rows, BLOCK_ROWS):
+        yield text_rows(first_row, block)
+        first_row += len(block)
+
+
+def _json_row(number: int, line: str) -> RawRow | BadLine:
+    problem = too_long(line)
+    if problem:
+        return BadLine(number, problem)
+    try:
+        value = parse_json(line)
+    except (ValueError, RecursionError) as error:
+        return BadLine(number, f"is not JSON: {error}")
+    if not isinstance(value, dict):
+        return BadLine(number, "is not a JSON object")
+    pair = find_columns(value)
+    if pair is None:
+        keys = excerpt(", ".join(map(str, value)) or "none", 80)
+        return BadLine(number, f"has no puzzle; its keys are {keys}")
+    puzzle, answer = (value.get(key) for key in pair)
+    row_id = value.get(ID_COLUMN)
+    if not isinstance(puzzle, str):
+        return BadLine(number, f"{pair[0]} must be text, but is {_kind(puzzle)}")
+    if not (answer is None or isinstance(answer, str)):
+        return BadLine(number, f"{pair[1]} must be text, but is {_kind(answer)}")
+    if isinstance(row_id, int) and not isinstance(row_id, bool):
+        row_id = str(row_id)
+    if not (row_id is None or isinstance(row_id, str)):
+        return BadLine(number, f"id must be text or a whole number, but is {_kind(row_id)}")
+    return RawRow(number, puzzle, answer or None, row_id)
+
+
+def _kind(value: Any) -> str:
+    kinds = {dict: "an object", list: "a list", str: "text", bool: "true or false"}
+    if value is None:
+        return "null"
+    return kinds.get(type(value), "a number")
+
+
+def _files_of(path: Path) -> tuple[Path, ...]:
+    """The files that a task reads, those of a dataset's names included."""
+    if not is_folder(path):
+        return (path,)
+    files: list[Path] = []
+    for inputs in input_files(path):
+        prefix = inputs.name.removesuffix("inputs.npy")
+        files += sorted(inputs.parent.glob(f"{prefix}*.npy"))
+    for folder in dict.fromkeys([path, files[0].parent, files[0].parent.parent]):
+        names = folder / "identifiers.json"
+        if names.is_file():
+            files.append(names)
+    return tuple(files)
