@@ -10,13 +10,13 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from trm_edge.batch.fingerprint import ANSWERS_VERSION
 from trm_edge.cli.answers import AnswerPolicy, compare_answers
 from trm_edge.loop.halting import confidence
 from trm_edge.loop.solution import Solution
 from trm_edge.tasks.base import Task
 from trm_edge.tasks.entries import Entry
 
-ANSWERS_VERSION = 1  # of the schema; kept with the answers
 FAILED = "failed"
 ANSWER_SCHEMA = pa.schema(
     [

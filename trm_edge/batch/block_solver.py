@@ -3,45 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from pathlib import Path
 from types import TracebackType
 
 import pyarrow as pa
 
 from trm_edge.batch.answers import AnswerMaker
 from trm_edge.batch.block_loop import BlockLoop
+from trm_edge.batch.solve_options import SolveOptions as SolveOptions
 from trm_edge.bundle import MANIFEST, Bundle
 from trm_edge.cli.answers import AnswerPolicy
-from trm_edge.cli.search_options import SearchOptions
 from trm_edge.errors import BundleError
 from trm_edge.files import hash_file
-from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.rollouts import Rollouts
 from trm_edge.loop.solver import Solver
-
-
-@dataclass(frozen=True)
-class SolveOptions:
-    """Everything that a worker needs to solve blocks; it can be pickled.
-
-    Args:
-        bundle: folder of the bundle.
-        manifest_sha256: of its manifest when the run began.
-        target: of the bundle; None: ``cpu``, or the only one.
-        halting: when a puzzle stops.
-        search: tries at a puzzle, and which answers are given.
-        slots: puzzles worked on at once.
-        threads: of the CPU; 0: every core.
-    """
-
-    bundle: Path
-    manifest_sha256: str
-    target: str | None
-    halting: HaltingRule
-    search: SearchOptions
-    slots: int
-    threads: int = 0
 
 
 class BlockSolver:

@@ -6,13 +6,14 @@ import json
 from dataclasses import dataclass, fields
 
 from trm_edge import __version__
-from trm_edge.batch.answers import ANSWERS_VERSION
-from trm_edge.batch.block_solver import SolveOptions
+from trm_edge.batch.solve_options import SolveOptions
 from trm_edge.bundle import Bundle
+from trm_edge.cli.search_options import DEFAULT_EXPLORER
 from trm_edge.loop.selection import SelectorName
 from trm_edge.records import Format
 
 RUN_FORMAT = Format("trm-edge.solve-run", 1)
+ANSWERS_VERSION = 1  # of the columns of the answers
 
 
 @dataclass(frozen=True)
@@ -71,9 +72,16 @@ class Fingerprint:
 
         Raises:
             BundleError: the bundle has no such target.
+            ConfigError: the options do not fit the task.
         """
         target, record = bundle.target(options.target)
         search = options.search
+        task = bundle.task()
+        explore: tuple[str, ...] = ()
+        select: SelectorName | None = None
+        if search.exploration(task) is not None:
+            explore = search.explore or (DEFAULT_EXPLORER,)
+            select = search.selector(task).name
         return cls(
             version=__version__,
             answers=ANSWERS_VERSION,
@@ -83,10 +91,10 @@ class Fingerprint:
             backend=backend,
             halting=str(options.halting),
             rollouts=search.rollouts,
-            explore=search.explore,
+            explore=explore,
             sigma=search.sigma,
             explore_seed=search.explore_seed,
-            select=search.select,
+            select=select,
             min_confidence=search.min_confidence,
             only_valid=search.only_valid,
             answer_if=search.answer_if,

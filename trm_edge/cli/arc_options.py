@@ -119,22 +119,27 @@ def check_folder_options(context: click.Context, output: Path | None) -> None:
     """
     needing = [entry.name for entry in fields(ArcOptions)]
     if output is None:
-        named = _named(context, needing)
+        named = named_options(context, needing)
         if named:
             raise click.UsageError(f"{named[0]} belongs to a run that is written: add -o FOLDER.")
         return
-    if _named(context, ["decide"]) and not _named(context, ["until_decided"]):
+    if named_options(context, ["decide"]) and not named_options(context, ["until_decided"]):
         raise click.UsageError("--decide says what --until-decided P watches: add it.")
     other = ["watch", "output_format", "rollouts", "explore", "only_valid", "answer_if"]
-    named = _named(context, [*other, "deadline_ms", "select", "min_confidence", "sigma"])
+    named = named_options(context, [*other, "deadline_ms", "select", "min_confidence", "sigma"])
     if named:
         raise click.UsageError(
             f"{named[0]} is for answers that are printed, and does not go with -o."
         )
 
 
-def _named(context: click.Context, parameters: list[str]) -> list[str]:
-    """Options of these parameters that are on the command line."""
+def named_options(context: click.Context, parameters: list[str]) -> list[str]:
+    """Find the options of parameters that are on the command line.
+
+    Args:
+        context: of the command.
+        parameters: their names in Python.
+    """
     sources = click.core.ParameterSource
     options = []
     for parameter in context.command.params:

@@ -18,6 +18,7 @@ from trm_edge.tasks.base import Task
 
 F = TypeVar("F", bound=Callable[..., Any])
 
+DEFAULT_EXPLORER = "forms"
 EXPLORERS = ("forms", "noise", "start", "depth")
 DEPTH_FACTOR = 4  # times the model's own steps, with the explorer depth
 DEPTH_UNCHANGED = 4  # steps without a change after which a deep try stops
@@ -108,7 +109,7 @@ class SearchOptions:
         Raises:
             ConfigError: the options do not fit each other, or the task.
         """
-        explorers = self.explore or ("forms",)
+        explorers = self.explore or (DEFAULT_EXPLORER,)
         is_random = "noise" in explorers or "start" in explorers
         if self.sigma is not None and not is_random:
             raise ConfigError(

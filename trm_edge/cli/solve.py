@@ -10,12 +10,19 @@ from typing import cast
 
 import click
 
+from trm_edge.batch.extra import require_parquet_extra
 from trm_edge.bundle import Bundle
 from trm_edge.cli.answer_tally import AnswerTally
 from trm_edge.cli.answers import AnswerPolicy
 from trm_edge.cli.arc_options import ArcOptions, arc_options, check_folder_options
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.options import bundle_argument, target_option, threads_option
+from trm_edge.cli.parquet_options import (
+    ParquetOptions,
+    check_parquet_options,
+    is_parquet,
+    parquet_options,
+)
 from trm_edge.cli.search_options import SearchOptions, search_options
 from trm_edge.cli.solve_input import STANDARD_INPUT, Reader, count_puzzles, open_puzzles
 from trm_edge.cli.solve_output import FORMATS, Writer
@@ -88,8 +95,10 @@ DEFAULT_BATCH = 32
     "--output",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    help="ARC: solve every test input under augmentations, and write a submission.",
+    help="NAME.parquet: write answers as Parquet files and go on where a run stopped. ARC: solve "
+    "every test input under augmentations, and write a submission.",
 )
+@parquet_options
 @arc_options
 @click.option(
     "--batch",
@@ -127,10 +136,12 @@ def command(
     search: SearchOptions,
     output: Path | None,
     arc: ArcOptions,
+    parquet: ParquetOptions,
 ) -> None:
     """Solve puzzles with a bundle.
 
-    PUZZLES is a text or CSV file, a dataset folder, or - for standard input. Without it, a pipe or
+    PUZZLES is a text or CSV file, a dataset folder, or - for standard input; with -o NAME.parquet
+    also a Parquet file, a folder of them, or JSON lines. Without it, a pipe or
     a redirected file is read; where there is none, or nothing in it, a few bundled puzzles are
     solved. Answers come in the order of the puzzles, each as soon as it is there. A line that is
     not a puzzle is reported and skipped; the exit code is then 1.
@@ -141,9 +152,12 @@ def command(
       | trm-edge solve my-bundle --watch
     trm-edge solve my-bundle puzzles.txt --rollouts 8 --only-valid
     trm-edge solve my-bundle puzzles.txt --deadline-ms 100 --answer-if 0.9
+    trm-edge solve my-bundle puzzles.parquet -o answers.parquet
     trm-edge solve arc-bundle arc-agi_evaluation_challenges.json -o run --minutes 600
     """
-    check_folder_options(context, output)
+    check_parquet_options(context, output)
+    if not is_parquet(output):
+        check_folder_options(context, output)
     opened = Bundle.open(bundle)
     task = opened.task()
     search.check(task)
@@ -156,6 +170,16 @@ def command(
         threshold=halt_threshold,
         unchanged=unchanged,
     )
+    slots = batch or (DEFAULT_BATCH if search.deadline is None else 1)
+    if output is not None and is_parquet(output):
+        require_parquet_extra()
+        from trm_edge.cli.solve_parquet import SolveOptions, solve_to_parquet
+
+        solve_options = SolveOptions.of(
+            opened, target, halting=halting, search=search, slots=slots, threads=threads
+        )
+        solve_to_parquet(opened, puzzles, output, solve_options, parquet)
+        return
     if output is not None:
         _check_arc(opened, task, puzzles)
         from trm_edge.cli.solve_arc import SolverOptions, solve_to_folder
@@ -165,7 +189,6 @@ def command(
         return
     exploration = search.exploration(task)
     selector = search.selector(task)
-    slots = batch or (DEFAULT_BATCH if search.deadline is None else 1)
     if watch:
         slots = 1
 

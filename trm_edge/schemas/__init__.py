@@ -73,6 +73,7 @@ RECORDS: dict[str, RegisteredRecord] = {
     "sensitivity": RegisteredRecord("trm_edge.evaluation.ranking", "LayerRanking"),
     "served": RegisteredRecord("trm_edge.serve.replies", "ServedBundle", "SERVED_FORMAT"),
     "solution": RegisteredRecord("trm_edge.cli.answers", "SolutionRecord", "SOLUTION_FORMAT"),
+    "solve-run": RegisteredRecord("trm_edge.batch.fingerprint", "Fingerprint", "RUN_FORMAT"),
     "targets": RegisteredRecord("trm_edge.cli.targets", "TargetList"),
 }
 

@@ -71,6 +71,10 @@ class Lines:
         with self._readable() as text:
             yield from bounded_lines(text, self.name)
 
+    def raw(self) -> io.BufferedReader:
+        """Return the file itself, for a copy of all its bytes; whoever takes it closes it."""
+        return self._file
+
     def text(self, limit: int) -> str:
         """Read everything, where lines have no meaning.
 

@@ -1,0 +1,204 @@
+"""The folder of a run: its answers in parts, each whole or not there, and its fingerprint.
+
+Only Parquet files whose names do not begin with ``_`` or ``.`` are parts, which is what pyarrow,
+pandas and others read of a folder. A part is written under a hidden name and renamed, so the folder
+can be read at every moment, and which rows are done follows from the parts alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from trm_edge import records
+from trm_edge.arc.run_lock import only_process_in
+from trm_edge.batch.answers import ANSWER_SCHEMA
+from trm_edge.batch.fingerprint import RUN_FORMAT, Fingerprint
+from trm_edge.batch.parquet_file import open_parquet
+from trm_edge.errors import OutputError, OutputExistsError, PuzzleError, RecordError
+from trm_edge.files import check_writable, error_reason, write_bytes
+from trm_edge.records import RecordKind
+
+RUN_NAME = "_run.json"
+INPUT_PREFIX = ".input-"  # of a copy of standard input
+_HIDDEN = (".", "_")
+_LEFTOVERS = (".rows-*.parquet.trm-edge-*", f"{INPUT_PREFIX}*")
+_BATCH_ROWS = 1 << 16
+_COMPRESSION = "zstd"
+_KIND = RecordKind(
+    RUN_FORMAT,
+    "the record of a run of trm-edge solve",
+    RecordError,
+    "Choose another folder, or delete this one.",
+)
+
+
+class OutputFolder:
+    """Keeps the parts of a run.
+
+    Args:
+        path: of the folder.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Create the folder and keep other processes out of it until the block ends.
+
+        What killed runs left hidden in it is removed. A folder that gets nothing is removed again.
+
+        Raises:
+            OutputError: it cannot be written, or another process is at work in it.
+            OutputExistsError: it holds something else than a run.
+        """
+        self._check()
+        is_new = not self.path.exists()
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot create {self.path}: {error_reason(error)}.") from error
+        try:
+            with ExitStack() as stack:
+                self._lock(stack)
+                yield
+        finally:
+            if is_new and not (self.path / RUN_NAME).exists():
+                with suppress(OSError):
+                    (self.path / ".lock").unlink(missing_ok=True)
+                    self.path.rmdir()
+
+    def fingerprint(self) -> Fingerprint | None:
+        """Read the fingerprint of the run in the folder; None where none was begun.
+
+        Raises:
+            RecordError: it cannot be read.
+        """
+        path = self.path / RUN_NAME
+        return records.read(path, Fingerprint, _KIND) if path.exists() else None
+
+    def check_same(self, fingerprint: Fingerprint) -> bool:
+        """Make sure that the run in the folder has the same settings.
+
+        Args:
+            fingerprint: of the run that is to go on.
+
+        Returns:
+            False where no run was begun.
+
+        Raises:
+            OutputExistsError: they differ; says in what.
+        """
+        before = self.fingerprint()
+        if before is None:
+            return False
+        differences = before.differences(fingerprint)
+        if differences:
+            raise OutputExistsError(
+                f"{self.path} holds a run with other settings: {'; '.join(differences)}. Pass the "
+                "same ones to go on with it, or choose another folder."
+            )
+        return True
+
+    def begin(self, fingerprint: Fingerprint) -> None:
+        """Write the fingerprint of a run without answers.
+
+        Args:
+            fingerprint: of the run.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        records.write(self.path / RUN_NAME, fingerprint, RUN_FORMAT)
+
+    def parts(self) -> list[Path]:
+        """List the files of answers."""
+        paths = sorted(self.path.glob("*.parquet"))
+        return [path for path in paths if not path.name.startswith(_HIDDEN)]
+
+    def append(self, answers: pa.Table) -> None:
+        """Write a further part, whole or not at all.
+
+        Args:
+            answers: rows that no part has, with the columns of ``ANSWER_SCHEMA``.
+
+        Raises:
+            OutputError: it cannot be written.
+        """
+        first = answers["row"][0].as_py()
+        last = answers["row"][len(answers) - 1].as_py()
+        self.write(self.path / f"rows-{first:012}-{last:012}.parquet", answers)
+
+    def write(self, path: Path, answers: pa.Table) -> None:
+        """Write a part, or put it in the place of the one that is there.
+
+        Args:
+            path: of the part.
+            answers: with the columns of ``ANSWER_SCHEMA``.
+
+        Raises:
+            OutputError: it cannot be written; the part that was there is as before.
+        """
+        sink = pa.BufferOutputStream()
+        pq.write_table(answers, sink, compression=_COMPRESSION)
+        try:
+            write_bytes(path, sink.getvalue())
+        except OutputError as error:
+            reason = str(error).removesuffix(" Choose another path.")
+            raise OutputError(
+                f"{reason} The answers before are written: make room or make the folder writable, "
+                "and the same command goes on."
+            ) from error
+
+    def _lock(self, stack: ExitStack) -> None:
+        try:
+            stack.enter_context(only_process_in(self.path))
+            for pattern in _LEFTOVERS:
+                for path in self.path.glob(pattern):
+                    path.unlink(missing_ok=True)
+        except OSError as error:
+            raise OutputError(f"cannot write {self.path}: {error_reason(error)}.") from error
+
+    def _check(self) -> None:
+        """Refuse a folder that is not a run's, before it is locked."""
+        check_writable(self.path / RUN_NAME)
+        if (self.path / RUN_NAME).exists():
+            return
+        # What a killed run left behind is hidden.
+        if self.path.is_dir() and any(self.path.glob("[!.]*")):
+            raise OutputExistsError(
+                f"{self.path} exists and is not a run of trm-edge solve, so nothing is written "
+                "there. Choose another folder."
+            )
+
+
+def read_part(path: Path, columns: list[str]) -> Iterator[pa.Table]:
+    """Read columns of a part, a bounded number of rows at a time.
+
+    Args:
+        path: of the part.
+        columns: names in ``ANSWER_SCHEMA``.
+
+    Raises:
+        OutputError: it cannot be read, or has other columns.
+    """
+    try:
+        with open_parquet(path) as file:
+            missing = [name for name in ANSWER_SCHEMA.names if name not in file.schema_arrow.names]
+            if missing:
+                raise OutputError(
+                    f"{path} has no column {missing[0]}, so it is not a part of this run. Move it "
+                    "out of the folder."
+                )
+            for batch in file.iter_batches(_BATCH_ROWS, columns=columns, use_threads=False):
+                yield pa.Table.from_batches([batch])
+    except PuzzleError as error:
+        reason = str(error).removesuffix(" Copy or write it again.")
+        raise OutputError(
+            f"{reason} Copy it back, or delete it: its rows are solved again then."
+        ) from error
