@@ -76,5 +76,3 @@ def checkpoint_config(folder: OutputFolder) -> CheckpointConfig:
         delete_checkpoint_on_success=False,
         checkpoint_manager_cls=PartsCheckpoint,
     )
-
-

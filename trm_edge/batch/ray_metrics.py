@@ -24,9 +24,7 @@ class WorkerMetrics:
         self._rows.set_default_tags(tags)
         self._seconds = Counter("trm_edge_busy_seconds", "Seconds at work.", ("worker",))
         self._seconds.set_default_tags(tags)
-        self._slot_steps = Counter(
-            "trm_edge_slot_steps", "Steps, summed over slots.", ("worker",)
-        )
+        self._slot_steps = Counter("trm_edge_slot_steps", "Steps, summed over slots.", ("worker",))
         self._slot_steps.set_default_tags(tags)
         self._occupancy = Gauge(
             "trm_edge_occupancy", "Share of the slots that held a puzzle, last block.", ("worker",)

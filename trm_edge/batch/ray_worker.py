@@ -9,13 +9,18 @@ from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
+import ray
+from ray.exceptions import RayError
 
 from trm_edge.batch.block_solver import BlockSolver
+from trm_edge.batch.ray_errors import plain_error
 from trm_edge.batch.ray_metrics import WorkerMetrics
 from trm_edge.batch.ray_reports import BlockReport, WorkerInfo
 from trm_edge.batch.solve_options import SolveOptions
 from trm_edge.batch.source import BLOCK_ROWS
+from trm_edge.batch.worker_plan import WorkerPlan
 from trm_edge.bundle import Bundle
+from trm_edge.errors import ConfigError
 
 
 class RayWorker:
@@ -23,16 +28,24 @@ class RayWorker:
 
     Args:
         options: of the run.
+        backend: name of the engine that all workers of the run solve with.
         reports: handle of the actor that collects the reports.
 
     Raises:
+        ConfigError: this machine would solve with another engine.
         TrmEdgeError: the bundle cannot be loaded on this machine.
     """
 
-    def __init__(self, options: SolveOptions, reports: Any) -> None:
+    def __init__(self, options: SolveOptions, backend: str, reports: Any) -> None:
         self._reports = reports
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         choice = Bundle.open(options.bundle).choose(options.target, threads=options.threads)
+        if choice.backend.name != backend:
+            raise ConfigError(
+                f"{socket.gethostname()} would solve with {choice.backend.name}, and the run has "
+                f"begun with {backend}, whose answers may differ. Build the engine on every "
+                "machine, or on none."
+            )
         engine = f"{choice.backend.describe()}; {choice.reason}"
         self._solver = BlockSolver(options)
         self._solver.open()
@@ -78,3 +91,27 @@ def _pieces(block: pa.Table) -> Iterator[pa.Table]:
     """Parts of a block that are parsed and judged together."""
     for start in range(0, len(block), BLOCK_ROWS):
         yield block.slice(start, BLOCK_ROWS)
+
+
+def worker_backend(options: SolveOptions, plan: WorkerPlan) -> str:
+    """Ask a machine that the workers would run on what solves there.
+
+    Args:
+        options: of the run.
+        plan: of the workers.
+
+    Returns:
+        The name of the engine.
+
+    Raises:
+        TrmEdgeError: the bundle cannot be loaded there.
+    """
+    task = ray.remote(num_cpus=plan.cpus, num_gpus=plan.gpus)(_backend_name)
+    try:
+        return str(ray.get(task.remote(options)))
+    except RayError as error:
+        raise plain_error(error) from error
+
+
+def _backend_name(options: SolveOptions) -> str:
+    return Bundle.open(options.bundle).backend(options.target, threads=options.threads).name
