@@ -39,6 +39,24 @@ class RayWorker:
     def __init__(self, options: SolveOptions, backend: str, reports: Any) -> None:
         self._reports = reports
         self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._solver, engine = self.load(options, backend)
+        self._metrics = WorkerMetrics(self._name)
+        reports.begin.remote(WorkerInfo(self._name, engine))
+
+    def load(self, options: SolveOptions, backend: str) -> tuple[BlockSolver, str]:
+        """Load the engine.
+
+        Args:
+            options: of the run.
+            backend: name that the engine must have.
+
+        Returns:
+            The solver, and for people what it solves with and why.
+
+        Raises:
+            ConfigError: this machine would solve with another engine.
+            TrmEdgeError: the bundle cannot be loaded on this machine.
+        """
         choice = Bundle.open(options.bundle).choose(options.target, threads=options.threads)
         if choice.backend.name != backend:
             raise ConfigError(
@@ -46,11 +64,9 @@ class RayWorker:
                 f"begun with {backend}, whose answers may differ. Build the engine on every "
                 "machine, or on none."
             )
-        engine = f"{choice.backend.describe()}; {choice.reason}"
-        self._solver = BlockSolver(options)
-        self._solver.open()
-        self._metrics = WorkerMetrics(self._name)
-        reports.begin.remote(WorkerInfo(self._name, engine))
+        solver = BlockSolver(options)
+        solver.open()
+        return solver, f"{choice.backend.describe()}; {choice.reason}"
 
     def __call__(self, block: pa.Table) -> pa.Table:
         """Solve a block.
