@@ -42,7 +42,9 @@ class PartWriter:
         """
         self._answers.append(answers)
         self._count += len(answers)
-        if self._count >= self._rows or time.monotonic() - self._last >= self._seconds:
+        while self._count >= self._rows:
+            self._write(self._rows)
+        if time.monotonic() - self._last >= self._seconds:
             self.flush()
 
     def flush(self) -> None:
@@ -51,10 +53,14 @@ class PartWriter:
         Raises:
             OutputError: the part cannot be written.
         """
-        answers = self._answers
-        self._answers = []
-        count = self._count
-        self._count = 0
-        if count:
-            self._folder.append(pa.concat_tables(answers))
+        if self._count:
+            self._write(self._count)
+
+    def _write(self, rows: int) -> None:
+        """Write the first rows of those in memory; they are forgotten even where that fails."""
+        answers = pa.concat_tables(self._answers)
+        rest = answers.slice(rows)
+        self._answers = [rest]
+        self._count = len(rest)
+        self._folder.append(answers.slice(0, rows))
         self._last = time.monotonic()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -11,11 +12,12 @@ import pyarrow as pa
 
 from trm_edge.batch.finished import FinishedRows
 from trm_edge.batch.output_folder import OutputFolder
-from trm_edge.batch.part_writer import PartWriter
+from trm_edge.batch.part_writer import PART_ROWS, PartWriter
 from trm_edge.batch.pieces import Pieces
 from trm_edge.batch.retry import RetriedRows
 from trm_edge.batch.source import RowSource
 from trm_edge.batch.tally import Tally
+from trm_edge.errors import OutputError
 from trm_edge.progress import Metered, Track, silent
 
 
@@ -41,6 +43,19 @@ class RunResult:
     seconds: float
 
 
+@contextmanager
+def _flushed(writer: PartWriter | RetriedRows) -> Iterator[None]:
+    """Write what is in memory when the block ends, unless writing is what has failed."""
+    try:
+        yield
+    except OutputError:
+        raise
+    except BaseException:
+        writer.flush()
+        raise
+    writer.flush()
+
+
 class Run:
     """Solves the rows of a source that a folder does not have yet.
 
@@ -49,15 +64,23 @@ class Run:
         folder: begun with their fingerprint, and locked.
         solver: turns rows into answers.
         track: reports the rows.
+        part_rows: rows of a part at most.
     """
 
     def __init__(
-        self, source: RowSource, folder: OutputFolder, solver: Solves, track: Track = silent
+        self,
+        source: RowSource,
+        folder: OutputFolder,
+        solver: Solves,
+        track: Track = silent,
+        *,
+        part_rows: int = PART_ROWS,
     ) -> None:
         self._source = source
         self._folder = folder
         self._solver = solver
         self._track = track
+        self._part_rows = part_rows
         self._solved = 0
 
     def solve(self, *, retry_failed: bool = False) -> RunResult:
@@ -78,26 +101,22 @@ class Run:
         return RunResult(finished.tally, self._solved, time.monotonic() - start)
 
     def _solve_rest(self, finished: FinishedRows) -> None:
-        writer = PartWriter(self._folder)
+        writer = PartWriter(self._folder, rows=self._part_rows)
         total = self._source.count()
         if total is not None:
             total -= len(finished.rows)
         rows = finished.left_out_of(self._source.blocks())
-        try:
+        with _flushed(writer):
             for answers in self._answers(rows, "solved", total):
                 finished.tally.add(answers)
                 writer.add(answers)
-        finally:
-            writer.flush()
 
     def _retry(self, finished: FinishedRows) -> None:
-        retried = RetriedRows(self._folder, finished)
+        retried = RetriedRows(self._folder, finished, rows=self._part_rows)
         rows = finished.failed_of(self._source.blocks())
-        try:
+        with _flushed(retried):
             for answers in self._answers(rows, "retried", len(finished.failed)):
                 retried.add(answers)
-        finally:
-            retried.flush()
 
     def _answers(
         self, rows: Iterator[pa.Table], description: str, total: int | None

@@ -1,0 +1,36 @@
+from __future__ import annotations
+
+import numpy as np
+
+from trm_edge.batch.rows import ROW_SCHEMA, entry_rows, row_table, text_rows
+from trm_edge.puzzle import Puzzle
+from trm_edge.tasks.entries import BadLine, Entry
+from trm_edge.tasks.text_formats import RawRow
+
+
+def test_ids_are_the_given_ones_or_the_places() -> None:
+    table = row_table(3, 3, {"id": ["a", None, "c"], "puzzle": ["x", "y", None]})
+    assert table.schema.equals(ROW_SCHEMA)
+    assert table["row"].to_pylist() == [3, 4, 5]
+    assert table["id"].to_pylist() == ["a", "4", "c"]
+    assert row_table(10, 2, {})["id"].to_pylist() == ["10", "11"]
+
+
+def test_rows_of_text_hold_bad_lines_in_their_place() -> None:
+    table = text_rows(0, [RawRow(2, "p", "q", "id"), BadLine(3, "is torn")])
+    assert table.to_pylist()[0]["answer"] == "q"
+    assert table["error"].to_pylist() == [None, "line 3: is torn"]
+    assert table["id"].to_pylist() == ["id", "1"]
+
+
+def test_parsed_puzzles_keep_tokens_labels_and_identifier() -> None:
+    tokens = np.array([1, 2, 3], np.int32)
+    entries = [Entry(Puzzle(tokens, 5), 1, tokens + 1), BadLine(2, "no"), Entry(Puzzle(tokens), 3)]
+    rows = entry_rows(0, entries).to_pylist()
+    assert rows[0]["tokens"] == [1, 2, 3]
+    assert rows[0]["labels"] == [2, 3, 4]
+    assert rows[0]["identifier"] == 5
+    assert rows[1]["tokens"] is None
+    assert rows[1]["error"] == "line 2: no"
+    assert rows[2]["labels"] is None
+    assert rows[2]["tokens"] == [1, 2, 3]
