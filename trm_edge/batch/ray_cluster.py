@@ -62,7 +62,7 @@ def _init(address: str, metrics_port: int | None) -> None:
             )
         else:
             ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+    except Exception as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         if address == LOCAL:
             raise ConfigError(f"Ray does not start on this machine: {reason}.") from error
