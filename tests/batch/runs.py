@@ -111,9 +111,7 @@ def run_in(
     with output.locked(), Solver(backend or FakeBackend(), batch=8) as solver:
         if not output.check_same(SETTINGS):
             output.begin(SETTINGS)
-        run = Run(
-            open_source(TASK, source), output, BlockLoop(solver, MAKER), part_rows=part_rows
-        )
+        run = Run(open_source(TASK, source), output, BlockLoop(solver, MAKER), part_rows=part_rows)
         return run.solve(retry_failed=retry_failed)
 
 

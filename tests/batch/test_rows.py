@@ -19,7 +19,8 @@ def test_ids_are_the_given_ones_or_the_places() -> None:
 def test_rows_of_text_hold_bad_lines_in_their_place() -> None:
     table = text_rows(0, [RawRow(2, "p", "q", "id"), BadLine(3, "is torn")])
     assert table.to_pylist()[0]["answer"] == "q"
-    assert table["error"].to_pylist() == [None, "line 3: is torn"]
+    assert table["error"].to_pylist() == [None, "is torn"]
+    assert table["line"].to_pylist() == [2, 3]
     assert table["id"].to_pylist() == ["id", "1"]
 
 
@@ -31,6 +32,6 @@ def test_parsed_puzzles_keep_tokens_labels_and_identifier() -> None:
     assert rows[0]["labels"] == [2, 3, 4]
     assert rows[0]["identifier"] == 5
     assert rows[1]["tokens"] is None
-    assert rows[1]["error"] == "line 2: no"
+    assert rows[1]["error"] == "no"
     assert rows[2]["labels"] is None
     assert rows[2]["tokens"] == [1, 2, 3]

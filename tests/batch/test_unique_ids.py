@@ -58,7 +58,9 @@ def test_numbers_are_ids(tmp_path: Path) -> None:
 def test_digests_that_end_in_zero_bytes_are_found(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trm_edge.batch.unique_ids._digest", lambda text: text.encode().ljust(16, b"\0"))
+    monkeypatch.setattr(
+        "trm_edge.batch.unique_ids._digest", lambda text: text.encode().ljust(16, b"\0")
+    )
     ids: list[str | None] = ["a", "b", "a"]
     with pytest.raises(PuzzleError, match="the id a in rows 0 and 2"):
         check_ids(open_source(TASK, write(tmp_path / "in.csv", ids)))

@@ -38,10 +38,13 @@ class OpenBlock:
         self.entries: list[Entry | None] = []
         self.results: list[Solution | str] = []
         self._unsolved = 0
-        for entry in block_entries(task, rows):
+        lines = rows["line"].to_pylist()
+        for line, entry in zip(lines, block_entries(task, rows), strict=True):
             if isinstance(entry, BadLine):
                 self.entries.append(None)
-                self.results.append(entry.reason)
+                self.results.append(
+                    entry.reason if line is None else f"line {line}: {entry.reason}"
+                )
             else:
                 self.entries.append(entry)
                 self.results.append(_UNSOLVED)

@@ -17,6 +17,7 @@ ROW_SCHEMA = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),  # place in the input, from 0
         pa.field("id", pa.string(), nullable=False),
+        pa.field("line", pa.int64()),  # of the file, from 1; null where it has no lines
         pa.field("puzzle", pa.string()),  # text, or else there are tokens
         pa.field("answer", pa.string()),  # text of the known answer
         pa.field("tokens", pa.list_(pa.int64())),
@@ -57,16 +58,16 @@ def text_rows(first_row: int, rows: Sequence[RawRow | BadLine]) -> pa.Table:
         first_row: place of the first one in the input, from 0.
         rows: puzzles as they are written, and lines that hold none.
     """
-    columns: dict[str, list[str | None]] = {"id": [], "puzzle": [], "answer": [], "error": []}
+    texts: dict[str, list[str | None]] = {"id": [], "puzzle": [], "answer": [], "error": []}
     for row in rows:
         values: tuple[str | None, ...]
         if isinstance(row, BadLine):
-            values = (None, None, None, str(row))
+            values = (None, None, None, row.reason)
         else:
             values = (row.id, row.puzzle, row.answer, None)
-        for column, value in zip(columns.values(), values, strict=True):
+        for column, value in zip(texts.values(), values, strict=True):
             column.append(value)
-    return row_table(first_row, len(rows), columns)
+    return row_table(first_row, len(rows), {"line": [row.line for row in rows], **texts})
 
 
 def entry_rows(first_row: int, entries: Sequence[Entry | BadLine]) -> pa.Table:
@@ -85,13 +86,14 @@ def entry_rows(first_row: int, entries: Sequence[Entry | BadLine]) -> pa.Table:
             tokens.append(None)
             labels.append(None)
             identifiers.append(None)
-            errors.append(str(entry))
+            errors.append(entry.reason)
         else:
             tokens.append(entry.puzzle.tokens)
             labels.append(entry.answer)
             identifiers.append(entry.puzzle.identifier)
             errors.append(None)
     columns = {
+        "line": [entry.line for entry in entries],
         "tokens": _lists(tokens),
         "labels": _lists(labels),
         "identifier": identifiers,
