@@ -19,7 +19,7 @@ from trm_edge.arc.run_lock import only_process_in
 from trm_edge.batch.answers import ANSWER_SCHEMA
 from trm_edge.batch.fingerprint import RUN_FORMAT, Fingerprint
 from trm_edge.batch.parquet_file import open_parquet
-from trm_edge.batch.pending_parts import remove_pending_parts
+from trm_edge.batch.pending_parts import remove_unfinished_parts
 from trm_edge.errors import OutputError, OutputExistsError, PuzzleError, RecordError
 from trm_edge.files import check_writable, error_reason, write_bytes
 from trm_edge.records import RecordKind
@@ -159,7 +159,7 @@ class OutputFolder:
     def _lock(self, stack: ExitStack) -> None:
         try:
             stack.enter_context(only_process_in(self.path))
-            remove_pending_parts(self.path)
+            remove_unfinished_parts(self.path)
             for pattern in _LEFTOVERS:
                 for path in self.path.glob(pattern):
                     path.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from ray.data.datasource import FilenameProvider
 
 from trm_edge.batch.finished import FinishedRows
 from trm_edge.batch.output_folder import OutputFolder
-from trm_edge.batch.pending_parts import marks_folder
+from trm_edge.batch.pending_parts import marks_folder, part_name
 
 ID_COLUMN = "row"  # unique in any input, while ids are text
 
@@ -56,7 +56,7 @@ class PartNames(FilenameProvider):
             write_uuid: of Ray's run.
             task_index: number of the task in it.
         """
-        return f"rows-{write_uuid}-{task_index:08}.parquet"
+        return part_name(write_uuid, task_index)
 
 
 def checkpoint_config(folder: OutputFolder) -> CheckpointConfig:

@@ -19,7 +19,7 @@ from ray.exceptions import RayError
 from trm_edge.batch.answers import failed_answers
 from trm_edge.batch.finished import FinishedRows
 from trm_edge.batch.output_folder import COMPRESSION, OutputFolder
-from trm_edge.batch.pending_parts import marks_folder, remove_unmarked_parts
+from trm_edge.batch.pending_parts import marks_folder, remove_unfinished_parts
 from trm_edge.batch.pieces import FIRST_ROWS
 from trm_edge.batch.ray_checkpoint import PartNames, checkpoint_config
 from trm_edge.batch.ray_errors import MOST_ERRORS, LostBlocks, plain_error
@@ -35,7 +35,8 @@ from trm_edge.progress import Metered, Track, silent
 
 BLOCK_RETRIES = 3  # of a block whose worker died
 _IN_FLIGHT = 2  # blocks that wait at a worker, so that none waits for the driver
-_QUEUED_READ = 1  # read tasks are not split
+_UNSPLIT = 1  # what a read task returns is cut by its bytes alone
+_WORKERS_PER_IO_TASK = 8
 
 
 @dataclass(frozen=True)
@@ -85,6 +86,8 @@ class RayRun:
         self._track = track
         self._worker = worker
         self._block = block
+        # Each is a process of its own, and one reads or writes for many workers.
+        self._io_tasks = 1 + plan.count // _WORKERS_PER_IO_TASK
         self._reporter = Reporter(ray.remote(num_cpus=0)(ReportCollector).remote())
 
     def solve(self, *, retry_failed: bool = False) -> RayResult:
@@ -108,6 +111,7 @@ class RayRun:
             if total is None or total > before:
                 self._solve_rest(finished, total)
         seconds = time.monotonic() - start
+        remove_unfinished_parts(self._folder.path)
         shutil.rmtree(marks_folder(self._folder.path), ignore_errors=True)
         finished = FinishedRows.read(self._folder, self._track)
         solved = len(finished.rows) - before + retried
@@ -127,7 +131,6 @@ class RayRun:
         self._show("solved", total, write)
         if lost.deaths:
             self._write(self._given_up(self._dataset(rows), lost.deaths[0]), LostBlocks())
-        remove_unmarked_parts(self._folder.path, finished.parts)
 
     def _retry(self, finished: FinishedRows) -> int:
         """Solve failed rows again, in small blocks: one of them may end its worker each time."""
@@ -161,7 +164,10 @@ class RayRun:
         if chosen is None:
             context.checkpoint_config = checkpoint_config(self._folder)
         return ray.data.read_datasource(
-            RowDatasource(self._source, chosen), num_cpus=IO_CPUS, override_num_blocks=_QUEUED_READ
+            RowDatasource(self._source, chosen),
+            num_cpus=IO_CPUS,
+            override_num_blocks=_UNSPLIT,
+            concurrency=self._io_tasks,
         )
 
     def _solved(self, dataset: Dataset) -> Dataset:
@@ -202,6 +208,7 @@ class RayRun:
                 filename_provider=PartNames(),
                 compression=COMPRESSION,
                 ray_remote_args={"num_cpus": IO_CPUS},
+                concurrency=self._io_tasks,
             )
         if lost.failures:
             raise plain_error(lost.failures[0])
