@@ -2,8 +2,9 @@
 
     python benchmarks/host.py --output benchmarks/results
 
-Puzzles are the bundled ones, over and over. The last row is all of `trm-edge solve --format json`
-into a file, with an engine that computes nothing. Writes host.json and host.md.
+Puzzles are the bundled ones, over and over. "All of solve" is `trm-edge solve --format json` into a
+file, and "all of solve, Parquet" is `trm-edge solve -o NAME.parquet` from a Parquet file, both with
+an engine that computes nothing. Writes host.json and host.md.
 """
 
 from __future__ import annotations
@@ -22,8 +23,16 @@ from typing import Any
 
 import click
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from trm_edge.backends.fake import FAKE_CONFIG, FakeBackend
+from trm_edge.batch.answers import AnswerMaker
+from trm_edge.batch.block_loop import BlockLoop
+from trm_edge.batch.entries import block_entries
+from trm_edge.batch.output_folder import OutputFolder
+from trm_edge.batch.parquet_source import ParquetSource
+from trm_edge.batch.run import Run
 from trm_edge.cli.answers import AnswerPolicy
 from trm_edge.cli.solve import write_solutions
 from trm_edge.cli.solve_input import Reader, open_puzzles
@@ -120,6 +129,13 @@ def _pieces(task: Task, source: Path, folder: Path) -> dict[str, Callable[[], No
         for _ in task.read(source):
             pass
 
+    table = folder / f"{task.name}.parquet"
+    pq.write_table(pa.table({"puzzle": task.texts(tokens)}), table)
+
+    def read_parquet() -> None:
+        for block in ParquetSource(table).blocks():
+            block_entries(task, block)
+
     def judge() -> None:
         for start in range(0, len(tokens), BLOCK):
             block = slice(start, start + BLOCK)
@@ -146,12 +162,23 @@ def _pieces(task: Task, source: Path, folder: Path) -> dict[str, Callable[[], No
             writer.finish()
         assert reader.count == len(entries)
 
+    def solve_to_parquet() -> None:
+        with tempfile.TemporaryDirectory(dir=folder) as output:
+            maker = AnswerMaker(task, AnswerPolicy(), "0" * 64)
+            with Solver(NullBackend(task.config), batch=SLOTS) as solver:
+                run = Run(
+                    ParquetSource(table), OutputFolder(Path(output)), BlockLoop(solver, maker)
+                )
+                assert run.solve().tally.rows == len(entries)
+
     return {
         "read CSV": read,
+        "read Parquet": read_parquet,
         "judge": judge,
         "write as text": write,
         "the loop alone": loop,
         "all of solve": solve,
+        "all of solve, Parquet": solve_to_parquet,
     }
 
 

@@ -30,7 +30,12 @@ from trm_edge.tasks import task_for
 SUDOKU = replace(BASE, seq_len=81, vocab_size=11, num_puzzle_identifiers=1)
 PUZZLE = "53..7....6..195....98....6.8...6...34..8.3..17...2...6.6....28....419..5....8..79"
 # What a `needs` comment above a block names, and the module that is there when it is met.
-NEEDS = {"export": "torch", "jsonschema": "jsonschema", "serve": "uvicorn"}
+NEEDS = {
+    "export": "torch",
+    "jsonschema": "jsonschema",
+    "parquet": "pyarrow",
+    "serve": "uvicorn",
+}
 # Commands that are quick with a toy bundle and need no GPU.
 QUICK = {"solve", "parity", "inspect", "targets", "doctor"}
 NEEDS_A_DEVICE = ("--layers", "jetson-orin-nano", "l4", "h100")

@@ -107,7 +107,7 @@ def test_files_with_other_columns_are_refused(tmp_path: Path) -> None:
 def test_a_file_that_was_cut_off_is_refused(tmp_path: Path, kept: int) -> None:
     path = write_input(tmp_path / "in.parquet", puzzle_texts(20))
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(PuzzleError, match="Parquet|does not hold|characters"):
+    with pytest.raises(PuzzleError, match=r"Parquet|does not hold|characters"):
         list(ParquetSource(path).blocks())
 
 

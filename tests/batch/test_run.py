@@ -291,6 +291,6 @@ def test_an_input_that_is_damaged_on_the_way_keeps_what_was_solved(tmp_path: Pat
     place = column.dictionary_page_offset
     content[place : place + 64] = b"\xff" * 64
     source.write_bytes(content)
-    with pytest.raises(PuzzleError, match="cannot read .*as Parquet"):
+    with pytest.raises(PuzzleError, match=r"cannot read .*as Parquet"):
         run_in(tmp_path / "out.parquet", source)
     assert read_folder(tmp_path / "out.parquet")["row"].to_pylist() == list(range(2 * BLOCK_ROWS))

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.typing import NDArray
+import pyarrow.compute as pc
 
 from trm_edge.batch.fingerprint import ANSWERS_VERSION
 from trm_edge.cli.answers import AnswerPolicy, compare_answers
@@ -18,6 +18,7 @@ from trm_edge.tasks.base import Task
 from trm_edge.tasks.entries import Entry
 
 FAILED = "failed"
+_OF_THE_INPUT = ("row", "id")
 ANSWER_SCHEMA = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),  # place in the input, from 0
@@ -66,69 +67,48 @@ class AnswerMaker:
         Returns:
             (n,) rows with the columns of ``ANSWER_SCHEMA``.
         """
-        solved = []
-        failed = []
-        for place, result in enumerate(results):
-            if isinstance(result, str):
-                failed.append(place)
-            else:
-                solved.append(place)
-        columns: dict[str, Any] = {
-            "row": block["row"],
-            "id": block["id"],
-            "bundle": pa.repeat(pa.scalar(self.bundle), len(results)),
-        }
-        columns.update(self._solved(entries, results, solved))
-        errors = np.full(len(results), None, object)
-        for place in failed:
-            errors[place] = results[place]
-            columns["outcome"][place] = FAILED
-        columns["error"] = errors
+        solved: list[tuple[Entry, Solution]] = []
+        errors: list[str | None] = []
+        places = np.full(len(results), -1, np.int64)  # of each row among the solved ones
+        for number, (entry, result) in enumerate(zip(entries, results, strict=True)):
+            if isinstance(result, str) or entry is None:
+                errors.append(str(result))
+                continue
+            errors.append(None)
+            places[number] = len(solved)
+            solved.append((entry, result))
+        columns = self._judged(solved) if solved else {}
+        rows = pa.array(places, mask=places < 0)
         arrays = []
         for field in ANSWER_SCHEMA:
-            column = columns[field.name]
-            if isinstance(column, np.ndarray):
-                column = pa.array(column, field.type, from_pandas=False)
-            arrays.append(column)
-        return pa.Table.from_arrays(arrays, schema=ANSWER_SCHEMA)
+            if field.name in _OF_THE_INPUT:
+                arrays.append(block[field.name])
+            elif field.name == "bundle":
+                arrays.append(pa.repeat(pa.scalar(self.bundle), len(results)))
+            elif field.name == "error":
+                arrays.append(pa.array(errors, field.type))
+            elif field.name not in columns:
+                arrays.append(pa.nulls(len(results), field.type))
+            else:
+                column = pa.array(columns[field.name], field.type)
+                arrays.append(column if rows.null_count == 0 else column.take(rows))
+        table = pa.Table.from_arrays(arrays, ANSWER_SCHEMA.names)
+        outcome = pc.fill_null(table["outcome"], FAILED)
+        place = ANSWER_SCHEMA.names.index("outcome")
+        return table.set_column(place, "outcome", outcome).cast(ANSWER_SCHEMA)
 
-    def _solved(
-        self,
-        entries: Sequence[Entry | None],
-        results: Sequence[Solution | str],
-        places: Sequence[int],
-    ) -> dict[str, NDArray[Any]]:
-        """The columns of the solved rows; None in all others."""
-        count = len(results)
-        columns: dict[str, NDArray[Any]] = {}
-        for name in ("answer", "valid", "correct", "steps", "halted", "q_halt"):
-            columns[name] = np.full(count, None, object)
-        for name in ("confidence", "outcome", "tries", "timed_out"):
-            columns[name] = np.full(count, None, object)
-        if not places:
-            return columns
-        puzzles: list[Entry] = []
-        solutions: list[Solution] = []
-        for place in places:
-            entry = entries[place]
-            result = results[place]
-            if entry is not None and not isinstance(result, str):
-                puzzles.append(entry)
-                solutions.append(result)
-        values = self._judged(puzzles, solutions)
-        for name, column in columns.items():
-            column[places] = values[name]
-        return columns
-
-    def _judged(self, entries: list[Entry], solutions: list[Solution]) -> dict[str, list[Any]]:
+    def _judged(self, solved: Sequence[tuple[Entry, Solution]]) -> dict[str, Any]:
+        """The columns of solved rows."""
+        entries = [entry for entry, _ in solved]
+        solutions = [solution for _, solution in solved]
         tokens = np.stack([entry.puzzle.tokens for entry in entries])
         answers = np.stack([solution.answer for solution in solutions])
-        q_halt = np.array([solution.q_halt[-1] for solution in solutions])
-        confidences = confidence(q_halt).tolist()
+        q_halt = np.array([solution.q_halt[-1] for solution in solutions], np.float64)
+        confidences = confidence(q_halt)
         valid: list[bool | None] = [None] * len(entries)
         if self.task.judges:
             valid = self.task.judge(tokens, answers).tolist()
-        outcomes = list(map(self.policy.outcome, valid, confidences))
+        outcomes = list(map(self.policy.outcome, valid, confidences.tolist()))
         texts: list[str | None] = list(self.task.answer_texts(tokens, answers))
         for number, outcome in enumerate(outcomes):
             if outcome != "answered":
@@ -139,7 +119,7 @@ class AnswerMaker:
             "correct": compare_answers(self.task, entries, answers),
             "steps": [solution.steps for solution in solutions],
             "halted": [solution.halted for solution in solutions],
-            "q_halt": q_halt.astype(np.float64).tolist(),
+            "q_halt": q_halt,
             "confidence": confidences,
             "outcome": outcomes,
             "tries": [solution.tries for solution in solutions],

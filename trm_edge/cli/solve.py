@@ -10,7 +10,6 @@ from typing import cast
 
 import click
 
-from trm_edge.batch.extra import require_parquet_extra
 from trm_edge.bundle import Bundle
 from trm_edge.cli.answer_tally import AnswerTally
 from trm_edge.cli.answers import AnswerPolicy
@@ -172,8 +171,10 @@ def command(
     )
     slots = batch or (DEFAULT_BATCH if search.deadline is None else 1)
     if output is not None and is_parquet(output):
+        from trm_edge.batch.extra import require_parquet_extra
+
         require_parquet_extra()
-        from trm_edge.cli.solve_parquet import SolveOptions, solve_to_parquet
+        from trm_edge.batch.solve_to_parquet import SolveOptions, solve_to_parquet
 
         solve_options = SolveOptions.of(
             opened, target, halting=halting, search=search, slots=slots, threads=threads

@@ -24,7 +24,7 @@ _CHUNK = 1 << 20
 _GZIP = b"\x1f\x8b"
 # What to do with a file that is not text, by its kind; others are unpacked or replaced.
 _ADVICE = {
-    "a Parquet table": "Write its puzzles as CSV: pandas.DataFrame.to_csv",
+    "a Parquet table": "Add -o NAME.parquet, or write its puzzles as CSV",
     "a numpy array": "Pass the dataset's folder, which holds *__inputs.npy",
 }
 _MARKS = (  # UTF-32 first: its mark begins with that of UTF-16

@@ -210,7 +210,7 @@ def test_a_missing_package_names_the_extra(
 def test_an_arc_bundle_is_refused_with_what_to_do(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trm_edge.cli.solve_parquet.ArcAgiTask", object)
+    monkeypatch.setattr("trm_edge.batch.solve_to_parquet.ArcAgiTask", object)
     result = run("solve", bundle, "-o", tmp_path / "out.parquet")
     failed(result, "whose tasks are solved under augmentations", "does not end in .parquet")
     assert not (tmp_path / "out.parquet").exists()
