@@ -63,7 +63,7 @@ def solve_to_parquet(
     with folder.locked(), progress_bars() as track, _opened(task, puzzles, folder) as source:
         try:
             if parquet.ray is not None:
-                from trm_edge.cli.solve_ray import solve_with_ray
+                from trm_edge.batch.solve_with_ray import solve_with_ray
 
                 result = solve_with_ray(bundle, source, folder, options, parquet, track)
             else:

@@ -13,7 +13,7 @@ from trm_edge.bundle import Bundle
 from trm_edge.cli.arc_output import percent
 from trm_edge.cli.console import echo
 from trm_edge.cli.parquet_options import ParquetOptions
-from trm_edge.cli.solve_parquet import begin_run
+from trm_edge.batch.solve_to_parquet import begin_run
 from trm_edge.progress import Track
 
 
