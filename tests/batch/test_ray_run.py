@@ -26,7 +26,8 @@ from trm_edge.batch.pending_parts import marks_folder
 from trm_edge.batch.ray_cluster import ray_cluster
 from trm_edge.errors import OutputExistsError
 
-pytestmark = pytest.mark.filterwarnings("default")  # Ray's own code warns
+# Ray's own code warns, and it takes half a minute to start on a busy machine.
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 ROWS = 400
@@ -116,7 +117,7 @@ def test_another_run_is_refused(address: str, tmp_path: Path) -> None:
         run_with_ray(tmp_path / "out.parquet", source)
 
 
-@pytest.mark.parametrize("kills", [QUICK_KILLS, pytest.param(ALL_KILLS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [QUICK_KILLS, ALL_KILLS])
 def test_killed_workers_lose_nothing(address: str, tmp_path: Path, kills: int) -> None:
     source, expected = inputs(tmp_path)
     output = tmp_path / "out.parquet"
@@ -155,7 +156,7 @@ def killing(pids: Path, kills: int) -> Iterator[list[int]]:
         thread.join()
 
 
-@pytest.mark.parametrize("kills", [QUICK_KILLS, pytest.param(ALL_KILLS, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [QUICK_KILLS, ALL_KILLS])
 def test_a_killed_driver_loses_nothing(address: str, tmp_path: Path, kills: int) -> None:
     source, expected = inputs(tmp_path)
     output = tmp_path / "out.parquet"

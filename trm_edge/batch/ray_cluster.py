@@ -65,7 +65,10 @@ def _init(address: str, metrics_port: int | None) -> None:
     except Exception as error:
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         if address == LOCAL:
-            raise ConfigError(f"Ray does not start on this machine: {reason}.") from error
+            raise ConfigError(
+                f"Ray does not start on this machine: {reason}. Where the machine is busy, start "
+                "Ray beforehand with ray start --head, and pass --ray auto."
+            ) from error
         raise ConfigError(
             f"no Ray cluster answers at {address}: {reason}. Start one with ray start --head, or "
             "leave the address out, and Ray is started here."

@@ -8,12 +8,12 @@ from trm_edge.batch.output_folder import OutputFolder
 from trm_edge.batch.ray_extra import require_ray_extra
 from trm_edge.batch.run import RunResult
 from trm_edge.batch.solve_options import SolveOptions
+from trm_edge.batch.solve_to_parquet import begin_run
 from trm_edge.batch.source import RowSource
 from trm_edge.bundle import Bundle
 from trm_edge.cli.arc_output import percent
 from trm_edge.cli.console import echo
 from trm_edge.cli.parquet_options import ParquetOptions
-from trm_edge.batch.solve_to_parquet import begin_run
 from trm_edge.progress import Track
 
 
