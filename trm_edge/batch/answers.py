@@ -125,3 +125,27 @@ class AnswerMaker:
             "tries": [solution.tries for solution in solutions],
             "timed_out": [solution.timed_out for solution in solutions],
         }
+
+
+def failed_answers(block: pa.Table, reason: str, bundle: str) -> pa.Table:
+    """Make the answers to a block whose rows have all failed.
+
+    Args:
+        block: n rows with the columns of ``ROW_SCHEMA``.
+        reason: why they have failed.
+        bundle: sha256 of the bundle's manifest.
+
+    Returns:
+        (n,) rows with the columns of ``ANSWER_SCHEMA``.
+    """
+    count = len(block)
+    values = {"outcome": FAILED, "bundle": bundle, "error": reason}
+    arrays = []
+    for field in ANSWER_SCHEMA:
+        if field.name in ("row", "id"):
+            arrays.append(block[field.name])
+        elif field.name in values:
+            arrays.append(pa.repeat(pa.scalar(values[field.name]), count))
+        else:
+            arrays.append(pa.nulls(count, field.type))
+    return pa.Table.from_arrays(arrays, schema=ANSWER_SCHEMA)

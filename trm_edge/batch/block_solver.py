@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from types import TracebackType
 
 import pyarrow as pa
@@ -16,6 +17,22 @@ from trm_edge.errors import BundleError
 from trm_edge.files import hash_file
 from trm_edge.loop.rollouts import Rollouts
 from trm_edge.loop.solver import Solver
+
+
+@dataclass(frozen=True)
+class Work:
+    """Steps of an engine.
+
+    Args:
+        slot_steps: summed over the slots that held a puzzle.
+        capacity_steps: summed over all slots.
+    """
+
+    slot_steps: int
+    capacity_steps: int
+
+    def __sub__(self, other: Work) -> Work:
+        return Work(self.slot_steps - other.slot_steps, self.capacity_steps - other.capacity_steps)
 
 
 class BlockSolver:
@@ -130,7 +147,8 @@ class BlockSolver:
         if solver is not None:
             solver.__exit__(None, None, None)
 
-    @property
-    def slot_steps(self) -> int:
-        """Steps since the engine was loaded, summed over slots."""
-        return 0 if self._solver is None else self._solver.slot_steps
+    def work(self) -> Work:
+        """Return what the engine has done since it was loaded."""
+        if self._solver is None:
+            return Work(0, 0)
+        return Work(self._solver.slot_steps, self._solver.capacity_steps)

@@ -19,6 +19,7 @@ from trm_edge.arc.run_lock import only_process_in
 from trm_edge.batch.answers import ANSWER_SCHEMA
 from trm_edge.batch.fingerprint import RUN_FORMAT, Fingerprint
 from trm_edge.batch.parquet_file import open_parquet
+from trm_edge.batch.pending_parts import remove_unfinished_parts
 from trm_edge.errors import OutputError, OutputExistsError, PuzzleError, RecordError
 from trm_edge.files import check_writable, error_reason, write_bytes
 from trm_edge.records import RecordKind
@@ -28,7 +29,7 @@ INPUT_PREFIX = ".input-"  # of a copy of standard input
 _HIDDEN = (".", "_")
 _LEFTOVERS = (".rows-*.parquet.trm-edge-*", f"{INPUT_PREFIX}*")
 _BATCH_ROWS = 1 << 16
-_COMPRESSION = "zstd"
+COMPRESSION = "zstd"
 _KIND = RecordKind(
     RUN_FORMAT,
     "the record of a run of trm-edge solve",
@@ -145,7 +146,7 @@ class OutputFolder:
             OutputError: it cannot be written; the part that was there is as before.
         """
         sink = pa.BufferOutputStream()
-        pq.write_table(answers, sink, compression=_COMPRESSION)
+        pq.write_table(answers, sink, compression=COMPRESSION)
         try:
             write_bytes(path, sink.getvalue())
         except OutputError as error:
@@ -158,6 +159,7 @@ class OutputFolder:
     def _lock(self, stack: ExitStack) -> None:
         try:
             stack.enter_context(only_process_in(self.path))
+            remove_unfinished_parts(self.path)
             for pattern in _LEFTOVERS:
                 for path in self.path.glob(pattern):
                     path.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -52,7 +53,8 @@ class ParquetSource(RowSource):
         if not files:
             raise PuzzleError(f"{path} holds no Parquet file.")
         super().__init__(str(path), files)
-        self._count = 0
+        self._counts: list[int] = []  # rows of each file
+        self._first_row = 0
         self._columns: list[_Column] = []
         for file_path in files:
             with open_parquet(file_path) as file:
@@ -65,7 +67,7 @@ class ParquetSource(RowSource):
         Raises:
             PuzzleError: a file cannot be read, or is damaged.
         """
-        first_row = 0
+        first_row = self._first_row
         for batch in self._batches(self._columns):
             columns = {}
             for column in self._columns:
@@ -82,7 +84,20 @@ class ParquetSource(RowSource):
 
     def count(self) -> int:
         """Return the number of rows that the files say they have."""
-        return self._count
+        return sum(self._counts)
+
+    def shares(self) -> list[RowSource]:
+        """Split the source into its files."""
+        shares: list[RowSource] = []
+        first_row = self._first_row
+        for path, count in zip(self.files, self._counts, strict=True):
+            share = copy.copy(self)
+            share.files = (path,)
+            share._counts = [count]
+            share._first_row = first_row
+            shares.append(share)
+            first_row += count
+        return shares
 
     def _add(self, path: Path, file: pq.ParquetFile) -> None:
         """Compare the columns of a further file with those of the first."""
@@ -94,7 +109,7 @@ class ParquetSource(RowSource):
                 f"{_listed(self._columns)}. Pass files of one kind at a time."
             )
         self._columns = columns
-        self._count += file.metadata.num_rows
+        self._counts.append(file.metadata.num_rows)
 
     def _batches(self, columns: list[_Column]) -> Iterator[pa.RecordBatch]:
         names = [column.name for column in columns]

@@ -38,6 +38,19 @@ class RowSet:
                     self._chunks[number] = None
         self._count += len(rows)
 
+    def numbers(self) -> NDArray[np.int64]:
+        """List the rows.
+
+        Returns:
+            (n,), ascending.
+        """
+        parts = [np.zeros(0, np.int64)]
+        for number in sorted(self._chunks):
+            chunk = self._chunks[number]
+            places = np.arange(CHUNK) if chunk is None else np.flatnonzero(chunk)
+            parts.append(number * CHUNK + places)
+        return np.concatenate(parts)
+
     def contains(self, rows: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Tell which rows are in the set.
 

@@ -57,13 +57,21 @@ def solve_to_parquet(
     """
     task = bundle.task()
     _refuse_arc(bundle, task)
-    folder = OutputFolder(output)
+    if parquet.ray is not None and puzzles not in (None, STANDARD_INPUT):
+        puzzles = str(Path(puzzles).absolute())  # workers may be at work in another folder
+    folder = OutputFolder(output if parquet.ray is None else output.absolute())
     with folder.locked(), progress_bars() as track, _opened(task, puzzles, folder) as source:
-        begin_run(bundle, source, folder, options, track)
         try:
-            with BlockSolver(options) as solver:
-                run = Run(source, folder, solver, track)
-                result = run.solve(retry_failed=parquet.retry_failed)
+            if parquet.ray is not None:
+                from trm_edge.batch.solve_with_ray import solve_with_ray
+
+                result = solve_with_ray(bundle, source, folder, options, parquet, track)
+            else:
+                backend = bundle.backend(options.target, threads=options.threads)
+                begin_run(bundle, source, folder, options, backend.name, track)
+                with BlockSolver(options) as solver:
+                    run = Run(source, folder, solver, track)
+                    result = run.solve(retry_failed=parquet.retry_failed)
         except KeyboardInterrupt:
             echo(f"The answers so far are in {output}; the same command goes on.", err=True)
             raise
@@ -75,6 +83,7 @@ def begin_run(
     source: RowSource,
     folder: OutputFolder,
     options: SolveOptions,
+    backend: str,
     track: Track,
 ) -> None:
     """Begin a run in a folder, or make sure that the one in it is the same.
@@ -84,6 +93,7 @@ def begin_run(
         source: of the rows.
         folder: locked.
         options: of the solver.
+        backend: name of the engine that solves.
         track: reports what is read.
 
     Raises:
@@ -92,9 +102,8 @@ def begin_run(
     """
     if next(iter(source.blocks()), None) is None:
         raise PuzzleError(f"{source.name} does not hold a puzzle.")
-    backend = bundle.backend(options.target, threads=options.threads)
     sha256 = source.sha256(track)
-    fingerprint = Fingerprint.of(bundle, options, backend.name, sha256)
+    fingerprint = Fingerprint.of(bundle, options, backend, sha256)
     if folder.check_same(fingerprint):
         return  # the same input, whose ids were compared when the run began
     check_ids(source, track)

@@ -60,6 +60,14 @@ class RowSource(ABC):
         """Count the rows where that is quick; None where it is not."""
         return None
 
+    def shares(self) -> list[RowSource]:
+        """Split the source into parts that can be read apart.
+
+        Returns:
+            Sources that together hand out the same rows, each with its place in the whole.
+        """
+        return [self]
+
     def sha256(self, track: Track = silent) -> str:
         """Compute a hash of everything that the rows come from.
 

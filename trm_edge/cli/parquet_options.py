@@ -15,6 +15,7 @@ from trm_edge.cli.arc_options import ArcOptions, named_options
 F = TypeVar("F", bound=Callable[..., Any])
 
 SUFFIX = ".parquet"
+LOCAL = "local"  # --ray without an address: Ray is started here
 
 
 @dataclass(frozen=True)
@@ -23,9 +24,15 @@ class ParquetOptions:
 
     Args:
         retry_failed: --retry-failed.
+        ray: --ray, the address; None: one process solves.
+        workers: --workers.
+        metrics_port: --metrics-port.
     """
 
     retry_failed: bool
+    ray: str | None
+    workers: int | None
+    metrics_port: int | None
 
 
 _OPTIONS = (
@@ -33,6 +40,27 @@ _OPTIONS = (
         "--retry-failed",
         is_flag=True,
         help="With -o NAME.parquet: solve the rows again that have failed before.",
+    ),
+    click.option(
+        "--ray",
+        is_flag=False,
+        flag_value=LOCAL,
+        metavar="[ADDRESS]",
+        help="With -o NAME.parquet: solve with Ray, on this machine or on the cluster at ADDRESS "
+        "(HOST:PORT, or auto for the one that runs here).",
+    ),
+    click.option(
+        "--workers",
+        type=click.IntRange(1),
+        metavar="N",
+        show_default="one on each GPU, or else for every 4 CPUs",
+        help="With --ray: workers, each with an engine of its own.",
+    ),
+    click.option(
+        "--metrics-port",
+        type=click.IntRange(1, 65535),
+        metavar="PORT",
+        help="With --ray on this machine: where Ray's exporter serves metrics to Prometheus.",
     ),
 )
 
@@ -85,6 +113,10 @@ def check_parquet_options(context: click.Context, output: Path | None) -> None:
                 f"{named[0]} belongs to answers as Parquet: add -o NAME.parquet."
             )
         return
+    if not named_options(context, ["ray"]):
+        named = named_options(context, ["workers", "metrics_port"])
+        if named:
+            raise click.UsageError(f"{named[0]} belongs to a run with Ray: add --ray.")
     named = named_options(context, ["watch", "output_format"])
     if named:
         raise click.UsageError(

@@ -34,6 +34,7 @@ class SlotGroup:
         step_times: the times of earlier steps; this group's are added.
 
     Attributes:
+        capacity: as above.
         indices: (B,) int64, number of the puzzle in each slot.
         steps: (B,) int32, ACT steps that each of these puzzles has taken.
     """
@@ -57,7 +58,7 @@ class SlotGroup:
         self.backend = backend
         self.halting = halting
         self._intake = intake
-        self._capacity = capacity
+        self.capacity = capacity
         self._table = table
         self._trace = trace
         self._measures_changes = measure_changes
@@ -75,7 +76,7 @@ class SlotGroup:
         """
         puzzles: list[tuple[int, Puzzle]] = []
         due: list[float] = []
-        while len(puzzles) < self._capacity:
+        while len(puzzles) < self.capacity:
             item = self._intake.take()
             if item is None:
                 break
@@ -191,8 +192,8 @@ class SlotGroup:
         slots = len(self)
         waiting = self._intake.feed.ready()
         if self.backend.can_add_slots:
-            self._add_slots(min(waiting - int(self._is_done.sum()), self._capacity - slots))
-        begins_again = not self.backend.can_add_slots and slots < self._capacity and waiting > slots
+            self._add_slots(min(waiting - int(self._is_done.sum()), self.capacity - slots))
+        begins_again = not self.backend.can_add_slots and slots < self.capacity and waiting > slots
         for slot in np.flatnonzero(self._is_done):
             item = None if begins_again else self._intake.take()
             if item is None:

@@ -94,6 +94,7 @@ class Solver:
         self.step_times = StepTimes()
         self._turns = Turns()
         self.slot_steps = 0  # ACT steps over all puzzles; no slot is ever idle
+        self.capacity_steps = 0  # the same, had every slot held a puzzle in every step
 
     def __enter__(self) -> Solver:
         self.backend.activate()
@@ -243,6 +244,7 @@ class Solver:
     def _finish_step(self, group: SlotGroup) -> list[Solution]:
         group.wait_step()
         self.slot_steps += len(group)
+        self.capacity_steps += group.capacity
         if self.watch is not None:
             self.watch(group.indices.copy(), group.steps.copy())
         return group.retire()

@@ -1,0 +1,52 @@
+"""Errors of Ray in our words."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+pytest.importorskip("ray.data", reason="needs the extra ray")
+
+from ray.exceptions import ActorDiedError, RayTaskError
+
+from trm_edge.batch.ray_errors import LostBlocks, plain_error
+from trm_edge.errors import BackendError, BundleError
+
+EXECUTOR = logging.getLogger("ray.data._internal.execution.streaming_executor_state")
+
+
+def task_error(cause: Exception, trace: str = "") -> RayTaskError:
+    return RayTaskError("solve", trace, cause)
+
+
+def test_the_error_of_a_worker_is_passed_on() -> None:
+    cause = BundleError("the bundle is damaged.")
+    assert plain_error(task_error(cause)) is cause
+    wrapped = RuntimeError("user code")
+    wrapped.__cause__ = cause
+    assert plain_error(task_error(wrapped)) is cause
+
+
+def test_an_error_of_ours_is_known_by_its_name_in_a_traceback() -> None:
+    error = plain_error(RuntimeError("Traceback\n  line\ntrm_edge.errors.BundleError: damaged."))
+    assert str(error) == "damaged."
+
+
+def test_another_error_says_that_the_run_goes_on() -> None:
+    error = plain_error(OSError(28, "No space left on device"))
+    assert isinstance(error, BackendError)
+    assert "No space left on device" in str(error)
+    assert "the same command goes on" in str(error)
+
+
+def test_deaths_of_workers_are_told_from_failures() -> None:
+    lost = LostBlocks()
+    failure = task_error(ValueError("x"))
+    with lost.collected():
+        for error in (ActorDiedError(), failure):
+            EXECUTOR.error("An exception was raised from a task", exc_info=error)
+        EXECUTOR.error("without an exception")
+    EXECUTOR.error("after the block", exc_info=ValueError("y"))
+    assert [type(error) for error in lost.deaths] == [ActorDiedError]
+    assert lost.failures == [failure]

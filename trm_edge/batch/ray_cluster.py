@@ -1,0 +1,85 @@
+"""Ray on this machine, or the cluster that it is part of."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import ray
+
+from trm_edge.batch.worker_plan import HOST_CPUS, NodeSize
+from trm_edge.errors import ConfigError
+from trm_edge.threads import available_cores
+
+LOCAL = "local"  # address: start Ray here, for this run alone
+_NO_REPORTS_HOME = {"RAY_USAGE_STATS_ENABLED": "0"}  # unless the user sets it
+
+
+@contextmanager
+def ray_cluster(address: str = LOCAL, metrics_port: int | None = None) -> Iterator[None]:
+    """Start Ray, or join a cluster, until the block ends. A process that has joined one stays.
+
+    Ray's own lines stay in its log files, under ``/tmp/ray`` or ``RAY_TMPDIR``.
+
+    Args:
+        address: ``local`` to start Ray on this machine, ``auto`` for the cluster that runs here, or
+            host and port of one.
+        metrics_port: where Ray that is started here serves metrics; None: a free one.
+
+    Raises:
+        ConfigError: no cluster answers there, or the port goes with one that runs already.
+    """
+    if ray.is_initialized():
+        yield
+        return
+    if metrics_port is not None and address != LOCAL:
+        raise ConfigError(
+            f"the exporter of the Ray cluster {address} has its port already: it is the one of ray "
+            "start --metrics-export-port. Leave --metrics-port out."
+        )
+    _init(address, metrics_port)
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+def _init(address: str, metrics_port: int | None) -> None:
+    for name, value in _NO_REPORTS_HOME.items():
+        os.environ.setdefault(name, value)
+    try:
+        if address == LOCAL:
+            # Reading and writing get CPUs of their own in Ray's books, since they take little.
+            ray.init(
+                address=LOCAL,
+                num_cpus=available_cores() + int(HOST_CPUS),
+                include_dashboard=False,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _metrics_export_port=metrics_port,
+            )
+        else:
+            ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
+    except Exception as error:
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        if address == LOCAL:
+            raise ConfigError(
+                f"Ray does not start on this machine: {reason}. Where the machine is busy, start "
+                "Ray beforehand with ray start --head, and pass --ray auto."
+            ) from error
+        raise ConfigError(
+            f"no Ray cluster answers at {address}: {reason}. Start one with ray start --head, or "
+            "leave the address out, and Ray is started here."
+        ) from error
+
+
+def cluster_nodes() -> list[NodeSize]:
+    """List the machines of the cluster that this process has joined."""
+    nodes = []
+    for node in ray.nodes():
+        if node["Alive"]:
+            resources = node["Resources"]
+            nodes.append(NodeSize(resources.get("CPU", 0.0), resources.get("GPU", 0.0)))
+    return nodes

@@ -1,0 +1,85 @@
+"""Blocks that Ray gave up, and what is said of them instead of Ray's pages of traceback."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ray.exceptions import RayError, RayTaskError
+
+from trm_edge.errors import BackendError, TrmEdgeError
+
+MOST_ERRORS = 8  # blocks that are given up before a run ends
+_EXECUTOR = "ray.data._internal.execution.streaming_executor_state"
+_CONSOLE = "ray.data"
+
+
+class LostBlocks(logging.Handler):
+    """Collects the errors of blocks that Ray Data leaves out, which it does not hand to its caller.
+
+    Attributes:
+        deaths: workers that died with a block, more often than it is retried.
+        failures: errors of another kind.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        self.deaths: list[BaseException] = []
+        self.failures: list[BaseException] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Take the error of a block.
+
+        Args:
+            record: of Ray Data's executor.
+        """
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None:
+            return
+        if isinstance(error, RayError) and not isinstance(error, RayTaskError):
+            self.deaths.append(error)
+        else:
+            self.failures.append(error)
+
+    @contextmanager
+    def collected(self) -> Iterator[None]:
+        """Collect until the block ends; meanwhile Ray Data writes to its log file alone."""
+        executor = logging.getLogger(_EXECUTOR)
+        consoles = []
+        for handler in logging.getLogger(_CONSOLE).handlers:
+            if not hasattr(handler, "baseFilename") and handler.get_name() == "console":
+                consoles.append((handler, handler.level))
+                handler.setLevel(logging.CRITICAL + 1)
+        executor.addHandler(self)
+        try:
+            yield
+        finally:
+            executor.removeHandler(self)
+            for handler, level in consoles:
+                handler.setLevel(level)
+
+
+def plain_error(error: BaseException) -> TrmEdgeError:
+    """Find what a worker said behind an error of Ray.
+
+    Args:
+        error: that Ray raised.
+
+    Returns:
+        The error that a worker raised where it is one of ours; else one with Ray's last line.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, TrmEdgeError):
+            return seen
+        seen = getattr(seen, "cause", None) or seen.__cause__
+    lines = [line for line in str(error).splitlines() if line.strip()]
+    last = lines[-1].strip() if lines else type(error).__name__
+    name, _, message = last.partition(": ")
+    if name.startswith("trm_edge.errors."):
+        return BackendError(message)
+    return BackendError(
+        f"the run with Ray has failed: {last} What was written before stays; the same command goes "
+        "on."
+    )
