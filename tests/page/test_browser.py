@@ -223,7 +223,11 @@ def test_the_second_visit_needs_no_network(
         visitor = visit(site.url)
         visitor.open()
         packed = [path for path in site.requests if path.endswith(".gz")]
-        assert packed == ["runtime/onnxruntime.wasm.gz", "bundle/cpu/step.onnx.gz"]
+        assert packed == [
+            "examples/puzzle_embeddings.bin.gz",
+            "runtime/onnxruntime.wasm.gz",
+            "bundle/cpu/step.onnx.gz",
+        ]
     # The server is gone.
     visitor.page.reload()
     visitor.page.wait_for_selector(READY)
