@@ -28,8 +28,8 @@ def test_a_copy_in_another_process_gives_the_same_answers(options: SolveOptions)
     with BlockSolver(options) as solver:
         answers = solver(block)
         copy = pickle.loads(pickle.dumps(solver))
-        assert solver.slot_steps > 0
-    assert copy.slot_steps == 0  # it has loaded nothing yet
+        assert solver.work().slot_steps > 0
+    assert copy.work().slot_steps == 0  # it has loaded nothing yet
     assert copy(block).equals(answers)
     copy.close()
     assert copy(block.slice(3, 2)).equals(answers.slice(3, 2))  # loaded again

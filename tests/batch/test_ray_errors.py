@@ -17,7 +17,7 @@ EXECUTOR = logging.getLogger("ray.data._internal.execution.streaming_executor_st
 
 
 def task_error(cause: Exception, trace: str = "") -> RayTaskError:
-    return RayTaskError("solve", trace, cause)
+    return RayTaskError("solve", trace, cause)  # type: ignore[no-untyped-call]
 
 
 def test_the_error_of_a_worker_is_passed_on() -> None:

@@ -21,7 +21,7 @@ pytest.importorskip("ray.data", reason="needs the extra ray")
 import ray
 
 from tests.batch.ray_workers import BLOCK, KILLER, PIDS, SLOWLY, SPARE, run_with_ray
-from tests.batch.runs import POISON, puzzle_texts, read_folder, run_in, write_input
+from tests.batch.runs import POISON, PoisonBackend, puzzle_texts, read_folder, run_in, write_input
 from trm_edge.batch.pending_parts import marks_folder
 from trm_edge.batch.ray_cluster import ray_cluster
 from trm_edge.errors import OutputExistsError
@@ -47,7 +47,7 @@ def inputs(folder: Path, *extra: str) -> tuple[Path, pa.Table]:
     texts = puzzle_texts(ROWS)
     texts[7 : 7 + len(extra)] = extra
     source = write_input(folder / "in.parquet", texts)
-    run_in(folder / "one.parquet", source)
+    run_in(folder / "one.parquet", source, backend=PoisonBackend())
     return source, read_folder(folder / "one.parquet")
 
 

@@ -78,7 +78,7 @@ def _init(address: str, metrics_port: int | None) -> None:
 def cluster_nodes() -> list[NodeSize]:
     """List the machines of the cluster that this process has joined."""
     nodes = []
-    for node in ray.nodes():
+    for node in ray.nodes():  # type: ignore[no-untyped-call]
         if node["Alive"]:
             resources = node["Resources"]
             nodes.append(NodeSize(resources.get("CPU", 0.0), resources.get("GPU", 0.0)))

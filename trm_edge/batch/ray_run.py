@@ -13,8 +13,7 @@ import pyarrow as pa
 import ray
 from numpy.typing import NDArray
 from ray.data import ActorPoolStrategy, DataContext, Dataset
-from ray.data.exceptions import UserCodeException
-from ray.exceptions import RayError
+from ray.exceptions import RayError, UserCodeException
 
 from trm_edge.batch.answers import failed_answers
 from trm_edge.batch.finished import FinishedRows
@@ -163,12 +162,13 @@ class RayRun:
         context.checkpoint_config = None
         if chosen is None:
             context.checkpoint_config = checkpoint_config(self._folder)
-        return ray.data.read_datasource(
+        dataset: Dataset = ray.data.read_datasource(
             RowDatasource(self._source, chosen),
             num_cpus=IO_CPUS,
             override_num_blocks=_UNSPLIT,
             concurrency=self._io_tasks,
         )
+        return dataset
 
     def _solved(self, dataset: Dataset) -> Dataset:
         return dataset.map_batches(

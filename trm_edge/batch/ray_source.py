@@ -25,7 +25,7 @@ class RowDatasource(Datasource):
     """
 
     def __init__(self, source: RowSource, chosen: NDArray[np.int64] | None = None) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._source = source
         self._chosen = chosen
 
@@ -87,4 +87,4 @@ def block_bytes(source: RowSource, rows: int) -> int:
     first = next(iter(source.blocks()), None)
     if first is None or not len(first):
         return rows
-    return max(1, rows * first.nbytes // len(first))
+    return max(1, int(rows * first.nbytes // len(first)))
