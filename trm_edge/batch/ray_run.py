@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import time
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -171,6 +172,12 @@ class RayRun:
         return dataset
 
     def _solved(self, dataset: Dataset) -> Dataset:
+        with warnings.catch_warnings():
+            # Restarts and retries have no other way in yet; the extra ends before they lose it.
+            warnings.simplefilter("ignore", DeprecationWarning)
+            return self._mapped(dataset)
+
+    def _mapped(self, dataset: Dataset) -> Dataset:
         return dataset.map_batches(
             self._worker,
             fn_constructor_args=(self._options, self._backend, self._reporter.collector),
