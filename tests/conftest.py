@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tarfile
+from collections.abc import Generator
 from pathlib import Path
 
 import numpy as np
@@ -27,6 +28,16 @@ GOLDEN = DATA / "golden"
 
 def pytest_configure(config: pytest.Config) -> None:
     keep_to_own_cores(config)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport() -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Escape what no worker could send: tests print what is not text, such as names of files."""
+    report = yield
+    report.sections = [
+        (name, text.encode("utf-8", "backslashreplace").decode()) for name, text in report.sections
+    ]
+    return report
 
 
 @pytest.fixture(scope="session")

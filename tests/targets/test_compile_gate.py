@@ -29,13 +29,14 @@ from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.export.model import RecursiveModel
 from trm_edge.profile import Int8Ranges, Precision
 from trm_edge.puzzle import Puzzle
-from trm_edge.reference import REFERENCES, reference_checkpoint
+from trm_edge.reference import reference_checkpoint
 from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.puzzle_sources import calibration_puzzles, held_out_puzzles
 from trm_edge.targets.target_graphs import GraphInputs, target_graph
 from trm_edge.tasks import task_for
 
 pytestmark = pytest.mark.gate
+BUNDLED = ("sudoku", "maze")  # the ARC model is the maze's graph with more positions
 CAPABILITIES = {"8.0": "a100", "8.9": "l4", "12.0": "rtx-5090"}  # and a target that has it
 PRECISIONS: tuple[Precision, ...] = ("fp16", "int8", "fp8")
 RANGES: tuple[Int8Ranges, ...] = ("per_layer", "per_token_products")
@@ -79,7 +80,7 @@ def compiler() -> Compiler:
 
 
 def graph_inputs(name: str, precision: Precision) -> tuple[GraphInputs, ModelConfig]:
-    if name in REFERENCES:
+    if name in BUNDLED:
         checkpoint = load_checkpoint(reference_checkpoint(name))
         model = checkpoint.model
         table = checkpoint.puzzle_embeddings
@@ -136,7 +137,7 @@ def require_fused(engine: EngineLayers, config: ModelConfig) -> None:
     assert engine.conversions == 0
 
 
-@pytest.mark.parametrize("name", REFERENCES)
+@pytest.mark.parametrize("name", BUNDLED)
 def test_dividing_rows_by_their_magnitude_and_adding_noise_cost_no_layer(
     name: str, compiler: Compiler, record: dict[str, Any], tmp_path: Path
 ) -> None:
@@ -163,7 +164,7 @@ def test_dividing_rows_by_their_magnitude_and_adding_noise_cost_no_layer(
 
 @pytest.mark.filterwarnings("ignore::trm_edge.errors.CalibrationWarning")
 @pytest.mark.parametrize("precision", PRECISIONS)
-@pytest.mark.parametrize("name", [*VARIANTS, *REFERENCES])
+@pytest.mark.parametrize("name", [*VARIANTS, *BUNDLED])
 def test_builds(
     name: str, precision: Precision, compiler: Compiler, record: dict[str, Any], tmp_path: Path
 ) -> None:
