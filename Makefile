@@ -133,7 +133,7 @@ FORCE:
 # A static site of each bundled model, in build/page; npm fetches ONNX Runtime Web, once. Look at one with:
 # python3 -m http.server -d build/page/sudoku
 PAGE := build/page
-page: $(MODELS:%=page-%)
+page: $(MODELS:%=page-%) page-arc
 
 page-%: $(REGRESS)/%/manifest.json
 	$(BIN)/trm-edge page $(REGRESS)/$* --force -o $(PAGE)/$*
