@@ -38,7 +38,7 @@ NEEDS = {
 }
 # Commands that are quick with a toy bundle and need no GPU.
 QUICK = {"solve", "parity", "inspect", "targets", "doctor"}
-NEEDS_A_DEVICE = ("--layers", "jetson-orin-nano", "l4", "h100")
+NEEDS_A_DEVICE = ("--layers", "--ray", "jetson-orin-nano", "l4", "h100")
 DOCUMENTED = [command for page in PAGES for command in documented_commands(page)]
 
 

@@ -39,7 +39,7 @@ def expected_files() -> set[str]:
         folder = SOURCES[top] / Path(*package.removeprefix(top).strip(".").split("."))
         patterns = ["*.py", *PROJECT["tool"]["setuptools"]["package-data"].get(package, [])]
         for pattern in patterns:
-            for file in folder.glob(pattern):
+            for file in filter(Path.is_file, folder.glob(pattern)):
                 files.add(Path(*package.split("."), file.relative_to(folder)).as_posix())
     return files
 
@@ -83,7 +83,7 @@ def test_wheel_holds_exactly_the_package(wheel: Path) -> None:
     assert found == expected_files()
     assert "trm_edge/py.typed" in found
     assert any(name.startswith("trm_edge/reference/sudoku/step_") for name in found)
-    assert wheel.stat().st_size < 6_000_000
+    assert wheel.stat().st_size < 8_000_000  # three models of 2 MB
 
 
 def test_packages_are_the_folders() -> None:

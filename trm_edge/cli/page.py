@@ -38,7 +38,7 @@ from trm_edge.tasks.arc import ArcAgiTask
 )
 @click.option(
     "--tasks",
-    type=click.Path(path_type=Path, exists=True),
+    type=click.Path(path_type=Path),
     metavar="TASKS",
     show_default="the bundled model's, or the held-out puzzles without demonstrations",
     help="ARC tasks to show: a JSON file with one or several, a folder of task files, or a dataset "
