@@ -6,16 +6,15 @@ in ``test/``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.arc.encoding import CELLS, VOCAB_SIZE, encode
 from trm_edge.arc.grids import SIDE, Grid
-from trm_edge.datasets.folder import SplitLayout
+from trm_edge.datasets.folder import SplitLayout, write_layout
 from trm_edge.dihedral import dihedral
 from trm_edge.folder_writer import FolderWriter
 from trm_edge.training.demonstrations import Demonstrations
@@ -111,16 +110,6 @@ def write_split(writer: FolderWriter, name: str, questions: Questions, identifie
         identifiers: rows of the table.
     """
     starts = np.arange(len(questions.rows) + 1, dtype=np.int32)
-    arrays: dict[str, NDArray[Any] | None] = {
-        "inputs": questions.tokens,
-        "labels": questions.labels,
-        "puzzle_identifiers": questions.rows,
-        "puzzle_indices": starts,
-        "group_indices": starts,
-    }
-    for part, array in arrays.items():
-        if array is not None:
-            np.save(writer.path(f"{name}/all__{part}.npy"), array)
     layout = SplitLayout(
         vocab_size=VOCAB_SIZE,
         seq_len=CELLS,
@@ -131,7 +120,10 @@ def write_split(writer: FolderWriter, name: str, questions: Questions, identifie
         total_puzzles=len(questions.rows),
         mean_puzzle_examples=1.0,
     )
-    writer.path(f"{name}/dataset.json").write_text(json.dumps(layout.metadata()))
+    write_layout(writer, name, layout)
+    np.save(writer.path(f"{name}/all__inputs.npy"), questions.tokens)
+    if questions.labels is not None:
+        np.save(writer.path(f"{name}/all__labels.npy"), questions.labels)
 
 
 def _corner(grid: Grid, side: int) -> NDArray[np.uint8]:

@@ -1,4 +1,4 @@
-"""The packages that trm-edge itself needs, looked up without importing any of them."""
+"""The packages that trm-edge and its extras need, looked up without importing any of them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import metadata
 from importlib.util import find_spec
+
+from trm_edge.errors import MissingExtraError
 
 # The oldest versions that work, those of pyproject.toml.
 _OLDEST = {
@@ -31,6 +33,22 @@ def package_version(name: str) -> str | None:
         return metadata.version(name)
     except metadata.PackageNotFoundError:
         return None
+
+
+def require_extra(packages: Mapping[str, str], extra: str, purpose: str) -> None:
+    """Check that the packages of an extra are installed, before a module that imports them is.
+
+    Args:
+        packages: names to install, by the module that is imported.
+        extra: that installs them.
+        purpose: what needs them, to begin a sentence with.
+
+    Raises:
+        MissingExtraError: a package is not installed; names the extra.
+    """
+    for module, package in packages.items():
+        if find_spec(module) is None:
+            raise MissingExtraError(package, extra, purpose)
 
 
 @dataclass(frozen=True)

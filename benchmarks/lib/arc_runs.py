@@ -45,11 +45,6 @@ class Slice:
     steps: int
     seconds: float
 
-    @property
-    def steps_per_second(self) -> float:
-        """Steps of single puzzles in a second."""
-        return self.questions * self.steps / self.seconds
-
 
 def run_without_model(tasks: Sequence[ArcTask], names: Sequence[str], folder: Path) -> int:
     """Ask every question of tasks of an engine that computes nothing, and write all files.

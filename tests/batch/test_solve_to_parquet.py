@@ -202,7 +202,7 @@ def test_retrying_needs_an_output(bundle: Path, tmp_path: Path) -> None:
 def test_a_missing_package_names_the_extra(
     bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trm_edge.batch.extra.find_spec", lambda name: None)
+    monkeypatch.setattr("trm_edge.requirements.find_spec", lambda name: None)
     result = run("solve", bundle, "-o", tmp_path / "out.parquet")
     failed(result, "needs the package pyarrow", "trm-edge[parquet]")
 

@@ -107,7 +107,7 @@ def test_report_misused(toy_bundle: Path, tmp_path: Path) -> None:
 def test_the_extra_is_named(
     toy_bundle: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trm_edge.report.make.find_spec", lambda name: None)
+    monkeypatch.setattr("trm_edge.requirements.find_spec", lambda name: None)
     failed(
         run("report", toy_bundle, "-o", tmp_path / "report.html"),
         "a report needs the package plotly",

@@ -102,5 +102,6 @@ def test_misuse_is_a_sentence(toy_bundle: Path, tmp_path: Path) -> None:
 def test_the_extra_is_named_where_it_is_missing(
     toy_bundle: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(extra, "find_spec", lambda name: None if name == "uvicorn" else object())
+    finder = lambda name: None if name == "uvicorn" else object()  # noqa: E731
+    monkeypatch.setattr("trm_edge.requirements.find_spec", finder)
     failed(run("serve", toy_bundle), "uvicorn", "pip install 'trm-edge[serve]'")

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-from trm_edge.errors import MissingExtraError
+from trm_edge.requirements import require_extra
 
 
 def require_parquet_extra() -> None:
@@ -13,5 +11,4 @@ def require_parquet_extra() -> None:
     Raises:
         MissingExtraError: it is not; names the extra that installs it.
     """
-    if find_spec("pyarrow") is None:
-        raise MissingExtraError("pyarrow", "parquet", "trm-edge solve -o NAME.parquet")
+    require_extra({"pyarrow": "pyarrow"}, "parquet", "trm-edge solve -o NAME.parquet")

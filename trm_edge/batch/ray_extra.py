@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-from trm_edge.errors import MissingExtraError
+from trm_edge.requirements import require_extra
 
 # What `ray[data]` needs, and for its metrics `ray[default]`; by module, the name to install.
 PACKAGES = {
@@ -21,6 +19,4 @@ def require_ray_extra() -> None:
     Raises:
         MissingExtraError: a package is not; names the extra that installs it.
     """
-    for module, package in PACKAGES.items():
-        if find_spec(module) is None:
-            raise MissingExtraError(package, "ray", "trm-edge solve --ray")
+    require_extra(PACKAGES, "ray", "trm-edge solve --ray")

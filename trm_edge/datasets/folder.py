@@ -105,7 +105,7 @@ class DatasetWriter(FolderWriter):
             name: path of the file inside the folder.
             value: of dicts, lists, strings and numbers.
         """
-        self.path(name).write_text(json.dumps(value), encoding="utf-8")
+        _write_json(self, name, value)
 
     def write_identifiers(self, names: list[str]) -> None:
         """Write ``identifiers.json``.
@@ -126,15 +126,31 @@ class DatasetWriter(FolderWriter):
         Returns:
             A context manager that takes the rows.
         """
-        arrays = {
-            "puzzle_identifiers": layout.puzzle_identifiers,
-            "puzzle_indices": layout.puzzle_starts,
-            "group_indices": layout.group_starts,
-        }
-        for array_name, array in arrays.items():
-            np.save(self.path(f"{name}/all__{array_name}.npy"), array.astype(np.int32))
-        self.write_json(f"{name}/{_METADATA_NAME}", layout.metadata())
+        write_layout(self, name, layout)
         return SplitRows(self.path(f"{name}/all__inputs.npy").parent, layout, dtype)
+
+
+def write_layout(writer: FolderWriter, name: str, layout: SplitLayout) -> None:
+    """Write everything of a split but its rows.
+
+    Args:
+        writer: of the folder that holds the split.
+        name: ``train`` or ``test``.
+        layout: of its rows.
+    """
+    arrays = {
+        "puzzle_identifiers": layout.puzzle_identifiers,
+        "puzzle_indices": layout.puzzle_starts,
+        "group_indices": layout.group_starts,
+    }
+    for array_name, array in arrays.items():
+        np.save(writer.path(f"{name}/all__{array_name}.npy"), array.astype(np.int32))
+    _write_json(writer, f"{name}/{_METADATA_NAME}", layout.metadata())
+
+
+def _write_json(writer: FolderWriter, name: str, value: Any) -> None:
+    """As Python's own module spells it, which is what the published builders use."""
+    writer.path(name).write_text(json.dumps(value), encoding="utf-8")
 
 
 class SplitRows:

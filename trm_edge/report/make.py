@@ -5,12 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from importlib.util import find_spec
 from pathlib import Path
 
 from trm_edge import __version__
 from trm_edge.bundle import Bundle
-from trm_edge.errors import MissingExtraError
 from trm_edge.evaluation.bench import BenchRow, bench
 from trm_edge.evaluation.bench_file import BenchFile, read_bench
 from trm_edge.evaluation.machine import Machine
@@ -19,6 +17,7 @@ from trm_edge.progress import Track, silent
 from trm_edge.report.history import read_history
 from trm_edge.report.refinement import Refinement, record_refinement
 from trm_edge.report.rows import ReportRow, RowGroup, collect_rows, group_rows, select_targets
+from trm_edge.requirements import require_extra
 
 
 @dataclass(frozen=True)
@@ -50,8 +49,7 @@ def require_plotly() -> None:
     Raises:
         MissingExtraError: it is not; names the extra that installs it.
     """
-    if find_spec("plotly") is None:
-        raise MissingExtraError("plotly", "report", "a report")
+    require_extra({"plotly": "plotly"}, "report", "a report")
 
 
 def make_report(request: ReportRequest, track: Track = silent) -> str:

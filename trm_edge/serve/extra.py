@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from importlib.util import find_spec
-
-from trm_edge.errors import MissingExtraError
+from trm_edge.requirements import require_extra
 
 PACKAGES = {
     "starlette": "starlette",
@@ -19,6 +17,4 @@ def require_serve_extra() -> None:
     Raises:
         MissingExtraError: a package is not; names the extra that installs it.
     """
-    for module, package in PACKAGES.items():
-        if find_spec(module) is None:
-            raise MissingExtraError(package, "serve", "trm-edge serve")
+    require_extra(PACKAGES, "serve", "trm-edge serve")
