@@ -58,7 +58,7 @@ def _step_of(path: Path) -> int:
     _, _, digits = path.stem.partition("step_")
     if not digits.isdigit():
         raise click.UsageError(
-            f"{path.name} does not say the optimizer step; a name such as step_5000 does. Rename it."
+            f"{path.name} does not say the optimizer step. Rename it, such as to step_5000."
         )
     return int(digits)
 

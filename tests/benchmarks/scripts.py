@@ -80,6 +80,28 @@ def serve() -> Any:
     return _load("serve", FOLDER)
 
 
+def script(name: str) -> Any:
+    """Return a benchmark that imports its helpers as ``lib``.
+
+    Args:
+        name: of the benchmark.
+    """
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return _load(name, FOLDER)
+
+
+def library(name: str) -> Any:
+    """Return a helper that imports others as ``lib``.
+
+    Args:
+        name: of the helper.
+    """
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return importlib.import_module(f"lib.{name}")
+
+
 def soak() -> Any:
     """Return the soak."""
     return _load("soak", FOLDER)
