@@ -85,8 +85,14 @@ LIMITS = (
 
 
 @click.command(help=__doc__)
-@click.option("--puzzles", type=click.IntRange(1, 2000), help="For the rules.")
-@click.option("--rollout-puzzles", type=click.IntRange(0, 2000), help="For rollouts. 0: none.")
+@click.option(
+    "--puzzles", type=click.IntRange(1, 2000), help="For the rules, by default 512 to 2,000."
+)
+@click.option(
+    "--rollout-puzzles",
+    type=click.IntRange(0, 2000),
+    help="For rollouts, by default 0 (none) to 512.",
+)
 @click.option(
     "--model", "models", multiple=True, type=click.Choice(MEASURED_MODELS), help="Repeatable."
 )
