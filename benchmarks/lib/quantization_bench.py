@@ -118,11 +118,12 @@ class QuantizationBench:
             By label, float32 first.
         """
         self._record({FLOAT32: in_float32, **rows}, count)
+        return {label: self._report(label, count) for label in (FLOAT32, *rows)}
+
+    def _report(self, label: str, count: int) -> ParityReport:
+        """Compare the first answers of a row with those of float32; both are recorded."""
         reference = self._recordings[FLOAT32].vectors.first(count)
-        reports = {}
-        for label in (FLOAT32, *rows):
-            reports[label] = compare(reference, self._recordings[_key(label)].vectors.first(count))
-        return reports
+        return compare(reference, self._recordings[_key(label)].vectors.first(count))
 
     def _record(self, rows: Mapping[str, Row], count: int) -> None:
         """Solve with every row that has not solved these puzzles yet, some rows at once."""
@@ -137,9 +138,10 @@ class QuantizationBench:
             for label, row in missing.items():
                 futures[label] = pool.submit(self._solve, label, row, count)
             for label, future in futures.items():
-                self._recordings[label] = future.result()
-                seconds = self._recordings[label].seconds
-                click.echo(f"{self.name}, {count} puzzles: {label}: {seconds:.0f} s", err=True)
+                recording = future.result()
+                self._recordings[label] = recording
+                line = _line(label, self._report(label, count), recording.size)
+                click.echo(f"{self.name} {line} {recording.seconds:.0f} s", err=True)
 
     def _solve(self, label: str, row: Row, count: int) -> Recording:
         """Make the graph or model of a row and solve the first puzzles with it."""

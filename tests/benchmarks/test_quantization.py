@@ -61,7 +61,7 @@ def test_a_row_is_solved_once_for_both_tables(
     rows = library("quantization_rows")
     default = rows.ours("int8", rows.INT8)
     bench.table({"INT8": default}, 4, {})
-    assert "toy, 4 puzzles: INT8:" in capsys.readouterr().err
+    assert "toy | INT8 |" in capsys.readouterr().err
     table = bench.table({"INT8, the default": default}, 2, {})
     assert capsys.readouterr().err == ""
     assert "| INT8, the default |" in table
