@@ -29,8 +29,8 @@ from trm_edge.progress import Track
 from trm_edge.targets.puzzle_sources import calibration_puzzles, held_out_puzzles
 from trm_edge.tasks import task_for
 
-HEAD = """\
-| | fixed | drop, 95 % | lost / gained | adaptive | drop, 95 % | lost / gained | same step, 95 % \
+_HEAD = """\
+| fixed | drop, 95 % | lost / gained | adaptive | drop, 95 % | lost / gained | same step, 95 % \
 | carry cosine, first / last step | kB |
 |---|---|---|---|---|---|---|---|---|---|"""
 CALIBRATION_PUZZLES = 64
@@ -98,7 +98,7 @@ class QuantizationBench:
             results: receives the full report of each row.
         """
         reports = self.reports(rows, count)
-        lines = [HEAD]
+        lines = [f"| {count:,} puzzles {_HEAD}"]
         for label, report in reports.items():
             size = self._recordings[_key(label)].size
             lines.append(_line(label, report, size))

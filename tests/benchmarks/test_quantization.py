@@ -36,7 +36,7 @@ def test_rows_stand_in_order_with_figures_of_their_own(bench: Any) -> None:
     results: dict[str, Any] = {}
     lines = bench.table(rows, 4, results).splitlines()
     head, _, float32, *others = lines
-    assert head.count("|") == 11
+    assert head.startswith("| 4 puzzles | fixed |")
     assert float32.startswith("| float32 | 0.0 | |  | 0.0 |")
     labels = [line.split(" | ")[0] for line in others]
     assert labels == ["| bfloat16", "| INT8", "| FP8", "| INT4 weights only"]
