@@ -7,8 +7,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO
@@ -18,6 +16,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tests.batch import runs
+from tests.batch.disks import remount, small_disk
 from tests.batch.killed_runs import MOMENTS
 from tests.batch.runs import (
     POISON,
@@ -151,21 +150,6 @@ def test_killed_at_any_moment_and_started_again(tmp_path: Path, kind: str) -> No
 # --- disks -------------------------------------------------------------------------------------
 
 
-@contextmanager
-def small_disk(place: Path, size: str) -> Iterator[None]:
-    """A tmpfs; skips the test where this user cannot mount one."""
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("needs the right to mount a tmpfs")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
-
-
 def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
     source = write_input(tmp_path / "in.parquet", puzzle_texts(150))
     with small_disk(tmp_path / "disk", "64k"):
@@ -177,7 +161,7 @@ def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
         before = read_folder(folder)["row"].to_pylist()
         assert len(before) == len(set(before)) < 150
         filler.unlink()
-        subprocess.run(["mount", "-o", "remount,size=1m", str(tmp_path / "disk")], check=True)
+        remount(tmp_path / "disk", "size=1m")
         run_in(folder, source, part_rows=32)
         assert read_folder(folder)["row"].to_pylist() == list(range(150))
 
@@ -205,7 +189,7 @@ def test_a_write_that_fails_leaves_the_parts_before(
 def test_a_read_only_disk_is_refused_before_anything_is_solved(tmp_path: Path) -> None:
     source = write_input(tmp_path / "in.parquet", puzzle_texts(10))
     with small_disk(tmp_path / "disk", "1m"):
-        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "disk")], check=True)
+        remount(tmp_path / "disk", "ro")
         backend = PoisonBackend()
         with pytest.raises(OutputError, match="Read-only file system"):
             run_in(tmp_path / "disk" / "out.parquet", source, backend=backend)
