@@ -1,22 +1,19 @@
-"""Runs and their faults: killed, a full or read-only disk, another run's folder, failed rows."""
+"""Runs and their faults: killed, another run's folder, failed rows, a damaged input."""
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
 from tests.batch import runs
-from tests.batch.disks import remount, small_disk
 from tests.batch.killed_runs import MOMENTS
 from tests.batch.runs import (
     POISON,
@@ -145,62 +142,6 @@ def test_killed_at_any_moment_and_started_again(tmp_path: Path, kind: str) -> No
         assert {result["rows"] for result in results} == {results[0]["rows"]}
     else:
         assert len({result["rows"] for result in results}) > 2
-
-
-# --- disks -------------------------------------------------------------------------------------
-
-
-def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
-    source = write_input(tmp_path / "in.parquet", puzzle_texts(150))
-    with small_disk(tmp_path / "disk", "64k"):
-        folder = tmp_path / "disk" / "out.parquet"
-        filler = tmp_path / "disk" / "filler"
-        filler.write_bytes(bytes(36 << 10))
-        with pytest.raises(OutputError, match=r"No space left.*same command goes on"):
-            run_in(folder, source, part_rows=32)
-        before = read_folder(folder)["row"].to_pylist()
-        assert len(before) == len(set(before)) < 150
-        filler.unlink()
-        remount(tmp_path / "disk", "size=1m")
-        run_in(folder, source, part_rows=32)
-        assert read_folder(folder)["row"].to_pylist() == list(range(150))
-
-
-def test_a_write_that_fails_leaves_the_parts_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = write_input(tmp_path / "in.parquet", puzzle_texts(150))
-    synced = 0
-
-    def fsync(fd: int | BinaryIO) -> None:
-        nonlocal synced
-        synced += 1
-        if synced == 3:  # the fingerprint and a part come before
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(OutputError, match=r"No space left.*make room"):
-        run_in(tmp_path / "out.parquet", source)
-    assert len(list(parts_of(tmp_path / "out.parquet"))) == 1
-    run_in(tmp_path / "out.parquet", source)
-    assert read_folder(tmp_path / "out.parquet")["row"].to_pylist() == list(range(150))
-
-
-def test_a_read_only_disk_is_refused_before_anything_is_solved(tmp_path: Path) -> None:
-    source = write_input(tmp_path / "in.parquet", puzzle_texts(10))
-    with small_disk(tmp_path / "disk", "1m"):
-        remount(tmp_path / "disk", "ro")
-        backend = PoisonBackend()
-        with pytest.raises(OutputError, match="Read-only file system"):
-            run_in(tmp_path / "disk" / "out.parquet", source, backend=backend)
-        assert backend.steps_run == 0
-
-
-def test_a_place_where_nothing_can_be_written_is_refused(tmp_path: Path) -> None:
-    source = write_input(tmp_path / "in.parquet", puzzle_texts(10))
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="is not a folder"):
-        run_in(tmp_path / "file" / "out.parquet", source)
 
 
 # --- other runs --------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from trm_edge.batch.parquet_file import MAGIC, check_columns, open_parquet
 from trm_edge.batch.rows import row_table
-from trm_edge.batch.source import BLOCK_ROWS, RowSource
+from trm_edge.batch.source import BLOCK_ROWS, Blocks, RowSource
 from trm_edge.batch.text_source import no_column
 from trm_edge.errors import PuzzleError
 from trm_edge.tasks.dataset import is_folder
@@ -61,7 +61,7 @@ class ParquetSource(RowSource):
                 self._add(file_path, file)
         self.has_ids = any(column.role == "id" for column in self._columns)
 
-    def blocks(self) -> Iterator[pa.Table]:
+    def blocks(self) -> Blocks:
         """Read the rows.
 
         Raises:

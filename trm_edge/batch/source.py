@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 
@@ -15,6 +16,7 @@ from trm_edge.progress import Track, silent
 from trm_edge.tasks.blocks import BLOCK
 
 BLOCK_ROWS = BLOCK
+Blocks: TypeAlias = Generator[pa.Table, None, None]  # closing it closes the file
 
 
 class RowSource(ABC):
@@ -37,7 +39,7 @@ class RowSource(ABC):
         self.files = files
 
     @abstractmethod
-    def blocks(self) -> Iterator[pa.Table]:
+    def blocks(self) -> Blocks:
         """Read the rows from the first one.
 
         Returns:

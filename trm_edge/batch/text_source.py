@@ -8,10 +8,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
 from trm_edge.batch.rows import entry_rows, text_rows
-from trm_edge.batch.source import BLOCK_ROWS, RowSource
+from trm_edge.batch.source import BLOCK_ROWS, Blocks, RowSource
 from trm_edge.cli.solve_input import count_puzzles
 from trm_edge.errors import PuzzleError
 from trm_edge.json_text import parse_json
@@ -53,7 +51,7 @@ class CsvSource(RowSource):
         self._columns = columns
         self.has_ids = columns.id is not None
 
-    def blocks(self) -> Iterator[pa.Table]:
+    def blocks(self) -> Blocks:
         """Read the rows below the header.
 
         Raises:
@@ -80,7 +78,7 @@ class JsonLinesSource(RowSource):
                 self.has_ids = row.id is not None
                 break
 
-    def blocks(self) -> Iterator[pa.Table]:
+    def blocks(self) -> Blocks:
         """Read the objects.
 
         Raises:
@@ -119,7 +117,7 @@ class TaskSource(RowSource):
         self._task = task
         self._path = path
 
-    def blocks(self) -> Iterator[pa.Table]:
+    def blocks(self) -> Blocks:
         """Read the puzzles, and the lines that are none.
 
         Raises:
@@ -189,7 +187,7 @@ def _lines(path: Path) -> Iterator[tuple[int, str]]:
             yield number, line
 
 
-def _text_blocks(rows: Iterable[RawRow | BadLine]) -> Iterator[pa.Table]:
+def _text_blocks(rows: Iterable[RawRow | BadLine]) -> Blocks:
     first_row = 0
     for block in in_blocks(rows, BLOCK_ROWS):
         yield text_rows(first_row, block)
