@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from trm_edge.batch.parquet_file import MAGIC, check_columns, open_parquet
 from trm_edge.batch.rows import row_table
-from trm_edge.batch.source import BLOCK_ROWS, Blocks, RowSource
+from trm_edge.batch.source import BLOCK_ROWS, Blocks, Reading, RowSource
 from trm_edge.batch.text_source import no_column
 from trm_edge.errors import PuzzleError
 from trm_edge.tasks.dataset import is_folder
@@ -61,8 +61,11 @@ class ParquetSource(RowSource):
                 self._add(file_path, file)
         self.has_ids = any(column.role == "id" for column in self._columns)
 
-    def blocks(self) -> Blocks:
+    def blocks(self, reading: Reading | None = None) -> Blocks:
         """Read the rows.
+
+        Args:
+            reading: not told anything: the rows are counted.
 
         Raises:
             PuzzleError: a file cannot be read, or is damaged.

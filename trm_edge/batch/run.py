@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
@@ -15,7 +15,7 @@ from trm_edge.batch.finished import FinishedRows
 from trm_edge.batch.output_folder import OutputFolder
 from trm_edge.batch.pieces import Pieces
 from trm_edge.batch.retry import FailedRows
-from trm_edge.batch.source import RowSource
+from trm_edge.batch.source import Reading, RowSource
 from trm_edge.batch.tally import Tally
 from trm_edge.progress import Metered, Track, silent
 
@@ -87,13 +87,20 @@ class Run:
         return RunResult(finished.tally, self._solved, time.monotonic() - start)
 
     def _solve_rest(self, finished: FinishedRows) -> None:
+        done = len(finished.rows)
         total = self._source.count()
         if total is not None:
-            total -= len(finished.rows)
+            total -= done
+        reading = Reading()
+
+        def estimate() -> float | None:
+            rows = reading.total()
+            return None if rows is None else max(rows - done, 0.0)
+
         buffer = AnswerBuffer(self._folder.append, rows=self._part_rows)
-        with closing(self._source.blocks()) as blocks, buffer.flushed():
-            rows = finished.left_out_of(blocks)
-            for answers in self._answers(rows, "solved", total):
+        with closing(self._source.blocks(reading)) as blocks, buffer.flushed():
+            rows = finished.left_out_of(reading.counted(blocks))
+            for answers in self._answers(rows, "solved", total, estimate):
                 finished.tally.add(answers)
                 buffer.add(answers)
 
@@ -106,13 +113,23 @@ class Run:
                 buffer.add(answers)
 
     def _answers(
-        self, rows: Iterator[pa.Table], description: str, total: int | None
+        self,
+        rows: Iterator[pa.Table],
+        description: str,
+        total: int | None,
+        estimate: Callable[[], float | None] | None = None,
     ) -> Iterator[pa.Table]:
         """The answers to rows, reported as they come."""
         pieces = Pieces()
         before = self._solved
         answers = self._solver.solve(pieces.cut(rows))
-        metered = Metered(answers, "puzzles", lambda: self._solved - before, shows_rate=True)
+        metered = Metered(
+            answers,
+            "puzzles",
+            lambda: self._solved - before,
+            shows_rate=True,
+            estimate=estimate,
+        )
         for table in self._track(metered, description, total):
             self._solved += len(table)
             pieces.finish(len(table))

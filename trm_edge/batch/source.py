@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
@@ -17,6 +17,34 @@ from trm_edge.tasks.blocks import BLOCK
 
 BLOCK_ROWS = BLOCK
 Blocks: TypeAlias = Generator[pa.Table, None, None]  # closing it closes the file
+
+
+class Reading:
+    """How far a source was read, to tell how long the rest takes.
+
+    Attributes:
+        rows: that were handed out.
+        share: returns how much of the input was read, from 0 to 1; None where that is not known.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.share: Callable[[], float | None] = _unknown
+
+    def counted(self, blocks: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Count the rows of blocks.
+
+        Args:
+            blocks: of the source, from the first one.
+        """
+        for block in blocks:
+            self.rows += len(block)
+            yield block
+
+    def total(self) -> float | None:
+        """Estimate the rows of the source from those so far; None where nothing is known."""
+        share = self.share()
+        return self.rows / share if share and self.rows else None
 
 
 class RowSource(ABC):
@@ -39,8 +67,11 @@ class RowSource(ABC):
         self.files = files
 
     @abstractmethod
-    def blocks(self) -> Blocks:
+    def blocks(self, reading: Reading | None = None) -> Blocks:
         """Read the rows from the first one.
+
+        Args:
+            reading: is told how much of the input was read, where the source knows.
 
         Returns:
             Tables of at most ``BLOCK_ROWS`` rows with the columns of ``ROW_SCHEMA``.
@@ -90,3 +121,7 @@ class RowSource(ABC):
             except OSError as error:
                 raise PuzzleError(f"cannot read {path}: {error_reason(error)}.") from error
         return digest.hexdigest()
+
+
+def _unknown() -> float | None:
+    return None
