@@ -163,7 +163,7 @@ def test_parts_that_are_refused_are_closed(tmp_path: Path) -> None:
     (part,) = parts_of(folder)
     copy = folder / "rows-copy.parquet"
     copy.write_bytes(part.read_bytes())
-    with pytest.raises(OutputError, match="another part holds") as caught:
+    with pytest.raises(OutputError, match="stands in the answers already") as caught:
         run_in(folder, source)
     assert open_files(tmp_path) == []
     pq.write_table(pa.table({"row": [1]}), copy)

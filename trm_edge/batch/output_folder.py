@@ -63,7 +63,7 @@ class OutputFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"cannot create {self.path}: {error_reason(error)}.") from error
+            raise self._unusable(error) from error
         try:
             with ExitStack() as stack:
                 self._lock(stack)
@@ -115,7 +115,8 @@ class OutputFolder:
         Raises:
             OutputError: it cannot be written.
         """
-        records.write(self.path / RUN_NAME, fingerprint, RUN_FORMAT)
+        with _advised("Nothing is solved yet"):
+            records.write(self.path / RUN_NAME, fingerprint, RUN_FORMAT)
 
     def parts(self) -> list[Path]:
         """List the files of answers."""
@@ -147,14 +148,8 @@ class OutputFolder:
         """
         sink = pa.BufferOutputStream()
         pq.write_table(answers, sink, compression=COMPRESSION)
-        try:
+        with _advised("The answers before are written"):
             write_bytes(path, sink.getvalue())
-        except OutputError as error:
-            reason = str(error).removesuffix(" Choose another path.")
-            raise OutputError(
-                f"{reason} The answers before are written: make room or make the folder writable, "
-                "and the same command goes on."
-            ) from error
 
     def _lock(self, stack: ExitStack) -> None:
         try:
@@ -164,10 +159,21 @@ class OutputFolder:
                 for path in self.path.glob(pattern):
                     path.unlink(missing_ok=True)
         except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {error_reason(error)}.") from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"cannot write {self.path}: {error_reason(error)}. Make room or make the folder "
+            "writable, or choose another one."
+        )
 
     def _check(self) -> None:
         """Refuse a folder that is not a run's, before it is locked."""
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputError(
+                f"{self.path} is a file, and the answers are a folder of Parquet files. Choose "
+                "another name, or move the file away."
+            )
         check_writable(self.path / RUN_NAME)
         if (self.path / RUN_NAME).exists():
             return
@@ -177,6 +183,19 @@ class OutputFolder:
                 f"{self.path} exists and is not a run of trm-edge solve, so nothing is written "
                 "there. Choose another folder."
             )
+
+
+@contextmanager
+def _advised(state: str) -> Iterator[None]:
+    """Say what to do about a file that cannot be written: its path is not a matter of choice."""
+    try:
+        yield
+    except OutputError as error:
+        reason = str(error).removesuffix(" Choose another path.")
+        raise OutputError(
+            f"{reason} {state}: make room or make the folder writable, and the same command goes "
+            "on."
+        ) from error
 
 
 def read_part(path: Path, columns: list[str]) -> Iterator[pa.Table]:
