@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pyarrow as pa
 import pytest
+from numpy.typing import NDArray
 
 from tests.batch.runs import MAKER, TASK, puzzle_texts
 from trm_edge.batch.answers import ANSWER_SCHEMA, failed_answers
@@ -14,17 +15,23 @@ from trm_edge.loop.solution import Solution
 from trm_edge.tasks.entries import Entry
 
 SOLVED = "534678912672195348198342567859761423426853791713924856961537284287419635345286179"
+OPEN = f"{SOLVED[:40]}{'.' * 41}"
 BROKEN = f"5{SOLVED[:80]}"
 
 
+def tokens(text: str) -> NDArray[np.int32]:
+    """Token ids of a full grid, which is no puzzle."""
+    return np.array([int(digit) + 1 for digit in text], np.int32)
+
+
 def entry(text: str, answer: str | None = None) -> Entry:
-    known = None if answer is None else TASK.puzzle(answer).tokens
+    known = None if answer is None else tokens(answer)
     return Entry(TASK.puzzle(text), 1, known)
 
 
 def solution(text: str, q_halt: float = 2.0) -> Solution:
     logits = np.array([-1.0, q_halt], np.float32)
-    return Solution(0, TASK.puzzle(text).tokens, 2, True, logits, np.zeros(2, np.float32))
+    return Solution(0, tokens(text), 2, True, logits, np.zeros(2, np.float32))
 
 
 def block(count: int) -> pa.Table:
@@ -32,7 +39,7 @@ def block(count: int) -> pa.Table:
 
 
 def test_failed_rows_between_solved_ones_keep_their_places() -> None:
-    entries = [entry("." * 81), None, entry("." * 81), None]
+    entries = [entry(OPEN), None, entry(OPEN), None]
     results = [solution(SOLVED), "is no puzzle", solution(BROKEN), "the engine failed: out"]
     answers = MAKER.table(block(4), entries, results)
     assert answers.schema.equals(ANSWER_SCHEMA, check_metadata=True)
@@ -53,7 +60,7 @@ def test_a_block_without_a_solution_has_the_same_columns() -> None:
 
 
 def test_an_engine_failure_of_a_row_with_a_puzzle_is_a_failed_row() -> None:
-    answers = MAKER.table(block(1), [entry("." * 81)], ["the engine failed: out of memory"])
+    answers = MAKER.table(block(1), [entry(OPEN)], ["the engine failed: out of memory"])
     assert answers["outcome"].to_pylist() == ["failed"]
     assert answers["error"].to_pylist() == ["the engine failed: out of memory"]
 
@@ -61,7 +68,7 @@ def test_an_engine_failure_of_a_row_with_a_puzzle_is_a_failed_row() -> None:
 def test_answers_that_are_withheld_are_judged_all_the_same() -> None:
     policy = AnswerPolicy(only_valid=True, min_confidence=0.9)
     maker = replace(MAKER, policy=policy)
-    entries = [entry("." * 81)] * 3
+    entries = [entry(OPEN)] * 3
     results = [solution(SOLVED, 5.0), solution(BROKEN, 5.0), solution(SOLVED, 0.0)]
     answers = maker.table(block(3), entries, results)
     assert answers["outcome"].to_pylist() == ["answered", "unsolved", "unsure"]
@@ -72,13 +79,13 @@ def test_answers_that_are_withheld_are_judged_all_the_same() -> None:
 
 
 def test_only_rows_with_a_known_answer_are_compared() -> None:
-    entries = [entry("." * 81, SOLVED), entry("." * 81), entry("." * 81, SOLVED)]
+    entries = [entry(OPEN, SOLVED), entry(OPEN), entry(OPEN, SOLVED)]
     results = [solution(SOLVED), solution(SOLVED), solution(BROKEN)]
     assert MAKER.table(block(3), entries, results)["correct"].to_pylist() == [True, None, False]
 
 
 def test_the_confidence_is_that_of_the_last_step() -> None:
-    answers = MAKER.table(block(1), [entry("." * 81)], [solution(SOLVED, 3.0)])
+    answers = MAKER.table(block(1), [entry(OPEN)], [solution(SOLVED, 3.0)])
     assert answers["q_halt"].to_pylist() == [3.0]
     assert answers["confidence"].to_pylist() == pytest.approx([1 / (1 + np.exp(-3.0))])
 

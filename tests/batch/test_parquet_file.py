@@ -35,6 +35,13 @@ def test_a_file_is_read_and_closed(path: Path) -> None:
     assert open_files(path.parent) == []
 
 
+def test_a_name_that_is_not_utf8_is_no_obstacle(path: Path) -> None:
+    name = os.fsencode(path.parent) + b"/\xff.parquet"
+    path.rename(os.fsdecode(name))
+    with open_parquet(Path(os.fsdecode(name))) as file:
+        assert sum(batch.num_rows for batch in file.iter_batches(30)) == 100
+
+
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
@@ -114,5 +121,5 @@ def test_a_column_of_a_file_that_was_cut_in_the_middle_is_refused(path: Path) ->
         footer = path.read_bytes()[-file.metadata.serialized_size - 8 :]
         path.write_bytes(MAGIC + footer)
         assert path.stat().st_size < size
-        with pytest.raises(PuzzleError, match="row group 0 is said to have .* and the file has"):
+        with pytest.raises(PuzzleError, match=r"row group 0 is said to have .* and the file has"):
             check_columns(path, file, ["cells"])

@@ -193,7 +193,7 @@ def test_a_row_in_two_parts_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "out.parquet"
     run_in(folder, source)
     pq.write_table(read_folder(folder).slice(3, 2), folder / "copy.parquet")
-    with pytest.raises(OutputError, match="holds row [34], which stands in the answers already"):
+    with pytest.raises(OutputError, match=r"holds row [34], which stands in the answers already"):
         run_in(folder, source)
 
 

@@ -33,7 +33,7 @@ METADATA = {"seq_len": 81, "vocab_size": 11, "num_puzzle_identifiers": 1}
 
 def write_yaml(path: Path, values: object) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(yaml.safe_dump(values))
+    path.write_text(yaml.safe_dump(values, sort_keys=False))
     return path
 
 
@@ -182,7 +182,7 @@ def test_a_dataset_that_fits_the_model_passes(tmp_path: Path) -> None:
 @pytest.mark.parametrize("key", ["seq_len", "vocab_size"])
 def test_a_dataset_of_another_shape_names_both_values(tmp_path: Path, key: str) -> None:
     config = load_checkpoint(write_run(tmp_path / "run", BASE)).config
-    path = write_json(tmp_path / "data" / METADATA_NAME, {key: 7})
-    expected = rf"{key} is {getattr(config, key)} in .*step_1 but 7 in .*{path.name}"
+    path = write_json(tmp_path / "data" / METADATA_NAME, {key: 70})
+    expected = rf"{key} is {getattr(config, key)} in .*step_1 but 70 in .*{path.name}"
     with pytest.raises(ConfigError, match=expected):
         check_dataset(config, tmp_path / "step_1", tmp_path / "data")
