@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -75,3 +76,10 @@ def test_what_holds_no_puzzle_is_refused(tmp_path: Path, kind: str) -> None:
     with pytest.raises(PuzzleError) as caught:
         list(open_source(TASK, path).blocks())
     assert str(path) in str(caught.value)
+
+
+def test_a_pipe_is_refused_without_waiting_for_a_writer(tmp_path: Path) -> None:
+    """As of the shell's <(...): a second look would take lines away, or wait for ever."""
+    os.mkfifo(tmp_path / "in")
+    with pytest.raises(PuzzleError, match=r"reads its input more than once.*pass - and pipe it in"):
+        open_source(TASK, tmp_path / "in")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -24,6 +25,8 @@ from tests.batch.runs import (
     run_in,
     write_input,
 )
+from trm_edge.backends.base import HaltingLogits
+from trm_edge.backends.fake import FakeBackend
 from trm_edge.batch.output_folder import OutputFolder
 from trm_edge.batch.source import BLOCK_ROWS
 from trm_edge.errors import OutputError, OutputExistsError, PuzzleError
@@ -224,3 +227,37 @@ def test_an_input_that_is_damaged_on_the_way_keeps_what_was_solved(tmp_path: Pat
     with pytest.raises(PuzzleError, match=r"cannot read .*as Parquet"):
         run_in(tmp_path / "out.parquet", source)
     assert read_folder(tmp_path / "out.parquet")["row"].to_pylist() == list(range(2 * BLOCK_ROWS))
+
+
+@pytest.mark.parametrize("retry", [False, True])
+def test_an_input_that_changes_while_it_is_read_ends_the_run(tmp_path: Path, retry: bool) -> None:
+    """Only answers to what was hashed are written, and the run goes on with it."""
+    texts = puzzle_texts(150)
+    source = tmp_path / "in.csv"
+    content = "\n".join(["puzzle", *texts])
+    source.write_text(content)
+    folder = tmp_path / "out.parquet"
+    rewritten = False
+
+    class Rewriting(FakeBackend):
+        def step(self, *inputs: Any) -> HaltingLogits:
+            nonlocal rewritten
+            if not rewritten and (retry or list(parts_of(folder))):
+                source.write_text("\n".join(["puzzle", *puzzle_texts(151, seed=1)]))
+                rewritten = True
+            return super().step(*inputs)
+
+    if retry:
+        texts[7] = texts[9] = POISON
+        content = "\n".join(["puzzle", *texts])
+        source.write_text(content)
+        run_in(folder, source, backend=PoisonBackend())
+    with pytest.raises(PuzzleError, match=r"in\.csv was changed .* the same command goes on"):
+        run_in(folder, source, backend=Rewriting(), retry_failed=retry)
+    answers = read_folder(folder)
+    assert len(answers) > 0
+    for row, answer in zip(answers["row"].to_pylist(), answers["answer"].to_pylist(), strict=True):
+        assert answer in (texts[row], None)
+    source.write_text(content)
+    run_in(folder, source, retry_failed=retry)
+    assert read_folder(folder)["answer"].to_pylist() == texts

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -50,6 +51,23 @@ def test_the_hash_covers_where_files_end_and_their_order(tmp_path: Path) -> None
 def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
     with pytest.raises(PuzzleError, match=r"cannot read .*gone: No such file or directory\."):
         Source("in", (tmp_path / "gone",)).sha256()
+
+
+@pytest.mark.parametrize("change", ["longer", "later", "gone"])
+def test_a_file_that_changes_after_it_was_hashed_is_named(tmp_path: Path, change: str) -> None:
+    first, second = write(tmp_path, "ab", "c")
+    source = Source("in", (first, second))
+    source.check_unchanged()  # nothing is known yet
+    source.sha256()
+    source.check_unchanged()
+    if change == "longer":
+        second.write_text("cd")
+    elif change == "later":
+        os.utime(second, ns=(0, 1))
+    else:
+        second.unlink()
+    with pytest.raises(PuzzleError, match=rf"{second.name} was changed while it was read"):
+        source.check_unchanged()
 
 
 def test_the_rows_are_estimated_from_the_share_that_was_read() -> None:

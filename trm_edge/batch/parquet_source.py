@@ -96,6 +96,7 @@ class ParquetSource(RowSource):
         for path, count in zip(self.files, self._counts, strict=True):
             share = copy.copy(self)
             share.files = (path,)
+            share._stamps = []
             share._counts = [count]
             share._first_row = first_row
             shares.append(share)

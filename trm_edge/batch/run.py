@@ -97,7 +97,7 @@ class Run:
             rows = reading.total()
             return None if rows is None else max(rows - done, 0.0)
 
-        buffer = AnswerBuffer(self._folder.append, rows=self._part_rows)
+        buffer = self._buffer(self._folder.append)
         with closing(self._source.blocks(reading)) as blocks, buffer.flushed():
             rows = finished.left_out_of(reading.counted(blocks))
             for answers in self._answers(rows, "solved", total, estimate):
@@ -106,11 +106,20 @@ class Run:
 
     def _retry(self, finished: FinishedRows) -> None:
         failed = FailedRows(self._folder, finished)
-        buffer = AnswerBuffer(failed.replace, rows=self._part_rows)
+        buffer = self._buffer(failed.replace)
         with closing(self._source.blocks()) as blocks, buffer.flushed():
             rows = finished.failed_of(blocks)
             for answers in self._answers(rows, "retried", len(finished.failed)):
                 buffer.add(answers)
+
+    def _buffer(self, write: Callable[[pa.Table], None]) -> AnswerBuffer:
+        """A buffer whose answers are written only where the input is still what it was."""
+
+        def write_checked(answers: pa.Table) -> None:
+            self._source.check_unchanged()
+            write(answers)
+
+        return AnswerBuffer(write_checked, rows=self._part_rows)
 
     def _answers(
         self,

@@ -65,6 +65,7 @@ class RowSource(ABC):
     def __init__(self, name: str, files: tuple[Path, ...]) -> None:
         self.name = name
         self.files = files
+        self._stamps: list[tuple[int, int]] = []  # of the files when they were hashed
 
     @abstractmethod
     def blocks(self, reading: Reading | None = None) -> Blocks:
@@ -114,6 +115,7 @@ class RowSource(ABC):
             PuzzleError: a file cannot be read.
         """
         digest = hashlib.sha256()
+        self._stamps = [_stamp(path) for path in self.files]
         for path in track(self.files, "reading the input", len(self.files)):
             try:
                 with open_regular(path) as file:
@@ -121,6 +123,29 @@ class RowSource(ABC):
             except OSError as error:
                 raise PuzzleError(f"cannot read {path}: {error_reason(error)}.") from error
         return digest.hexdigest()
+
+    def check_unchanged(self) -> None:
+        """Compare the sizes and dates of the files with those when they were hashed.
+
+        Raises:
+            PuzzleError: a file has changed; names it.
+        """
+        for path, stamp in zip(self.files, self._stamps, strict=False):
+            if _stamp(path) != stamp:
+                raise PuzzleError(
+                    f"{path} was changed while it was read. The answers that are written are to "
+                    "what it held before: put that back, and the same command goes on, or choose "
+                    "another folder for what it holds now."
+                )
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and date of a file; of one that is gone, what no file has."""
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
 
 
 def _unknown() -> float | None:
