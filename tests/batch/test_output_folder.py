@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import errno
+import os
+from functools import partial
 from pathlib import Path
 
 import pyarrow as pa
@@ -96,6 +99,35 @@ def test_a_file_in_the_place_of_the_folder_is_refused(tmp_path: Path) -> None:
     with pytest.raises(OutputError, match=r"out\.parquet is a file, and the answers are a folder"):
         OutputFolder(path).locked().__enter__()
     assert path.read_bytes() == b"mine"
+
+
+@pytest.mark.parametrize("begun", [False, True])
+def test_a_full_disk_says_what_was_done_and_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, begun: bool
+) -> None:
+    def full(*arguments: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    folder = OutputFolder(tmp_path)
+    monkeypatch.setattr(os, "fsync", full)
+    write = partial(folder.begin, SETTINGS)
+    if begun:
+        write = partial(folder.append, answers(0, 1))
+        state = r"rows-0.*No space left on device\. The answers before are written"
+    else:
+        state = r"_run\.json: No space left on device\. Nothing is solved yet"
+    with pytest.raises(OutputError, match=rf"{state}: make room .* the same command goes on\.$"):
+        write()
+    assert names(tmp_path) == []
+
+
+def test_a_folder_that_cannot_be_written_is_refused_with_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / RUN_NAME).write_text("{}")
+    monkeypatch.setattr(os, "access", lambda path, mode: False)  # root may write everything
+    with pytest.raises(OutputError, match=r"read-only\. Make the folder writable, or choose"):
+        OutputFolder(tmp_path).locked().__enter__()
 
 
 def test_a_part_that_is_replaced_keeps_its_name(tmp_path: Path) -> None:
