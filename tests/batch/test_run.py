@@ -8,11 +8,12 @@ import subprocess
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from tests.batch import runs
 from tests.batch.killed_runs import MOMENTS
@@ -240,12 +241,17 @@ def test_an_input_that_changes_while_it_is_read_ends_the_run(tmp_path: Path, ret
     rewritten = False
 
     class Rewriting(FakeBackend):
-        def step(self, *inputs: Any) -> HaltingLogits:
+        def step(
+            self,
+            tokens: NDArray[np.int32],
+            puzzle_embedding: NDArray[np.float32] | None,
+            reset: NDArray[np.bool_],
+        ) -> HaltingLogits:
             nonlocal rewritten
             if not rewritten and (retry or list(parts_of(folder))):
                 source.write_text("\n".join(["puzzle", *puzzle_texts(151, seed=1)]))
                 rewritten = True
-            return super().step(*inputs)
+            return super().step(tokens, puzzle_embedding, reset)
 
     if retry:
         texts[7] = texts[9] = POISON

@@ -66,7 +66,9 @@ def test_a_file_that_changes_after_it_was_hashed_is_named(tmp_path: Path, change
         os.utime(second, ns=(0, 1))
     else:
         second.unlink()
-    with pytest.raises(PuzzleError, match=rf"{second.name} was changed while it was read"):
+    with pytest.raises(
+        PuzzleError, match=rf"{second.name} was changed or removed while it was read"
+    ):
         source.check_unchanged()
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from trm_edge.batch.line_source import LineSource, filled_lines, is_quick, open_reading
 from trm_edge.batch.rows import entry_rows, text_rows
 from trm_edge.batch.source import BLOCK_ROWS, Blocks, Reading, RowSource
-from trm_edge.errors import PuzzleError
+from trm_edge.errors import PuzzleError, TrmEdgeError
 from trm_edge.json_text import parse_json
 from trm_edge.printable import excerpt
 from trm_edge.tasks.base import Task
@@ -144,7 +144,7 @@ class TaskSource(RowSource):
             return None
         try:
             return sum(1 for _ in self._entries())
-        except PuzzleError:
+        except (OSError, ValueError, TrmEdgeError):
             return None  # whoever reads the rows says why
 
     def _entries(self, reading: Reading | None = None) -> Iterator[Entry | BadLine]:
