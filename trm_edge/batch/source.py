@@ -133,9 +133,9 @@ class RowSource(ABC):
         for path, stamp in zip(self.files, self._stamps, strict=False):
             if _stamp(path) != stamp:
                 raise PuzzleError(
-                    f"{path} was changed or removed while it was read. The answers that are written are to "
-                    "what it held before: put it back, and the same command goes on, or choose "
-                    "another folder for what it holds now."
+                    f"{path} was changed or removed while it was read. The answers that are "
+                    "written are to what it held before: put it back, and the same command goes "
+                    "on, or choose another folder for what it holds now."
                 )
 
 
