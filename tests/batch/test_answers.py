@@ -31,7 +31,7 @@ def entry(text: str, answer: str | None = None) -> Entry:
 
 def solution(text: str, q_halt: float = 2.0) -> Solution:
     logits = np.array([-1.0, q_halt], np.float32)
-    return Solution(0, tokens(text), 2, True, logits, np.zeros(2, np.float32))
+    return Solution(0, tokens(text).astype(np.uint8), 2, True, logits, np.zeros(2, np.float32))
 
 
 def block(count: int) -> pa.Table:
@@ -40,7 +40,12 @@ def block(count: int) -> pa.Table:
 
 def test_failed_rows_between_solved_ones_keep_their_places() -> None:
     entries = [entry(OPEN), None, entry(OPEN), None]
-    results = [solution(SOLVED), "is no puzzle", solution(BROKEN), "the engine failed: out"]
+    results: list[Solution | str] = [
+        solution(SOLVED),
+        "is no puzzle",
+        solution(BROKEN),
+        "the engine failed: out",
+    ]
     answers = MAKER.table(block(4), entries, results)
     assert answers.schema.equals(ANSWER_SCHEMA, check_metadata=True)
     assert answers["row"].to_pylist() == [7, 8, 9, 10]

@@ -45,10 +45,11 @@ def test_a_row_of_a_file_with_lines_names_its_line() -> None:
 
 def test_a_block_is_done_with_its_last_result() -> None:
     opened = OpenBlock(TASK, block(0, GOOD, "short", GOOD))
-    opened.put(2, SOLUTION)
-    assert not opened.is_done
-    opened.put(0, "the engine failed")
-    assert opened.is_done
+    done = []
+    for place, result in ((2, SOLUTION), (0, "the engine failed")):
+        opened.put(place, result)
+        done.append(opened.is_done)
+    assert done == [False, True]
     assert not opened.is_empty
     assert opened.results[0] == "the engine failed"
     assert opened.results[2] is SOLUTION
