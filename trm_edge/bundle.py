@@ -24,7 +24,7 @@ from trm_edge.puzzle_table import PUZZLE_EMBEDDINGS as PUZZLE_EMBEDDINGS
 from trm_edge.puzzle_table import TABLE_FILES, PuzzleTable, open_table
 from trm_edge.row_names_file import IDENTIFIERS as IDENTIFIERS
 from trm_edge.row_names_file import open_names
-from trm_edge.suggestions import did_you_mean
+from trm_edge.target_choice import chosen_target
 from trm_edge.verified_files import Stamp, VerifiedFiles, stamp_of
 
 if TYPE_CHECKING:
@@ -169,32 +169,8 @@ class Bundle:
             BundleError: there is no such target, or none is named and several could be meant;
                 lists the targets.
         """
-        targets = self.manifest.targets
-        if name is None:
-            if "cpu" in targets:
-                name = "cpu"
-            elif len(targets) == 1:
-                name = next(iter(targets))
-            else:
-                raise BundleError(
-                    f"{self.path} has several targets and none is cpu: {', '.join(targets)}. "
-                    "Choose one with --target."
-                )
-        if name not in targets:
-            raise BundleError(
-                f"{self.path} has no target {name!r}; it has {', '.join(targets)}."
-                f"{did_you_mean(name, targets)} {self._how_to_add(name)}"
-            )
-        return name, targets[name]
-
-    def _how_to_add(self, name: str) -> str:
-        """The command that gives the bundle another target."""
-        records = self.manifest.targets
-        options = " ".join(f"--target {target}" for target in [*records, name])
-        if list(records) == [CPU] and records[CPU].precision == "int8":
-            # A CPU rounds some inputs per token, so its calibration lacks their static ranges.
-            return f"Export the checkpoint again with: --int8 {options}"
-        return f"Add it with: trm-edge export --into {self.path} --target {name}"
+        name = chosen_target(self.path, self.manifest.targets, name)
+        return name, self.manifest.targets[name]
 
     def choose(self, target: str | None = None, *, threads: int = 0) -> Choice:
         """Choose what runs a target on this machine, and log why; nothing is loaded yet.
