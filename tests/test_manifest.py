@@ -26,7 +26,7 @@ def edit(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
     [
         (lambda m: m.update(format="trm-edge.bundle/2"), "reads trm-edge.bundle/1. Upgrade"),
         (lambda m: m.update(format="other/1"), "is not a trm-edge bundle: its format is 'other/1'"),
-        (lambda m: m.pop("format"), "its format is None"),
+        (lambda m: m.pop("format"), "it has no format"),
         (lambda m: m.pop("task"), "missing required field task"),
         (lambda m: m.update(extra=1), "unknown extra; the keys are model"),
         (lambda m: m["model"].update(H_cycles="x"), r"expected int, got str in model\.H_cycles"),

@@ -106,10 +106,7 @@ class Bundle:
     def _open(cls, path: Path, stamp: Stamp) -> Bundle:
         location = path / MANIFEST
         if not os.path.lexists(location):
-            raise BundleError(
-                f"{path} is not a bundle: there is no {MANIFEST} in it. Make one with: trm-edge "
-                "export"
-            )
+            raise BundleError(_not_a_bundle(path))
         bundle = cls(path, Manifest.read(location))
         bundle._stamp = stamp
         bundle._files.verify_all()
@@ -333,6 +330,18 @@ class Bundle:
             BundleError: the file is not what an export writes.
         """
         return bundle_records.read_floor(self._files)
+
+
+def _not_a_bundle(path: Path) -> str:
+    """Say what a path is that leads to no manifest."""
+    export = "Make one with: trm-edge export"
+    if not os.path.lexists(path):
+        return f"there is no bundle {path}. Check the path. {export}"
+    if path.is_dir():
+        return f"{path} is not a bundle: there is no {MANIFEST} in it. {export}"
+    if path.name == MANIFEST:
+        return f"{path} is a file of a bundle. Pass its folder: {path.parent}"
+    return f"{path} is not a folder, and a bundle is one. {export}"
 
 
 def _large_tables(manifest: Manifest) -> list[str]:

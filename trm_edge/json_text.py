@@ -15,6 +15,7 @@ _ESCAPE = re.compile(
 )
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")  # the shortest that may not fit into 64 bits
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors write one before UTF-8
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -33,6 +34,29 @@ def parse_json(text: str | bytes) -> Any:
     if _LONG_NUMBER.search(content):
         require_64_bits(value)
     return value
+
+
+def json_problem(text: str | bytes, error: Exception) -> str:
+    """Say why a text is not JSON, in words for the person who passed the file.
+
+    Args:
+        text: that :func:`parse_json` refused.
+        error: that it raised.
+
+    >>> json_problem("", ValueError("Input data was truncated"))
+    'it is empty'
+    """
+    if not text.strip():
+        return "it is empty"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeError) or _is_utf_16(text):
+        return "it is not UTF-8 text"
+    return f"it is not valid JSON ({str(error).removeprefix('JSON is malformed: ')})"
+
+
+def _is_utf_16(text: str | bytes) -> bool:
+    return isinstance(text, bytes) and text.startswith(_UTF_16_MARKS)
 
 
 def _parsed(content: bytes) -> Any:

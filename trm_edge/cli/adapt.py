@@ -16,7 +16,7 @@ from trm_edge.arc.task import TEST, TRAIN
 from trm_edge.cli.arc_output import print_problems
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.console import echo
-from trm_edge.cli.options import threads_option
+from trm_edge.cli.options import FiniteRange, threads_option
 from trm_edge.datasets.folder import TEST_PUZZLES_NAME
 from trm_edge.errors import ConfigError, MissingExtraError
 from trm_edge.progress import duration, progress_bars
@@ -39,7 +39,7 @@ _SHOWN_STEPS = 50  # last steps whose figures are averaged
 )
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("tasks", type=click.Path(path_type=Path), metavar="TASKS.json")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Time of training.")
+@click.option("--minutes", type=FiniteRange(min=0, min_open=True), help="Time of training.")
 @click.option(
     "--steps",
     type=click.IntRange(1),
@@ -66,14 +66,14 @@ _SHOWN_STEPS = 50  # last steps whose figures are averaged
 )
 @click.option(
     "--lr",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=1e-4,
     show_default=True,
     help="Learning rate of the network.",
 )
 @click.option(
     "--rows-lr",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
     default=1e-2,
     show_default=True,
     help="Learning rate of the puzzle embeddings.",

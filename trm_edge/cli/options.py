@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +38,41 @@ class ThreadCount(click.IntRange):
         except ConfigError as error:
             self.fail(str(error), param, ctx)
         return threads
+
+
+class FiniteRange(click.FloatRange):
+    """A number within bounds; click's own range lets NaN and infinity through."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Check a number.
+
+        Args:
+            value: of the command line, or the default.
+            param: the option.
+            ctx: the command's context.
+
+        Raises:
+            BadParameter: it is no number, not finite, or out of range.
+        """
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+@contextmanager
+def options_checked() -> Iterator[None]:
+    """Turn the refusal of options by the library into misuse: exit code 2, with the usage.
+
+    Raises:
+        UsageError: a ConfigError was raised inside; has its message.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
 
 
 bundle_argument = click.argument(

@@ -25,6 +25,7 @@ from trm_edge.evaluation.machine import Machine
 from trm_edge.files import check_writable, write_text
 from trm_edge.progress import progress_bars
 from trm_edge.regression.baseline import Measurement
+from trm_edge.regression.baseline_record import KIND
 from trm_edge.regression.blind_spot import blind_spot
 from trm_edge.regression.budgets import Budgets
 from trm_edge.regression.result import FORMAT, RegressionResult, overall
@@ -248,9 +249,9 @@ def _replaced_baseline(path: Path, *, force: bool) -> Measurement | None:
     except RecordError as error:
         if force:
             return None
+        reason = str(error).removesuffix(KIND.remedy).strip()
         raise OutputExistsError(
-            f"{path} is not replaced, because it is not a baseline that can be read: {error} Pass "
-            "--force to replace it, or another --baseline."
+            f"{reason} It is not replaced. Pass --force to replace it, or another --baseline."
         ) from error
 
 

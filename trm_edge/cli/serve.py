@@ -10,7 +10,7 @@ import click
 
 from trm_edge.bundle import Bundle
 from trm_edge.cli.command import Command
-from trm_edge.cli.options import bundle_argument, target_option, threads_option
+from trm_edge.cli.options import FiniteRange, bundle_argument, target_option, threads_option
 
 logger = logging.getLogger(__name__)
 
@@ -89,7 +89,7 @@ Exit codes:
 )
 @click.option(
     "--max-seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     default=30.0,
     show_default=True,
     metavar="T",
@@ -97,7 +97,7 @@ Exit codes:
 )
 @click.option(
     "--grace-seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     default=30.0,
     show_default=True,
     metavar="T",
