@@ -135,6 +135,11 @@ def _weights_in(folder: Path) -> Path:
             f"several files that could be weights in {folder}: {shown}. Pass the weight file "
             "itself."
         )
+    if (folder / MANIFEST).exists():
+        raise CheckpointError(
+            f"{folder} is a bundle, which is exported already. Pass the checkpoint that it was made "
+            f"from, or add a target to it with: trm-edge export --into {folder} --target NAME"
+        )
     entries = [excerpt(entry.name, 60) for entry in sorted(folder.iterdir())]
     content = ", ".join(entries[:_NAMES_SHOWN]) or "nothing"
     raise CheckpointError(

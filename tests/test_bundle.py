@@ -73,6 +73,11 @@ def test_what_is_no_bundle(tmp_path: Path) -> None:
         Bundle.open(tmp_path / "puzzles.txt")
     with pytest.raises(BundleError, match=r"^there is no bundle nothing\. Check the path"):
         Bundle.open(Path("nothing"))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "step_7").write_bytes(b"weights")
+    for path in (tmp_path / "run", tmp_path / "run" / "step_7"):
+        with pytest.raises(BundleError, match=f"a checkpoint. Make one .* export {path} --int8"):
+            Bundle.open(path)
     (tmp_path / "loop").symlink_to("loop")
     with pytest.raises(BundleError, match="loop is not a folder"):
         Bundle.open(tmp_path / "loop")

@@ -337,6 +337,8 @@ def _not_a_bundle(path: Path) -> str:
     export = "Make one with: trm-edge export"
     if not os.path.lexists(path):
         return f"there is no bundle {path}. Check the path. {export}"
+    if path.name.startswith("step_") or any(path.glob("step_*")):
+        return f"{path} is not a bundle, but a checkpoint. {export} {path} --int8"
     if path.is_dir():
         return f"{path} is not a bundle: there is no {MANIFEST} in it. {export}"
     if path.name == MANIFEST:

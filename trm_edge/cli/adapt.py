@@ -39,10 +39,13 @@ _SHOWN_STEPS = 50  # last steps whose figures are averaged
 )
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("tasks", type=click.Path(path_type=Path), metavar="TASKS.json")
-@click.option("--minutes", type=FiniteRange(min=0, min_open=True), help="Time of training.")
+@click.option(
+    "--minutes", type=FiniteRange(min=0, min_open=True), metavar="T", help="Time of training."
+)
 @click.option(
     "--steps",
     type=click.IntRange(1),
+    metavar="N",
     help="Number of optimizer steps instead; the result does not depend on the machine's speed.",
 )
 @click.option(
@@ -57,16 +60,23 @@ _SHOWN_STEPS = 50  # last steps whose figures are averaged
 @click.option(
     "--augmentations",
     type=click.IntRange(0, 100_000),
+    metavar="N",
     default=256,
     show_default=True,
     help="Augmented variants of each task.",
 )
 @click.option(
-    "--batch", type=click.IntRange(1), default=64, show_default=True, help="Slots of a batch."
+    "--batch",
+    type=click.IntRange(1),
+    metavar="SLOTS",
+    default=64,
+    show_default=True,
+    help="Slots of a batch.",
 )
 @click.option(
     "--lr",
     type=FiniteRange(min=0, min_open=True),
+    metavar="RATE",
     default=1e-4,
     show_default=True,
     help="Learning rate of the network.",
@@ -74,6 +84,7 @@ _SHOWN_STEPS = 50  # last steps whose figures are averaged
 @click.option(
     "--rows-lr",
     type=FiniteRange(min=0, min_open=True),
+    metavar="RATE",
     default=1e-2,
     show_default=True,
     help="Learning rate of the puzzle embeddings.",
@@ -86,6 +97,7 @@ _SHOWN_STEPS = 50  # last steps whose figures are averaged
 @click.option(
     "--seed",
     type=click.IntRange(0, (1 << 32) - 1),
+    metavar="N",
     default=0,
     show_default=True,
     help="Seed of the augmentations and of the order of the data.",

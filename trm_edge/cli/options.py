@@ -95,6 +95,7 @@ target_option = click.option(
 threads_option = click.option(
     "--threads",
     type=ThreadCount(),
+    metavar="N",
     default=0,
     show_default="every core",
     help="CPU threads.",

@@ -14,7 +14,7 @@ import click
 from trm_edge import records
 from trm_edge.bundle import Bundle
 from trm_edge.cli import github_actions, regress_output
-from trm_edge.cli.command import Command
+from trm_edge.cli.command import Command, exit_code_list
 from trm_edge.cli.completion import complete_bundle_target
 from trm_edge.cli.console import echo
 from trm_edge.cli.floor_output import floor_line
@@ -38,16 +38,18 @@ logger = logging.getLogger(__name__)
 RED = 1  # exit codes
 NO_VERDICT = 3
 INCONCLUSIVE = 4
-_EPILOG = """\b
-Exit codes:
-  0  nothing regressed, or the baseline was written
-  1  something regressed, or an output cannot be written; with --update: the
-     baseline was not written
-  2  misused
-  3  no verdict: a missing or damaged baseline, a damaged bundle, a failed
-     engine
-  4  inconclusive: nothing regressed beyond chance, but noise or too few
-     puzzles forbid a verdict on something"""
+_EPILOG = exit_code_list(
+    {
+        "0": "nothing regressed, or the baseline was written",
+        "1": "something regressed, or an output cannot be written; with --update: the baseline "
+        "was not written",
+        "2": "misused: an unknown option, or options that do not go together",
+        "3": "no verdict: a missing or damaged baseline, a damaged bundle, a failed engine",
+        "4": "inconclusive: nothing regressed beyond chance, but noise or too few puzzles forbid "
+        "a verdict on something",
+        "130": "interrupted by Ctrl-C; 143: ended by SIGTERM",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ class RegressOptions:
 @click.option(
     "--repeats",
     type=click.IntRange(3),
+    metavar="N",
     default=REPEATS,
     show_default=True,
     help="Maximum number of timing repeats; a comparison stops early once its verdict is certain.",

@@ -43,7 +43,7 @@ DEFAULT_BATCH = 32
     cls=Command,
     epilog=exit_codes(
         "every puzzle has an answer, or is reported as unsolved or unsure",
-        "a line is no puzzle, a task has no row in the bundle, or failed",
+        "failed, or a line is not a puzzle, or a task has no row in the bundle",
     ),
 )
 @bundle_argument
