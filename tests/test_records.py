@@ -140,7 +140,7 @@ def test_an_older_version_is_read() -> None:
         ('"text"', "it holds a text, expected an object"),
         ("3.5", "it holds a number, expected an object"),
         ("true", "it holds true or false, expected an object"),
-        ("null", "it holds null, expected an object"),
+        ("null", "it holds nothing, expected an object"),
         ("", "it is empty"),
         (" \n", "it is empty"),
         ("[" * 100_000, "it is nested too deeply"),
@@ -204,6 +204,10 @@ def test_errors_are_of_the_kind_that_is_read() -> None:
 
 # --- text that is not JSON ---------------------------------------------------------------------
 
+REFUSED = (
+    r"^some\.json is not a test record: it is (not valid JSON|not UTF-8|empty|nested too deeply)"
+)
+
 
 @pytest.mark.parametrize(
     "text",
@@ -228,7 +232,7 @@ def test_errors_are_of_the_kind_that_is_read() -> None:
     ids=lambda text: repr(text[:24]),
 )
 def test_what_is_not_json_is_refused(text: bytes) -> None:
-    with pytest.raises(RecordError, match=r"^some\.json is not a test record: it is not valid"):
+    with pytest.raises(RecordError, match=REFUSED):
         decode(text)
 
 

@@ -15,6 +15,15 @@ _ESCAPE = re.compile(
 )
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")  # the shortest that may not fit into 64 bits
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors write one before UTF-8
+_NOUNS = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "nothing",
+}
 _UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
@@ -53,6 +62,18 @@ def json_problem(text: str | bytes, error: Exception) -> str:
     if isinstance(error, UnicodeError) or _is_utf_16(text):
         return "it is not UTF-8 text"
     return f"it is not valid JSON ({str(error).removeprefix('JSON is malformed: ')})"
+
+
+def json_noun(value: Any) -> str:
+    """Name a parsed value as its writer would, with the article.
+
+    Args:
+        value: of JSON, YAML or TOML.
+
+    >>> json_noun([1, 2])
+    'a list'
+    """
+    return _NOUNS.get(type(value), f"a {type(value).__name__}")
 
 
 def _is_utf_16(text: str | bytes) -> bool:

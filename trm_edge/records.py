@@ -18,7 +18,7 @@ import numpy as np
 
 from trm_edge.errors import ConfigError, TrmEdgeError
 from trm_edge.files import read_bytes, write_text
-from trm_edge.json_text import json_problem, parse_json
+from trm_edge.json_text import json_noun, json_problem, parse_json
 from trm_edge.printable import printable
 from trm_edge.typed_values import build
 
@@ -82,17 +82,6 @@ class RecordKind(NamedTuple):
     noun: str
     error: type[TrmEdgeError]
     remedy: str
-
-
-# What JSON holds instead of an object.
-_JSON_NOUNS = {
-    list: "a list",
-    str: "a text",
-    int: "a number",
-    float: "a number",
-    bool: "true or false",
-    type(None): "null",
-}
 
 
 def to_builtins(value: Any) -> Any:
@@ -254,7 +243,7 @@ def check_format(raw: Any, kind: RecordKind, source: str) -> None:
     """
     if not isinstance(raw, dict):
         raise kind.error(
-            f"{source} is not {kind.noun}: it holds {_JSON_NOUNS[type(raw)]}, expected an object "
+            f"{source} is not {kind.noun}: it holds {json_noun(raw)}, expected an object "
             f"with the format {str(kind.format)!r}. {kind.remedy}"
         )
     if "format" not in raw:

@@ -148,7 +148,7 @@ def command(
     trm-edge solve arc-bundle tasks.json -o answers
     """
     if (minutes is None) == (steps is None):
-        raise click.UsageError("Pass --minutes or --steps: when training ends.")
+        raise click.UsageError("Pass either --minutes or --steps, which end the training.")
     with _training_extra():
         import torch
 
