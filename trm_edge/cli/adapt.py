@@ -40,7 +40,7 @@ _SHOWN_STEPS = 50  # last steps whose figures are averaged
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("tasks", type=click.Path(path_type=Path), metavar="TASKS.json")
 @click.option(
-    "--minutes", type=FiniteRange(min=0, min_open=True), metavar="T", help="Time of training."
+    "--minutes", type=FiniteRange(min=0, min_open=True), metavar="T", help="Train for T minutes."
 )
 @click.option(
     "--steps",
@@ -71,7 +71,7 @@ _SHOWN_STEPS = 50  # last steps whose figures are averaged
     metavar="SLOTS",
     default=64,
     show_default=True,
-    help="Slots of a batch.",
+    help="Puzzles trained on at once.",
 )
 @click.option(
     "--lr",

@@ -146,6 +146,7 @@ def _puzzles_command(kind: PuzzleKind, summary: str, augmentation_help: str) -> 
         type=click.IntRange(0, 100_000),
         default=0,
         show_default=True,
+        metavar="N",
         help=augmentation_help,
     )
     @click.option(
@@ -153,6 +154,7 @@ def _puzzles_command(kind: PuzzleKind, summary: str, augmentation_help: str) -> 
         type=click.IntRange(min=0),
         default=0,
         show_default=True,
+        metavar="N",
         help="Leave out puzzles of a lower rating.",
     )
     @_seed_option
