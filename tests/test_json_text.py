@@ -50,6 +50,6 @@ def test_what_is_wrong_is_said_in_words(text: str | bytes, problem: str) -> None
 
 
 def test_values_are_named_as_their_writer_knows_them() -> None:
-    values = ({}, [], "", 1, 0.5, True, None)
+    values: tuple[object, ...] = ({}, [], "", 1, 0.5, True, None)
     nouns = ("an object", "a list", "a text", "a number", "a number", "true or false", "nothing")
     assert tuple(map(json_noun, values)) == nouns

@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 
 from tests.toys import BASE
+from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError
 from trm_edge.manifest_checks import check_file, check_inside, check_limits, check_target_name
 
@@ -40,17 +41,17 @@ def test_sizes_and_hashes_that_no_file_has(size: int, sha256: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("files", "size", "changes", "message"),
+    ("files", "size", "model", "message"),
     [
-        (1001, 1, {}, "1001 files, but at most 1000"),
-        (1, 9 << 30, {}, "bytes in its files"),
-        (1, 1, {"halt_max_steps": 1001}, "1001 steps"),
-        (1, 1, {"seq_len": 1 << 27}, "numbers in a carry"),
+        (1001, 1, BASE, "1001 files, but at most 1000"),
+        (1, 9 << 30, BASE, "bytes in its files"),
+        (1, 1, replace(BASE, halt_max_steps=1001), "1001 steps"),
+        (1, 1, replace(BASE, seq_len=1 << 27), "numbers in a carry"),
     ],
 )
 def test_a_bundle_that_asks_for_too_much(
-    files: int, size: int, changes: dict[str, int], message: str
+    files: int, size: int, model: ModelConfig, message: str
 ) -> None:
     check_limits(1, 1, BASE, "manifest.json")
     with pytest.raises(BundleError, match=message):
-        check_limits(files, size, replace(BASE, **changes), "manifest.json")
+        check_limits(files, size, model, "manifest.json")
