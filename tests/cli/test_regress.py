@@ -228,7 +228,7 @@ def test_a_bundle_that_breaks_its_limits_makes_no_baseline(
 
 def test_help_lists_the_exit_codes() -> None:
     text = run("regress", "--help").stdout
-    assert "4  inconclusive: nothing regressed beyond chance" in text
+    assert "4    inconclusive: nothing regressed beyond chance" in text
 
 
 def test_a_missing_or_damaged_baseline_is_no_verdict_and_github_is_told(
