@@ -67,7 +67,7 @@ RECORDS: dict[str, RegisteredRecord] = {
     "error": RegisteredRecord("trm_edge.serve.replies", "ErrorReply", "ERROR_FORMAT"),
     "floor": RegisteredRecord("trm_edge.evaluation.floor", "NumericsFloor"),
     "health": RegisteredRecord("trm_edge.serve.replies", "Health", "HEALTH_FORMAT"),
-    "layers": RegisteredRecord("trm_edge.cli.inspect", "EngineLayers", "LAYERS_FORMAT"),
+    "layers": RegisteredRecord("trm_edge.cli.layer_output", "EngineLayers", "LAYERS_FORMAT"),
     "parity": RegisteredRecord("trm_edge.evaluation.parity_record", "ParityResult"),
     "regress": RegisteredRecord("trm_edge.regression.result", "RegressionResult"),
     "sensitivity": RegisteredRecord("trm_edge.evaluation.ranking", "LayerRanking"),

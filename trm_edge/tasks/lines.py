@@ -135,7 +135,12 @@ class Lines:
         if signature is not None:
             advice = signature.unpack or _ADVICE.get(signature.kind, "Pass a text or CSV file")
             raise PuzzleError(f"{self.name} is {signature.kind}, not lines of text. {advice}.")
-        return io.TextIOWrapper(source, encoding=_encoding(start), errors="replace")
+        encoding = _encoding(start)
+        if encoding == "utf-8" and not self.live and b"\0" in start:
+            raise PuzzleError(
+                f"{self.name} is a binary file, not lines of text. Pass a text or CSV file."
+            )
+        return io.TextIOWrapper(source, encoding=encoding, errors="replace")
 
     def _unreadable(self, error: OSError) -> str:
         return (
