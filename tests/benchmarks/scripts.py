@@ -102,6 +102,25 @@ def library(name: str) -> Any:
     return importlib.import_module(f"lib.{name}")
 
 
+def batch() -> Any:
+    """Return the benchmark of runs over many puzzles."""
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return _load("batch", FOLDER)
+
+
+def process_tree() -> Any:
+    """Return the module that reads memory and CPU time of processes."""
+    return _load("process_tree")
+
+
+def use_samples() -> Any:
+    """Return the module that samples memory and CPU time of a run."""
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return _load("use_samples")
+
+
 def soak() -> Any:
     """Return the soak."""
     return _load("soak", FOLDER)
