@@ -21,13 +21,15 @@ require_bench_extra("torch", "onnx", "modelopt", "matplotlib")
 
 import click
 import numpy as np
-from lib.attempts import Attempts, attempt_augmentations, attempt_with_noise
+from lib.attempts import Attempts
 from lib.halting_picture import draw
+from lib.tries import PuzzleSet, Tries
 
-from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.bundle import Bundle
+from trm_edge.config import ModelConfig
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.files import check_writable, write_text
+from trm_edge.loop.exploration import Exploration
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.progress import Track, progress_bars
 from trm_edge.reference import reference_checkpoint
@@ -39,8 +41,6 @@ from trm_edge.tasks import task_for
 
 TRIES = 8
 THRESHOLDS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
-# Standard deviations at the start and before every later step; the carry's own RMS is 1.
-NOISE = {"a random start": (1.0, 0.0), "noise before every step": (0.3, 0.3)}
 
 
 class RolloutLimit(NamedTuple):
@@ -101,45 +101,27 @@ def _measure(name: str, count: int, rollout_count: int, track: Track) -> dict[st
     entries = held_out_puzzles(task, None, count).entries
     puzzles = [entry.puzzle for entry in entries]
     answers = np.stack([entry.answer for entry in entries if entry.answer is not None])
+    for_rollouts = slice(rollout_count)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "bundle"
         export_bundle(ExportRequest(checkpoint, task, "int8", (load_profile("cpu"),)), path)
-        table = Bundle.open(path).puzzle_embeddings()
-        backend = OnnxRuntimeBackend(path / "cpu/step.onnx", config)
-        augmentations = task.augmentations(TRIES)
-        single = attempt_augmentations(backend, table, puzzles, answers, augmentations[:1], track)
-        rollout_puzzles = puzzles[:rollout_count]
-        rollout_answers = answers[:rollout_count]
-        rollouts = {
-            "augmentations": attempt_augmentations(
-                backend, table, rollout_puzzles, rollout_answers, augmentations, track
-            )
-        }
-        for source, noise in NOISE.items():
-            rollouts[source] = attempt_with_noise(
-                backend,
-                table,
-                rollout_puzzles,
-                rollout_answers,
-                checkpoint.model,
-                noise,
-                TRIES,
-                track,
-            )
-    rollout_rows = {}
-    for source, attempts in rollouts.items():
-        rollout_rows[source] = _rollout_rows(attempts, backend)
+        fixed = HaltingRule.from_config(config, "fixed")
+        with Bundle.open(path).solver("cpu", halting=fixed, trace=True) as solver:
+            every_puzzle = PuzzleSet("all", puzzles, answers)
+            single = Tries.make(solver, Exploration(1), every_puzzle, track, "one try")
+            some_puzzles = PuzzleSet("some", puzzles[for_rollouts], answers[for_rollouts])
+            augmentations = Exploration(TRIES, task.augmentations(TRIES))
+            tries = Tries.make(solver, augmentations, some_puzzles, track, "augmentations")
     return {
         "puzzles": len(puzzles),
-        "rollout puzzles": len(rollout_puzzles),
-        "rules": _rule_rows(single, backend),
-        "rollouts": rollout_rows,
+        "rollout puzzles": len(some_puzzles.puzzles),
+        "rules": _rule_rows(Attempts.of(single), config),
+        "rollouts": {"augmentations": _rollout_rows(Attempts.of(tries), config)},
     }
 
 
-def _rule_rows(single: Attempts, backend: OnnxRuntimeBackend) -> dict[str, dict[str, Any]]:
+def _rule_rows(single: Attempts, config: ModelConfig) -> dict[str, dict[str, Any]]:
     """Results of one attempt under each rule."""
-    config = backend.config
     fixed = {}
     for steps in (1, 2, 3, 4, 6, 8, 12, config.halt_max_steps):
         fixed[str(steps)] = single.best(HaltingRule.from_config(config, "fixed", max_steps=steps))
@@ -163,10 +145,10 @@ def _rule_rows(single: Attempts, backend: OnnxRuntimeBackend) -> dict[str, dict[
     }
 
 
-def _rollout_rows(attempts: Attempts, backend: OnnxRuntimeBackend) -> dict[str, Any]:
+def _rollout_rows(attempts: Attempts, config: ModelConfig) -> dict[str, Any]:
     rows = {}
     for threshold in (0.0, 2.0):
-        rule = HaltingRule.from_config(backend.config, threshold=threshold)
+        rule = HaltingRule.from_config(config, threshold=threshold)
         for limit in LIMITS:
             name = (
                 f"threshold {threshold:g}, {limit.tries} tries, confidence {limit.min_confidence:g}"

@@ -7,10 +7,10 @@ from collections.abc import Collection, Iterator
 from typing import Any
 
 import numpy as np
+
 from lib.search_explorers import EXPLORERS, Explorer
 from lib.search_subject import PRECISIONS, Subject
 from lib.tries import Outcome, PuzzleSet, Recorder, Tries
-
 from trm_edge.cli.search_options import DEPTH_FACTOR
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.selection import SelectorName, selector_for
@@ -121,9 +121,7 @@ class TriesPart(Part):
         recorder = Recorder(self._compared, valid)
         rule = self._explorer.rule(self.subject.config)
         with self.subject.solver(self.precision, rule) as solver:
-            tries = Tries.make(
-                solver, self._exploration, self.puzzles, track, self.key, recorder
-            )
+            tries = Tries.make(solver, self._exploration, self.puzzles, track, self.key, recorder)
         rows: dict[str, dict[str, Any]] = {}
         for name in self._selectors():
             selector = selector_for(task, name)

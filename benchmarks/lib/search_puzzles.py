@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from lib.tries import PuzzleSet
 from numpy.typing import NDArray
 
+from lib.tries import PuzzleSet
 from trm_edge.puzzle import Puzzle
 from trm_edge.targets.puzzle_sources import held_out_puzzles
 from trm_edge.tasks.base import Task

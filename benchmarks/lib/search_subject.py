@@ -6,7 +6,6 @@ from pathlib import Path
 
 from lib.search_puzzles import harder_set, held_out_set
 from lib.tries import PuzzleSet
-
 from trm_edge.bundle import Bundle
 from trm_edge.export.checkpoint import Checkpoint
 from trm_edge.loop.halting import HaltingRule

@@ -48,9 +48,7 @@ def test_tries_end_where_a_selector_has_decided(compared: int) -> None:
     decided_early = FirstValid(lambda puzzle, answer: puzzle[0] % 2 == 0)
     recorder = scripts.tries().Recorder(compared, decided_early)
     with Solver(CarryingBackend(), halting=FIXED, batch=3) as solver:
-        tries = scripts.tries().Tries.make(
-            solver, EXPLORATION, puzzles, silent, "tries", recorder
-        )
+        tries = scripts.tries().Tries.make(solver, EXPLORATION, puzzles, silent, "tries", recorder)
     counts = [len(solutions) for solutions in tries.solutions]
     assert counts == [compared if row[0] % 2 == 0 else 4 for row in tokens]
     assert set(counts) == {compared, 4}
