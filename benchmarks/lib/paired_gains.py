@@ -48,8 +48,8 @@ def solved_puzzles(row: dict[str, Any], count: int) -> Solved:
 def mean_gain(differences: Solved) -> Gain:
     """Compute the mean of the puzzles' differences and its 95 % interval.
 
-    Half a puzzle that gains and half a one that loses are added, as for a paired proportion (Agresti
-    and Min, 2005), so that no differences among few puzzles prove little.
+    Half a puzzle that gains and half a one that loses are added, as for a paired proportion
+    (Agresti and Min, 2005), so that no differences among few puzzles prove little.
 
     Args:
         differences: (n,) integer, what each puzzle gained.

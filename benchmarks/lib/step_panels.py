@@ -32,7 +32,7 @@ def step_panels(
     figure, panels = plt.subplots(rows, columns, figsize=size, squeeze=False)
     for unused in panels.ravel()[count:]:
         unused.remove()
-    return figure, panels.ravel()[:count]
+    return figure, list(panels.ravel()[:count])
 
 
 def label_panel(panel: Any, ticks: Sequence[int]) -> None:

@@ -139,12 +139,9 @@ def test_a_table_states_what_tries_gain() -> None:
     part = {"model": "toy", "precision": "int8", "puzzles": "8 grids", "explorer": "forms"}
     rows = {"valid": {"1": row("f0"), "4": row("fe", 7.25)}, "q": few, "mode": few}
     float_rows = {**rows, "valid": {"1": row("f0"), "4": row("fc")}}
+    float_part = {**part, "precision": "float32", "rows": float_rows}
     results = {
-        "toy, float32, 8 grids: forms, 4 tries": {
-            **part,
-            "precision": "float32",
-            "rows": float_rows,
-        },
+        "toy, float32, 8 grids: forms, 4 tries": float_part,
         "toy, int8, 8 grids: forms, 4 tries": {**part, "rows": rows},
     }
     tables = scripts.search("search_tables").summaries(results)
