@@ -203,12 +203,12 @@ def list_parts(
         explorers: names of those to measure; all by default.
     """
     for puzzles in subject.sets():
-        for precision in PRECISIONS:
-            if not explorers or DEPTH in explorers:
-                yield DepthPart(subject, precision, puzzles)
         for explorer in EXPLORERS:
             if explorers and explorer.name not in explorers:
                 continue
             most = compared if explorer.halting == "fixed" else max(tries, compared)
             for precision in PRECISIONS:
                 yield TriesPart(subject, precision, puzzles, explorer, most, compared)
+        for precision in PRECISIONS:
+            if not explorers or DEPTH in explorers:
+                yield DepthPart(subject, precision, puzzles)
