@@ -40,7 +40,7 @@ from trm_edge.reference import reference_checkpoint
 
 
 @click.command(help=__doc__)
-@click.option("--puzzles", default=256, show_default=True, help="In each set.")
+@click.option("--puzzles", default=128, show_default=True, help="In each set.")
 @click.option(
     "--tries",
     type=click.IntRange(2),
