@@ -12,7 +12,7 @@ import uvicorn
 
 from trm_edge.errors import ConfigError
 from trm_edge.serve.application import make_application
-from trm_edge.serve.service import Service
+from trm_edge.serve.request_handler import RequestHandler
 
 logger = logging.getLogger(__name__)
 
@@ -61,19 +61,19 @@ def is_loopback(host: str) -> bool:
 class Server(uvicorn.Server):
     """A uvicorn server that keeps answering until all requests that were taken on are solved.
 
-    The first SIGTERM or Ctrl-C makes the service refuse work; ``/readyz`` says so while the rest is
+    The first SIGTERM or Ctrl-C makes the handler refuse work; ``/readyz`` says so while the rest is
     solved. After the grace period, or with a second signal, the rest is broken off.
 
     Args:
-        service: an entered one.
+        handler: an entered one.
 
     Attributes:
         broken_off: requests that the stop ended without an answer.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, handler: RequestHandler) -> None:
         config = uvicorn.Config(
-            make_application(service),
+            make_application(handler),
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -83,7 +83,7 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self.broken_off = 0
-        self._service = service
+        self._handler = handler
         self._stop_at: float | None = None  # by time.monotonic(), when the rest is broken off
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
@@ -95,7 +95,7 @@ class Server(uvicorn.Server):
         """
         now = time.monotonic()
         if self._stop_at is None:
-            self._stop_at = now + self._service.limits.grace_seconds
+            self._stop_at = now + self._handler.limits.grace_seconds
         else:
             self._stop_at = now
 
@@ -111,9 +111,9 @@ class Server(uvicorn.Server):
 
     def _go_on_stopping(self, stop_at: float) -> None:
         # Not in the signal's handler: it may have come while this thread held the queue's lock.
-        self._service.stop()
-        if self._service.is_drained:
+        self._handler.stop()
+        if self._handler.is_drained:
             self.should_exit = True
         elif time.monotonic() >= stop_at:
-            self.broken_off = self._service.break_off()
+            self.broken_off = self._handler.break_off()
             self.should_exit = True
