@@ -69,11 +69,9 @@ def plain_error(error: BaseException) -> TrmEdgeError:
     Returns:
         The error that a worker raised where it is one of ours; else one with Ray's last line.
     """
-    seen: BaseException | None = error
-    while seen is not None:
-        if isinstance(seen, TrmEdgeError):
-            return seen
-        seen = getattr(seen, "cause", None) or seen.__cause__
+    raised = raised_error(error)
+    if raised is not None:
+        return raised
     lines = [line for line in str(error).splitlines() if line.strip()]
     last = lines[-1].strip() if lines else type(error).__name__
     name, _, message = last.partition(": ")
@@ -83,3 +81,20 @@ def plain_error(error: BaseException) -> TrmEdgeError:
         f"the run with Ray has failed: {last} What was written before stays; the same command goes "
         "on."
     )
+
+
+def raised_error(error: BaseException) -> TrmEdgeError | None:
+    """Find the error of ours behind an error of Ray.
+
+    Args:
+        error: that Ray raised.
+
+    Returns:
+        What a worker raised; None where it is none of ours.
+    """
+    seen: BaseException | None = error
+    while seen is not None:
+        if isinstance(seen, TrmEdgeError):
+            return seen
+        seen = getattr(seen, "cause", None) or seen.__cause__
+    return None

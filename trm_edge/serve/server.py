@@ -58,6 +58,34 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def run_server(handler: RequestHandler, listener: socket.socket, host: str, name: str) -> int:
+    """Serve until a signal comes and what is there is answered.
+
+    Args:
+        handler: an entered one.
+        listener: an open socket.
+        host: that it was opened for.
+        name: of what is served, for the log.
+
+    Returns:
+        Requests that the stop ended without an answer.
+    """
+    server = Server(handler)
+    if not is_loopback(host):
+        logger.warning(
+            "other machines can reach %s, and this server asks nobody who they are. Put "
+            "authentication in front of it.",
+            host,
+        )
+    address = f"[{host}]" if ":" in host else host
+    port = listener.getsockname()[1]
+    logger.info("serving %s on http://%s:%d; stop with Ctrl-C", name, address, port)
+    server.run(sockets=[listener])
+    if server.broken_off:
+        logger.error("%d requests were broken off", server.broken_off)
+    return server.broken_off
+
+
 class Server(uvicorn.Server):
     """A uvicorn server that keeps answering until all requests that were taken on are solved.
 
@@ -85,6 +113,11 @@ class Server(uvicorn.Server):
         self.broken_off = 0
         self._handler = handler
         self._stop_at: float | None = None  # by time.monotonic(), when the rest is broken off
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether a signal came."""
+        return self._stop_at is not None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop taking work; with the second signal, stop at once.
