@@ -29,7 +29,12 @@ from trm_edge.batch.worker_plan import WorkerPlan
 from trm_edge.bundle import Bundle
 from trm_edge.errors import BundleError, ConfigError, TrmEdgeError
 from trm_edge.serve.limits import Limits
-from trm_edge.serve.ray_deployment import deployed_replicas, describe_on_cluster
+from trm_edge.serve.ray_deployment import (
+    application_name,
+    deploy_replicas,
+    describe_on_cluster,
+    reserved_application,
+)
 from trm_edge.serve.ray_handler import RayHandler
 from trm_edge.serve.ray_replica import Replica, ReplicaState
 from trm_edge.serve.replica_options import ReplicaOptions
@@ -89,8 +94,9 @@ class Deployed:
 @contextmanager
 def deployed(options: ReplicaOptions, kind: type = Replica) -> Iterator[Deployed]:
     served = describe_on_cluster(options, PLAN)
-    with deployed_replicas(options, PLAN, kind) as handle:
-        yield Deployed(handle, options, served)
+    name = application_name(options)
+    with reserved_application(name):
+        yield Deployed(deploy_replicas(name, options, PLAN, kind), options, served)
 
 
 @pytest.fixture(scope="module")
@@ -258,7 +264,7 @@ def test_what_is_in_flight_when_the_grace_period_ends(gated: Deployed) -> None:
 def test_two_servers_of_one_bundle_are_refused(gated: Deployed) -> None:
     with (
         pytest.raises(ConfigError, match=r"trm-edge-gated-toy runs on this Ray cluster already"),
-        deployed_replicas(gated.options, PLAN),
+        reserved_application(application_name(gated.options)),
     ):
         pass
 
@@ -274,9 +280,9 @@ def test_another_engine_on_the_cluster_is_refused(cluster: None, toy_bundle: Pat
     options = replace(options_of(toy_bundle, 1, LIMITS), engine="TensorRT 10.3")
     with (
         pytest.raises(TrmEdgeError, match=r"would solve with ONNX Runtime .* with TensorRT 10\.3"),
-        deployed_replicas(options, PLAN),
+        reserved_application("other"),
     ):
-        pass
+        deploy_replicas("other", options, PLAN)
 
 
 @pytest.mark.slow

@@ -66,15 +66,44 @@ def describe_on_cluster(options: ReplicaOptions, plan: WorkerPlan) -> ServedBund
 
 
 @contextmanager
-def deployed_replicas(
-    options: ReplicaOptions, plan: WorkerPlan, replica: type = Replica
-) -> Iterator[Any]:
-    """Run replicas until the block ends.
+def reserved_application(name: str) -> Iterator[None]:
+    """Hold the name of an application until the block ends, and remove what then has it.
 
     Ray Serve starts no HTTP proxies: the process that calls this listens itself, where it was told
     to, while a proxy would listen on machines of the cluster.
 
     Args:
+        name: of the application.
+
+    Raises:
+        ConfigError: another server has the name.
+    """
+    holder = _hold(name)
+    was_running = _serve_runs()
+    logging.getLogger("ray.serve").setLevel(logging.CRITICAL)
+    serve.start(proxy_location="Disabled", logging_config=_QUIET)
+    applications = set(serve.status().applications)
+    is_ours = not was_running or applications == {name}
+    try:
+        if name in applications:
+            logger.warning("removing the replicas that a killed server has left")
+            serve.delete(name)
+        yield
+    finally:
+        if name in serve.status().applications:
+            serve.delete(name)
+        if is_ours and not serve.status().applications:
+            serve.shutdown()
+        ray.kill(holder)
+
+
+def deploy_replicas(
+    name: str, options: ReplicaOptions, plan: WorkerPlan, replica: type = Replica
+) -> Any:
+    """Start replicas, and wait until all run.
+
+    Args:
+        name: of the application, reserved.
         options: of each replica.
         plan: how many, and what each reserves.
         replica: their class, which is made from the options.
@@ -83,21 +112,25 @@ def deployed_replicas(
         Ray Serve's handle.
 
     Raises:
-        ConfigError: another server has the name of the application.
         TrmEdgeError: the replicas cannot be started.
     """
-    name = application_name(options)
-    holder = _hold(name)
-    is_ours = not _serve_runs()
-    logging.getLogger("ray.serve").setLevel(logging.CRITICAL)
-    serve.start(proxy_location="Disabled", logging_config=_QUIET)
+    capacity = options.limits.queue + options.slots
+    deployment = serve.deployment(replica).options(
+        name="Replica",
+        num_replicas=plan.count,
+        max_ongoing_requests=capacity + _SPARE_REQUESTS,
+        ray_actor_options={"num_cpus": plan.cpus, "num_gpus": plan.gpus},
+        health_check_period_s=_HEALTH_SECONDS,
+        graceful_shutdown_wait_loop_s=0.1,
+        graceful_shutdown_timeout_s=options.limits.grace_seconds,
+        max_constructor_retry_count=_START_TRIES,
+    )
+    application = deployment.bind(options)
     try:
-        yield _deploy(name, options, plan, replica)
-    finally:
-        serve.delete(name)
-        if is_ours and not serve.status().applications:
-            serve.shutdown()
-        ray.kill(holder)
+        with _progress(name, plan.count):
+            return serve.run(application, name=name, route_prefix=None, logging_config=_QUIET)
+    except (RayError, RayServeException, RuntimeError, TimeoutError) as error:
+        raise _plain(error) from error
 
 
 def _hold(name: str) -> Any:
@@ -116,26 +149,6 @@ def _serve_runs() -> bool:
     """Tell whether the cluster has an instance of Ray Serve, which is then somebody else's."""
     actors = ray.util.list_named_actors(all_namespaces=True)
     return any(actor["name"] == _CONTROLLER for actor in actors)
-
-
-def _deploy(name: str, options: ReplicaOptions, plan: WorkerPlan, replica: type) -> Any:
-    capacity = options.limits.queue + options.slots
-    deployment = serve.deployment(replica).options(
-        name="Replica",
-        num_replicas=plan.count,
-        max_ongoing_requests=capacity + _SPARE_REQUESTS,
-        ray_actor_options={"num_cpus": plan.cpus, "num_gpus": plan.gpus},
-        health_check_period_s=_HEALTH_SECONDS,
-        graceful_shutdown_wait_loop_s=0.1,
-        graceful_shutdown_timeout_s=options.limits.grace_seconds,
-        max_constructor_retry_count=_START_TRIES,
-    )
-    application = deployment.bind(options)
-    try:
-        with _progress(name, plan.count):
-            return serve.run(application, name=name, route_prefix=None, logging_config=_QUIET)
-    except (RayError, RayServeException, RuntimeError, TimeoutError) as error:
-        raise _plain(error) from error
 
 
 @contextmanager

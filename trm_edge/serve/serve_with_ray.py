@@ -53,7 +53,12 @@ def serve_with_ray(
     require_ray_serve_extra()
     from trm_edge.batch.ray_cluster import LOCAL, cluster_nodes, free_resources, ray_cluster
     from trm_edge.batch.worker_plan import HOST_CPUS
-    from trm_edge.serve.ray_deployment import deployed_replicas, describe_on_cluster
+    from trm_edge.serve.ray_deployment import (
+        application_name,
+        deploy_replicas,
+        describe_on_cluster,
+        reserved_application,
+    )
     from trm_edge.serve.ray_handler import RayHandler
     from trm_edge.serve.replica_plan import plan_replicas
 
@@ -61,15 +66,14 @@ def serve_with_ray(
     halting = HaltingRule.from_config(bundle.config, max_steps=options.max_steps)
     document = openapi_document(options.limits, bundle.config, halting)
     host_cpus = HOST_CPUS if ray.address == LOCAL else 0.0
-    with ray_cluster(ray.address):
+    name = application_name(options)
+    with ray_cluster(ray.address), reserved_application(name):
         plan = plan_replicas(
             cluster_nodes(), free_resources(), ray.replicas, options.threads, host_cpus=host_cpus
         )
         options = replace(options, threads=plan.threads)
         served = describe_on_cluster(options, plan)
         logger.info("%d replicas with %d threads each: %s", plan.count, plan.threads, served.engine)
-        with (
-            deployed_replicas(replace(options, engine=served.engine), plan) as handle,
-            RayHandler(handle, served, document, options.limits, plan.count) as handler,
-        ):
+        handle = deploy_replicas(name, replace(options, engine=served.engine), plan)
+        with RayHandler(handle, served, document, options.limits, plan.count) as handler:
             return run_server(handler, listener, host, f"{bundle.path} with Ray")
