@@ -155,7 +155,7 @@ def test_a_replica_that_is_not_ready_is_passed_over() -> None:
 def test_a_request_whose_replica_dies_is_not_repeated(error: Exception) -> None:
     """It may be the one that ends whatever solves it."""
     handle = Handle(raises(error))
-    with pytest.raises(NotReadyError, match="has died.* Send the request again") as caught:
+    with pytest.raises(NotReadyError, match=r"has died.* Send the request again") as caught:
         solved(handle)
     assert caught.value.retry_after == 1
     assert len(handle.responses) == 1
