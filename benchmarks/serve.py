@@ -163,7 +163,7 @@ def _address(process: subprocess.Popen[str]) -> str:
 def _page(report: dict[str, Any]) -> str:
     load = f"{report['load_average_before']:.1f} to {report['load_average_after']:.1f}"
     replicas = ""
-    if report.get("replicas"):  # absent from results of one process, of before
+    if report.get("replicas") is not None:  # older results have no such key
         replicas = f"{report['replicas']} replicas on Ray, each with "
     return (
         "# A server under load\n\n"
