@@ -41,7 +41,8 @@ from trm_edge.serve.replica_options import ReplicaOptions
 from trm_edge.serve.replies import ServedBundle
 from trm_edge.serve.server import Server, open_socket
 
-pytestmark = pytest.mark.filterwarnings("default")  # Ray's own code warns
+# Ray's own code warns, and it takes half a minute to start on a busy machine.
+pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.slow]
 
 PLAN = WorkerPlan(count=2, gpus=0, threads=1, cpus=0.5)
 LIMITS = Limits(queue=2, puzzles=2, seconds=WAIT)
@@ -275,7 +276,6 @@ def test_another_bundle_on_the_cluster_is_refused(cluster: None, toy_bundle: Pat
         describe_on_cluster(replace(options, manifest_sha256="0" * 64), PLAN)
 
 
-@pytest.mark.slow
 def test_another_engine_on_the_cluster_is_refused(cluster: None, toy_bundle: Path) -> None:
     options = replace(options_of(toy_bundle, 1, LIMITS), engine="TensorRT 10.3")
     with (
@@ -285,7 +285,6 @@ def test_another_engine_on_the_cluster_is_refused(cluster: None, toy_bundle: Pat
         deploy_replicas("other", options, PLAN)
 
 
-@pytest.mark.slow
 def test_a_replica_that_is_killed_is_replaced(gated: Deployed) -> None:
     """Its request gets 503, that of the other replica is answered, and later ones are, too."""
 
@@ -319,7 +318,6 @@ def test_a_replica_that_is_killed_is_replaced(gated: Deployed) -> None:
         with_server(handler, script)
 
 
-@pytest.mark.slow
 def test_the_command_stops_with_0(toy_bundle: Path) -> None:
     expected = json.loads(run("solve", toy_bundle, "-", "--format", "json", stdin=LINE).stdout)
     with serving(toy_bundle, "--threads", "1", "--ray", "--replicas", "2") as (process, address):

@@ -79,6 +79,16 @@ def reserved_application(name: str) -> Iterator[None]:
         ConfigError: another server has the name.
     """
     holder = _hold(name)
+    try:
+        with _running_serve(name):
+            yield
+    finally:
+        ray.kill(holder)
+
+
+@contextmanager
+def _running_serve(name: str) -> Iterator[None]:
+    """Run Ray Serve, where nobody else does, until the block ends."""
     was_running = _serve_runs()
     logging.getLogger("ray.serve").setLevel(logging.CRITICAL)
     serve.start(proxy_location="Disabled", logging_config=_QUIET)
@@ -94,7 +104,6 @@ def reserved_application(name: str) -> Iterator[None]:
             serve.delete(name)
         if is_ours and not serve.status().applications:
             serve.shutdown()
-        ray.kill(holder)
 
 
 def deploy_replicas(
