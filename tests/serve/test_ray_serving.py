@@ -19,6 +19,7 @@ import pytest
 pytest.importorskip("ray.serve", reason="needs pip install 'trm-edge[ray-serve]'")
 
 import httpx
+import numpy as np
 
 from tests.cli.commands import LINE, run
 from tests.cli.test_serve import serving, solved
@@ -28,6 +29,7 @@ from trm_edge.batch.ray_cluster import ray_cluster
 from trm_edge.batch.worker_plan import WorkerPlan
 from trm_edge.bundle import Bundle
 from trm_edge.errors import BundleError, ConfigError, TrmEdgeError
+from trm_edge.puzzle import Puzzle
 from trm_edge.serve.limits import Limits
 from trm_edge.serve.ray_deployment import (
     application_name,
@@ -139,7 +141,8 @@ def test_answers_are_those_of_one_process(cluster: None, toy_bundle: Path) -> No
     tokens = [{"tokens": ids} for ids in puzzles]
     bundle = Bundle.open(toy_bundle)
     with bundle.solver(threads=1) as solver:
-        expected = [solution.answer.tolist() for solution in solver.solve(puzzles)]
+        solutions = list(solver.solve([Puzzle(np.array(ids, np.int32)) for ids in puzzles]))
+    solutions.sort(key=lambda solution: solution.index)  # they come as they halt
     task = bundle.task()
 
     async def script(server: Server, client: httpx.AsyncClient) -> None:
@@ -151,7 +154,7 @@ def test_answers_are_those_of_one_process(cluster: None, toy_bundle: Path) -> No
         for response in await asyncio.gather(*singles):
             assert response.status_code == 200
             answers.append(response.json()["answers"][0]["answer"])
-        assert answers == [task.text(answer) for answer in expected]
+        assert answers == [task.text(solution.answer) for solution in solutions]
         assert [answer["answer"] for answer in together.json()["answers"]] == answers
         await check_metrics(client, requests=len(tokens) + 1, puzzles=2 * len(tokens))
         served = (await client.get("/v1/bundle")).json()
