@@ -1,10 +1,11 @@
 """Measure halting thresholds, stopping on unchanged predictions, and rollouts.
 
-    python benchmarks/halting.py --output benchmarks/results --picture docs/images/halting.svg
+    python benchmarks/halting.py --output benchmarks/results --picture docs/images/halting.svg \\
+        --update docs/speed.md
 
-The bundled models in INT8 on their held-out puzzles. Every puzzle runs all steps once in each
-augmentation; the answer and the number of steps of every rule are derived from that. Writes
-halting.json and halting.md.
+The bundled models in INT8 on their held-out puzzles, or the models that are named. Every puzzle
+runs all steps once in each augmentation; the answer and the number of steps of every rule are
+derived from that. Writes halting.json and halting.md, in which the figures of other models stay.
 """
 
 from __future__ import annotations
@@ -15,32 +16,50 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from lib.extras import require_bench_extra
-from lib.references import GRID_MODELS
+from lib.references import GRID_MODELS, MEASURED_MODELS, WIDE, checkpoint_of
 
 require_bench_extra("torch", "onnx", "modelopt", "matplotlib")
 
 import click
 import numpy as np
+import torch
 from lib.attempts import Attempts, attempt_augmentations, attempt_with_noise
+from lib.document_tables import update_tables
 from lib.halting_picture import draw
+from lib.halting_tables import document_tables, page
+from lib.int8_graph import write_int8_graph
+from numpy.typing import NDArray
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
-from trm_edge.bundle import Bundle
-from trm_edge.export.checkpoint import load_checkpoint
+from trm_edge.cli.options import ThreadCount
+from trm_edge.export.checkpoint import Checkpoint, load_checkpoint
 from trm_edge.files import check_writable, write_text
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.progress import Track, progress_bars
-from trm_edge.reference import reference_checkpoint
-from trm_edge.targets.export_bundle import export_bundle
-from trm_edge.targets.profiles import load_profile
+from trm_edge.puzzle import Puzzle
 from trm_edge.targets.puzzle_sources import held_out_puzzles
-from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
 
 TRIES = 8
 THRESHOLDS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
 # Standard deviations at the start and before every later step; the carry's own RMS is 1.
 NOISE = {"a random start": (1.0, 0.0), "noise before every step": (0.3, 0.3)}
+
+
+class Counts(NamedTuple):
+    """Numbers of puzzles of a model.
+
+    Args:
+        rules: for halting rules.
+        rollouts: for rollouts, which solve each of them 24 times; 0 for none.
+    """
+
+    rules: int
+    rollouts: int
+
+
+# About eight minutes of one core each, the Sudoku model ten.
+COUNTS = {"sudoku": Counts(2000, 512), "maze": Counts(1000, 192), WIDE: Counts(512, 0)}
 
 
 class RolloutLimit(NamedTuple):
@@ -66,75 +85,110 @@ LIMITS = (
 
 
 @click.command(help=__doc__)
-@click.option("--puzzles", default=2000, show_default=True, help="For the rules.")
-@click.option("--rollout-puzzles", default=512, show_default=True, help="For the rollouts.")
 @click.option(
-    "--model", "models", multiple=True, type=click.Choice(GRID_MODELS), help="Repeatable."
+    "--puzzles", type=click.IntRange(1, 2000), help="For the rules, by default 512 to 2,000."
 )
+@click.option(
+    "--rollout-puzzles",
+    type=click.IntRange(0, 2000),
+    help="For rollouts, by default 0 (none) to 512.",
+)
+@click.option(
+    "--model", "models", multiple=True, type=click.Choice(MEASURED_MODELS), help="Repeatable."
+)
+@click.option("--threads", type=ThreadCount(), default=0, help="0: as many as cores.")
 @click.option("--picture", type=click.Path(path_type=Path), help="Draw the curves to this SVG.")
+@click.option("--update", "document", type=click.Path(path_type=Path, exists=True))
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder.")
 def main(
-    puzzles: int,
-    rollout_puzzles: int,
+    puzzles: int | None,
+    rollout_puzzles: int | None,
     models: tuple[str, ...],
+    threads: int,
     picture: Path | None,
+    document: Path | None,
     output: Path,
 ) -> None:
     results = output / "halting.json"
     check_writable(results)
-    report: dict[str, Any] = {}
+    if threads:
+        torch.set_num_threads(threads)
+    measured: dict[str, Any] = {}
+    if results.exists():
+        measured = json.loads(results.read_text(encoding="utf-8"))
     with progress_bars() as track:
         for name in models or GRID_MODELS:
-            report[name] = _measure(name, puzzles, rollout_puzzles, track)
+            counts = COUNTS[name]
+            if puzzles is not None:
+                counts = counts._replace(rules=puzzles)
+            if rollout_puzzles is not None:
+                counts = counts._replace(rollouts=rollout_puzzles)
+            measured[name] = _measure(name, counts, threads, track)
+            report = {model: measured[model] for model in MEASURED_MODELS if model in measured}
             write_text(results, json.dumps(report, indent=1) + "\n")
-    page = _page(report)
-    write_text(output / "halting.md", page)
-    click.echo(page)
+    content = _page(report)
+    write_text(output / "halting.md", content)
+    click.echo(content)
     if picture:
         draw(report, picture)
+    if document:
+        update_tables(document, document_tables(report))
 
 
-def _measure(name: str, count: int, rollout_count: int, track: Track) -> dict[str, Any]:
-    checkpoint = load_checkpoint(reference_checkpoint(name))
-    config = checkpoint.config
-    task = task_for(config)
-    entries = held_out_puzzles(task, None, count).entries
-    puzzles = [entry.puzzle for entry in entries]
-    answers = np.stack([entry.answer for entry in entries if entry.answer is not None])
+def _measure(name: str, counts: Counts, threads: int, track: Track) -> dict[str, Any]:
+    checkpoint = load_checkpoint(checkpoint_of(name))
+    task = task_for(checkpoint.config)
+    held_out = held_out_puzzles(task, None, max(counts))
+    answers = np.stack([entry.answer for entry in held_out.entries if entry.answer is not None])
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "bundle"
-        export_bundle(ExportRequest(checkpoint, task, "int8", (load_profile("cpu"),)), path)
-        table = Bundle.open(path).puzzle_embeddings()
-        backend = OnnxRuntimeBackend(path / "cpu/step.onnx", config)
-        augmentations = task.augmentations(TRIES)
-        single = attempt_augmentations(backend, table, puzzles, answers, augmentations[:1], track)
-        rollout_puzzles = puzzles[:rollout_count]
-        rollout_answers = answers[:rollout_count]
-        rollouts = {
-            "augmentations": attempt_augmentations(
-                backend, table, rollout_puzzles, rollout_answers, augmentations, track
-            )
-        }
-        for source, noise in NOISE.items():
-            rollouts[source] = attempt_with_noise(
-                backend,
-                table,
-                rollout_puzzles,
-                rollout_answers,
-                checkpoint.model,
-                noise,
-                TRIES,
-                track,
+        path = Path(folder) / "step.onnx"
+        write_int8_graph(checkpoint, held_out, path, track)
+        backend = OnnxRuntimeBackend(path, checkpoint.config, threads=threads, trusted=True)
+        single = attempt_augmentations(
+            backend,
+            checkpoint.puzzle_embeddings,
+            held_out.puzzles[: counts.rules],
+            answers[: counts.rules],
+            task.augmentations(1),
+            track,
+        )
+        chosen = slice(counts.rollouts)
+        rollouts = {}
+        if counts.rollouts:
+            rollouts = _rollouts(
+                checkpoint, backend, held_out.puzzles[chosen], answers[chosen], track
             )
     rollout_rows = {}
     for source, attempts in rollouts.items():
         rollout_rows[source] = _rollout_rows(attempts, backend)
     return {
-        "puzzles": len(puzzles),
-        "rollout puzzles": len(rollout_puzzles),
+        "puzzles": counts.rules,
+        "rollout puzzles": counts.rollouts,
         "rules": _rule_rows(single, backend),
         "rollouts": rollout_rows,
     }
+
+
+def _rollouts(
+    checkpoint: Checkpoint,
+    backend: OnnxRuntimeBackend,
+    puzzles: list[Puzzle],
+    answers: NDArray[np.int32],
+    track: Track,
+) -> dict[str, Attempts]:
+    """Several attempts at puzzles with their answers (n, L), by what tells the attempts apart."""
+    table = checkpoint.puzzle_embeddings
+    augmentations = task_for(checkpoint.config).augmentations(TRIES)
+    rollouts = {
+        "augmentations": attempt_augmentations(
+            backend, table, puzzles, answers, augmentations, track
+        )
+    }
+    for source, noise in NOISE.items():
+        rollouts[source] = attempt_with_noise(
+            backend, table, puzzles, answers, checkpoint.model, noise, TRIES, track
+        )
+    return rollouts
 
 
 def _rule_rows(single: Attempts, backend: OnnxRuntimeBackend) -> dict[str, dict[str, Any]]:
@@ -176,22 +230,7 @@ def _rollout_rows(attempts: Attempts, backend: OnnxRuntimeBackend) -> dict[str, 
 
 
 def _page(report: dict[str, Any]) -> str:
-    lines = ["# Halting rules and rollouts\n\n`python benchmarks/halting.py`. INT8.\n"]
-    head = "| | exact, % (95 %) | mean steps |\n|---|---|---|"
-    for name, result in report.items():
-        lines += [f"\n{name}, {result['puzzles']} puzzles\n", head]
-        for rule, rows in result["rules"].items():
-            lines += [_line(f"{rule} {value}", row) for value, row in rows.items()]
-        lines += [f"\n{name}, rollouts, {result['rollout puzzles']} puzzles\n", head]
-        for source, rows in result["rollouts"].items():
-            lines += [_line(f"{source}: {limit}", row) for limit, row in rows.items()]
-    return "\n".join(lines) + "\n"
-
-
-def _line(label: str, row: dict[str, Any]) -> str:
-    low, high = row["interval"]
-    interval = f"{100 * low:.1f} - {100 * high:.1f}"
-    return f"| {label} | {100 * row['exact']:.1f} ({interval}) | {row['steps']:.2f} |"
+    return page(report)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
 """Measure the loop on a stream of puzzles: throughput and latency, overhead, growth of memory.
 
-    python benchmarks/loop.py --output benchmarks/results
+    python benchmarks/loop.py --output benchmarks/results --update docs/speed.md
 
-The bundled Sudoku model on its held-out puzzles, which are repeated for longer streams. PyTorch
-runs as the published evaluation does: bfloat16, eager, every one of 16 steps, batches of the same
-size. Writes loop.json and loop.md.
+The bundled Sudoku model, or the one that is named, on held-out puzzles, which are repeated for
+longer streams. PyTorch runs as the published evaluation does: bfloat16, eager, every one of 16
+steps, batches of the same size. Writes loop.json and loop.md, of another model loop_MODEL.json and
+loop_MODEL.md.
 """
 
 from __future__ import annotations
@@ -21,18 +22,21 @@ from pathlib import Path
 from typing import Any
 
 from lib.extras import require_bench_extra
+from lib.references import WIDE, checkpoint_of
 
 require_bench_extra("torch", "onnx", "modelopt")
 
 import click
 import numpy as np
 import torch
+from lib.document_tables import update_tables
+from lib.int8_graph import write_int8_graph
+from lib.loop_tables import document_tables, page
 from lib.machine_line import machine_line
 from numpy.typing import NDArray
 
 from trm_edge.backends.base import Backend, HaltingLogits
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
-from trm_edge.bundle import Bundle
 from trm_edge.cli.options import ThreadCount
 from trm_edge.errors import TrmEdgeError
 from trm_edge.evaluation.footprint import peak
@@ -48,17 +52,16 @@ from trm_edge.loop.selection import MostConfident
 from trm_edge.loop.solver import Solver
 from trm_edge.puzzle import Puzzle
 from trm_edge.puzzle_table import PuzzleTable
-from trm_edge.reference import reference_checkpoint
-from trm_edge.targets.export_bundle import export_bundle
-from trm_edge.targets.profiles import load_profile
 from trm_edge.targets.puzzle_sources import held_out_puzzles
-from trm_edge.targets.request import ExportRequest
 from trm_edge.tasks import task_for
 
 SLOTS = 32
 AUGMENTATIONS = 8
 MIN_CONFIDENCE = 0.99
 LATENCY_PUZZLES = 8
+# A step of the published width takes about twelve times as long.
+_PUZZLES = {"sudoku": 1024, WIDE: 128}
+_LENGTHS = {"sudoku": (1000, 10_000, 100_000), WIDE: (128, 512)}
 EAGER = "PyTorch bfloat16, eager, fixed"
 
 
@@ -155,49 +158,63 @@ class Subject:
 
 
 @click.command(help=__doc__)
-@click.option("--puzzles", default=1024, show_default=True, help="For throughput.")
+@click.option("--model", type=click.Choice(list(_PUZZLES)), default="sudoku", show_default=True)
+@click.option("--puzzles", type=click.IntRange(1, 2000), help="1,024, or 128 of sudoku-wide.")
 @click.option(
     "--stream",
     "lengths",
     multiple=True,
-    type=int,
-    default=(1000, 10_000, 100_000),
-    help="Puzzles in a stream; repeatable.",
+    type=click.IntRange(1),
+    help="Puzzles in a stream; repeatable. 1,000, 10,000 and 100,000, or fewer of sudoku-wide.",
 )
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--threads", type=ThreadCount(), default=2, show_default=True)
+@click.option("--update", "document", type=click.Path(path_type=Path, exists=True))
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder.")
-def main(puzzles: int, lengths: tuple[int, ...], rounds: int, threads: int, output: Path) -> None:
-    results = output / "loop.json"
+def main(
+    model: str,
+    puzzles: int | None,
+    lengths: tuple[int, ...],
+    rounds: int,
+    threads: int,
+    document: Path | None,
+    output: Path,
+) -> None:
+    name = "loop" if model == "sudoku" else f"loop_{model}"
+    results = output / f"{name}.json"
     check_writable(results)
     torch.set_num_threads(threads)
+    lengths = lengths or _LENGTHS[model]
     with tempfile.TemporaryDirectory() as folder:
-        subject = _subject(Path(folder) / "bundle", puzzles, threads)
+        path = Path(folder) / "step.onnx"
+        subject = _subject(checkpoint_of(model), path, puzzles or _PUZZLES[model], threads)
         report = {
             "machine": machine_line(threads),
+            "model": model,
             "throughput": _throughput(subject, rounds),
             "latency": _latency(subject, rounds),
             "overhead": _overhead(subject),
             "growth": [_growth(subject, length) for length in lengths],
         }
     write_text(results, json.dumps(report, indent=1) + "\n")
-    page = _page(report)
-    write_text(output / "loop.md", page)
-    click.echo(page)
+    content = _page(report)
+    write_text(output / f"{name}.md", content)
+    click.echo(content)
+    if document:
+        update_tables(document, document_tables(report, SLOTS))
 
 
-def _subject(path: Path, count: int, threads: int) -> Subject:
-    checkpoint = load_checkpoint(reference_checkpoint("sudoku"))
-    task = task_for(checkpoint.config)
-    entries = held_out_puzzles(task, None, count).entries
-    answers = [entry.answer for entry in entries if entry.answer is not None]
-    export_bundle(ExportRequest(checkpoint, task, "int8", (load_profile("cpu"),)), path)
-    bundle = Bundle.open(path)
+def _subject(folder: Path, path: Path, count: int, threads: int) -> Subject:
+    """Quantize the checkpoint of a folder into a graph at ``path``."""
+    checkpoint = load_checkpoint(folder)
+    held_out = held_out_puzzles(task_for(checkpoint.config), None, count)
+    answers = [entry.answer for entry in held_out.entries if entry.answer is not None]
+    write_int8_graph(checkpoint, held_out, path)
     return Subject(
-        int8=partial(OnnxRuntimeBackend, path / "cpu/step.onnx", bundle.config, threads=threads),
-        model=load_checkpoint(reference_checkpoint("sudoku")).model.to(torch.bfloat16),
-        table=bundle.puzzle_embeddings(),
-        puzzles=[entry.puzzle for entry in entries],
+        int8=partial(OnnxRuntimeBackend, path, checkpoint.config, threads=threads, trusted=True),
+        model=load_checkpoint(folder).model.to(torch.bfloat16),
+        table=checkpoint.puzzle_embeddings,
+        puzzles=held_out.puzzles,
         answers=np.stack(answers),
     )
 
@@ -318,38 +335,7 @@ def _growth(subject: Subject, length: int) -> dict[str, float]:
 
 
 def _page(report: dict[str, Any]) -> str:
-    lines = [
-        f"# The loop\n\n`python benchmarks/loop.py`. Machine: {report['machine']}.\n",
-        "| 32 slots | exact, % | puzzles per second | times PyTorch, fixed |\n|---|---|---|---|",
-    ]
-    for name, row in report["throughput"].items():
-        exact = f"{100 * row['exact']:.1f}"
-        rate = f"{row['puzzles per second']:.1f}"
-        lines.append(f"| {name} | {exact} | {rate} | {_speedup(row)} |")
-    lines.append("\n| one puzzle at a time | ms | times PyTorch, fixed |\n|---|---|---|")
-    for name, row in report["latency"].items():
-        lines.append(f"| {name} | {row['ms per puzzle']:.1f} | {_speedup(row)} |")
-    outside = 100 * report["overhead"]["share of the time outside the steps"]
-    lines.append(f"\nAt {SLOTS} slots, {outside:.2f} % of the time is spent outside the steps.\n")
-    lines.append(
-        "| puzzles | seconds | ms per puzzle | occupancy, % | growth of peak memory, MB |\n"
-        "|---|---|---|---|---|"
-    )
-    for row in report["growth"]:
-        cells = [
-            str(row["puzzles"]),
-            f"{row['seconds']:.1f}",
-            f"{row['ms per puzzle']:.2f}",
-            f"{100 * row['occupancy']:.1f}",
-            f"{row['growth of peak memory, MB']:.1f}",
-        ]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines) + "\n"
-
-
-def _speedup(row: dict[str, Any]) -> str:
-    speedup = row["against PyTorch, fixed"]
-    return f"{speedup['median']:.1f} ({speedup['low']:.1f} - {speedup['high']:.1f})"
+    return page(report, SLOTS)
 
 
 if __name__ == "__main__":

@@ -23,12 +23,11 @@ from typing import Any
 
 import click
 from lib.document_tables import update_tables
+from lib.held_out import held_out_texts
 from lib.http_load import measure
 
-from trm_edge.bundle import Bundle
 from trm_edge.evaluation.machine import Machine
 from trm_edge.files import write_text
-from trm_edge.reference import reference_puzzles
 
 START_SECONDS = 120.0
 
@@ -105,23 +104,6 @@ def check(report: dict[str, Any]) -> None:
             f"the server counts {report['solved_by_server']} solved requests, but the client "
             f"{report['solved_by_client']}."
         )
-
-
-def held_out_texts(folder: Path) -> list[str]:
-    """Read the held-out puzzles of a bundled model.
-
-    Args:
-        folder: of the bundle.
-
-    Raises:
-        ClickException: there are none of its shape.
-    """
-    bundle = Bundle.open(folder)
-    task = bundle.task()
-    path = reference_puzzles(task.name, "held_out", bundle.config.seq_len)
-    if path is None:
-        raise click.ClickException(f"there are no bundled puzzles of the shape of {folder}.")
-    return [task.text(puzzle.tokens) for puzzle in task.puzzles(path)]
 
 
 @contextmanager

@@ -21,7 +21,8 @@ from trm_edge.calibration.recipe import Activations, QType
 from trm_edge.calibration.rounding import NearestRounding
 from trm_edge.calibration.saturation import round_layer
 from trm_edge.calibration.statistics import InputStatistics
-from trm_edge.export.model import RecursiveModel, SwiGLU
+from trm_edge.export.model import RecursiveModel
+from trm_edge.export.network import SwiGLU
 
 
 def swiglus(model: RecursiveModel) -> dict[str, SwiGLU]:

@@ -18,6 +18,7 @@ import yaml
 
 from trm_edge.errors import CheckpointError, ConfigError
 from trm_edge.export.bounded_text import read_text
+from trm_edge.json_text import json_noun
 from trm_edge.printable import excerpt
 
 _MAX_BYTES = 256 << 10  # a run's configuration has 2 kB
@@ -124,7 +125,7 @@ def read_json(path: Path, expected: str) -> Settings:
 
 def _mapping(values: object, path: Path, expected: str) -> Mapping[str, Any]:
     if not isinstance(values, dict):
-        raise CheckpointError(f"{path} holds {type(values).__name__}, but {expected} was expected.")
+        raise CheckpointError(f"{path} holds {json_noun(values)}, but {expected} was expected.")
     return values
 
 

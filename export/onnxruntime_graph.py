@@ -16,8 +16,10 @@ import onnx
 from torch import Tensor
 
 from trm_edge.export.graph_builder import ONNXRUNTIME_DOMAIN
-from trm_edge.export.model import Attention, RecursiveModel, SwiGLU
-from trm_edge.export.step_graph import StepEmitter, array_of, checked
+from trm_edge.export.model import RecursiveModel
+from trm_edge.export.network import Attention, SwiGLU
+from trm_edge.export.network_graph import array_of
+from trm_edge.export.step_graph import StepEmitter, checked
 
 # Output channels of these matrices, in equal shares; a part's initializer is LAYER.PART.
 PARTS = {"gate_up_proj": ("gate", "up"), "qkv_proj": ("q", "k", "v")}

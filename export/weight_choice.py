@@ -135,11 +135,20 @@ def _weights_in(folder: Path) -> Path:
             f"several files that could be weights in {folder}: {shown}. Pass the weight file "
             "itself."
         )
+    if _is_bundle(folder):
+        raise CheckpointError(
+            f"{folder} is a bundle, not a checkpoint. Pass the checkpoint it was made from, or "
+            f"add a target to it with: trm-edge export --into {folder} --target NAME"
+        )
     entries = [excerpt(entry.name, 60) for entry in sorted(folder.iterdir())]
     content = ", ".join(entries[:_NAMES_SHOWN]) or "nothing"
     raise CheckpointError(
         f"no step_N file in {folder}, which holds {content}. Pass the weight file itself."
     )
+
+
+def _is_bundle(folder: Path) -> bool:
+    return (folder / "manifest.json").is_file() and (folder / "parity.npz").is_file()
 
 
 def _file_names(folder: Path) -> list[str]:

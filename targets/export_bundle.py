@@ -40,7 +40,11 @@ from trm_edge.targets.puzzle_sources import (
     PuzzleSet,
     held_out_puzzles,
 )
-from trm_edge.targets.quantization import quantized_step
+from trm_edge.targets.quantization import (
+    CalibrationInputs,
+    quantized_step,
+    read_calibration_inputs,
+)
 from trm_edge.targets.reference_graph import write_reference_graph
 from trm_edge.targets.request import ExportRequest
 from trm_edge.targets.simulation import TargetSimulator
@@ -93,6 +97,9 @@ def export_bundle(
         calibration=request.calibration,
     )
     _check_held_out(request, held_out)
+    inputs = None
+    if request.qtype is not None:
+        inputs = read_calibration_inputs(request, request.qtype, held_out)
     with BundleWriter(output, force=force) as writer:
         reference = writer.path("reference.onnx")
         write_reference_graph(checkpoint, table, reference, held_out.puzzles, track)
@@ -102,7 +109,7 @@ def export_bundle(
         records.write(writer.path(FLOOR), floor, FLOOR_FORMAT, indent=0)
         stored_table, rows = write_table(writer.folder, checkpoint, request.row_type)
         graph_inputs, float_layers = _quantize(
-            request, stored_table, held_out, vectors, writer, track
+            request, stored_table, inputs, held_out, vectors, writer, track
         )
         simulator = TargetSimulator(graph_inputs, stored_table, vectors, track)
         all_float_layers = (*float_layers, *float_heads(request.precision))
@@ -200,6 +207,7 @@ def _report_solved(vectors: ParityVectors) -> None:
 def _quantize(
     request: ExportRequest,
     table: PuzzleTable | None,
+    inputs: CalibrationInputs | None,
     held_out: PuzzleSet,
     vectors: ParityVectors,
     writer: BundleWriter,
@@ -207,10 +215,10 @@ def _quantize(
 ) -> tuple[GraphInputs, tuple[FloatLayer, ...]]:
     """Quantize where the precision asks for it; write the calibration and the ranking."""
     qtype = request.qtype
-    if qtype is None:
+    if qtype is None or inputs is None:
         model = request.checkpoint.model
         return GraphInputs(model, request.precision, None, {}, noise=request.noise), ()
-    step = quantized_step(request, qtype, table, held_out, vectors, track=track)
+    step = quantized_step(request, qtype, table, inputs, held_out, vectors, track=track)
     writer.path(CALIBRATION).write_text(step.saved.to_json())
     if step.sensitivity is not None:
         writer.path(SENSITIVITY).write_text(step.sensitivity)

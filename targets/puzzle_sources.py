@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -16,7 +16,8 @@ from trm_edge.errors import CalibrationError, CalibrationWarning, PuzzleError
 from trm_edge.evaluation.random_tokens import RANDOM_PUZZLES as RANDOM_PUZZLES
 from trm_edge.evaluation.random_tokens import random_entries as random_entries
 from trm_edge.puzzle import Puzzle
-from trm_edge.tasks.base import BadLine, Entry, SolvedLine, Task, UnknownIdentifier
+from trm_edge.targets.unsolved_puzzles import UnsolvedPuzzles
+from trm_edge.tasks.base import Entry, Task
 from trm_edge.tasks.dataset import read_dataset
 
 logger = logging.getLogger(__name__)
@@ -106,7 +107,7 @@ def held_out_puzzles(
     if chosen is None:
         entries = random_entries(task.config, RANDOM_PUZZLES)
         return PuzzleSet(entries, f"{RANDOM_PUZZLES} puzzles of random tokens")
-    unsolved = _Unsolved(task, chosen)
+    unsolved = UnsolvedPuzzles(task, chosen)
     if seed is None:
         entries = list(islice(unsolved, count))
     else:
@@ -153,7 +154,7 @@ def calibration_puzzles(
     held_out_keys = {_key(entry) for entry in held_out.entries}
     entries: list[Entry] = []
     skipped = 0
-    unsolved = _Unsolved(task, chosen)
+    unsolved = UnsolvedPuzzles(task, chosen)
     for entry in unsolved:
         if _key(entry) in held_out_keys:
             skipped += 1
@@ -192,63 +193,6 @@ def sample_puzzles(config: ModelConfig, folders: Iterable[Path | None]) -> list[
         rows = read_dataset(splits[0], config.seq_len, config.vocab_size)
         return [Puzzle(row.tokens, row.identifier) for row in islice(rows, SAMPLE_PUZZLES)]
     return []
-
-
-class _Unsolved:
-    """A source's puzzles without solved grids and unknown identifiers, which it counts."""
-
-    def __init__(self, task: Task, path: Path) -> None:
-        self._task = task
-        self._path = path
-        self._read = 0
-        self._solved = 0
-        self._unknown = 0
-        self._first_unknown = ""
-
-    def __iter__(self) -> Iterator[Entry]:
-        """The puzzles.
-
-        Raises:
-            PuzzleError: a line is malformed: figures would not be what they seem.
-        """
-        for item in self._task.read(self._path):
-            if isinstance(item, SolvedLine):
-                self._read += 1
-                self._solved += 1
-                continue
-            if isinstance(item, UnknownIdentifier):
-                self._read += 1
-                self._unknown += 1
-                self._first_unknown = self._first_unknown or str(item)
-                continue
-            if isinstance(item, BadLine):
-                raise PuzzleError(f"{self._path}, {item}.")
-            self._read += 1
-            if self._task.is_complete(item.puzzle):
-                self._solved += 1
-                continue
-            yield item
-
-    def report(self, error: type[CalibrationError | PuzzleError]) -> None:
-        """Warn about what was left out, or raise where there is nothing else."""
-        if self._unknown:
-            message = (
-                f"{self._unknown} of {self._read} puzzles in {self._path} have an identifier that "
-                "the weights have no row for: the dataset was built again, or is another one "
-                f"({self._first_unknown})."
-            )
-            if self._unknown == self._read:
-                raise error(f"{message} Pass the dataset of the run.")
-            logger.warning("%s They are left out.", message)
-        if not self._solved:
-            return
-        message = (
-            f"{self._solved} of {self._read} puzzles in {self._path} have no blank: are these "
-            "solutions?"
-        )
-        if self._solved == self._read:
-            raise error(f"{message} Pass the puzzles themselves.")
-        logger.warning("%s They are left out.", message)
 
 
 def _sample(entries: Iterable[Entry], count: int, seed: int, *, keep_half: bool) -> list[Entry]:

@@ -50,10 +50,59 @@ class QuantizedStep:
     sensitivity: str | None = None
 
 
+@dataclass(frozen=True)
+class CalibrationInputs:
+    """What a calibration reads; it is read before any work, which may take minutes.
+
+    Args:
+        puzzle_set: puzzles to calibrate on.
+        training_set: puzzles to fine-tune on; None without a fine-tuning.
+        saved: the calibration that is reused; None: there is none yet.
+    """
+
+    puzzle_set: PuzzleSet
+    training_set: PuzzleSet | None = None
+    saved: SavedCalibration | None = None
+
+
+def read_calibration_inputs(
+    request: ExportRequest, qtype: QType, held_out: PuzzleSet
+) -> CalibrationInputs:
+    """Read the puzzles to calibrate on and the calibration to reuse.
+
+    Args:
+        request: checkpoint, recipe and data.
+        qtype: quantized element type.
+        held_out: puzzles to measure accuracy on, which are not calibrated on.
+
+    Raises:
+        CalibrationError: there is nothing to calibrate on, or a saved calibration does not fit.
+        PuzzleError: a line of the puzzles is not a puzzle.
+    """
+    recipe = request.calibration_recipe(qtype)
+    task = request.task
+    puzzle_set = calibration_puzzles(
+        task, request.calibration, request.dataset, held_out, recipe.puzzles
+    )
+    with _warnings_logged():
+        puzzle_set.warn_where_weak()
+    if request.qat_steps:
+        training_set = calibration_puzzles(task, request.calibration, request.dataset, held_out)
+        return CalibrationInputs(puzzle_set, training_set)
+    cache = request.calibration_cache
+    if cache is None or not cache.is_file():
+        return CalibrationInputs(puzzle_set)
+    checkpoint = request.checkpoint
+    saved = read_calibration(cache, checkpoint.model, checkpoint.sha256, qtype, recipe)
+    logger.info("calibration read from %s (%s)", cache, saved.source)
+    return CalibrationInputs(puzzle_set, saved=saved)
+
+
 def quantized_step(
     request: ExportRequest,
     qtype: QType,
     table: PuzzleTable | None,
+    inputs: CalibrationInputs,
     held_out: PuzzleSet,
     reference: ParityVectors,
     *,
@@ -65,23 +114,22 @@ def quantized_step(
         request: checkpoint, recipe, limits and data.
         qtype: quantized element type.
         table: puzzle embeddings (N, E) as the bundle stores them; None where the model has none.
+        inputs: puzzles to calibrate on, or a calibration to reuse.
         held_out: puzzles to measure accuracy on.
         reference: the float32 answers to the held-out puzzles.
         track: reports long steps.
 
     Raises:
-        CalibrationError: there is nothing to calibrate on, a saved calibration does not fit, or a
-            limit of accuracy cannot be met.
-        PuzzleError: a line of the puzzles is not a puzzle.
+        CalibrationError: a limit of accuracy cannot be met.
+        OutputError: the calibration cache cannot be written.
     """
     recipe = request.calibration_recipe(qtype)
-    puzzle_set = calibration_puzzles(
-        request.task, request.calibration, request.dataset, held_out, recipe.puzzles
-    )
+    puzzle_set = inputs.puzzle_set
     with _warnings_logged():
-        puzzle_set.warn_where_weak()
-        if request.qat_steps:
-            saved = _fine_tune(request, qtype, held_out, puzzle_set, track)
+        if inputs.saved is not None:
+            saved = inputs.saved
+        elif inputs.training_set is not None:
+            saved = _fine_tune(request, qtype, inputs.training_set, puzzle_set, track)
         else:
             saved = _calibrate(request, qtype, puzzle_set, track)
     layers = {}
@@ -153,14 +201,10 @@ def _encode(ranking: Sequence[LayerSensitivity], puzzles: int) -> str:
 def _calibrate(
     request: ExportRequest, qtype: QType, puzzle_set: PuzzleSet, track: Track
 ) -> SavedCalibration:
-    """Calibrate, or reuse the request's saved calibration."""
+    """Calibrate, and save the calibration where the request says so."""
     checkpoint = request.checkpoint
     cache = request.calibration_cache
     recipe = request.calibration_recipe(qtype)
-    if cache is not None and cache.is_file():
-        saved = read_calibration(cache, checkpoint.model, checkpoint.sha256, qtype, recipe)
-        logger.info("calibration read from %s (%s)", cache, saved.source)
-        return saved
     calibration = calibrate(
         checkpoint.model, checkpoint.puzzle_embeddings, puzzle_set.puzzles, qtype, recipe, track
     )
@@ -181,7 +225,7 @@ def _calibrate(
 def _fine_tune(
     request: ExportRequest,
     qtype: QType,
-    held_out: PuzzleSet,
+    training_set: PuzzleSet,
     puzzle_set: PuzzleSet,
     track: Track,
 ) -> SavedCalibration:
@@ -190,7 +234,6 @@ def _fine_tune(
     recipe = request.calibration_recipe(qtype)
     table = checkpoint.puzzle_embeddings
     finetune_recipe = FinetuneRecipe(request.qat_steps)
-    training_set = calibration_puzzles(request.task, request.calibration, request.dataset, held_out)
     calibration = calibrate(checkpoint.model, table, puzzle_set.puzzles, qtype, recipe, track)
     state = request.qat_state
     if state is not None and state.exists():

@@ -196,6 +196,8 @@ def test_the_target_is_the_only_one_that_needs_an_engine(bundle: Bundle, toy_bun
     cpu_only = Bundle.open(toy_bundle)
     with pytest.raises(EngineError, match=r"needs an engine; it has cpu\. Export the checkpoint"):
         gpu_target(cpu_only)
+    with pytest.raises(EngineError, match=r"needs no engine: .* trm-edge solve .* --target cpu"):
+        gpu_target(cpu_only, "cpu")
     with pytest.raises(EngineError, match="cpu needs no engine"):
         build_target(cpu_only, "cpu", "tensorrt")
 

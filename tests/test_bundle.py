@@ -64,12 +64,23 @@ def test_what_is_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="is not valid JSON"):
         Bundle.open(tmp_path)
     (tmp_path / MANIFEST).write_bytes(b"\xff\xfe")
-    with pytest.raises(BundleError, match="is not valid JSON"):
+    with pytest.raises(BundleError, match="is not UTF-8 text"):
         Bundle.open(tmp_path)
-    with pytest.raises(BundleError, match=r"manifest\.json is not a bundle: there is no manifest"):
+    with pytest.raises(BundleError, match=rf"is a file of a bundle\. Pass its folder: {tmp_path}"):
         Bundle.open(tmp_path / MANIFEST)
-    with pytest.raises(BundleError, match=r"^nothing is not a bundle: there is no manifest\.json"):
+    (tmp_path / "puzzles.txt").write_text("53..7")
+    with pytest.raises(BundleError, match=r"puzzles\.txt is not a folder, and a bundle is one"):
+        Bundle.open(tmp_path / "puzzles.txt")
+    with pytest.raises(BundleError, match=r"^there is no bundle nothing\. Check the path"):
         Bundle.open(Path("nothing"))
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "step_7").write_bytes(b"weights")
+    for path in (tmp_path / "run", tmp_path / "run" / "step_7"):
+        with pytest.raises(BundleError, match=f"a checkpoint. Make one .* export {path} --int8"):
+            Bundle.open(path)
+    (tmp_path / "loop").symlink_to("loop")
+    with pytest.raises(BundleError, match="loop is not a folder"):
+        Bundle.open(tmp_path / "loop")
 
 
 def test_a_target_that_is_not_there(toy_bundle_copy: Path) -> None:

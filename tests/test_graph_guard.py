@@ -10,7 +10,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from trm_edge import graph_guard
+from trm_edge import graph_guard, graph_reader
 from trm_edge.bundle import Bundle
 from trm_edge.errors import BackendError
 from trm_edge.graph_guard import check_graph
@@ -165,7 +165,7 @@ def test_limits_of_the_file(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> 
         check_graph(content[:-1], bundle.config, "float32", "step.onnx")
     with pytest.raises(BackendError, match="too many fields"):
         check_graph(content + b"\x10\x01" * 2_000_000, bundle.config, "float32", "step.onnx")
-    monkeypatch.setattr(graph_guard, "MAX_NODES", 3)
+    monkeypatch.setattr(graph_reader, "MAX_NODES", 3)
     with pytest.raises(BackendError, match=r"entries of node, and at most 3 are read"):
         check_graph(content, bundle.config, "float32", "step.onnx")
     monkeypatch.setattr(graph_guard, "MAX_GRAPH_BYTES", 100)

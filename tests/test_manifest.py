@@ -11,7 +11,7 @@ import pytest
 
 from trm_edge.bundle import MANIFEST, Bundle
 from trm_edge.errors import BundleError, ConfigError
-from trm_edge.manifest import Limits, Manifest, check_inside
+from trm_edge.manifest import Limits, Manifest
 
 
 def edit(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
@@ -26,7 +26,7 @@ def edit(bundle: Path, change: Callable[[dict[str, Any]], object]) -> None:
     [
         (lambda m: m.update(format="trm-edge.bundle/2"), "reads trm-edge.bundle/1. Upgrade"),
         (lambda m: m.update(format="other/1"), "is not a trm-edge bundle: its format is 'other/1'"),
-        (lambda m: m.pop("format"), "its format is None"),
+        (lambda m: m.pop("format"), "it has no format"),
         (lambda m: m.pop("task"), "missing required field task"),
         (lambda m: m.update(extra=1), "unknown extra; the keys are model"),
         (lambda m: m["model"].update(H_cycles="x"), r"expected int, got str in model\.H_cycles"),
@@ -54,17 +54,6 @@ def test_what_is_written_is_read(toy_bundle: Path, tmp_path: Path) -> None:
     copy.write_text(manifest.to_json())
     assert Manifest.read(copy) == manifest
     assert json.loads(copy.read_text()) == json.loads((toy_bundle / MANIFEST).read_text())
-
-
-@pytest.mark.parametrize("path", ["", "/a", "../a", "a/../b", "a\\b", "C:a"])
-def test_paths_that_lead_out_of_the_bundle(path: str) -> None:
-    with pytest.raises(BundleError, match="leads out of the bundle"):
-        check_inside(path, "manifest.json")
-
-
-@pytest.mark.parametrize("path", ["a", "a/b.onnx", "a..b", ".hidden/..x"])
-def test_paths_inside_the_bundle(path: str) -> None:
-    check_inside(path, "manifest.json")
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,16 @@ def test_wheel_holds_exactly_the_package(wheel: Path) -> None:
     assert wheel.stat().st_size < 8_000_000  # three models of 2 MB
 
 
+def test_models_of_the_repository_stay_in_it(distributions: Path, wheel: Path) -> None:
+    """Weight files have no suffix, which the list of the source distribution leaves out."""
+    assert (ROOT / "models").is_dir()
+    with tarfile.open(next(distributions.glob("*.tar.gz"))) as archive:
+        names = archive.getnames()
+    with zipfile.ZipFile(wheel) as archive_of_wheel:
+        names += archive_of_wheel.namelist()
+    assert not [name for name in names if "models" in Path(name).parts]
+
+
 def test_packages_are_the_folders() -> None:
     found = set()
     for name, folder in SOURCES.items():

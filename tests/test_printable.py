@@ -10,7 +10,8 @@ import pytest
 from rich.table import Table
 
 from trm_edge.cli.console import logs_on_stderr, stdout_console
-from trm_edge.cli.regress_output import github_annotations, print_table, to_markdown, write_junit
+from trm_edge.cli.github_actions import github_annotations, to_markdown
+from trm_edge.cli.regress_output import print_table, write_junit
 from trm_edge.errors import TrmEdgeError
 from trm_edge.printable import excerpt, printable, shortened
 from trm_edge.records import Format, encode

@@ -108,6 +108,52 @@ def test_work_that_is_not_measured_in_items_counts_what_it_says_alone() -> None:
         assert len(list(track(metered, "adapting", 620))) == 50
 
 
+def test_an_estimated_total_is_called_one() -> None:
+    """It is asked again, and may be lower than what is done."""
+    total: float | None = None
+
+    def items() -> Iterator[int]:
+        nonlocal total
+        yield 1
+        waits_for(lambda: any("solved 1 puzzles, 0 s so far" in line for line in lines))
+        total = 1234.4
+        waits_for(lambda: any("solved 1 of about 1,234 puzzles, " in line for line in lines))
+        total = 0.5
+        waits_for(lambda: any("solved 1 of about 1 puzzles, 0 s left" in line for line in lines))
+
+    with logged() as lines, progress_bars(log_seconds=0.01) as track:
+        metered = Metered(items(), "puzzles", estimate=lambda: total)
+        assert list(track(metered, "solved")) == [1]
+
+
+def test_a_known_total_is_not_estimated() -> None:
+    def items() -> Iterator[int]:
+        yield 1
+        waits_for(lambda: any("solved 1 of 2 puzzles, " in line for line in lines))
+
+    with logged() as lines, progress_bars(log_seconds=0.01) as track:
+        metered = Metered(items(), "puzzles", estimate=lambda: 99.0)
+        assert list(track(metered, "solved", 2)) == [1]
+
+
+def test_a_bar_shows_an_estimated_total(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "120")
+    total: float | None = None
+
+    def items() -> Iterator[int]:
+        nonlocal total
+        yield 1
+        waits_for(lambda: "1/?" in terminal.getvalue())
+        total = 1234.4
+        waits_for(lambda: "1/~1,234" in terminal.getvalue())
+
+    with progress_bars() as track:
+        assert list(track(Metered(items(), "puzzles", estimate=lambda: total), "solved")) == [1]
+
+
 def test_a_terminal_gets_bars_that_leave_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> None:
     terminal = Terminal()
     monkeypatch.setattr(sys, "stderr", terminal)

@@ -135,10 +135,17 @@ def test_an_older_version_is_read() -> None:
         (content(format="trm-edge.bundle/1"), "its format is 'trm-edge.bundle/1', expected"),
         (content(format=7), "its format is 7, expected 'trm-edge.test/2'. Write it again."),
         (content(format="x" * 5000), r"its format is 'x{76}\.\.\., expected"),
-        ('{"count": 1}', "its format is None"),
-        ("[1, 2]", "its format is None"),
-        ('"text"', "its format is None"),
-        ("null", "its format is None"),
+        ('{"count": 1}', "it has no format, expected 'trm-edge.test/2'"),
+        ("[1, 2]", "it holds a list, expected an object with the format"),
+        ('"text"', "it holds a text, expected an object"),
+        ("3.5", "it holds a number, expected an object"),
+        ("true", "it holds true or false, expected an object"),
+        ("null", "it holds nothing, expected an object"),
+        ("", "it is empty"),
+        (" \n", "it is empty"),
+        ("[" * 100_000, "it is nested too deeply"),
+        (b'{"a": "\xe9"}', "it is not UTF-8 text"),
+        ('{"a": 1}'.encode("utf-16"), "it is not UTF-8 text"),
     ],
 )
 def test_foreign_and_newer_files_are_refused(text: str, message: str) -> None:
@@ -191,11 +198,15 @@ def test_free_form_content_is_left_alone() -> None:
 
 def test_errors_are_of_the_kind_that_is_read() -> None:
     kind = KIND._replace(error=CalibrationError)
-    with pytest.raises(CalibrationError, match="its format is None"):
+    with pytest.raises(CalibrationError, match="it has no format"):
         records.decode("{}", Record, kind, "some.json")
 
 
 # --- text that is not JSON ---------------------------------------------------------------------
+
+REFUSED = (
+    r"^some\.json is not a test record: it is (not valid JSON|not UTF-8|empty|nested too deeply)"
+)
 
 
 @pytest.mark.parametrize(
@@ -221,7 +232,7 @@ def test_errors_are_of_the_kind_that_is_read() -> None:
     ids=lambda text: repr(text[:24]),
 )
 def test_what_is_not_json_is_refused(text: bytes) -> None:
-    with pytest.raises(RecordError, match=r"^some\.json is not a test record: it is not valid"):
+    with pytest.raises(RecordError, match=REFUSED):
         decode(text)
 
 

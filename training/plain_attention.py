@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from trm_edge.export.model import Attention, RecursiveModel
+from trm_edge.export.model import RecursiveModel
+from trm_edge.export.network import Attention
 
 
 class PlainAttention(Attention):

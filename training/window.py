@@ -12,7 +12,8 @@ import torch
 
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
-from trm_edge.export.model import RecursiveModel, rope_tables
+from trm_edge.export.model import RecursiveModel
+from trm_edge.export.network import rope_tables
 
 
 def windowed(config: ModelConfig, window: int | None) -> ModelConfig:

@@ -67,8 +67,7 @@ def build_target(
     environment = environment or Environment()
     name, target = bundle.target(name)
     profile = profile_of(bundle, name)
-    if profile.engine != "tensorrt":
-        raise EngineError(f"{name} needs no engine: ONNX Runtime runs its step graph.")
+    _require_engine_target(bundle, name)
     state = environment.probe_driver()
     if compiler_name is None:
         compiler_name = choose_compiler(bundle, profile, state, environment, compute_capability)
@@ -106,10 +105,13 @@ def gpu_target(bundle: Bundle, name: str | None = None) -> str:
 
     Raises:
         BundleError: there is no target of that name.
-        EngineError: no name was given, and no target or several targets need an engine.
+        EngineError: the target needs no engine; or no name was given, and no target or several
+            targets need one.
     """
     if name is not None:
-        return bundle.target(name)[0]
+        name, _ = bundle.target(name)
+        _require_engine_target(bundle, name)
+        return name
     names = [target for target in bundle.manifest.targets if _needs_engine(bundle, target)]
     if not names:
         raise EngineError(
@@ -123,6 +125,14 @@ def gpu_target(bundle: Bundle, name: str | None = None) -> str:
             "one with --target."
         )
     return names[0]
+
+
+def _require_engine_target(bundle: Bundle, name: str) -> None:
+    if profile_of(bundle, name).engine != "tensorrt":
+        raise EngineError(
+            f"{name} needs no engine: ONNX Runtime runs its step graph as it is. Solve with it at "
+            f"once: trm-edge solve {bundle.path} --target {name}"
+        )
 
 
 def profile_of(bundle: Bundle, name: str) -> TargetProfile:

@@ -24,7 +24,7 @@ from trm_edge.puzzle_table import PUZZLE_EMBEDDINGS as PUZZLE_EMBEDDINGS
 from trm_edge.puzzle_table import TABLE_FILES, PuzzleTable, open_table
 from trm_edge.row_names_file import IDENTIFIERS as IDENTIFIERS
 from trm_edge.row_names_file import open_names
-from trm_edge.suggestions import did_you_mean
+from trm_edge.target_choice import chosen_target
 from trm_edge.verified_files import Stamp, VerifiedFiles, stamp_of
 
 if TYPE_CHECKING:
@@ -106,10 +106,7 @@ class Bundle:
     def _open(cls, path: Path, stamp: Stamp) -> Bundle:
         location = path / MANIFEST
         if not os.path.lexists(location):
-            raise BundleError(
-                f"{path} is not a bundle: there is no {MANIFEST} in it. Make one with: trm-edge "
-                "export"
-            )
+            raise BundleError(_not_a_bundle(path))
         bundle = cls(path, Manifest.read(location))
         bundle._stamp = stamp
         bundle._files.verify_all()
@@ -169,32 +166,8 @@ class Bundle:
             BundleError: there is no such target, or none is named and several could be meant;
                 lists the targets.
         """
-        targets = self.manifest.targets
-        if name is None:
-            if "cpu" in targets:
-                name = "cpu"
-            elif len(targets) == 1:
-                name = next(iter(targets))
-            else:
-                raise BundleError(
-                    f"{self.path} has several targets and none is cpu: {', '.join(targets)}. "
-                    "Choose one with --target."
-                )
-        if name not in targets:
-            raise BundleError(
-                f"{self.path} has no target {name!r}; it has {', '.join(targets)}."
-                f"{did_you_mean(name, targets)} {self._how_to_add(name)}"
-            )
-        return name, targets[name]
-
-    def _how_to_add(self, name: str) -> str:
-        """The command that gives the bundle another target."""
-        records = self.manifest.targets
-        options = " ".join(f"--target {target}" for target in [*records, name])
-        if list(records) == [CPU] and records[CPU].precision == "int8":
-            # A CPU rounds some inputs per token, so its calibration lacks their static ranges.
-            return f"Export the checkpoint again with: --int8 {options}"
-        return f"Add it with: trm-edge export --into {self.path} --target {name}"
+        name = chosen_target(self.path, self.manifest.targets, name)
+        return name, self.manifest.targets[name]
 
     def choose(self, target: str | None = None, *, threads: int = 0) -> Choice:
         """Choose what runs a target on this machine, and log why; nothing is loaded yet.
@@ -357,6 +330,20 @@ class Bundle:
             BundleError: the file is not what an export writes.
         """
         return bundle_records.read_floor(self._files)
+
+
+def _not_a_bundle(path: Path) -> str:
+    """Say what a path is that leads to no manifest."""
+    export = "Make one with: trm-edge export"
+    if not os.path.lexists(path):
+        return f"there is no bundle {path}. Check the path. {export}"
+    if path.name.startswith("step_") or any(path.glob("step_*")):
+        return f"{path} is not a bundle, but a checkpoint. {export} {path} --int8"
+    if path.is_dir():
+        return f"{path} is not a bundle: there is no {MANIFEST} in it. {export}"
+    if path.name == MANIFEST:
+        return f"{path} is a file of a bundle. Pass its folder: {path.parent}"
+    return f"{path} is not a folder, and a bundle is one. {export}"
 
 
 def _large_tables(manifest: Manifest) -> list[str]:

@@ -15,6 +15,16 @@ _ESCAPE = re.compile(
 )
 _LONG_NUMBER = re.compile(rb"[0-9]{19}")  # the shortest that may not fit into 64 bits
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"  # some editors write one before UTF-8
+_NOUNS = {
+    dict: "an object",
+    list: "a list",
+    str: "a text",
+    int: "a number",
+    float: "a number",
+    bool: "true or false",
+    type(None): "nothing",
+}
+_UTF_16_MARKS = (b"\xff\xfe", b"\xfe\xff")
 
 
 def parse_json(text: str | bytes) -> Any:
@@ -33,6 +43,41 @@ def parse_json(text: str | bytes) -> Any:
     if _LONG_NUMBER.search(content):
         require_64_bits(value)
     return value
+
+
+def json_problem(text: str | bytes, error: Exception) -> str:
+    """Say why a text is not JSON, in words for the person who passed the file.
+
+    Args:
+        text: that :func:`parse_json` refused.
+        error: that it raised.
+
+    >>> json_problem("", ValueError("Input data was truncated"))
+    'it is empty'
+    """
+    if not text.strip():
+        return "it is empty"
+    if isinstance(error, RecursionError):
+        return "it is nested too deeply"
+    if isinstance(error, UnicodeError) or _is_utf_16(text):
+        return "it is not UTF-8 text"
+    return f"it is not valid JSON ({str(error).removeprefix('JSON is malformed: ')})"
+
+
+def json_noun(value: Any) -> str:
+    """Name a parsed value as its writer would, with the article.
+
+    Args:
+        value: of JSON, YAML or TOML.
+
+    >>> json_noun([1, 2])
+    'a list'
+    """
+    return _NOUNS.get(type(value), f"a {type(value).__name__}")
+
+
+def _is_utf_16(text: str | bytes) -> bool:
+    return isinstance(text, bytes) and text.startswith(_UTF_16_MARKS)
 
 
 def _parsed(content: bytes) -> Any:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 from trm_edge import records
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError, ConfigError
+from trm_edge.manifest_checks import check_file, check_inside, check_limits, check_target_name
 from trm_edge.profile import TargetProfile
 from trm_edge.step import CarryType
 
@@ -18,15 +18,6 @@ RowType = Literal["float32", "int8"]
 CPU = "cpu"  # the target whose graph ONNX Runtime runs on a CPU
 FORMAT = records.Format("trm-edge.bundle", 1)
 KIND = records.RecordKind(FORMAT, "a trm-edge bundle", BundleError, "Export it again.")
-
-# What a bundle may ask for; it is not trusted, and time and memory follow from these.
-MAX_FILES = 1000
-MAX_BUNDLE_BYTES = 8 << 30  # of all files together
-MAX_STEPS = 1000  # ACT steps of a puzzle
-MAX_SLOT_ELEMENTS = 1 << 26  # of a carry, or of the logits, for one puzzle: 256 MiB of float32
-_MAX_PATH = 512  # characters
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")  # of a target
-_SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 @dataclass(frozen=True)
@@ -239,87 +230,36 @@ class Manifest:
             BundleError: it cannot be read, is not a manifest, of a newer format, or inconsistent.
         """
         manifest = records.read(path, cls, KIND, migrate=_migrate)
-        manifest.check_paths(str(path))
-        manifest.check_limits(str(path))
+        manifest.check(str(path))
         return manifest
 
-    def check_paths(self, where: str) -> None:
-        """Refuse paths that lead out of the bundle, and step graphs without a hash.
+    def check(self, where: str) -> None:
+        """Refuse paths that lead out of the bundle, files without a hash, and absurd sizes.
 
         Args:
             where: names the file in errors.
 
         Raises:
-            BundleError: names the path.
+            BundleError: names the path or the limit.
         """
         steps = {name: target.step for name, target in self.targets.items()}
         if self.float32 is not None:
             steps["float32"] = self.float32
         for name in self.targets:
-            if not _NAME.fullmatch(name):
-                raise BundleError(
-                    f"{where}: {name[:100]!r} is not a name of a target, which has letters, "
-                    "digits, dots and hyphens. Export the bundle again."
-                )
+            check_target_name(name, where)
         for path in [*self.files, *steps.values()]:
             check_inside(path, where)
         for name, step in steps.items():
             if step not in self.files:
-                raise BundleError(f"{where}: {step} of target {name} is not in its files.")
-
-    def check_limits(self, where: str) -> None:
-        """Refuse a bundle that asks for more time or memory than any model needs.
-
-        Args:
-            where: names the file in errors.
-
-        Raises:
-            BundleError: names the limit.
-        """
+                raise BundleError(
+                    f"{where}: {step} of target {name} is not in its files. Export the bundle "
+                    "again."
+                )
+        size = 0
         for path, record in self.files.items():
-            if record.size < 0 or not _SHA256.fullmatch(record.sha256):
-                raise BundleError(
-                    f"{where}: the size and sha256 of {path} are not those of a file. Export the "
-                    "bundle again."
-                )
-        model = self.model
-        sizes = [
-            ("files", len(self.files), MAX_FILES),
-            (
-                "bytes in its files",
-                sum(file.size for file in self.files.values()),
-                MAX_BUNDLE_BYTES,
-            ),
-            ("steps (halt_max_steps)", model.halt_max_steps, MAX_STEPS),
-            ("numbers in a carry", model.carry_len * model.hidden_size, MAX_SLOT_ELEMENTS),
-            ("logits of a puzzle", model.seq_len * model.vocab_size, MAX_SLOT_ELEMENTS),
-        ]
-        for description, size, limit in sizes:
-            if size > limit:
-                raise BundleError(
-                    f"{where} asks for {size} {description}, but at most {limit} are allowed. It "
-                    "is damaged, or was made to exhaust this machine; do not use it."
-                )
-
-
-def check_inside(path: str, where: str) -> None:
-    """Refuse a path that could lead out of the bundle.
-
-    Args:
-        path: as the manifest has it.
-        where: names the manifest in errors.
-
-    Raises:
-        BundleError: the path is absolute, too long, or has ``..``, a backslash, a drive or control
-            characters.
-    """
-    parts = PurePosixPath(path).parts
-    leads_out = path.startswith("/") or ".." in parts or "\\" in path or ":" in path
-    if not parts or leads_out or not path.isprintable() or len(path) > _MAX_PATH:
-        raise BundleError(
-            f"{where} names the path {path[:_MAX_PATH]!r}, which leads out of the bundle or has "
-            "characters that no export writes. It was not written by trm-edge; do not use it."
-        )
+            check_file(path, record.size, record.sha256, where)
+            size += record.size
+        check_limits(len(self.files), size, self.model, where)
 
 
 def _migrate(raw: dict[str, Any]) -> None:

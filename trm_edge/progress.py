@@ -55,6 +55,8 @@ class Metered(Generic[T]):
         shows_rate: items a second are shown, too.
         counts_items: an item that was passed on counts as one at least; False where ``done`` alone
             tells how far the work is, such as seconds of steps, or steps that an earlier run made.
+        estimate: returns about how many items there are, or None as long as nothing is known; asked
+            again and again where the work has no total.
     """
 
     def __init__(
@@ -65,11 +67,13 @@ class Metered(Generic[T]):
         *,
         shows_rate: bool = False,
         counts_items: bool = True,
+        estimate: Callable[[], float | None] | None = None,
     ) -> None:
         self.unit = unit
         self.done = done
         self.counts_items = counts_items
         self.shows_rate = shows_rate
+        self.estimate = estimate
         self._items = items
 
     def __iter__(self) -> Iterator[T]:
@@ -127,14 +131,23 @@ class _Work:
 
     def __init__(self, items: Iterable[Any], description: str, total: int | None) -> None:
         self.description = printable(shortened(description, _LABEL))
-        self.total = total
         self.count = 0  # items passed on
+        self._known_total = total
+        self._estimate = items.estimate if isinstance(items, Metered) else None
         self._unit = items.unit if isinstance(items, Metered) else ""
         self._done = items.done if isinstance(items, Metered) else None
         self._shows_rate = isinstance(items, Metered) and items.shows_rate
         self._counts_items = not isinstance(items, Metered) or items.counts_items
         self._start = time.monotonic()
         self._done_before = 0.0 if self._counts_items else self.completed
+
+    @property
+    def total(self) -> float | None:
+        """Items in all, where that is known or can be estimated."""
+        if self._known_total is not None or self._estimate is None:
+            return self._known_total
+        estimate = self._estimate()
+        return None if estimate is None else max(estimate, self.completed)
 
     @property
     def completed(self) -> float:
@@ -144,7 +157,21 @@ class _Work:
         done = self._done()
         if self._counts_items:
             done = max(float(self.count), done)
-        return done if self.total is None else min(done, self.total)
+        return done if self._known_total is None else min(done, self._known_total)
+
+    @property
+    def is_estimated(self) -> bool:
+        """The total is an estimate."""
+        return self._known_total is None
+
+    @property
+    def ratio(self) -> str:
+        """How many items are done, and of how many, such as "1/3", "1/~3" and "1/?"."""
+        total = self.total
+        if total is None:
+            return f"{int(self.completed):,}/?"
+        about = "~" if self.is_estimated else ""
+        return f"{int(self.completed):,}/{about}{round(total):,}"
 
     @property
     def rate(self) -> str:
@@ -160,17 +187,19 @@ class _Work:
         seconds = time.monotonic() - self._start
         # One word is a verb; a longer description is followed by what is counted.
         start = self.description if self.description.isalpha() else f"{self.description}:"
+        total = self.total
         count = f"{int(self.completed):,}"
-        if self.total is not None:
-            count = f"{count} of {self.total:,}"
+        if total is not None:
+            about = "about " if self.is_estimated else ""
+            count = f"{count} of {about}{round(total):,}"
         if self._unit:
             count = f"{count} {self._unit}"
         if self.rate:
             count = f"{count}, {self.rate}"
         done = self.completed - self._done_before
-        if self.total is None or done <= 0:
+        if total is None or done <= 0:
             return f"{start} {count}, {duration(seconds)} so far"
-        left = seconds * (self.total - self.completed) / done
+        left = seconds * (total - self.completed) / done
         return f"{start} {count}, {duration(left)} left"
 
 
@@ -198,7 +227,6 @@ def _bars(console: Console) -> Iterator[Track]:
     from rich.console import RenderableType
     from rich.progress import (
         BarColumn,
-        MofNCompleteColumn,
         Progress,
         TaskID,
         TextColumn,
@@ -211,13 +239,19 @@ def _bars(console: Console) -> Iterator[Track]:
     class Bars(Progress):
         def get_renderables(self) -> Iterable[RenderableType]:
             for task, work in list(works.items()):
-                self.update(task, completed=work.completed, rate=work.rate)
+                self.update(
+                    task,
+                    completed=work.completed,
+                    total=work.total,
+                    ratio=work.ratio,
+                    rate=work.rate,
+                )
             return super().get_renderables()
 
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(),
-        MofNCompleteColumn(),
+        TextColumn("{task.fields[ratio]}", markup=False),
         TextColumn("{task.fields[rate]}", markup=False),
         TimeElapsedColumn(),
         TimeRemainingColumn(),
@@ -227,7 +261,11 @@ def _bars(console: Console) -> Iterator[Track]:
         def track(items: Iterable[T], description: str, total: int | None = None) -> Iterable[T]:
             work = _Work(items, description, total)
             task = progress.add_task(
-                work.description, total=total, completed=int(work.completed), rate=""
+                work.description,
+                total=total,
+                completed=int(work.completed),
+                ratio=work.ratio,
+                rate="",
             )
             works[task] = work
             try:

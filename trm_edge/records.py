@@ -18,7 +18,7 @@ import numpy as np
 
 from trm_edge.errors import ConfigError, TrmEdgeError
 from trm_edge.files import read_bytes, write_text
-from trm_edge.json_text import parse_json
+from trm_edge.json_text import json_noun, json_problem, parse_json
 from trm_edge.printable import printable
 from trm_edge.typed_values import build
 
@@ -216,7 +216,7 @@ def decode(
         raw = parse_json(text)
     except (ValueError, RecursionError) as error:
         raise kind.error(
-            f"{source} is not {kind.noun}: it is not valid JSON ({error}). {kind.remedy}"
+            f"{source} is not {kind.noun}: {json_problem(text, error)}. {kind.remedy}"
         ) from error
     if upgrade is not None:
         raw = _converted(upgrade, raw, kind, source)
@@ -241,7 +241,17 @@ def check_format(raw: Any, kind: RecordKind, source: str) -> None:
     Raises:
         TrmEdgeError: ``kind.error``; names the actual format and the one that is read.
     """
-    line = raw.get("format") if isinstance(raw, dict) else None
+    if not isinstance(raw, dict):
+        raise kind.error(
+            f"{source} is not {kind.noun}: it holds {json_noun(raw)}, expected an object "
+            f"with the format {str(kind.format)!r}. {kind.remedy}"
+        )
+    if "format" not in raw:
+        raise kind.error(
+            f"{source} is not {kind.noun}: it has no format, expected {str(kind.format)!r}. "
+            f"{kind.remedy}"
+        )
+    line = raw["format"]
     actual = Format.parse(line)
     if actual is not None and actual.family == kind.format.family and actual.version >= 1:
         if actual.version <= kind.format.version:

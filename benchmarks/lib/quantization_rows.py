@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import copy
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
 import onnx
+import torch
 from numpy import float32
 from numpy.typing import NDArray
 
 from lib.modelopt_route import modelopt_graph
-from trm_edge.calibration.calibrate import calibrate
+from lib.references import WIDE
+from trm_edge.architecture import network_of
+from trm_edge.calibration.calibrate import Calibration, calibrate
 from trm_edge.calibration.observation import InputObservation, observe_inputs
 from trm_edge.calibration.qdq import quantize_graph
 from trm_edge.calibration.recipe import CalibrationRecipe, QType
 from trm_edge.export.model import RecursiveModel
-from trm_edge.export.step_graph import step_graph
+from trm_edge.export.onnxruntime_graph import onnxruntime_step_graph
 from trm_edge.progress import Track
 from trm_edge.puzzle import Puzzle
 
@@ -40,6 +44,7 @@ class Subject:
     folder: Path
     track: Track
     _observed: list[InputObservation] = field(default_factory=list)
+    _calibrations: dict[tuple[QType, CalibrationRecipe], Calibration] = field(default_factory=dict)
 
     def observed(self, recipe: CalibrationRecipe) -> InputObservation:
         """Observe the inputs of the layers, once for all recipes that see the same.
@@ -54,36 +59,102 @@ class Subject:
         self._observed.append(observation)
         return observation
 
+    def calibrated(self, qtype: QType, recipe: CalibrationRecipe) -> Calibration:
+        """Calibrate the model, once for all rows with the same recipe.
 
-Row = Callable[[Subject], onnx.ModelProto]
+        Args:
+            qtype: the quantized type.
+            recipe: settings of the calibration.
+        """
+        key = (qtype, recipe)
+        if key not in self._calibrations:
+            self._calibrations[key] = calibrate(
+                self.model,
+                self.table,
+                self.puzzles,
+                qtype,
+                recipe,
+                self.track,
+                self.observed(recipe),
+            )
+        return self._calibrations[key]
+
+
+# A row makes a step graph, which ONNX Runtime runs, or a model, which PyTorch runs in its own type.
+Row = Callable[[Subject], onnx.ModelProto | RecursiveModel]
+
+
+def in_float32(subject: Subject) -> onnx.ModelProto:
+    """The float32 graph, which other rows are compared with.
+
+    Args:
+        subject: the model.
+    """
+    return onnxruntime_step_graph(subject.model)
+
+
+def in_bfloat16(subject: Subject) -> RecursiveModel:
+    """The model in bfloat16 throughout, as the published evaluation runs it.
+
+    Args:
+        subject: the model.
+    """
+    return copy.deepcopy(subject.model).to(torch.bfloat16)
 
 
 def ours(qtype: QType, recipe: CalibrationRecipe, *, in_float: tuple[str, ...] = ()) -> Row:
-    """The quantizer here; layers with one of ``in_float`` in their name stay in float, too."""
+    """The quantizer here, in the form of the ``cpu`` target.
+
+    Args:
+        qtype: the quantized type.
+        recipe: settings of the calibration.
+        in_float: layers with one of these in their name stay in float, too.
+    """
 
     def graph(subject: Subject) -> onnx.ModelProto:
-        ready = calibrate(
-            subject.model,
-            subject.table,
-            subject.puzzles,
-            qtype,
-            recipe,
-            subject.track,
-            subject.observed(recipe),
-        )
+        ready = subject.calibrated(qtype, recipe)
         layers = {}
         for name, quantization in ready.layers.items():
             if recipe.keeps_in_float(name):
                 continue
             if not any(part in name for part in in_float):
                 layers[name] = quantization
-        return quantize_graph(step_graph(ready.model), layers, qtype)
+        return quantize_graph(onnxruntime_step_graph(ready.model), layers, qtype)
+
+    return graph
+
+
+def by_network(qtype: QType, recipes: Mapping[str, CalibrationRecipe]) -> Row:
+    """The quantizer here with a recipe for each network.
+
+    Args:
+        qtype: the quantized type.
+        recipes: by network; the networks that are left out stay in float.
+    """
+
+    def graph(subject: Subject) -> onnx.ModelProto:
+        model = copy.deepcopy(subject.model)
+        layers = {}
+        for network, recipe in recipes.items():
+            ready = subject.calibrated(qtype, recipe)
+            equalised = ready.model.networks[network].state_dict()
+            model.networks[network].load_state_dict(equalised)
+            for name, quantization in ready.layers.items():
+                if network_of(name) == network and not recipe.keeps_in_float(name):
+                    layers[name] = quantization
+        return quantize_graph(onnxruntime_step_graph(model), layers, qtype)
 
     return graph
 
 
 def modelopt(qtype: Literal["int8", "fp8"], puzzles: int, *, in_float: tuple[str, ...] = ()) -> Row:
-    """nvidia-modelopt's ONNX route."""
+    """nvidia-modelopt's ONNX route.
+
+    Args:
+        qtype: the quantized type.
+        puzzles: number of puzzles to calibrate on.
+        in_float: endings of the names of products that stay in float.
+    """
 
     def graph(subject: Subject) -> onnx.ModelProto:
         return modelopt_graph(
@@ -105,7 +176,17 @@ EVERY_ROW = replace(INT8, activations="per_token")
 WEIGHT_ONLY = replace(INT8, activations="float")
 NAIVE = replace(STATIC, equalisation=(0.0,), compensated_rounding=False)
 
-DEFAULTS: dict[str, Row] = {"INT8": ours("int8", INT8), "FP8": ours("fp8", FP8)}
+DEFAULTS: dict[str, Row] = {
+    "bfloat16": in_bfloat16,
+    "INT8": ours("int8", INT8),
+    "FP8": ours("fp8", FP8),
+}
+DEFAULTS_OF = {
+    "sudoku": DEFAULTS,
+    "maze": DEFAULTS,
+    # It has no ablation, which says what INT4 does to the small models.
+    WIDE: {**DEFAULTS, "INT4 weights only": ours("int4", INT4)},
+}
 # Rows of the ablations that are rows of the defaults on fewer puzzles.
 SAME_AS = {"INT8, the default": "INT8", "FP8, the default": "FP8"}
 ABLATIONS: dict[str, Row] = {
@@ -130,6 +211,7 @@ ABLATIONS: dict[str, Row] = {
     "FP8, the default": ours("fp8", FP8),
     "… per-token ranges": ours("fp8", replace(FP8, activations="per_token")),
     "… per-call-site ranges (FP8)": ours("fp8", replace(FP8, activations="per_call_site")),
+    "… every layer in FP8": ours("fp8", replace(FP8, float_layers=())),
     "… rounded to nearest (FP8)": ours("fp8", replace(FP8, compensated_rounding=False)),
     "ModelOpt's ONNX route, FP8": modelopt("fp8", 32),
     "INT8 weights only": ours("int8", WEIGHT_ONLY),
@@ -152,4 +234,8 @@ _AGAIN = (
     "INT8 weights only",
     "INT4 weights only",
 )
-ABLATIONS_OF = {"sudoku": ABLATIONS, "maze": {name: ABLATIONS[name] for name in _AGAIN}}
+ABLATIONS_OF = {
+    "sudoku": ABLATIONS,
+    "maze": {name: ABLATIONS[name] for name in _AGAIN},
+    WIDE: {},
+}

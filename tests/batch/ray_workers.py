@@ -27,11 +27,13 @@ from trm_edge.batch.ray_worker import RayWorker
 from trm_edge.batch.solve_options import SolveOptions
 from trm_edge.batch.worker_plan import WorkerPlan
 from trm_edge.cli.search_options import SearchOptions
+from trm_edge.errors import BackendError
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.solver import Solver
 
 KILLER = f"8{'.' * 80}"  # ends the process that solves it, where there is no file SPARE
 SPARE = "spare"
+STOP = "stop"  # file there: first row on which, and on all after it, the engine fails
 BLOCK = 20
 PLAN = WorkerPlan(count=2, gpus=0, threads=1, cpus=0.5)
 PIDS = "pids"  # file beside the input: a line for every worker that began
@@ -49,7 +51,10 @@ class FakeSolver:
     def solve(self, blocks: Iterable[pa.Table]) -> Iterator[pa.Table]:
         """Solve blocks, slowly where the folder says so."""
         slowly = self._folder / SLOWLY
+        stop = self._folder / STOP
         for block in blocks:
+            if stop.exists() and block["row"][0].as_py() >= int(stop.read_text()):
+                raise BackendError("the engine is gone.")
             if KILLER in block["puzzle"].to_pylist() and not (self._folder / SPARE).exists():
                 os.kill(os.getpid(), signal.SIGKILL)
             if slowly.exists():
@@ -95,7 +100,12 @@ def options_in(folder: Path) -> SolveOptions:
 
 
 def run_with_ray(
-    output: Path, source: Path, *, block: int = BLOCK, retry_failed: bool = False
+    output: Path,
+    source: Path,
+    *,
+    block: int = BLOCK,
+    plan: WorkerPlan = PLAN,
+    retry_failed: bool = False,
 ) -> RayResult:
     """Solve what is left of an input on the cluster that this process has joined."""
     folder = OutputFolder(output)
@@ -106,7 +116,7 @@ def run_with_ray(
             open_source(TASK, source),
             folder,
             options_in(source.parent),
-            PLAN,
+            plan,
             "fake",
             worker=cast(Any, FakeWorker),
             block=block,

@@ -109,9 +109,11 @@ def run_in(
     """Solve what is left of an input, as the command does."""
     output = OutputFolder(folder)
     with output.locked(), Solver(backend or FakeBackend(), batch=8) as solver:
+        rows = open_source(TASK, source)
+        rows.sha256()
         if not output.check_same(SETTINGS):
             output.begin(SETTINGS)
-        run = Run(open_source(TASK, source), output, BlockLoop(solver, MAKER), part_rows=part_rows)
+        run = Run(rows, output, BlockLoop(solver, MAKER), part_rows=part_rows)
         return run.solve(retry_failed=retry_failed)
 
 

@@ -33,6 +33,23 @@ def test_an_error_of_ours_is_known_by_its_name_in_a_traceback() -> None:
     assert str(error) == "damaged."
 
 
+@pytest.mark.parametrize(
+    ("raised", "reason"),
+    [
+        ("trm_edge.errors.BackendError: the engine is gone.", "the engine is gone."),
+        ("ValueError: no such shape", "the run with Ray has failed: ValueError: no such shape "),
+    ],
+)
+def test_the_cause_is_told_and_not_the_advice_of_ray(raised: str, reason: str) -> None:
+    text = (
+        f"ray::MapWorker.submit()\n  File ray_worker.py\n{raised}\n\n"
+        "The above exception was the direct cause of the following exception:\n\n"
+        "ray.exceptions.UserCodeException: UDF failed to process a data block.\n"
+        "To change retry attempts, configure `ray.data.DataContext.get_current()`."
+    )
+    assert str(plain_error(RuntimeError(text))).startswith(reason)
+
+
 def test_another_error_says_that_the_run_goes_on() -> None:
     error = plain_error(OSError(28, "No space left on device"))
     assert isinstance(error, BackendError)

@@ -1,21 +1,19 @@
-"""Runs and their faults: killed, a full or read-only disk, another run's folder, failed rows."""
+"""Runs and their faults: killed, another run's folder, failed rows, a damaged input."""
 
 from __future__ import annotations
 
-import errno
 import json
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from numpy.typing import NDArray
 
 from tests.batch import runs
 from tests.batch.killed_runs import MOMENTS
@@ -28,6 +26,8 @@ from tests.batch.runs import (
     run_in,
     write_input,
 )
+from trm_edge.backends.base import HaltingLogits
+from trm_edge.backends.fake import FakeBackend
 from trm_edge.batch.output_folder import OutputFolder
 from trm_edge.batch.source import BLOCK_ROWS
 from trm_edge.errors import OutputError, OutputExistsError, PuzzleError
@@ -148,77 +148,6 @@ def test_killed_at_any_moment_and_started_again(tmp_path: Path, kind: str) -> No
         assert len({result["rows"] for result in results}) > 2
 
 
-# --- disks -------------------------------------------------------------------------------------
-
-
-@contextmanager
-def small_disk(place: Path, size: str) -> Iterator[None]:
-    """A tmpfs; skips the test where this user cannot mount one."""
-    place.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(place)]
-    try:
-        subprocess.run(mount, check=True, capture_output=True)
-    except (OSError, subprocess.CalledProcessError):
-        pytest.skip("needs the right to mount a tmpfs")
-    try:
-        yield
-    finally:
-        subprocess.run(["umount", str(place)], check=True)
-
-
-def test_a_full_disk_loses_nothing(tmp_path: Path) -> None:
-    source = write_input(tmp_path / "in.parquet", puzzle_texts(150))
-    with small_disk(tmp_path / "disk", "64k"):
-        folder = tmp_path / "disk" / "out.parquet"
-        filler = tmp_path / "disk" / "filler"
-        filler.write_bytes(bytes(36 << 10))
-        with pytest.raises(OutputError, match=r"No space left.*same command goes on"):
-            run_in(folder, source, part_rows=32)
-        before = read_folder(folder)["row"].to_pylist()
-        assert len(before) == len(set(before)) < 150
-        filler.unlink()
-        subprocess.run(["mount", "-o", "remount,size=1m", str(tmp_path / "disk")], check=True)
-        run_in(folder, source, part_rows=32)
-        assert read_folder(folder)["row"].to_pylist() == list(range(150))
-
-
-def test_a_write_that_fails_leaves_the_parts_before(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    source = write_input(tmp_path / "in.parquet", puzzle_texts(150))
-    synced = 0
-
-    def fsync(fd: int | BinaryIO) -> None:
-        nonlocal synced
-        synced += 1
-        if synced == 3:  # the fingerprint and a part come before
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(os, "fsync", fsync)
-    with pytest.raises(OutputError, match=r"No space left.*make room"):
-        run_in(tmp_path / "out.parquet", source)
-    assert len(list(parts_of(tmp_path / "out.parquet"))) == 1
-    run_in(tmp_path / "out.parquet", source)
-    assert read_folder(tmp_path / "out.parquet")["row"].to_pylist() == list(range(150))
-
-
-def test_a_read_only_disk_is_refused_before_anything_is_solved(tmp_path: Path) -> None:
-    source = write_input(tmp_path / "in.parquet", puzzle_texts(10))
-    with small_disk(tmp_path / "disk", "1m"):
-        subprocess.run(["mount", "-o", "remount,ro", str(tmp_path / "disk")], check=True)
-        backend = PoisonBackend()
-        with pytest.raises(OutputError, match="Read-only file system"):
-            run_in(tmp_path / "disk" / "out.parquet", source, backend=backend)
-        assert backend.steps_run == 0
-
-
-def test_a_place_where_nothing_can_be_written_is_refused(tmp_path: Path) -> None:
-    source = write_input(tmp_path / "in.parquet", puzzle_texts(10))
-    (tmp_path / "file").touch()
-    with pytest.raises(OutputError, match="is not a folder"):
-        run_in(tmp_path / "file" / "out.parquet", source)
-
-
 # --- other runs --------------------------------------------------------------------------------
 
 
@@ -268,7 +197,7 @@ def test_a_row_in_two_parts_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "out.parquet"
     run_in(folder, source)
     pq.write_table(read_folder(folder).slice(3, 2), folder / "copy.parquet")
-    with pytest.raises(OutputError, match="holds rows that another part holds, too, such as row"):
+    with pytest.raises(OutputError, match=r"holds row [34], which stands in the answers already"):
         run_in(folder, source)
 
 
@@ -299,3 +228,42 @@ def test_an_input_that_is_damaged_on_the_way_keeps_what_was_solved(tmp_path: Pat
     with pytest.raises(PuzzleError, match=r"cannot read .*as Parquet"):
         run_in(tmp_path / "out.parquet", source)
     assert read_folder(tmp_path / "out.parquet")["row"].to_pylist() == list(range(2 * BLOCK_ROWS))
+
+
+@pytest.mark.parametrize("retry", [False, True])
+def test_an_input_that_changes_while_it_is_read_ends_the_run(tmp_path: Path, retry: bool) -> None:
+    """Only answers to what was hashed are written, and the run goes on with it."""
+    texts = puzzle_texts(150)
+    source = tmp_path / "in.csv"
+    content = "\n".join(["puzzle", *texts])
+    source.write_text(content)
+    folder = tmp_path / "out.parquet"
+    rewritten = False
+
+    class Rewriting(FakeBackend):
+        def step(
+            self,
+            tokens: NDArray[np.int32],
+            puzzle_embedding: NDArray[np.float32] | None,
+            reset: NDArray[np.bool_],
+        ) -> HaltingLogits:
+            nonlocal rewritten
+            if not rewritten and (retry or list(parts_of(folder))):
+                source.write_text("\n".join(["puzzle", *puzzle_texts(151, seed=1)]))
+                rewritten = True
+            return super().step(tokens, puzzle_embedding, reset)
+
+    if retry:
+        texts[7] = texts[9] = POISON
+        content = "\n".join(["puzzle", *texts])
+        source.write_text(content)
+        run_in(folder, source, backend=PoisonBackend())
+    with pytest.raises(PuzzleError, match=r"in\.csv was changed .* the same command goes on"):
+        run_in(folder, source, backend=Rewriting(), retry_failed=retry)
+    answers = read_folder(folder)
+    assert len(answers) > 0
+    for row, answer in zip(answers["row"].to_pylist(), answers["answer"].to_pylist(), strict=True):
+        assert answer in (texts[row], None)
+    source.write_text(content)
+    run_in(folder, source, retry_failed=retry)
+    assert read_folder(folder)["answer"].to_pylist() == texts

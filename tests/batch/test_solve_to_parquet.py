@@ -237,6 +237,19 @@ def test_interrupted_runs_keep_what_was_solved(
     assert read_folder(tmp_path / "out.parquet")["row"].to_pylist() == list(range(40))
 
 
+def test_a_run_that_was_interrupted_before_it_began_promises_nothing(
+    bundle: Path, puzzles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupted(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trm_edge.batch.solve_to_parquet.check_ids", interrupted)
+    result = run("solve", bundle, puzzles, "-o", tmp_path / "out.parquet")
+    assert result.exit_code != 0
+    assert "The answers so far" not in result.stderr
+    assert not (tmp_path / "out.parquet").exists()
+
+
 def test_the_record_fits_its_schema(bundle: Path, puzzles: Path, tmp_path: Path) -> None:
     jsonschema = pytest.importorskip("jsonschema")
     run("solve", bundle, puzzles, "-o", tmp_path / "out.parquet")

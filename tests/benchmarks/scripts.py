@@ -85,6 +85,47 @@ def serve() -> Any:
     return _load("serve", FOLDER)
 
 
+def script(name: str) -> Any:
+    """Return a benchmark that imports its helpers as ``lib``.
+
+    Args:
+        name: of the benchmark.
+    """
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return _load(name, FOLDER)
+
+
+def library(name: str) -> Any:
+    """Return a helper that imports others as ``lib``.
+
+    Args:
+        name: of the helper.
+    """
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return importlib.import_module(f"lib.{name}")
+
+
+def batch() -> Any:
+    """Return the benchmark of runs over many puzzles."""
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return _load("batch", FOLDER)
+
+
+def process_tree() -> Any:
+    """Return the module that reads memory and CPU time of processes."""
+    return _load("process_tree")
+
+
+def use_samples() -> Any:
+    """Return the module that samples memory and CPU time of a run."""
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return _load("use_samples")
+
+
 def soak() -> Any:
     """Return the soak."""
     return _load("soak", FOLDER)

@@ -91,7 +91,9 @@ def test_a_task_that_cannot_be_used_leaves_the_others(tmp_path: Path) -> None:
 def test_misuse(tmp_path: Path) -> None:
     toy_run(tmp_path / "run")
     write_tasks(tmp_path)
-    failed(adapt(tmp_path), "Pass --minutes or --steps", code=2)
-    failed(adapt(tmp_path, "--steps", 1, "--minutes", 1), "Pass --minutes or --steps", code=2)
+    failed(adapt(tmp_path), "Pass either --minutes or --steps", code=2)
+    failed(
+        adapt(tmp_path, "--steps", 1, "--minutes", 1), "Pass either --minutes or --steps", code=2
+    )
     (tmp_path / "tasks.json").unlink()
     failed(adapt(tmp_path, "--steps", 1), "tasks.json does not exist. Pass a JSON file")

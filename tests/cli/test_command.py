@@ -9,7 +9,7 @@ import pytest
 
 from tests.cli.commands import failed, run
 from tests.toys import BASE, write_run
-from trm_edge.cli.command import is_quiet, is_verbose
+from trm_edge.cli.command import exit_code_list, is_quiet, is_verbose
 from trm_edge.cli.main import COMMANDS
 
 LEVEL = logging.getLogger("trm_edge").level
@@ -66,3 +66,26 @@ def test_the_level_is_set_back() -> None:
         assert logging.getLogger("trm_edge").level == LEVEL
     assert not is_quiet()
     assert not is_verbose()
+
+
+SUBCOMMANDS = (("data", "arc"), ("data", "sudoku"), ("data", "maze"))
+
+
+@pytest.mark.parametrize("name", [(), *((name,) for name in COMMANDS), *SUBCOMMANDS])
+def test_help_fits_80_columns_and_names_what_options_take(
+    name: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    text = run(*name, "--help").stdout
+    is_example = False
+    for line in text.splitlines():
+        is_example = line.startswith(("  trm-edge ", "  echo ", "    | trm-edge "))
+        assert is_example or len(line) <= 80, line
+    assert "RANGE" not in text  # click's name for a type: it does not say what is counted
+
+
+def test_exit_codes_are_wrapped_below_their_meaning() -> None:
+    text = exit_code_list({"0": "done", "130": "word " * 20})
+    assert text.splitlines()[:3] == ["\b", "Exit codes:", "  0    done"]
+    assert text.splitlines()[3].startswith("  130  word word")
+    assert text.splitlines()[4].startswith("       word")

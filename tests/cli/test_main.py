@@ -73,7 +73,12 @@ def test_help_imports_no_command() -> None:
         [sys.executable, "-c", script], check=True, capture_output=True, text=True
     )
     loaded = {name for name in done.stderr.split() if name.startswith("trm_edge.cli.")}
-    assert loaded == {"trm_edge.cli.main", "trm_edge.cli.console", "trm_edge.cli.streams"}
+    assert loaded == {
+        "trm_edge.cli.command",
+        "trm_edge.cli.console",
+        "trm_edge.cli.main",
+        "trm_edge.cli.streams",
+    }
 
 
 def test_exit_codes_stand_in_the_help() -> None:
@@ -85,7 +90,7 @@ def test_exit_codes_stand_in_the_help() -> None:
         "  130  interrupted",
     ):
         assert line in text
-    assert "  3  no verdict: a missing or damaged baseline" in run("regress", "--help").stdout
+    assert "  3    no verdict: a missing or damaged baseline" in run("regress", "--help").stdout
 
 
 @pytest.mark.parametrize(

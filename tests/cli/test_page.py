@@ -56,7 +56,7 @@ def test_what_a_page_cannot_show(toy_bundle: Path, archive: Path, tmp_path: Path
 
 def test_no_bundle_and_no_runtime(old_bundles: Path, archive: Path, tmp_path: Path) -> None:
     output = tmp_path / "site"
-    failed(run("page", tmp_path / "none", "-o", output), "is not a bundle")
+    failed(run("page", tmp_path / "none", "-o", output), "there is no bundle")
     failed(run("page", old_bundles / "toy-fp32", "-o", output), "npm is not installed")
     missing = run("page", old_bundles / "toy-fp32", "--runtime", tmp_path / "none", "-o", output)
     failed(missing, "does not exist", code=2)

@@ -228,7 +228,7 @@ def test_a_bundle_that_breaks_its_limits_makes_no_baseline(
 
 def test_help_lists_the_exit_codes() -> None:
     text = run("regress", "--help").stdout
-    assert "4  inconclusive: nothing regressed beyond chance" in text
+    assert "4    inconclusive: nothing regressed beyond chance" in text
 
 
 def test_a_missing_or_damaged_baseline_is_no_verdict_and_github_is_told(
@@ -310,7 +310,8 @@ def test_an_update_replaces_baselines_only(toy_bundle: Path, tmp_path: Path) -> 
     update = ("regress", toy_bundle, "--baseline", path, "--update", "--no-speed")
     for text in ("my notes", "{", '{"format": "trm-edge.regress/1"}'):
         path.write_text(text)
-        failed(run(*update), "is not replaced, because it is not a baseline", "--force")
+        failed(run(*update), "is not a baseline", "It is not replaced. Pass --force")
+        assert "write it again with --update" not in run(*update).output
         assert path.read_text() == text
     assert run(*update, "--force").exit_code == 0
     assert Measurement.read(path).target == "cpu"

@@ -1,4 +1,4 @@
-"""The words of regression checks: table, sentences, JUnit XML, Markdown and annotations."""
+"""The words of regression checks: table, sentences and JUnit XML."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import pytest
 
 from trm_edge.cli.regress_output import (
     figures,
-    github_annotations,
     make_table,
     print_table,
     sentence,
     summary,
-    to_markdown,
     write_junit,
 )
 from trm_edge.console import plain_console
@@ -184,18 +182,3 @@ def test_junit_names_tests_by_identifier(tmp_path: Path) -> None:
     assert [case.attrib["name"] for case in suite] == [check.id for check in CHECKS]
     assert [case[0].tag for case in suite] == ["failure", "system-out", "system-out", "skipped"]
     assert suite[0][0].attrib["message"] == sentence(LOST)
-
-
-def test_markdown() -> None:
-    lines = to_markdown(CHECKS, "toy").splitlines()
-    assert lines[0] == "### toy: 1 regressed"
-    assert "| **exact_match.fixed** | **98.2 %** |" in "\n".join(lines)
-    assert "- speed: The baseline has times of no machine" in lines
-
-
-def test_annotations_are_escaped() -> None:
-    annotations = github_annotations(CHECKS, "toy: cpu, int8")
-    assert [line.split(" ", 1)[0] for line in annotations] == ["::error", "::notice", "::warning"]
-    assert annotations[0].startswith(
-        "::error title=toy%3A cpu%2C int8::exact_match.fixed: 98.2 %25"
-    )

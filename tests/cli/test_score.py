@@ -33,4 +33,4 @@ def test_files_that_cannot_be_read(tmp_path: Path) -> None:
     failed(run("score", tmp_path / "s.json", solutions), "s.json does not exist")
     text = tmp_path / "s.json"
     text.write_text("no JSON")
-    failed(run("score", text, solutions), "s.json is not JSON")
+    failed(run("score", text, solutions), "s.json holds no tasks: it is")

@@ -109,12 +109,14 @@ def test_a_deadline_far_away_changes_nothing(toy_bundle: Path) -> None:
         (["--deadline-ms", 1e-6], "is shorter than one step"),
         (["--min-confidence", 0.5, "--select", "mode"], "Leave out one of them"),
         (["--max-steps", 10**6], "max_steps must be at most 65,536, but got 1,000,000"),
+        (["--halt-threshold", "nan"], "the halting threshold must be finite, but got nan"),
     ],
 )
 def test_what_does_not_fit_is_a_sentence(
     options: list[object], message: str, toy_bundle: Path
 ) -> None:
     result = run("solve", toy_bundle, "-", *options, stdin=LINE)
-    assert result.exit_code in (1, 2)
+    # A deadline may be too short for this machine alone; all else is wrong anywhere.
+    assert result.exit_code == (1 if "shorter than one step" in message else 2)
     assert not result.stdout
     assert message in result.stderr.replace("\n", " ")

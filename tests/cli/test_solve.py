@@ -79,6 +79,7 @@ def test_solve_misused(toy_bundle: Path, tmp_path: Path) -> None:
     failed(
         run("solve", toy_bundle, "-", "--min-steps", 9, stdin=LINE),
         "1 <= min_steps <= max_steps, but got min_steps 9 and max_steps 4",
+        code=2,
     )
 
 
@@ -224,6 +225,7 @@ def test_rollouts_need_augmentations(toy_bundle: Path) -> None:
     failed(
         run("solve", toy_bundle, "-", "--rollouts", 2, stdin=LINE),
         "the task tokens has no augmentations, but 2 tries need them",
+        code=2,
     )
 
 

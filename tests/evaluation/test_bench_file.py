@@ -45,7 +45,7 @@ def test_a_row_of_a_graph_that_changed_is_refused(toy_bundle: Path, tmp_path: Pa
     [
         ("{", "is not a benchmark: it is not valid JSON"),
         ('{"format": NaN}', "is not a benchmark: it is not valid JSON"),
-        ("[]", "is not a benchmark: its format is None"),
+        ("[]", "is not a benchmark: it holds a list"),
         ('{"format": "trm-edge.bench/9"}', "has format trm-edge.bench/9, but this version"),
         (
             '{"format": "trm-edge.bench/1", "rows": []}',

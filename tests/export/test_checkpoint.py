@@ -180,6 +180,10 @@ def test_no_checkpoint(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("")
     with pytest.raises(CheckpointError, match=r"no step_N file in .*notes\.txt"):
         load_checkpoint(tmp_path)
+    for name in ("manifest.json", "parity.npz"):
+        (tmp_path / name).write_text("")
+    with pytest.raises(CheckpointError, match=r"is a bundle.* trm-edge export --into .* --target"):
+        load_checkpoint(tmp_path)
 
 
 def test_no_configuration(tmp_path: Path) -> None:
@@ -225,9 +229,9 @@ def test_invalid_configurations(arch: dict[str, object], message: str, tmp_path:
     ("name", "text", "message"),
     [
         ("all_config.yaml", "arch: [", "is not YAML"),
-        ("all_config.yaml", "- 1", "holds list, but a mapping"),
+        ("all_config.yaml", "- 1", "holds a list, but a mapping"),
         ("dataset.json", "{", "is not JSON"),
-        ("dataset.json", "[]", "holds list, but an object"),
+        ("dataset.json", "[]", "holds a list, but an object"),
     ],
 )
 def test_files_that_cannot_be_read(name: str, text: str, message: str, tmp_path: Path) -> None:

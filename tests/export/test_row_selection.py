@@ -119,7 +119,7 @@ def test_rows_without_names(tmp_path: Path) -> None:
     [
         ("tasks.json", "{}", "names no task"),
         ("tasks.json", "[1]", "must hold a JSON object, but holds a list"),
-        ("tasks.json", "{", "is not JSON"),
+        ("tasks.json", "{", "holds no tasks: it is not valid JSON"),
         ("identifiers.json", '["<blank>"]', "names no puzzle"),
         ("identifiers.json", "{}", "does not name puzzles: it is not a list of names"),
         ("none.json", None, "does not exist"),

@@ -85,6 +85,23 @@ def test_a_calibration_of_another_recipe_or_type_is_refused(
     assert not (tmp_path / "b").exists()
 
 
+def test_what_cannot_be_calibrated_on_is_refused_before_the_graph_is_checked(
+    request_of: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def work(*arguments: object, **options: object) -> None:
+        raise AssertionError("the graph was checked first")
+
+    monkeypatch.setattr("trm_edge.targets.export_bundle.write_reference_graph", work)
+    empty = tmp_path / "empty.txt"
+    empty.write_text("")
+    with pytest.raises(CalibrationError, match="holds no puzzles to calibrate on"):
+        export(request_of(calibration=empty), tmp_path / "b")
+    cache = tmp_path / "calibration.json"
+    cache.write_text("[1, 2]")
+    with pytest.raises(CalibrationError, match=r"calibration\.json is not .* it holds a list"):
+        export(request_of(calibration_cache=cache), tmp_path / "b")
+
+
 def test_few_puzzles_are_warned_about(request_of: Any, tmp_path: Path) -> None:
     _, lines = export(request_of(), tmp_path / "few")
     assert any("warning: 4 different puzzles are few to calibrate on" in line for line in lines)

@@ -62,7 +62,7 @@ def test_text_of_one_task() -> None:
     task = ArcAgiTask(config).with_row_names(names)
     puzzle = task.puzzle(json.dumps({"name": "mine", **TASK}))
     assert puzzle.identifier == 1
-    with pytest.raises(PuzzleError, match="is not JSON"):
+    with pytest.raises(PuzzleError, match="holds no tasks: it is"):
         task.puzzle("53..7")
 
 

@@ -8,6 +8,7 @@ import io
 import lzma
 import os
 import zipfile
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -139,3 +140,13 @@ def test_the_text_as_a_whole(tmp_path: Path) -> None:
     path.write_bytes(gzip.compress(content.encode())[:-3])
     with pytest.raises(PuzzleError, match="damaged gzip file"):
         open_lines(path).text(MAX_LINE + 5)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_binary_file_is_not_read_line_by_line(
+    pack: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    path = tmp_path / "step.onnx"
+    path.write_bytes(pack(b"\x08\x08\x12\x00:\xd2\n\x01line\n"))
+    with pytest.raises(PuzzleError, match=r"step\.onnx is a binary file, not lines of text"):
+        list(open_lines(path))

@@ -145,14 +145,6 @@ def test_judges_answers() -> None:
     assert TASK.problem(puzzle, wrong) == "row 1, column 1 was given and has been changed"
 
 
-def test_draws_a_grid() -> None:
-    lines = TASK.draw(tokens_of(PUZZLE)).splitlines()
-    assert lines[1] == "│ 5 3 . │ . 7 . │ . . . │"
-    assert len(lines) == 13
-    marked = TASK.draw(tokens_of(ANSWER), tokens_of(PUZZLE))
-    assert "[bold]5[/bold] [bold]3[/bold] [cyan]4[/cyan]" in marked
-
-
 def write_dataset(folder: Path, **arrays: np.ndarray) -> Path:
     folder.mkdir(parents=True)
     for name, array in arrays.items():

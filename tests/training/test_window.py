@@ -8,7 +8,7 @@ import torch
 from tests.toys import BASE, toy_model
 from tests.training.toys import ARC_TOY
 from trm_edge.errors import ConfigError
-from trm_edge.export.model import rope_tables
+from trm_edge.export.network import rope_tables
 from trm_edge.training.window import window_indices, window_model, windowed
 
 

@@ -17,7 +17,7 @@ from typing import Any
 from trm_edge.arc.task import ArcTask, TaskError, TaskProblem, parse_task
 from trm_edge.errors import ConfigError, MissingExtraError, PuzzleError
 from trm_edge.files import error_reason, read_bytes
-from trm_edge.json_text import parse_json
+from trm_edge.json_text import json_noun, json_problem, parse_json
 
 LARGEST_FILE = 256 << 20  # bytes of a file of tasks; the public ones have at most 5 MB
 _LARGEST_TASK = 16 << 20  # bytes of a file of one task
@@ -215,9 +215,9 @@ def _parsed_object(content: bytes, source: str) -> dict[str, Any]:
     try:
         value = parse_json(content)
     except (ValueError, RecursionError) as error:
-        raise PuzzleError(f"{source} is not JSON: {error}.") from error
+        raise PuzzleError(f"{source} holds no tasks: {json_problem(content, error)}.") from error
     if not isinstance(value, dict):
-        raise PuzzleError(f"{source} must hold a JSON object, but holds a {type(value).__name__}.")
+        raise PuzzleError(f"{source} must hold a JSON object, but holds {json_noun(value)}.")
     return value
 
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -25,7 +24,8 @@ from trm_edge.backends.onnxruntime_session import (
     open_session,
     runtime_version,
 )
-from trm_edge.backends.shares import share_elements, shares
+from trm_edge.backends.share_runner import ShareRunner
+from trm_edge.backends.shares import share_elements
 from trm_edge.backends.staged_noise import NoiseArrays, StagedNoise
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BackendError
@@ -94,8 +94,7 @@ class OnnxRuntimeBackend(Backend):
         self._inputs = step_inputs(config, carry, noise=noise)
         self._outputs = step_outputs(config, carry)
         self._session: Any = None  # every thread in each operator
-        self._single: Any = None  # one thread, run by several at once
-        self._pool: ThreadPoolExecutor | None = None
+        self._share_runner: ShareRunner | None = None  # one thread for each share
         self._states = tuple(spec.name for spec in carry_specs(self._inputs))
         self._carries: tuple[NDArray[Any], ...] = ()
         self._initial: dict[str, NDArray[np.float32]] | None = None
@@ -132,11 +131,10 @@ class OnnxRuntimeBackend(Backend):
     def deactivate(self) -> None:
         """Release the graph, the threads and the carries; a second call does nothing."""
         self._session = None
-        self._single = None
         self._graph_file.close()
-        if self._pool is not None:
-            self._pool.shutdown()
-            self._pool = None
+        if self._share_runner is not None:
+            self._share_runner.close()
+            self._share_runner = None
         self._carries = ()
         self._logits = np.zeros((0, 0, 0), np.float32)
 
@@ -318,23 +316,13 @@ class OnnxRuntimeBackend(Backend):
 
     def _run_shares(self, feeds: dict[str, NDArray[Any]], slots: int) -> StepArrays:
         """Run shares of the slots, as many at once as there are threads."""
-        if self._pool is None:
-            self._single = self._load(1)
-            self._pool = ThreadPoolExecutor(self.threads)
-        outputs = []
-        for spec in self._outputs:
-            axes = [axis or 0 for axis in spec.shape[1:]]
-            outputs.append(np.empty([slots, *axes], spec.dtype))
-
-        def run(share: slice) -> None:
-            share_feeds = {name: values[share] for name, values in feeds.items()}
-            results = self._single.run(None, share_feeds)
-            for output, result in zip(outputs, results, strict=True):
-                output[share] = result
-
-        elements = share_elements(self._graph_file.size)
-        list(self._pool.map(run, shares(slots, self.threads, self.config, elements)))
-        return self._step_arrays(outputs)
+        if self._share_runner is None:
+            session = self._load(1)
+            elements = share_elements(self._graph_file.size)
+            self._share_runner = ShareRunner(
+                session, self._outputs, self.config, threads=self.threads, elements=elements
+            )
+        return self._step_arrays(self._share_runner.run(feeds, slots))
 
     def _step_arrays(self, outputs: Sequence[NDArray[Any]]) -> StepArrays:
         """Group the outputs of the graph, which come in the contract's order."""

@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 from trm_edge import __version__
 from trm_edge.batch.solve_options import SolveOptions
 from trm_edge.bundle import Bundle
-from trm_edge.cli.search_options import DEFAULT_EXPLORER
-from trm_edge.loop.selection import SelectorName
+from trm_edge.cli.search_options import DEFAULT_EXPLORER, SearchOptions
 from trm_edge.records import Format
+from trm_edge.tasks.base import Task
 
 RUN_FORMAT = Format("trm-edge.solve-run", 1)
 ANSWERS_VERSION = 1  # of the columns of the answers
 
 
 @dataclass(frozen=True)
-class Fingerprint:
+class Fingerprint(SearchOptions):
     """Settings of a run.
+
+    The search options are those that hold: what the command leaves to the task is filled in.
 
     Args:
         version: of trm-edge.
@@ -28,15 +30,6 @@ class Fingerprint:
         precision: of the target.
         backend: name of the engine that solves, such as ``onnxruntime``.
         halting: the halting rule, as text.
-        rollouts: --rollouts.
-        explore: --explore.
-        sigma: --sigma.
-        explore_seed: --explore-seed.
-        select: --select.
-        min_confidence: --min-confidence.
-        only_valid: --only-valid.
-        answer_if: --answer-if.
-        deadline_ms: --deadline-ms.
         input: sha256 of the input's files.
     """
 
@@ -47,15 +40,6 @@ class Fingerprint:
     precision: str
     backend: str
     halting: str
-    rollouts: int
-    explore: tuple[str, ...]
-    sigma: float | None
-    explore_seed: int
-    select: SelectorName | None
-    min_confidence: float
-    only_valid: bool
-    answer_if: float
-    deadline_ms: float | None
     input: str
 
     @classmethod
@@ -75,13 +59,10 @@ class Fingerprint:
             ConfigError: the options do not fit the task.
         """
         target, record = bundle.target(options.target)
-        search = options.search
-        task = bundle.task()
-        explore: tuple[str, ...] = ()
-        select: SelectorName | None = None
-        if search.exploration(task) is not None:
-            explore = search.explore or (DEFAULT_EXPLORER,)
-            select = search.selector(task).name
+        search = _resolved(options.search, bundle.task())
+        search_values = {}
+        for option in fields(SearchOptions):
+            search_values[option.name] = getattr(search, option.name)
         return cls(
             version=__version__,
             answers=ANSWERS_VERSION,
@@ -90,16 +71,8 @@ class Fingerprint:
             precision=record.precision,
             backend=backend,
             halting=str(options.halting),
-            rollouts=search.rollouts,
-            explore=explore,
-            sigma=search.sigma,
-            explore_seed=search.explore_seed,
-            select=select,
-            min_confidence=search.min_confidence,
-            only_valid=search.only_valid,
-            answer_if=search.answer_if,
-            deadline_ms=search.deadline_ms,
             input=input_sha256,
+            **search_values,
         )
 
     def differences(self, other: Fingerprint) -> list[str]:
@@ -128,6 +101,17 @@ _TITLES = {
     "halting": "the halting rule",
     "input": "the input (sha256)",
 }
+
+
+def _resolved(search: SearchOptions, task: Task) -> SearchOptions:
+    """The options with their defaults for the task; those of tries are left out of a single one."""
+    if search.exploration(task) is None:
+        return replace(search, explore=(), select=None)
+    return replace(
+        search,
+        explore=search.explore or (DEFAULT_EXPLORER,),
+        select=search.selector(task).name,
+    )
 
 
 def _shown(value: object) -> str:

@@ -68,11 +68,13 @@ class FinishedRows:
     def _add(self, path: Path, table: pa.Table) -> None:
         rows = table["row"].to_numpy()
         repeated = rows[self.rows.contains(rows)]
-        if len(np.unique(rows)) != len(rows) or len(repeated):
-            row = repeated[0] if len(repeated) else rows[0]
+        if not len(repeated):
+            distinct, counts = np.unique(rows, return_counts=True)
+            repeated = distinct[counts > 1]
+        if len(repeated):
             raise OutputError(
-                f"{path} holds rows that another part holds, too, such as row {row}. Delete one of "
-                "the parts: rows that are missing then are solved again."
+                f"{path} holds row {repeated[0]}, which stands in the answers already. Delete a "
+                "part that holds it: rows that are missing then are solved again."
             )
         self.rows.add(rows)
         self.tally.add(table)

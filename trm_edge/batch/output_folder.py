@@ -30,6 +30,7 @@ _HIDDEN = (".", "_")
 _LEFTOVERS = (".rows-*.parquet.trm-edge-*", f"{INPUT_PREFIX}*")
 _BATCH_ROWS = 1 << 16
 COMPRESSION = "zstd"
+_MAKE_ROOM = "make room or make the folder writable, and the same command goes on."
 _KIND = RecordKind(
     RUN_FORMAT,
     "the record of a run of trm-edge solve",
@@ -63,16 +64,21 @@ class OutputFolder:
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise OutputError(f"cannot create {self.path}: {error_reason(error)}.") from error
+            raise self._unusable(error) from error
         try:
             with ExitStack() as stack:
                 self._lock(stack)
                 yield
         finally:
-            if is_new and not (self.path / RUN_NAME).exists():
+            if is_new and not self.is_begun:
                 with suppress(OSError):
                     (self.path / ".lock").unlink(missing_ok=True)
                     self.path.rmdir()
+
+    @property
+    def is_begun(self) -> bool:
+        """The folder has the fingerprint of a run."""
+        return (self.path / RUN_NAME).exists()
 
     def fingerprint(self) -> Fingerprint | None:
         """Read the fingerprint of the run in the folder; None where none was begun.
@@ -80,8 +86,9 @@ class OutputFolder:
         Raises:
             RecordError: it cannot be read.
         """
-        path = self.path / RUN_NAME
-        return records.read(path, Fingerprint, _KIND) if path.exists() else None
+        if not self.is_begun:
+            return None
+        return records.read(self.path / RUN_NAME, Fingerprint, _KIND)
 
     def check_same(self, fingerprint: Fingerprint) -> bool:
         """Make sure that the run in the folder has the same settings.
@@ -115,7 +122,8 @@ class OutputFolder:
         Raises:
             OutputError: it cannot be written.
         """
-        records.write(self.path / RUN_NAME, fingerprint, RUN_FORMAT)
+        with _advised(f"Nothing is solved yet: {_MAKE_ROOM}"):
+            records.write(self.path / RUN_NAME, fingerprint, RUN_FORMAT)
 
     def parts(self) -> list[Path]:
         """List the files of answers."""
@@ -147,14 +155,8 @@ class OutputFolder:
         """
         sink = pa.BufferOutputStream()
         pq.write_table(answers, sink, compression=COMPRESSION)
-        try:
+        with _advised(f"The answers before are written: {_MAKE_ROOM}"):
             write_bytes(path, sink.getvalue())
-        except OutputError as error:
-            reason = str(error).removesuffix(" Choose another path.")
-            raise OutputError(
-                f"{reason} The answers before are written: make room or make the folder writable, "
-                "and the same command goes on."
-            ) from error
 
     def _lock(self, stack: ExitStack) -> None:
         try:
@@ -164,12 +166,24 @@ class OutputFolder:
                 for path in self.path.glob(pattern):
                     path.unlink(missing_ok=True)
         except OSError as error:
-            raise OutputError(f"cannot write {self.path}: {error_reason(error)}.") from error
+            raise self._unusable(error) from error
+
+    def _unusable(self, error: OSError) -> OutputError:
+        return OutputError(
+            f"cannot write {self.path}: {error_reason(error)}. Make room or make the folder "
+            "writable, or choose another one."
+        )
 
     def _check(self) -> None:
         """Refuse a folder that is not a run's, before it is locked."""
-        check_writable(self.path / RUN_NAME)
-        if (self.path / RUN_NAME).exists():
+        if self.path.exists() and not self.path.is_dir():
+            raise OutputError(
+                f"{self.path} is a file, and the answers are a folder of Parquet files. Choose "
+                "another name, or move the file away."
+            )
+        with _advised("Make the folder writable, or choose another one."):
+            check_writable(self.path / RUN_NAME)
+        if self.is_begun:
             return
         # What a killed run left behind is hidden.
         if self.path.is_dir() and any(self.path.glob("[!.]*")):
@@ -177,6 +191,16 @@ class OutputFolder:
                 f"{self.path} exists and is not a run of trm-edge solve, so nothing is written "
                 "there. Choose another folder."
             )
+
+
+@contextmanager
+def _advised(advice: str) -> Iterator[None]:
+    """Say what to do about a file of the folder, whose path is not the user's choice."""
+    try:
+        yield
+    except OutputError as error:
+        reason = str(error).removesuffix(" Choose another path.")
+        raise OutputError(f"{reason} {advice}") from error
 
 
 def read_part(path: Path, columns: list[str]) -> Iterator[pa.Table]:

@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -32,14 +33,16 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
         PuzzleError: it cannot be read, is cut off or damaged; on what is read in the block, too.
     """
     try:
-        _check_footer(path)
-        with pq.ParquetFile(
-            path,
-            pre_buffer=False,
-            thrift_string_size_limit=_STRING_BYTES,
-            thrift_container_size_limit=_CONTAINER_ITEMS,
-        ) as file:
-            yield file
+        # pyarrow leaves a file open whose footer it cannot read, and wants names in UTF-8.
+        with open_regular(path) as stream:
+            _check_footer(path, stream)
+            with pq.ParquetFile(
+                stream,
+                pre_buffer=False,
+                thrift_string_size_limit=_STRING_BYTES,
+                thrift_container_size_limit=_CONTAINER_ITEMS,
+            ) as file:
+                yield file
     except OSError as error:
         reason = error_reason(error) if error.errno else _first_line(error)
         raise PuzzleError(_unreadable(path, reason)) from error
@@ -84,15 +87,14 @@ def check_columns(path: Path, file: pq.ParquetFile, columns: list[str]) -> None:
                 )
 
 
-def _check_footer(path: Path) -> None:
+def _check_footer(path: Path, stream: BinaryIO) -> None:
     """Refuse a file that does not end as it should, before anything is allocated for it."""
-    with open_regular(path) as file:
-        size = os.fstat(file.fileno()).st_size
-        start = file.read(len(MAGIC))
-        if size < len(MAGIC) + _TAIL or start != MAGIC:
-            raise PuzzleError(_unreadable(path, "it does not begin as a Parquet file"))
-        file.seek(size - _TAIL)
-        tail = file.read(_TAIL)
+    size = os.fstat(stream.fileno()).st_size
+    start = stream.read(len(MAGIC))
+    if size < len(MAGIC) + _TAIL or start != MAGIC:
+        raise PuzzleError(_unreadable(path, "it does not begin as a Parquet file"))
+    stream.seek(size - _TAIL)
+    tail = stream.read(_TAIL)
     if tail[4:] != MAGIC:
         raise PuzzleError(_unreadable(path, "its end is missing, so it was cut off"))
     footer = int.from_bytes(tail[:4], "little")

@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 
 from trm_edge.batch.parquet_file import MAGIC, check_columns, open_parquet
 from trm_edge.batch.rows import row_table
-from trm_edge.batch.source import BLOCK_ROWS, RowSource
+from trm_edge.batch.source import BLOCK_ROWS, Blocks, Reading, RowSource
 from trm_edge.batch.text_source import no_column
 from trm_edge.errors import PuzzleError
 from trm_edge.tasks.dataset import is_folder
@@ -61,8 +61,11 @@ class ParquetSource(RowSource):
                 self._add(file_path, file)
         self.has_ids = any(column.role == "id" for column in self._columns)
 
-    def blocks(self) -> Iterator[pa.Table]:
+    def blocks(self, reading: Reading | None = None) -> Blocks:
         """Read the rows.
+
+        Args:
+            reading: not told anything: the rows are counted.
 
         Raises:
             PuzzleError: a file cannot be read, or is damaged.
@@ -93,6 +96,7 @@ class ParquetSource(RowSource):
         for path, count in zip(self.files, self._counts, strict=True):
             share = copy.copy(self)
             share.files = (path,)
+            share._stamps = []
             share._counts = [count]
             share._first_row = first_row
             shares.append(share)

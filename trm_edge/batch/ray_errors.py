@@ -13,6 +13,8 @@ from trm_edge.errors import BackendError, TrmEdgeError
 MOST_ERRORS = 8  # blocks that are given up before a run ends
 _EXECUTOR = "ray.data._internal.execution.streaming_executor_state"
 _CONSOLE = "ray.data"
+_OURS = "trm_edge.errors."
+_CAUSE = "The above exception was the direct cause of the following exception:"
 
 
 class LostBlocks(logging.Handler):
@@ -67,15 +69,14 @@ def plain_error(error: BaseException) -> TrmEdgeError:
         error: that Ray raised.
 
     Returns:
-        The error that a worker raised where it is one of ours; else one with Ray's last line.
+        The error that a worker raised where it is one of ours; else one with the line of its cause.
     """
     raised = raised_error(error)
     if raised is not None:
         return raised
-    lines = [line for line in str(error).splitlines() if line.strip()]
-    last = lines[-1].strip() if lines else type(error).__name__
+    last = _reason(str(error)) or type(error).__name__
     name, _, message = last.partition(": ")
-    if name.startswith("trm_edge.errors."):
+    if name.startswith(_OURS):
         return BackendError(message)
     return BackendError(
         f"the run with Ray has failed: {last} What was written before stays; the same command goes "
@@ -98,3 +99,14 @@ def raised_error(error: BaseException) -> TrmEdgeError | None:
             return seen
         seen = getattr(seen, "cause", None) or seen.__cause__
     return None
+
+
+def _reason(text: str) -> str:
+    """Find the line that says why in what Ray says, which may end with advice on Ray's settings."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    for line in reversed(lines):
+        if line.startswith(_OURS):
+            return line
+    if _CAUSE in lines:
+        lines = lines[: lines.index(_CAUSE)]
+    return lines[-1] if lines else ""

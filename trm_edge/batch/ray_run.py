@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from ray.data import ActorPoolStrategy, DataContext, Dataset
 from ray.exceptions import RayError, UserCodeException
 
+from trm_edge.batch.answer_buffer import AnswerBuffer
 from trm_edge.batch.answers import failed_answers
 from trm_edge.batch.finished import FinishedRows
 from trm_edge.batch.output_folder import COMPRESSION, OutputFolder
@@ -26,7 +27,7 @@ from trm_edge.batch.ray_errors import MOST_ERRORS, LostBlocks, plain_error
 from trm_edge.batch.ray_reports import ReportCollector, Reporter, Reports
 from trm_edge.batch.ray_source import RowDatasource, block_bytes
 from trm_edge.batch.ray_worker import RayWorker
-from trm_edge.batch.retry import RetriedRows
+from trm_edge.batch.retry import FailedRows
 from trm_edge.batch.run import RunResult
 from trm_edge.batch.solve_options import SolveOptions
 from trm_edge.batch.source import RowSource
@@ -138,7 +139,7 @@ class RayRun:
 
         def replace_rows() -> None:
             nonlocal answered
-            retried = RetriedRows(self._folder, finished)
+            retried = AnswerBuffer(FailedRows(self._folder, finished).replace)
             lost = LostBlocks()
             dataset = self._solved(self._dataset(FIRST_ROWS, finished.failed))
             try:

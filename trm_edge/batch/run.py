@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Protocol
 
 import pyarrow as pa
 
+from trm_edge.batch.answer_buffer import PART_ROWS, AnswerBuffer
 from trm_edge.batch.finished import FinishedRows
 from trm_edge.batch.output_folder import OutputFolder
-from trm_edge.batch.part_writer import PART_ROWS, PartWriter
 from trm_edge.batch.pieces import Pieces
-from trm_edge.batch.retry import RetriedRows
-from trm_edge.batch.source import RowSource
+from trm_edge.batch.retry import FailedRows
+from trm_edge.batch.source import Reading, RowSource
 from trm_edge.batch.tally import Tally
-from trm_edge.errors import OutputError
 from trm_edge.progress import Metered, Track, silent
 
 
@@ -41,19 +40,6 @@ class RunResult:
     tally: Tally
     solved: int
     seconds: float
-
-
-@contextmanager
-def _flushed(writer: PartWriter | RetriedRows) -> Iterator[None]:
-    """Write what is in memory when the block ends, unless writing is what has failed."""
-    try:
-        yield
-    except OutputError:
-        raise
-    except BaseException:
-        writer.flush()
-        raise
-    writer.flush()
 
 
 class Run:
@@ -101,31 +87,58 @@ class Run:
         return RunResult(finished.tally, self._solved, time.monotonic() - start)
 
     def _solve_rest(self, finished: FinishedRows) -> None:
-        writer = PartWriter(self._folder, rows=self._part_rows)
+        done = len(finished.rows)
         total = self._source.count()
         if total is not None:
-            total -= len(finished.rows)
-        rows = finished.left_out_of(self._source.blocks())
-        with _flushed(writer):
-            for answers in self._answers(rows, "solved", total):
+            total -= done
+        reading = Reading()
+
+        def estimate() -> float | None:
+            rows = reading.total()
+            return None if rows is None else max(rows - done, 0.0)
+
+        buffer = self._buffer(self._folder.append)
+        with closing(self._source.blocks(reading)) as blocks, buffer.flushed():
+            rows = finished.left_out_of(reading.counted(blocks))
+            for answers in self._answers(rows, "solved", total, estimate):
                 finished.tally.add(answers)
-                writer.add(answers)
+                buffer.add(answers)
 
     def _retry(self, finished: FinishedRows) -> None:
-        retried = RetriedRows(self._folder, finished, rows=self._part_rows)
-        rows = finished.failed_of(self._source.blocks())
-        with _flushed(retried):
+        failed = FailedRows(self._folder, finished)
+        buffer = self._buffer(failed.replace)
+        with closing(self._source.blocks()) as blocks, buffer.flushed():
+            rows = finished.failed_of(blocks)
             for answers in self._answers(rows, "retried", len(finished.failed)):
-                retried.add(answers)
+                buffer.add(answers)
+
+    def _buffer(self, write: Callable[[pa.Table], None]) -> AnswerBuffer:
+        """A buffer whose answers are written only where the input is still what it was."""
+
+        def write_checked(answers: pa.Table) -> None:
+            self._source.check_unchanged()
+            write(answers)
+
+        return AnswerBuffer(write_checked, rows=self._part_rows)
 
     def _answers(
-        self, rows: Iterator[pa.Table], description: str, total: int | None
+        self,
+        rows: Iterator[pa.Table],
+        description: str,
+        total: int | None,
+        estimate: Callable[[], float | None] | None = None,
     ) -> Iterator[pa.Table]:
         """The answers to rows, reported as they come."""
         pieces = Pieces()
         before = self._solved
         answers = self._solver.solve(pieces.cut(rows))
-        metered = Metered(answers, "puzzles", lambda: self._solved - before, shows_rate=True)
+        metered = Metered(
+            answers,
+            "puzzles",
+            lambda: self._solved - before,
+            shows_rate=True,
+            estimate=estimate,
+        )
         for table in self._track(metered, description, total):
             self._solved += len(table)
             pieces.finish(len(table))

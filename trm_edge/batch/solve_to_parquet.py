@@ -73,7 +73,8 @@ def solve_to_parquet(
                     run = Run(source, folder, solver, track)
                     result = run.solve(retry_failed=parquet.retry_failed)
         except KeyboardInterrupt:
-            echo(f"The answers so far are in {output}; the same command goes on.", err=True)
+            if folder.is_begun:
+                echo(f"The answers so far are in {output}; the same command goes on.", err=True)
             raise
     print_result(output, result, retry_failed=parquet.retry_failed)
 

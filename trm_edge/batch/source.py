@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
+from typing import TypeAlias
 
 import pyarrow as pa
 
@@ -15,6 +16,35 @@ from trm_edge.progress import Track, silent
 from trm_edge.tasks.blocks import BLOCK
 
 BLOCK_ROWS = BLOCK
+Blocks: TypeAlias = Generator[pa.Table, None, None]  # closing it closes the file
+
+
+class Reading:
+    """How far a source was read, to tell how long the rest takes.
+
+    Attributes:
+        rows: that were handed out.
+        share: returns how much of the input was read, from 0 to 1; None where that is not known.
+    """
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self.share: Callable[[], float | None] = _unknown
+
+    def counted(self, blocks: Iterable[pa.Table]) -> Iterator[pa.Table]:
+        """Count the rows of blocks.
+
+        Args:
+            blocks: of the source, from the first one.
+        """
+        for block in blocks:
+            self.rows += len(block)
+            yield block
+
+    def total(self) -> float | None:
+        """Estimate the rows of the source from those so far; None where nothing is known."""
+        share = self.share()
+        return self.rows / share if share and self.rows else None
 
 
 class RowSource(ABC):
@@ -35,10 +65,14 @@ class RowSource(ABC):
     def __init__(self, name: str, files: tuple[Path, ...]) -> None:
         self.name = name
         self.files = files
+        self._stamps: list[tuple[int, int]] = []  # of the files when they were hashed
 
     @abstractmethod
-    def blocks(self) -> Iterator[pa.Table]:
+    def blocks(self, reading: Reading | None = None) -> Blocks:
         """Read the rows from the first one.
+
+        Args:
+            reading: is told how much of the input was read, where the source knows.
 
         Returns:
             Tables of at most ``BLOCK_ROWS`` rows with the columns of ``ROW_SCHEMA``.
@@ -81,6 +115,7 @@ class RowSource(ABC):
             PuzzleError: a file cannot be read.
         """
         digest = hashlib.sha256()
+        self._stamps = [_stamp(path) for path in self.files]
         for path in track(self.files, "reading the input", len(self.files)):
             try:
                 with open_regular(path) as file:
@@ -88,3 +123,30 @@ class RowSource(ABC):
             except OSError as error:
                 raise PuzzleError(f"cannot read {path}: {error_reason(error)}.") from error
         return digest.hexdigest()
+
+    def check_unchanged(self) -> None:
+        """Compare the sizes and dates of the files with those when they were hashed.
+
+        Raises:
+            PuzzleError: a file has changed; names it.
+        """
+        for path, stamp in zip(self.files, self._stamps, strict=False):
+            if _stamp(path) != stamp:
+                raise PuzzleError(
+                    f"{path} was changed or removed while it was read. The answers that are "
+                    "written are to what it held before: put it back, and the same command goes "
+                    "on, or choose another folder for what it holds now."
+                )
+
+
+def _stamp(path: Path) -> tuple[int, int]:
+    """Size and date of a file; of one that is gone, what no file has."""
+    try:
+        status = path.stat()
+    except OSError:
+        return -1, -1
+    return status.st_size, status.st_mtime_ns
+
+
+def _unknown() -> float | None:
+    return None

@@ -8,18 +8,16 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-import pyarrow as pa
-
+from trm_edge.batch.line_source import LineSource, filled_lines, is_quick, open_reading
 from trm_edge.batch.rows import entry_rows, text_rows
-from trm_edge.batch.source import BLOCK_ROWS, RowSource
-from trm_edge.cli.solve_input import count_puzzles
-from trm_edge.errors import PuzzleError
+from trm_edge.batch.source import BLOCK_ROWS, Blocks, Reading, RowSource
+from trm_edge.errors import PuzzleError, TrmEdgeError
 from trm_edge.json_text import parse_json
 from trm_edge.printable import excerpt
 from trm_edge.tasks.base import Task
 from trm_edge.tasks.blocks import in_blocks
 from trm_edge.tasks.dataset import input_files, is_folder
-from trm_edge.tasks.entries import BadLine
+from trm_edge.tasks.entries import BadLine, Entry
 from trm_edge.tasks.lines import open_lines, too_long
 from trm_edge.tasks.text_formats import (
     ID_COLUMN,
@@ -27,14 +25,13 @@ from trm_edge.tasks.text_formats import (
     RawRow,
     TableColumns,
     find_columns,
-    numbered,
 )
 
 _LONGEST_NAME = 32  # characters of a column's name
 _CELLS = frozenset("xXSGo_")  # letters that puzzles are written with
 
 
-class CsvSource(RowSource):
+class CsvSource(LineSource):
     """A table of text with a header, and a column ``id`` or none.
 
     Args:
@@ -44,26 +41,31 @@ class CsvSource(RowSource):
         PuzzleError: it cannot be read, or no column is of puzzles.
     """
 
+    header_lines = 1
+
     def __init__(self, path: Path) -> None:
-        super().__init__(str(path), (path,))
-        header = next(_lines(path), (1, ""))[1]
+        super().__init__(path)
+        header = next(self.lines(), (1, ""))[1]
         columns = TableColumns.parse(header)
         if columns is None:
             raise PuzzleError(no_column(self.name, header.split(",")))
         self._columns = columns
         self.has_ids = columns.id is not None
 
-    def blocks(self) -> Iterator[pa.Table]:
+    def blocks(self, reading: Reading | None = None) -> Blocks:
         """Read the rows below the header.
+
+        Args:
+            reading: is told how much of the file was read.
 
         Raises:
             PuzzleError: the file cannot be read.
         """
-        lines = islice(_lines(self.files[0]), 1, None)
+        lines = islice(self.lines(reading), self.header_lines, None)
         return _text_blocks(self._columns.rows(lines))
 
 
-class JsonLinesSource(RowSource):
+class JsonLinesSource(LineSource):
     """JSON objects, one a line, with a ``puzzle``, and an ``id`` in all of them or in none.
 
     Args:
@@ -74,22 +76,25 @@ class JsonLinesSource(RowSource):
     """
 
     def __init__(self, path: Path) -> None:
-        super().__init__(str(path), (path,))
+        super().__init__(path)
         for row in self._rows():
             if isinstance(row, RawRow):
                 self.has_ids = row.id is not None
                 break
 
-    def blocks(self) -> Iterator[pa.Table]:
+    def blocks(self, reading: Reading | None = None) -> Blocks:
         """Read the objects.
+
+        Args:
+            reading: is told how much of the file was read.
 
         Raises:
             PuzzleError: the file cannot be read.
         """
-        return _text_blocks(map(self._checked, self._rows()))
+        return _text_blocks(map(self._checked, self._rows(reading)))
 
-    def _rows(self) -> Iterator[RawRow | BadLine]:
-        for number, line in _lines(self.files[0]):
+    def _rows(self, reading: Reading | None = None) -> Iterator[RawRow | BadLine]:
+        for number, line in self.lines(reading):
             yield _json_row(number, line)
 
     def _checked(self, row: RawRow | BadLine) -> RawRow | BadLine:
@@ -119,20 +124,33 @@ class TaskSource(RowSource):
         self._task = task
         self._path = path
 
-    def blocks(self) -> Iterator[pa.Table]:
+    def blocks(self, reading: Reading | None = None) -> Blocks:
         """Read the puzzles, and the lines that are none.
+
+        Args:
+            reading: is told how much of a file was read.
 
         Raises:
             PuzzleError: there is nothing to read, or it is damaged.
         """
         first_row = 0
-        for entries in in_blocks(self._task.read(self._path), BLOCK_ROWS):
+        for entries in in_blocks(self._entries(reading), BLOCK_ROWS):
             yield entry_rows(first_row, entries)
             first_row += len(entries)
 
     def count(self) -> int | None:
-        """Count the puzzles where the input is not large; None where it is."""
-        return count_puzzles(self._task, str(self._path))
+        """Count the rows where the input is not large; None where it is, or cannot be read."""
+        if not is_folder(self._path) and not is_quick(self._path):
+            return None
+        try:
+            return sum(1 for _ in self._entries())
+        except (OSError, ValueError, TrmEdgeError):
+            return None  # whoever reads the rows says why
+
+    def _entries(self, reading: Reading | None = None) -> Iterator[Entry | BadLine]:
+        if is_folder(self._path) or self._task.reads_files:
+            return self._task.read(self._path)
+        return self._task.read_source(open_reading(self._path, reading))
 
 
 def text_source(task: Task, path: Path) -> RowSource:
@@ -145,7 +163,7 @@ def text_source(task: Task, path: Path) -> RowSource:
     Raises:
         PuzzleError: it cannot be read, or is a table without a column of puzzles.
     """
-    first = next(_lines(path), None)
+    first = next(filled_lines(open_lines(path)), None)
     if first is None:
         raise PuzzleError(f"{path} does not hold a puzzle.")
     line = first[1].strip()
@@ -182,14 +200,7 @@ def _is_name(word: str) -> bool:
     return word.isidentifier() and len(word) <= _LONGEST_NAME and not set(word) <= _CELLS
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    """The lines of a file that are not empty, numbered."""
-    for number, line in numbered(open_lines(path)):
-        if line.strip():
-            yield number, line
-
-
-def _text_blocks(rows: Iterable[RawRow | BadLine]) -> Iterator[pa.Table]:
+def _text_blocks(rows: Iterable[RawRow | BadLine]) -> Blocks:
     first_row = 0
     for block in in_blocks(rows, BLOCK_ROWS):
         yield text_rows(first_row, block)

@@ -16,7 +16,7 @@ from trm_edge.arc.task import TEST, TRAIN
 from trm_edge.cli.arc_output import print_problems
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.console import echo
-from trm_edge.cli.options import threads_option
+from trm_edge.cli.options import FiniteRange, threads_option
 from trm_edge.datasets.folder import TEST_PUZZLES_NAME
 from trm_edge.errors import ConfigError, MissingExtraError
 from trm_edge.progress import duration, progress_bars
@@ -39,10 +39,13 @@ _SHOWN_STEPS = 50  # last steps whose figures are averaged
 )
 @click.argument("checkpoint", type=click.Path(path_type=Path))
 @click.argument("tasks", type=click.Path(path_type=Path), metavar="TASKS.json")
-@click.option("--minutes", type=click.FloatRange(min=0, min_open=True), help="Time of training.")
+@click.option(
+    "--minutes", type=FiniteRange(min=0, min_open=True), metavar="T", help="Train for T minutes."
+)
 @click.option(
     "--steps",
     type=click.IntRange(1),
+    metavar="N",
     help="Number of optimizer steps instead; the result does not depend on the machine's speed.",
 )
 @click.option(
@@ -57,23 +60,31 @@ _SHOWN_STEPS = 50  # last steps whose figures are averaged
 @click.option(
     "--augmentations",
     type=click.IntRange(0, 100_000),
+    metavar="N",
     default=256,
     show_default=True,
     help="Augmented variants of each task.",
 )
 @click.option(
-    "--batch", type=click.IntRange(1), default=64, show_default=True, help="Slots of a batch."
+    "--batch",
+    type=click.IntRange(1),
+    metavar="SLOTS",
+    default=64,
+    show_default=True,
+    help="Puzzles trained on at once.",
 )
 @click.option(
     "--lr",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
+    metavar="RATE",
     default=1e-4,
     show_default=True,
     help="Learning rate of the network.",
 )
 @click.option(
     "--rows-lr",
-    type=click.FloatRange(min=0, min_open=True),
+    type=FiniteRange(min=0, min_open=True),
+    metavar="RATE",
     default=1e-2,
     show_default=True,
     help="Learning rate of the puzzle embeddings.",
@@ -86,6 +97,7 @@ _SHOWN_STEPS = 50  # last steps whose figures are averaged
 @click.option(
     "--seed",
     type=click.IntRange(0, (1 << 32) - 1),
+    metavar="N",
     default=0,
     show_default=True,
     help="Seed of the augmentations and of the order of the data.",
@@ -136,7 +148,7 @@ def command(
     trm-edge solve arc-bundle tasks.json -o answers
     """
     if (minutes is None) == (steps is None):
-        raise click.UsageError("Pass --minutes or --steps: when training ends.")
+        raise click.UsageError("Pass either --minutes or --steps, which end the training.")
     with _training_extra():
         import torch
 

@@ -12,7 +12,7 @@ import click
 
 from trm_edge.arc.stopping import Leaders, StoppingRule
 from trm_edge.arc.votes import VoteOrder
-from trm_edge.cli.options import votes_by_option
+from trm_edge.cli.options import FiniteRange, votes_by_option
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -55,14 +55,14 @@ _OPTIONS = (
     ),
     click.option(
         "--minutes",
-        type=click.FloatRange(0, min_open=True),
+        type=FiniteRange(0, min_open=True),
         metavar="T",
         help="ARC, with -o: end in time with everything written; all tasks are served evenly, and "
         "the same command goes on.",
     ),
     click.option(
         "--until-decided",
-        type=click.FloatRange(0, 1),
+        type=FiniteRange(0, 1),
         metavar="P",
         help="ARC, with -o: end the votes on a test input once its leading answers stay the "
         "leading ones with probability P, such as 0.99.",

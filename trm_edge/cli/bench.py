@@ -56,6 +56,7 @@ _STEP_TERMS = "Times float32: how many times as fast as the float32 step beside 
     "slots",
     multiple=True,
     type=click.IntRange(1),
+    metavar="SLOTS",
     default=SLOTS,
     show_default=True,
     help="Number of slots of a timed step; repeatable.",
@@ -70,6 +71,7 @@ _STEP_TERMS = "Times float32: how many times as fast as the float32 step beside 
 @click.option(
     "--rounds",
     type=click.IntRange(3),
+    metavar="N",
     default=ROUNDS,
     show_default=True,
     help="Turns of every timed step; more give narrower intervals.",

@@ -46,6 +46,7 @@ from trm_edge.engines.record import ENGINE, LOG
 @click.option(
     "--optimization-level",
     type=click.IntRange(0, 5),
+    metavar="N",
     show_default="the compiler's",
     help="Effort of the compiler.",
 )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from textwrap import wrap
 from typing import Any
 
 import click
 
 _LEVEL = "trm_edge.level"  # key in the context's shared dictionary
+_EPILOG_WIDTH = 78  # columns; click indents an epilog by two
 
 
 def exit_codes(done: str = "done", failed: str = "failed") -> str:
@@ -17,12 +20,27 @@ def exit_codes(done: str = "done", failed: str = "failed") -> str:
         done: meaning of 0.
         failed: meaning of 1.
     """
-    return f"""\b
-Exit codes:
-  0    {done}
-  1    {failed}
-  2    misused: an unknown option, or options that do not go together
-  130  interrupted by Ctrl-C; 143: ended by SIGTERM"""
+    meanings = {
+        "0": done,
+        "1": failed,
+        "2": "misused: an unknown option, or options that do not go together",
+        "130": "interrupted by Ctrl-C; 143: ended by SIGTERM",
+    }
+    return exit_code_list(meanings)
+
+
+def exit_code_list(meanings: Mapping[str, str]) -> str:
+    """Write a list of exit codes for a help of 80 columns.
+
+    Args:
+        meanings: meaning by code, in order.
+    """
+    lines = ["\b", "Exit codes:"]
+    for code, meaning in meanings.items():
+        lines += wrap(
+            meaning, _EPILOG_WIDTH, initial_indent=f"  {code:<5}", subsequent_indent=" " * 7
+        )
+    return "\n".join(lines)
 
 
 class Command(click.Command):

@@ -37,6 +37,7 @@ _seed_option = click.option(
     type=click.IntRange(0, _LARGEST_SEED),
     default=42,
     show_default=True,
+    metavar="N",
     help="Seed of the random numbers.",
 )
 
@@ -79,6 +80,7 @@ def command() -> None:
 @click.option(
     "--augmentations",
     type=click.IntRange(0, 100_000),
+    metavar="N",
     default=1000,
     show_default=True,
     help="Augmented variants of each task.",
@@ -144,6 +146,7 @@ def _puzzles_command(kind: PuzzleKind, summary: str, augmentation_help: str) -> 
         type=click.IntRange(0, 100_000),
         default=0,
         show_default=True,
+        metavar="N",
         help=augmentation_help,
     )
     @click.option(
@@ -151,6 +154,7 @@ def _puzzles_command(kind: PuzzleKind, summary: str, augmentation_help: str) -> 
         type=click.IntRange(min=0),
         default=0,
         show_default=True,
+        metavar="N",
         help="Leave out puzzles of a lower rating.",
     )
     @_seed_option

@@ -11,6 +11,7 @@ import click
 from click.core import ParameterSource
 
 from trm_edge.cli.completion import complete_bundle, complete_task
+from trm_edge.cli.options import FiniteRange
 from trm_edge.cli.row_options import ROW_OPTIONS
 from trm_edge.cli.targets import complete_target
 from trm_edge.profile import Precision
@@ -250,7 +251,7 @@ _PARAMETERS: tuple[Callable[[Any], Any], ...] = (
     ),
     click.option(
         "--max-drop",
-        type=click.FloatRange(0, 100),
+        type=FiniteRange(0, 100),
         metavar="POINTS",
         help="Return the most sensitive layers to float until no more exact match is lost than "
         "this, by the 95 % bound on up to 2,000 held-out puzzles. By default all layers are "

@@ -12,26 +12,28 @@ from trm_edge.bundle import Bundle
 from trm_edge.calibration_record import CalibrationRecord
 from trm_edge.cli.command import Command
 from trm_edge.cli.console import stdout_console
+from trm_edge.cli.layer_output import LAYERS_FORMAT, layers_file, print_layers
 from trm_edge.cli.options import bundle_argument, json_option, target_option, wide_option
 from trm_edge.cli.table_output import describe_table, verify_bundle
-from trm_edge.cli.tables import Column, DataTable, print_fields, print_terms, print_text
+from trm_edge.cli.tables import Column, DataTable, print_fields, print_terms
 from trm_edge.cli.wrapping import JOINED
-from trm_edge.engines.layers import EngineLayers, load_layers
-from trm_edge.engines.record import ENGINE, LAYERS
-from trm_edge.errors import EngineError
+from trm_edge.engines.layers import load_layers
 from trm_edge.loop.halting import HaltingRule
-from trm_edge.manifest import CheckpointRecord, Limits, Manifest, SimulatedAccuracy, TargetRecord
-from trm_edge.records import Format
+from trm_edge.manifest import (
+    CPU,
+    CheckpointRecord,
+    Limits,
+    Manifest,
+    SimulatedAccuracy,
+    TargetRecord,
+)
 from trm_edge.step import step_inputs, step_outputs
-
-LAYERS_FORMAT = Format("trm-edge.layers", 1)
 
 _SIMULATED_TERMS = (
     "Simulated: the same quantization computed in float32 on held-out puzzles. Points lost are "
     "negative where more puzzles are solved than in float32."
 )
 _DIGEST = 12  # digits of a hash that tell files apart; --wide and --json show all
-_CPU = "cpu"  # the target that ONNX Runtime runs without an engine
 _RANGES = {  # description of a recipe's activations; {method} takes ranges in advance
     "per_token": "per token (dynamic)",
     "per_token_products": "per tensor by {method} (static), per token behind no norm (dynamic)",
@@ -75,11 +77,11 @@ def command(
     if verify:
         verify_bundle(opened)
     if layers:
-        engine_layers = load_layers(_layers_file(opened, target))
+        engine_layers = load_layers(layers_file(opened, target))
         if as_json:
             click.echo(records.encode(engine_layers, LAYERS_FORMAT), nl=False)
         else:
-            _print_layers(engine_layers)
+            print_layers(engine_layers)
     elif as_json:
         click.echo(opened.manifest.to_json(), nl=False)
     else:
@@ -233,7 +235,7 @@ def _simulated_mode(exact: float, drop: float, accuracy: SimulatedAccuracy) -> t
 def _tensors(manifest: Manifest) -> dict[str, str]:
     """Inputs and outputs of the step graph for the CPU, or for the first target."""
     first = next(iter(manifest.targets.values()))
-    target = manifest.targets.get(_CPU, first)
+    target = manifest.targets.get(CPU, first)
     inputs = step_inputs(manifest.model, target.carry, noise=target.noise)
     outputs = step_outputs(manifest.model, target.carry)
     return {
@@ -248,66 +250,3 @@ def _shapes(tensors: Iterable[object]) -> str:
 
 def _float_layers(target: TargetRecord) -> str:
     return ", ".join(layer.layer for layer in target.float_layers) or "everything"
-
-
-def _layers_file(bundle: Bundle, target: str | None) -> Path:
-    """The inspector's JSON file, which was saved when the engine was built.
-
-    Raises:
-        EngineError: it was not; says why and what to do.
-    """
-    name, record = bundle.target(target)
-    if _runs_without_engine(name, record):
-        raise EngineError(_no_engine_layers(bundle, name))
-    folder = (bundle.path / record.step).parent
-    if (folder / LAYERS).exists():
-        return folder / LAYERS
-    build = f"trm-edge build {bundle.path} --target {name}"
-    if (folder / ENGINE).exists():
-        raise EngineError(
-            f"{folder / ENGINE} was compiled on a machine without a GPU, and only a runtime on a "
-            f"GPU can open an engine to list its layers. Build it on the device with: {build}"
-        )
-    raise EngineError(f"{name} has no engine yet. Build it on the device with: {build}")
-
-
-def _runs_without_engine(name: str, target: TargetRecord) -> bool:
-    if target.profile is None:
-        return name == _CPU
-    return target.profile.engine == "onnxruntime"
-
-
-def _no_engine_layers(bundle: Bundle, name: str) -> str:
-    message = (
-        f"{name} has no engine: ONNX Runtime runs its step graph directly, so there are no engine "
-        "layers to show."
-    )
-    with_engine = []
-    for target, record in bundle.manifest.targets.items():
-        if not _runs_without_engine(target, record):
-            with_engine.append(target)
-    if with_engine:
-        return f"{message} Pass --target with one of: {', '.join(with_engine)}"
-    return f"{message} The bundle has no target with an engine."
-
-
-def _print_layers(engine: EngineLayers) -> None:
-    console = stdout_console()
-    table = DataTable(
-        [
-            Column("layer", align="left"),
-            Column("inputs of its call sites", align="left", wraps=True),
-        ]
-    )
-    for name, types in sorted(engine.products().items()):
-        counts = [f"{qtype} x {count}".replace(" ", JOINED) for qtype, count in types.most_common()]
-        table.add(name, ", ".join(counts))
-    table.print(console)
-    print_text(
-        console,
-        f"{len(engine.layers)} layers; {engine.reformats} of them only reformat, "
-        f"{engine.conversions} are Q/DQ that were not fused into a product",
-    )
-    for layer in engine.layers:
-        if layer.reformats or layer.converts:
-            print_text(console, f"{layer.kind}: {layer.name}", indent=2)

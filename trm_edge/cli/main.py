@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from trm_edge import __version__
+from trm_edge.cli.command import exit_code_list
 from trm_edge.cli.console import logs_on_stderr
 from trm_edge.cli.streams import (
     flush_failure,
@@ -52,13 +53,16 @@ COMMANDS = (
     "doctor",
 )
 
-_EPILOG = """\b
-Exit codes:
-  0    done
-  1    failed; parity and regress: a limit is broken, or something regressed
-  2    misused: an unknown option, or options that do not go together
-  3    regress: no verdict, as with a missing baseline or a damaged bundle
-  130  interrupted by Ctrl-C; 143: ended by SIGTERM"""
+_EPILOG = exit_code_list(
+    {
+        "0": "done",
+        "1": "failed; parity and regress: a limit is broken, or something regressed",
+        "2": "misused: an unknown option, or options that do not go together",
+        "3": "regress: no verdict, as with a missing baseline or a damaged bundle",
+        "4": "regress: inconclusive, because of noise or too few puzzles",
+        "130": "interrupted by Ctrl-C; 143: ended by SIGTERM",
+    }
+)
 
 
 class LazyGroup(click.Group):

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +40,41 @@ class ThreadCount(click.IntRange):
         return threads
 
 
+class FiniteRange(click.FloatRange):
+    """A number within bounds; click's own range lets NaN and infinity through."""
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> float:
+        """Check a number.
+
+        Args:
+            value: of the command line, or the default.
+            param: the option.
+            ctx: the command's context.
+
+        Raises:
+            BadParameter: it is no number, not finite, or out of range.
+        """
+        number = float(super().convert(value, param, ctx))
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a finite number.", param, ctx)
+        return number
+
+
+@contextmanager
+def options_checked() -> Iterator[None]:
+    """Turn the refusal of options by the library into misuse: exit code 2, with the usage.
+
+    Raises:
+        UsageError: a ConfigError was raised inside; has its message.
+    """
+    try:
+        yield
+    except ConfigError as error:
+        raise click.UsageError(str(error)) from error
+
+
 bundle_argument = click.argument(
     "bundle", type=click.Path(path_type=Path), shell_complete=complete_bundle
 )
@@ -57,6 +95,7 @@ target_option = click.option(
 threads_option = click.option(
     "--threads",
     type=ThreadCount(),
+    metavar="N",
     default=0,
     show_default="every core",
     help="CPU threads.",

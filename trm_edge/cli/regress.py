@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import traceback
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,8 +13,8 @@ import click
 
 from trm_edge import records
 from trm_edge.bundle import Bundle
-from trm_edge.cli import regress_output
-from trm_edge.cli.command import Command
+from trm_edge.cli import github_actions, regress_output
+from trm_edge.cli.command import Command, exit_code_list
 from trm_edge.cli.completion import complete_bundle_target
 from trm_edge.cli.console import echo
 from trm_edge.cli.floor_output import floor_line
@@ -24,9 +22,10 @@ from trm_edge.cli.options import bundle_argument, json_option, json_output_optio
 from trm_edge.cli.outputs import check_junit_output, check_record_output
 from trm_edge.errors import OutputExistsError, RecordError, TrmEdgeError
 from trm_edge.evaluation.machine import Machine
-from trm_edge.files import check_writable, error_reason, write_text
+from trm_edge.files import check_writable, write_text
 from trm_edge.progress import progress_bars
 from trm_edge.regression.baseline import Measurement
+from trm_edge.regression.baseline_record import KIND
 from trm_edge.regression.blind_spot import blind_spot
 from trm_edge.regression.budgets import Budgets
 from trm_edge.regression.result import FORMAT, RegressionResult, overall
@@ -39,16 +38,18 @@ logger = logging.getLogger(__name__)
 RED = 1  # exit codes
 NO_VERDICT = 3
 INCONCLUSIVE = 4
-_EPILOG = """\b
-Exit codes:
-  0  nothing regressed, or the baseline was written
-  1  something regressed, or an output cannot be written; with --update: the
-     baseline was not written
-  2  misused
-  3  no verdict: a missing or damaged baseline, a damaged bundle, a failed
-     engine
-  4  inconclusive: nothing regressed beyond chance, but noise or too few
-     puzzles forbid a verdict on something"""
+_EPILOG = exit_code_list(
+    {
+        "0": "nothing regressed, or the baseline was written",
+        "1": "something regressed, or an output cannot be written; with --update: the baseline "
+        "was not written",
+        "2": "misused: an unknown option, or options that do not go together",
+        "3": "no verdict: a missing or damaged baseline, a damaged bundle, a failed engine",
+        "4": "inconclusive: nothing regressed beyond chance, but noise or too few puzzles forbid "
+        "a verdict on something",
+        "130": "interrupted by Ctrl-C; 143: ended by SIGTERM",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -117,6 +118,7 @@ class RegressOptions:
 @click.option(
     "--repeats",
     type=click.IntRange(3),
+    metavar="N",
     default=REPEATS,
     show_default=True,
     help="Maximum number of timing repeats; a comparison stops early once its verdict is certain.",
@@ -201,8 +203,10 @@ def _compare(options: RegressOptions) -> RegressionResult:
         click.echo(regress_output.summary(checks))
     if options.junit is not None:
         regress_output.write_junit(options.junit, checks, f"trm-edge.{options.bundle.name}.{name}")
-    _add_to_job_summary(regress_output.to_markdown(checks, title))
-    _annotate(regress_output.github_annotations(checks, title), to_stderr=options.as_json)
+    github_actions.add_to_job_summary(github_actions.to_markdown(checks, title))
+    github_actions.annotate(
+        github_actions.github_annotations(checks, title), to_stderr=options.as_json
+    )
     return result
 
 
@@ -223,8 +227,8 @@ def _update(options: RegressOptions) -> None:
     regress_output.print_table(checks, title, wide=options.wide)
     click.echo(regress_output.update_summary(checks))
     echo(_summary(options.baseline, newer))
-    _add_to_job_summary(
-        regress_output.to_markdown(checks, title, regress_output.update_summary(checks))
+    github_actions.add_to_job_summary(
+        github_actions.to_markdown(checks, title, regress_output.update_summary(checks))
     )
 
 
@@ -248,9 +252,9 @@ def _replaced_baseline(path: Path, *, force: bool) -> Measurement | None:
     except RecordError as error:
         if force:
             return None
+        reason = str(error).removesuffix(KIND.remedy).strip()
         raise OutputExistsError(
-            f"{path} is not replaced, because it is not a baseline that can be read: {error} Pass "
-            "--force to replace it, or another --baseline."
+            f"{reason} It is not replaced. Pass --force to replace it, or another --baseline."
         ) from error
 
 
@@ -297,27 +301,8 @@ def _summary(path: Path, baseline: Measurement) -> str:
     return f"{path}: {len(baseline.answers)} puzzles, speed on {kinds} of machine"
 
 
-def _add_to_job_summary(text: str) -> None:
-    """Add to the job's summary where GitHub Actions runs this."""
-    summary = os.environ.get("GITHUB_STEP_SUMMARY")
-    if not summary:
-        return
-    try:
-        with Path(summary).open("a", encoding="utf-8") as file:
-            file.write(text + "\n")
-    except OSError as error:
-        logger.warning("cannot write the job's summary %s: %s", summary, error_reason(error))
-
-
-def _annotate(annotations: Sequence[str], *, to_stderr: bool) -> None:
-    """Print annotations where GitHub Actions runs this."""
-    if os.environ.get("GITHUB_ACTIONS") == "true":
-        for annotation in annotations:
-            click.echo(annotation, err=to_stderr)
-
-
 def _tell_github_of_failure(options: RegressOptions, problem: str, message: str) -> None:
     title = f"trm-edge regress {options.bundle}: {problem}"
-    _add_to_job_summary(regress_output.failure_markdown(title, message))
-    annotation = regress_output.error_annotation(title, message)
-    _annotate([annotation], to_stderr=options.as_json)
+    github_actions.add_to_job_summary(github_actions.failure_markdown(title, message))
+    annotation = github_actions.error_annotation(title, message)
+    github_actions.annotate([annotation], to_stderr=options.as_json)

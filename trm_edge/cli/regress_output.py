@@ -1,10 +1,8 @@
-"""Outputs of ``trm-edge regress`` for people, CI servers and GitHub: all words are made here."""
+"""Outputs of ``trm-edge regress`` for people and CI servers: all words are made here."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from html import escape as html_escape
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
@@ -28,15 +26,8 @@ _COLOURS = {
     "inconclusive": "yellow",
     "not_compared": "yellow",
 }
-_ANNOTATIONS = {
-    "regressed": "error",
-    "inconclusive": "warning",
-    "not_compared": "warning",
-    "better": "notice",
-}
 _SKIPPED = ("not_compared", "inconclusive")  # test cases that neither passed nor failed
-_COLUMNS = ("check", "before", "now", "change", "allowed", "")
-_MARKDOWN = re.compile(r"[\\`*\[\]|~!]|(?<![^\W_])_|_(?![^\W_])|^[#>+-]")
+COLUMNS = ("check", "before", "now", "change", "allowed", "")
 _MORE_DIGITS = 4  # at most, to tell two figures apart
 
 
@@ -66,27 +57,6 @@ def update_summary(checks: Sequence[Check]) -> str:
     return "nothing is worse by more than its budget"
 
 
-def failure_markdown(title: str, message: str) -> str:
-    """Format a failure without a verdict for a GitHub job's summary.
-
-    Args:
-        title: becomes the heading.
-        message: of the error.
-    """
-    indented = "\n".join(f"    {line}" for line in message.splitlines())
-    return f"### {title}\n\n{indented}\n"
-
-
-def error_annotation(title: str, message: str) -> str:
-    """Format GitHub's workflow command of an error.
-
-    Args:
-        title: of the annotation.
-        message: of the error.
-    """
-    return f"::error title={_escape_property(title)}::{_escape(message)}"
-
-
 def sentence(check: Check) -> str:
     """Format a check as a sentence for logs, JUnit and test failures.
 
@@ -95,11 +65,11 @@ def sentence(check: Check) -> str:
     """
     reason = f". {check.reason}" if check.reason else ""
     if check.verdict == "not_compared":
-        return _line(f"{check.id}: not compared{reason}")
+        return one_line(f"{check.id}: not compared{reason}")
     before, current, change, allowed = figures(check)
     difference = f" ({change}, allowed {allowed})" if change else ""
     mark = " inconclusive," if check.verdict == "inconclusive" else ""
-    return _line(f"{check.id}:{mark} {before} before, {current} now{difference}{reason}")
+    return one_line(f"{check.id}:{mark} {before} before, {current} now{difference}{reason}")
 
 
 def figures(check: Check) -> tuple[str, str, str, str]:
@@ -122,10 +92,10 @@ def make_table(checks: Sequence[Check], title: str) -> DataTable:
         checks: of one comparison.
         title: stands above the table.
     """
-    columns = [Column(name, align="left", wraps=True) for name in _COLUMNS if name]
-    table = DataTable(columns, title=f"{_line(title)}\n")
+    columns = [Column(name, align="left", wraps=True) for name in COLUMNS if name]
+    table = DataTable(columns, title=f"{one_line(title)}\n")
     for check in checks:
-        name, *numbers, mark = [_line(cell) for cell in _cells(check)]
+        name, *numbers, mark = [one_line(cell) for cell in cells(check)]
         name = f"{name} {mark}".rstrip()  # the mark goes below a long name
         table.add(name, *map(with_units, numbers), style=_COLOURS.get(check.verdict))
     return table
@@ -144,7 +114,7 @@ def print_table(checks: Sequence[Check], title: str, *, wide: bool = False) -> N
     console.print()
     for check in checks:
         if check.verdict != "ok" and check.reason:
-            print_text(console, _line(f"{check.id}: {check.reason}"), indent=2)
+            print_text(console, one_line(f"{check.id}: {check.reason}"), indent=2)
 
 
 def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:
@@ -155,7 +125,7 @@ def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:
         checks: of one comparison.
         suite: name of the test suite, and class name of its cases.
     """
-    suite = _line(suite)
+    suite = one_line(suite)
     skipped = [check for check in checks if check.verdict in _SKIPPED]
     root = ET.Element("testsuites")
     cases = ET.SubElement(
@@ -168,12 +138,12 @@ def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:
         errors="0",
     )
     for check in checks:
-        case = ET.SubElement(cases, "testcase", classname=suite, name=_line(check.id))
+        case = ET.SubElement(cases, "testcase", classname=suite, name=one_line(check.id))
         message = sentence(check)
         if check.verdict == "regressed":
             ET.SubElement(case, "failure", message=message).text = message
         elif check.verdict == "not_compared":
-            ET.SubElement(case, "skipped", message=_line(check.reason or ""))
+            ET.SubElement(case, "skipped", message=one_line(check.reason or ""))
         elif check.verdict == "inconclusive":
             ET.SubElement(case, "skipped", message=message)
         else:
@@ -182,65 +152,21 @@ def write_junit(path: Path, checks: Sequence[Check], suite: str) -> None:
     write_bytes(path, ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
 
 
-def to_markdown(checks: Sequence[Check], title: str, outcome: str | None = None) -> str:
-    """Format the checks for a GitHub job's summary.
+def one_line(text: str) -> str:
+    """Make a text with names from files one line, without what XML or a terminal forbids.
 
     Args:
-        checks: of one comparison.
-        title: becomes the heading.
-        outcome: a few words behind the title; by default what :func:`summary` counts.
+        text: of any length; the middle of a long one is left out.
     """
-    separator = "|---" * len(_COLUMNS) + "|"
-    words = summary(checks) if outcome is None else outcome
-    lines = [f"### {_markdown(title)}: {words}\n", f"| {' | '.join(_COLUMNS)} |", separator]
-    for check in checks:
-        bold = "**" if check.verdict == "regressed" else ""
-        cells = [f"{bold}{_markdown(cell)}{bold}" if cell else "" for cell in _cells(check)]
-        lines.append(f"| {' | '.join(cells)} |")
-    lines.append("")
-    for check in checks:
-        if check.reason:
-            lines.append(f"- {_markdown(check.id)}: {_markdown(check.reason)}")
-    lines.append("")
-    return "\n".join(lines)
-
-
-def github_annotations(checks: Sequence[Check], title: str) -> list[str]:
-    """Format GitHub workflow commands: an annotation for each check that is not simply ok.
-
-    Args:
-        checks: of one comparison.
-        title: of every annotation.
-    """
-    annotations = []
-    for check in checks:
-        level = _ANNOTATIONS.get(check.verdict)
-        if level is not None:
-            message = _escape(sentence(check))
-            annotations.append(f"::{level} title={_escape_property(_line(title))}::{message}")
-    return annotations
-
-
-def _line(text: str) -> str:
-    """Make a text with names from files one line, without what XML or a terminal forbids."""
     return printable(shortened(text))
 
 
-def _markdown(text: str) -> str:
-    """Escape what GitHub's Markdown and its HTML would read as more than text."""
-    return _MARKDOWN.sub(r"\\\g<0>", html_escape(_line(text), quote=False))
+def cells(check: Check) -> tuple[str, ...]:
+    """Format a check as the cells of a table, one for each of ``COLUMNS``.
 
-
-def _escape(text: str) -> str:
-    """Escape the data of a workflow command as GitHub's toolkit does."""
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _escape_property(text: str) -> str:
-    return _escape(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _cells(check: Check) -> tuple[str, ...]:
+    Args:
+        check: the check.
+    """
     return (check.id, *figures(check), _MARKS[check.verdict])
 
 

@@ -19,7 +19,7 @@ from trm_edge.arc.scoring import SCORE_FORMAT, score_submission
 from trm_edge.cli.arc_output import percent, print_problems, print_scores
 from trm_edge.cli.command import Command, exit_codes
 from trm_edge.cli.console import echo, stdout_console
-from trm_edge.cli.options import json_option
+from trm_edge.cli.options import FiniteRange, json_option
 from trm_edge.cli.tables import Column, DataTable
 
 _MOST_NAMED = 20  # tasks of a line
@@ -43,7 +43,7 @@ _ROUNDING = 1e-9  # of a difference in points
 )
 @click.option(
     "--max-drop",
-    type=click.FloatRange(0),
+    type=FiniteRange(0),
     metavar="POINTS",
     help="With --against: exit with 1 if more points of the published pass@2 are lost.",
 )

@@ -9,6 +9,7 @@ from typing import Any, TypeVar, get_args
 
 import click
 
+from trm_edge.cli.options import FiniteRange
 from trm_edge.config import ModelConfig
 from trm_edge.errors import ConfigError
 from trm_edge.loop.exploration import Exploration
@@ -199,7 +200,7 @@ _OPTIONS = (
     ),
     click.option(
         "--sigma",
-        type=click.FloatRange(0),
+        type=FiniteRange(0),
         metavar="S",
         show_default=f"{DEFAULT_NOISE} for noise, {DEFAULT_START:g} for start",
         help="Standard deviation of noise and random starts; states have a root mean square of 1.",
@@ -221,7 +222,7 @@ _OPTIONS = (
     ),
     click.option(
         "--min-confidence",
-        type=click.FloatRange(0, 1),
+        type=FiniteRange(0, 1),
         default=1.0,
         show_default=True,
         metavar="P",
@@ -234,7 +235,7 @@ _OPTIONS = (
     ),
     click.option(
         "--answer-if",
-        type=click.FloatRange(0, 1),
+        type=FiniteRange(0, 1),
         default=0.0,
         show_default=True,
         metavar="P",
@@ -242,7 +243,7 @@ _OPTIONS = (
     ),
     click.option(
         "--deadline-ms",
-        type=click.FloatRange(0, min_open=True),
+        type=FiniteRange(0, min_open=True),
         metavar="T",
         help="Give the best answer so far after T milliseconds, counted for each puzzle.",
     ),

@@ -8,15 +8,17 @@ from pathlib import Path
 import click
 
 from trm_edge.bundle import Bundle
-from trm_edge.cli.command import Command
-from trm_edge.cli.options import bundle_argument, target_option, threads_option
+from trm_edge.cli.command import Command, exit_code_list
+from trm_edge.cli.options import FiniteRange, bundle_argument, target_option, threads_option
 from trm_edge.cli.parquet_options import LOCAL
 
-_EPILOG = """\b
-Exit codes:
-  0    stopped by SIGTERM or Ctrl-C; all requests that were taken on are answered
-  1    failed, the engine too, or a request was broken off because the grace period was over
-  2    misused: an unknown option, or options that do not go together"""
+_EPILOG = exit_code_list(
+    {
+        "0": "stopped by SIGTERM or Ctrl-C, after every accepted request was answered",
+        "1": "failed, such as the engine, or the grace period ended before a request did",
+        "2": "misused: an unknown option, or options that do not go together",
+    }
+)
 
 
 @click.command("serve", cls=Command, epilog=_EPILOG)
@@ -103,7 +105,7 @@ Exit codes:
 )
 @click.option(
     "--max-seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     default=30.0,
     show_default=True,
     metavar="T",
@@ -111,7 +113,7 @@ Exit codes:
 )
 @click.option(
     "--grace-seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=FiniteRange(0, min_open=True),
     default=30.0,
     show_default=True,
     metavar="T",

@@ -15,7 +15,7 @@ from trm_edge.cli.answer_tally import AnswerTally
 from trm_edge.cli.answers import AnswerPolicy
 from trm_edge.cli.arc_options import ArcOptions, arc_options, check_folder_options
 from trm_edge.cli.command import Command, exit_codes
-from trm_edge.cli.options import bundle_argument, target_option, threads_option
+from trm_edge.cli.options import bundle_argument, options_checked, target_option, threads_option
 from trm_edge.cli.parquet_options import (
     ParquetOptions,
     check_parquet_options,
@@ -43,7 +43,7 @@ DEFAULT_BATCH = 32
     cls=Command,
     epilog=exit_codes(
         "every puzzle has an answer, or is reported as unsolved or unsure",
-        "a line is no puzzle, a task has no row in the bundle, or failed",
+        "failed, or a line is not a puzzle, or a task has no row in the bundle",
     ),
 )
 @bundle_argument
@@ -159,16 +159,17 @@ def command(
         check_folder_options(context, output)
     opened = Bundle.open(bundle)
     task = opened.task()
-    search.check(task)
-    most_steps, unchanged = search.steps(opened.config, max_steps, stop_unchanged)
-    halting = HaltingRule.from_config(
-        opened.config,
-        cast(HaltingMode, mode),
-        max_steps=most_steps,
-        min_steps=min_steps,
-        threshold=halt_threshold,
-        unchanged=unchanged,
-    )
+    with options_checked():
+        search.check(task)
+        most_steps, unchanged = search.steps(opened.config, max_steps, stop_unchanged)
+        halting = HaltingRule.from_config(
+            opened.config,
+            cast(HaltingMode, mode),
+            max_steps=most_steps,
+            min_steps=min_steps,
+            threshold=halt_threshold,
+            unchanged=unchanged,
+        )
     slots = batch or (DEFAULT_BATCH if search.deadline is None else 1)
     if output is not None and is_parquet(output):
         from trm_edge.batch.extra import require_parquet_extra
@@ -176,9 +177,10 @@ def command(
         require_parquet_extra()
         from trm_edge.batch.solve_to_parquet import SolveOptions, solve_to_parquet
 
-        solve_options = SolveOptions.of(
-            opened, target, halting=halting, search=search, slots=slots, threads=threads
-        )
+        with options_checked():
+            solve_options = SolveOptions.of(
+                opened, target, halting=halting, search=search, slots=slots, threads=threads
+            )
         solve_to_parquet(opened, puzzles, output, solve_options, parquet)
         return
     if output is not None:
@@ -188,8 +190,9 @@ def command(
         options = SolverOptions(target, halting, batch or DEFAULT_BATCH, threads)
         solve_to_folder(opened, Path(puzzles or ""), output, arc, options)
         return
-    exploration = search.exploration(task)
-    selector = search.selector(task)
+    with options_checked():
+        exploration = search.exploration(task)
+        selector = search.selector(task)
     if watch:
         slots = 1
 
@@ -214,7 +217,8 @@ def command(
         solver = _enter(stack, opened, make_solver)
         source: Solver | Rollouts = solver
         if exploration is not None:
-            source = Rollouts(solver, exploration, selector)
+            with options_checked():
+                source = Rollouts(solver, exploration, selector)
         solutions = source.solve(reader, ordered=True)
         policy = AnswerPolicy(search.only_valid, search.answer_if)
         tally = write_solutions(task, reader, solutions, writer, policy, watch=watch, total=total)

@@ -53,6 +53,7 @@ _NAMES = (SUBMISSION_NAME, RANKING_NAME, METRICS_NAME)
 @click.option(
     "--grids",
     type=click.IntRange(0),
+    metavar="N",
     default=10,
     show_default=True,
     help="Candidates of each test input whose grids ranking.json has.",

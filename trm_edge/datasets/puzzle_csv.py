@@ -179,7 +179,9 @@ def _parse(
             raise PuzzleError(f"{path} has more than {_MOST_PUZZLES:,} puzzles. Split it.")
     if not count:
         least = f" of a rating of {min_difficulty} or more" if min_difficulty else ""
-        raise PuzzleError(f"{path} has no puzzle{least}.")
+        raise PuzzleError(
+            f"{path} has no puzzle{least} below its header, which is source,question,answer,rating."
+        )
     shape = (count, length)
     question_rows = np.frombuffer(questions, np.uint8).reshape(shape)
     return _Puzzles(question_rows, np.frombuffer(answers, np.uint8).reshape(shape))

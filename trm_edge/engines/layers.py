@@ -18,6 +18,7 @@ import msgspec
 from trm_edge.engines.record import REBUILD
 from trm_edge.errors import EngineError
 from trm_edge.files import read_bytes
+from trm_edge.json_text import json_problem
 from trm_edge.records import MAX_BYTES
 
 PRODUCT_TYPES: tuple[str, ...] = ("int4", "int8", "fp8", "float16", "bfloat16", "float32")
@@ -129,7 +130,7 @@ def read_layers(text: str) -> EngineLayers:
     try:
         raw = msgspec.json.decode(text)
     except (msgspec.DecodeError, RecursionError, UnicodeError) as error:
-        raise _foreign(f"it is not valid JSON ({error})") from error
+        raise _foreign(json_problem(text, error)) from error
     if not isinstance(raw, dict):
         raise _foreign("it is not a JSON object")
     layers = _list(raw, "Layers", dict | str)

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from trm_edge import record_schema
 from trm_edge.errors import ConfigError
 from trm_edge.records import Format
-from trm_edge.schemas.descriptions import describe_properties
+from trm_edge.schemas.descriptions import describe_inherited, describe_properties
 
 
 class RegisteredRecord(NamedTuple):
@@ -67,7 +67,7 @@ RECORDS: dict[str, RegisteredRecord] = {
     "error": RegisteredRecord("trm_edge.serve.replies", "ErrorReply", "ERROR_FORMAT"),
     "floor": RegisteredRecord("trm_edge.evaluation.floor", "NumericsFloor"),
     "health": RegisteredRecord("trm_edge.serve.replies", "Health", "HEALTH_FORMAT"),
-    "layers": RegisteredRecord("trm_edge.cli.inspect", "EngineLayers", "LAYERS_FORMAT"),
+    "layers": RegisteredRecord("trm_edge.cli.layer_output", "EngineLayers", "LAYERS_FORMAT"),
     "parity": RegisteredRecord("trm_edge.evaluation.parity_record", "ParityResult"),
     "regress": RegisteredRecord("trm_edge.regression.result", "RegressionResult"),
     "sensitivity": RegisteredRecord("trm_edge.evaluation.ranking", "LayerRanking"),
@@ -127,6 +127,7 @@ def generate_schema(name: str) -> dict[str, Any]:
     dataclass = getattr(importlib.import_module(entry.module), entry.dataclass)
     schema = record_schema.schema(dataclass, _format(name))
     describe_properties(schema)
+    describe_inherited(schema, dataclass)
     return schema
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from dataclasses import is_dataclass
 from typing import Any
 
 _SECTION = re.compile(r"^(Args|Returns|Raises|Attributes):$")
@@ -24,12 +25,19 @@ def describe_properties(schema: dict[str, Any]) -> None:
             continue
         summary, arguments = split_docstring(part["description"])
         part["description"] = summary
-        for name, description in arguments.items():
-            if name in part.get("properties", {}):
-                part["properties"][name] = {
-                    "description": description,
-                    **part["properties"][name],
-                }
+        _describe(part.get("properties", {}), arguments)
+
+
+def describe_inherited(schema: dict[str, Any], dataclass: type) -> None:
+    """Describe the properties that a record has from the classes above its own, in place.
+
+    Args:
+        schema: of the record; its own fields are described already.
+        dataclass: of the record.
+    """
+    for base in dataclass.__mro__[1:]:
+        if is_dataclass(base):
+            _describe(schema["properties"], split_docstring(base.__doc__ or "")[1])
 
 
 def split_docstring(docstring: str) -> tuple[str, dict[str, str]]:
@@ -63,6 +71,13 @@ def split_docstring(docstring: str) -> tuple[str, dict[str, str]]:
             else:
                 current.append(line)
     return _plain(summary), {name: _plain(lines) for name, lines in arguments.items()}
+
+
+def _describe(properties: dict[str, Any], arguments: dict[str, str]) -> None:
+    """Describe the properties that have no description yet."""
+    for name, description in arguments.items():
+        if name in properties and "description" not in properties[name]:
+            properties[name] = {"description": description, **properties[name]}
 
 
 def _plain(lines: list[str]) -> str:

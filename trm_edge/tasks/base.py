@@ -18,6 +18,7 @@ from trm_edge.errors import ConfigError, PuzzleError
 from trm_edge.identifiers import RowNames
 from trm_edge.puzzle import Puzzle
 from trm_edge.reference import Split, reference_puzzles
+from trm_edge.tasks.answer_lines import with_answers, without_answers
 from trm_edge.tasks.augmentation import Augmentation, PuzzleAugmentation
 from trm_edge.tasks.dataset import IGNORED, is_folder, read_dataset
 from trm_edge.tasks.entries import AnswerLine as AnswerLine
@@ -111,25 +112,9 @@ class Task(ABC):
             PuzzleError: the source cannot be read, or does not hold lines of text.
         """
         if lines.live:
-            for item in self.read_lines(lines):
-                if not isinstance(item, AnswerLine):
-                    yield item
-            return
-        pending: Entry | None = None
-        for item in self.read_ahead(lines):
-            if isinstance(item, AnswerLine) and pending is not None:
-                yield replace(pending, answer=item.answer)
-                pending = None
-                continue
-            if pending is not None:
-                yield pending
-                pending = None
-            if isinstance(item, Entry):
-                pending = item
-            else:
-                yield item
-        if pending is not None:
-            yield pending
+            yield from without_answers(self.read_lines(lines))
+        else:
+            yield from with_answers(self.read_ahead(lines))
 
     def read_rows(self, rows: Sequence[RawRow]) -> list[Entry | BadLine]:
         """Parse the rows of a table, each of which is to hold one puzzle.

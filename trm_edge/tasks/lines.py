@@ -55,6 +55,7 @@ class Lines:
         self.name = name
         self.live = _is_live(file)
         self._file = file
+        self._size = _size_of(file)
 
     def is_empty(self) -> bool:
         """Wait for the first byte, and tell whether the file ends without one.
@@ -70,6 +71,19 @@ class Lines:
     def __iter__(self) -> Iterator[str]:
         with self._readable() as text:
             yield from bounded_lines(text, self.name)
+
+    @property
+    def share_read(self) -> float | None:
+        """How much of the file was read, from 0 to 1; None where its size is not known.
+
+        Of a packed file, its packed bytes count.
+        """
+        if not self._size:
+            return None
+        try:
+            return min(self._file.tell() / self._size, 1.0)
+        except ValueError:  # it is closed
+            return 1.0
 
     def raw(self) -> io.BufferedReader:
         """Return the file itself, for a copy of all its bytes; whoever takes it closes it."""
@@ -121,7 +135,12 @@ class Lines:
         if signature is not None:
             advice = signature.unpack or _ADVICE.get(signature.kind, "Pass a text or CSV file")
             raise PuzzleError(f"{self.name} is {signature.kind}, not lines of text. {advice}.")
-        return io.TextIOWrapper(source, encoding=_encoding(start), errors="replace")
+        encoding = _encoding(start)
+        if encoding == "utf-8" and not self.live and b"\0" in start:
+            raise PuzzleError(
+                f"{self.name} is a binary file, not lines of text. Pass a text or CSV file."
+            )
+        return io.TextIOWrapper(source, encoding=encoding, errors="replace")
 
     def _unreadable(self, error: OSError) -> str:
         return (
@@ -261,6 +280,15 @@ def _is_live(file: io.BufferedReader) -> bool:
         return not stat.S_ISREG(os.fstat(file.fileno()).st_mode)
     except (OSError, ValueError):
         return False
+
+
+def _size_of(file: io.BufferedReader) -> int:
+    """The bytes of a regular file; 0 for anything else."""
+    try:
+        status = os.fstat(file.fileno())
+    except (OSError, ValueError):
+        return 0
+    return status.st_size if stat.S_ISREG(status.st_mode) else 0
 
 
 def _peek(file: io.BufferedReader) -> bytes:

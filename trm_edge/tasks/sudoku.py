@@ -12,23 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trm_edge.config import ModelConfig
-from trm_edge.errors import ConfigError, PuzzleError
+from trm_edge.errors import ConfigError
 from trm_edge.puzzle import Puzzle
 from trm_edge.tasks.augmentation import Augmentation
-from trm_edge.tasks.base import AnswerLine, BadLine, Entry, SolvedLine, Task
+from trm_edge.tasks.base import BadLine, Entry, Task
 from trm_edge.tasks.blocks import BLOCK, CellText
-from trm_edge.tasks.plain_rows import (
-    Rows,
-    parse_cells,
-    plain_entries,
-    read_rows,
-    read_table_rows,
-)
 from trm_edge.tasks.sudoku_grid import BLANK, SudokuGrid
-from trm_edge.tasks.sudoku_text import SudokuText
-from trm_edge.tasks.text_formats import RawRow, numbered, place, read_fields
-
-_SEPARATORS = ("\t", ";", ",", ":")
+from trm_edge.tasks.sudoku_picture import draw_sudoku
+from trm_edge.tasks.sudoku_reader import SudokuReader
+from trm_edge.tasks.text_formats import RawRow, numbered, place
 
 
 class SudokuTask(Task):
@@ -57,7 +49,7 @@ class SudokuTask(Task):
             )
         super().__init__(config)
         self.grid = SudokuGrid(side)
-        self._text = SudokuText(self.grid)
+        self._reader = SudokuReader(self.grid)
         self._written = CellText(f"..{self.grid.symbols}", other=".")
 
     @classmethod
@@ -92,7 +84,7 @@ class SudokuTask(Task):
         Args:
             text: of one line.
         """
-        return set(text) <= set(self._text.letters)
+        return set(text) <= set(self._reader.text.letters)
 
     def is_row(self, line: str) -> bool:
         """Tell whether a line is a row of a grid of several lines.
@@ -100,7 +92,7 @@ class SudokuTask(Task):
         Args:
             line: without the white space around it.
         """
-        return self._text.is_row(line)
+        return self._reader.text.is_row(line)
 
     def read_lines(self, lines: Iterable[str]) -> Iterator[Entry | BadLine]:
         """Parse one puzzle a line, grids of several lines, or a table; they may be mixed.
@@ -130,9 +122,7 @@ class SudokuTask(Task):
             lines: (number, text without its end).
             block: lines that are parsed together.
         """
-        items = self._text.joined(lines)
-        fields = read_fields(items, self._text.letters, _SEPARATORS)
-        yield from read_rows(fields, block, self._plain_entries, self._item)
+        yield from self._reader.read(lines, block)
 
     def read_rows(self, rows: Sequence[RawRow]) -> list[Entry | BadLine]:
         """Parse the rows of a table, each of which is to hold one puzzle.
@@ -140,7 +130,7 @@ class SudokuTask(Task):
         Args:
             rows: of any number.
         """
-        return read_table_rows(rows, self._plain_entries, self._item, self._text.joined)
+        return self._reader.read_table(rows)
 
     def text(self, tokens: NDArray[Any]) -> str:
         """Write a grid as one character a cell, "." for a blank.
@@ -174,7 +164,7 @@ class SudokuTask(Task):
             tokens: (L,) token ids.
             puzzle: (L,) token ids of the puzzle; its digits are bold and the others coloured.
         """
-        return self._drawn(tokens, puzzle, None)
+        return draw_sudoku(self.grid, tokens, puzzle)
 
     def draw_step(self, tokens: NDArray[Any], puzzle: NDArray[Any], previous: NDArray[Any]) -> str:
         """Draw a step's prediction; cells that changed since the previous one are reversed.
@@ -184,7 +174,7 @@ class SudokuTask(Task):
             puzzle: (L,) token ids of the puzzle.
             previous: (L,) token ids before the step.
         """
-        return self._drawn(tokens, puzzle, previous)
+        return draw_sudoku(self.grid, tokens, puzzle, previous)
 
     def problem(self, puzzle: NDArray[Any], answer: NDArray[Any]) -> str | None:
         """Name the first cell or unit that breaks the rules or contradicts the puzzle.
@@ -245,100 +235,3 @@ class SudokuTask(Task):
         """Describe a cell of the report's picture: a digit, or nothing for pad and blank."""
         digits = [(symbol, "digit") for symbol in self.grid.symbols]
         return (("", "blank"), ("", "blank"), *digits)
-
-    # --- text to tokens ------------------------------------------------------------------------
-
-    def _plain_entries(self, rows: Rows) -> dict[int, Entry]:
-        """The entries of rows in the usual form, by their place."""
-        table = self._text.table
-        parsed = parse_cells(rows, table, table, self.grid.cells)
-        puzzles = parsed.puzzles
-        contradict = ((puzzles > BLANK) & (puzzles != parsed.answers)).any(1)
-        hold_blanks = (parsed.answers == BLANK).any(1)
-        plain = parsed._replace(
-            are_plain=parsed.are_plain & self.grid.are_puzzles(puzzles),
-            have_answers=parsed.have_answers & ~contradict & ~hold_blanks,
-        )
-        return plain_entries(rows, plain)
-
-    def _item(self, row: RawRow, previous: Entry | None) -> Entry | BadLine:
-        """Parse a puzzle and its answer, or the answer to the puzzle before it."""
-        try:
-            tokens = self._tokens(row.puzzle)
-            if not self.grid.is_solved(tokens):
-                answer = self._answer(row.answer, tokens) if row.answer else None
-                return Entry(Puzzle(tokens), row.line, answer)
-        except PuzzleError as error:
-            return BadLine(row.line, str(error))
-        if previous is not None and previous.answer is None and row.answer is None:
-            clues = previous.puzzle.tokens
-            if not ((clues > BLANK) & (clues != tokens)).any():
-                return AnswerLine(
-                    row.line, f"is the answer to the puzzle of line {previous.line}", tokens
-                )
-        return SolvedLine(row.line, "is a solved grid, not a puzzle: nothing is left to solve")
-
-    def _tokens(self, text: str) -> NDArray[np.int32]:
-        tokens = self._text.tokens(text)
-        repeated = self.grid.repeated_digit(tokens)
-        if repeated:
-            unit, digit = repeated
-            raise PuzzleError(f"{unit} is given {self.grid.symbols[digit - 1]} twice")
-        return tokens
-
-    def _answer(self, text: str, puzzle: NDArray[np.int32]) -> NDArray[np.int32] | None:
-        """Parse the answer beside a puzzle; as in ``puzzle:1:solution``, a count may precede it."""
-        count, colon, rest = text.partition(":")
-        if count.strip().isdecimal() and len(count) < min(10, self.grid.cells):
-            if not rest.strip():
-                return None
-            text = rest if colon else text
-        try:
-            answer = self._text.tokens(text)
-        except PuzzleError as error:
-            raise PuzzleError(f"answer: {error}") from error
-        if (answer == BLANK).any():
-            raise PuzzleError("answer: holds blanks")
-        if ((puzzle > BLANK) & (puzzle != answer)).any():
-            raise PuzzleError("answer: contradicts the givens")
-        return answer
-
-    # --- drawing -------------------------------------------------------------------------------
-
-    def _drawn(
-        self, tokens: NDArray[Any], puzzle: NDArray[Any] | None, previous: NDArray[Any] | None
-    ) -> str:
-        side = self.grid.side
-        width = self.grid.box_columns
-        edge = "─" * (2 * width + 1)
-        edges = [edge] * (side // width)
-        lines = [f"┌{'┬'.join(edges)}┐"]
-        for row in range(side):
-            if row and row % self.grid.box_rows == 0:
-                lines.append(f"├{'┼'.join(edges)}┤")
-            first = side * row
-            cells = []
-            for cell in range(first, first + side):
-                cells.append(self._cell(cell, tokens, puzzle, previous))
-            bands = [" ".join(cells[start : start + width]) for start in range(0, side, width)]
-            lines.append(f"│ {' │ '.join(bands)} │")
-        lines.append(f"└{'┴'.join(edges)}┘")
-        return "\n".join(lines)
-
-    def _cell(
-        self,
-        cell: int,
-        tokens: NDArray[Any],
-        puzzle: NDArray[Any] | None,
-        previous: NDArray[Any] | None,
-    ) -> str:
-        character = self.text(tokens[cell : cell + 1])
-        styles = []
-        if puzzle is not None and character != ".":
-            styles.append("bold" if puzzle[cell] > BLANK else "cyan")
-        if previous is not None and previous[cell] != tokens[cell]:
-            styles.append("reverse")
-        if not styles:
-            return character
-        style = " ".join(styles)
-        return f"[{style}]{character}[/{style}]"

@@ -58,7 +58,7 @@ def test_another_torch_file_is_refused(tmp_path: Path) -> None:
     state = tmp_path / "state.pt"
     torch.save(toy_model(BASE).state_dict(), state)
     with pytest.raises(
-        CalibrationError, match=r"its format is None, expected 'trm-edge\.finetune/2'"
+        CalibrationError, match=r"it has no format, expected 'trm-edge\.finetune/2'"
     ):
         tuned(state=state)
 
