@@ -15,9 +15,9 @@ from ray.exceptions import RayError
 from ray.serve.exceptions import RayServeException
 from ray.serve.schema import LoggingConfig
 
-from trm_edge.batch.ray_errors import raised_error
+from trm_edge.batch.ray_errors import our_message, raised_error, reason_line
 from trm_edge.batch.worker_plan import WorkerPlan
-from trm_edge.errors import BackendError, ConfigError
+from trm_edge.errors import BackendError, ConfigError, TrmEdgeError
 from trm_edge.serve.ray_replica import Replica, describe_replica
 from trm_edge.serve.replica_options import ReplicaOptions
 from trm_edge.serve.replies import ServedBundle
@@ -31,7 +31,6 @@ _HEALTH_SECONDS = 1.0  # between two checks; three failures in a row replace a r
 _START_TRIES = 3
 _REPORT_SECONDS = 10.0  # between two lines while replicas start
 _QUIET = LoggingConfig(log_level="ERROR", enable_access_log=False)
-_OUR_ERROR = re.compile(r"trm_edge\.errors\.\w+: (.+)")
 
 
 class NameHolder:
@@ -139,7 +138,7 @@ def deploy_replicas(
         with _progress(name, plan.count):
             return serve.run(application, name=name, route_prefix=None, logging_config=_QUIET)
     except (RayError, RayServeException, RuntimeError, TimeoutError) as error:
-        raise _plain(error) from error
+        raise _plain(error, _said_by_replicas(name)) from error
 
 
 def _hold(name: str) -> Any:
@@ -193,14 +192,21 @@ def running_replicas(name: str) -> int:
     return running
 
 
-def _plain(error: BaseException) -> Exception:
-    """Find what a replica said behind an error of Ray."""
+def _said_by_replicas(name: str) -> str:
+    """Return what the replicas of an application said when they could not start."""
+    application = serve.status().applications.get(name)
+    if application is None:
+        return ""
+    return "\n".join(deployment.message for deployment in application.deployments.values())
+
+
+def _plain(error: BaseException, said: str = "") -> TrmEdgeError:
+    """Find what a replica said behind an error of Ray, whose own words may only say that it did."""
     raised = raised_error(error)
     if raised is not None:
         return raised
-    match = _OUR_ERROR.search(str(error))
-    if match is not None:
-        return BackendError(match[1])
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    reason = lines[-1] if lines else type(error).__name__
+    reason = reason_line(said) or reason_line(str(error)) or type(error).__name__
+    message = our_message(reason)
+    if message is not None:
+        return BackendError(message)
     return BackendError(f"the replicas cannot be started: {reason}")
