@@ -78,7 +78,7 @@ def test_the_tables_of_halting_and_the_loop_are_those_of_the_figures() -> None:
 
 def test_a_page_without_rollouts_has_no_heading_for_them() -> None:
     row = {"exact": 0.5, "interval": [0.4, 0.6], "steps": 2.0}
-    rules = {}
+    rules: dict[str, dict[float, object]] = {}
     for rule, value in library("halting_tables")._RULES:
         rules.setdefault(rule, {})[value] = row
     report = {"wide": {"puzzles": 8, "rollout puzzles": 0, "rules": rules, "rollouts": {}}}

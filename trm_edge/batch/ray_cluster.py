@@ -87,5 +87,5 @@ def cluster_nodes() -> list[NodeSize]:
 
 def free_resources() -> NodeSize:
     """Sum up what nothing on the cluster has reserved."""
-    free = ray.available_resources()
+    free = ray.available_resources()  # type: ignore[no-untyped-call]
     return NodeSize(free.get("CPU", 0.0), free.get("GPU", 0.0))

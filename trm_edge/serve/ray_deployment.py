@@ -102,7 +102,7 @@ def _running_serve(name: str) -> Iterator[None]:
         if name in serve.status().applications:
             serve.delete(name)
         if is_ours and not serve.status().applications:
-            serve.shutdown()
+            serve.shutdown()  # type: ignore[no-untyped-call]
 
 
 def deploy_replicas(
@@ -123,7 +123,7 @@ def deploy_replicas(
         TrmEdgeError: the replicas cannot be started.
     """
     capacity = options.limits.queue + options.slots
-    deployment = serve.deployment(replica).options(
+    deployment = serve.deployment(
         name="Replica",
         num_replicas=plan.count,
         max_ongoing_requests=capacity + _SPARE_REQUESTS,
@@ -133,7 +133,7 @@ def deploy_replicas(
         graceful_shutdown_timeout_s=options.limits.grace_seconds,
         max_constructor_retry_count=_START_TRIES,
     )
-    application = deployment.bind(options)
+    application = deployment(replica).bind(options)
     try:
         with _progress(name, plan.count):
             return serve.run(application, name=name, route_prefix=None, logging_config=_QUIET)
@@ -188,7 +188,9 @@ def running_replicas(name: str) -> int:
         return 0
     running = 0
     for deployment in application.deployments.values():
-        running += deployment.replica_states.get("RUNNING", 0)
+        for state, count in deployment.replica_states.items():
+            if state == "RUNNING":
+                running += count
     return running
 
 
