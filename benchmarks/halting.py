@@ -23,27 +23,27 @@ require_bench_extra("torch", "onnx", "modelopt", "matplotlib")
 import click
 import numpy as np
 import torch
-from lib.attempts import Attempts, attempt_augmentations, attempt_with_noise
+from lib.attempts import Attempts
 from lib.document_tables import update_tables
 from lib.halting_picture import draw
 from lib.halting_tables import document_tables, page
 from lib.int8_graph import write_int8_graph
-from numpy.typing import NDArray
+from lib.tries import PuzzleSet, Tries
 
 from trm_edge.backends.onnxruntime import OnnxRuntimeBackend
 from trm_edge.cli.options import ThreadCount
-from trm_edge.export.checkpoint import Checkpoint, load_checkpoint
+from trm_edge.config import ModelConfig
+from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.files import check_writable, write_text
+from trm_edge.loop.exploration import Exploration
 from trm_edge.loop.halting import HaltingRule
+from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, progress_bars
-from trm_edge.puzzle import Puzzle
 from trm_edge.targets.puzzle_sources import held_out_puzzles
 from trm_edge.tasks import task_for
 
 TRIES = 8
 THRESHOLDS = (-2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0)
-# Standard deviations at the start and before every later step; the carry's own RMS is 1.
-NOISE = {"a random start": (1.0, 0.0), "noise before every step": (0.3, 0.3)}
 
 
 class Counts(NamedTuple):
@@ -51,14 +51,14 @@ class Counts(NamedTuple):
 
     Args:
         rules: for halting rules.
-        rollouts: for rollouts, which solve each of them 24 times; 0 for none.
+        rollouts: for rollouts, which solve each of them 8 times; 0 for none.
     """
 
     rules: int
     rollouts: int
 
 
-# About eight minutes of one core each, the Sudoku model ten.
+# Minutes of one core each.
 COUNTS = {"sudoku": Counts(2000, 512), "maze": Counts(1000, 192), WIDE: Counts(512, 0)}
 
 
@@ -137,63 +137,36 @@ def main(
 
 def _measure(name: str, counts: Counts, threads: int, track: Track) -> dict[str, Any]:
     checkpoint = load_checkpoint(checkpoint_of(name))
-    task = task_for(checkpoint.config)
+    config = checkpoint.config
+    task = task_for(config)
     held_out = held_out_puzzles(task, None, max(counts))
     answers = np.stack([entry.answer for entry in held_out.entries if entry.answer is not None])
+    every_puzzle = PuzzleSet("all", held_out.puzzles[: counts.rules], answers[: counts.rules])
+    some = slice(counts.rollouts)
+    some_puzzles = PuzzleSet("some", held_out.puzzles[some], answers[some])
+    augmentations = Exploration(TRIES, task.augmentations(TRIES))
+    fixed = HaltingRule.from_config(config, "fixed")
+    rollouts = {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "step.onnx"
         write_int8_graph(checkpoint, held_out, path, track)
-        backend = OnnxRuntimeBackend(path, checkpoint.config, threads=threads, trusted=True)
-        single = attempt_augmentations(
-            backend,
-            checkpoint.puzzle_embeddings,
-            held_out.puzzles[: counts.rules],
-            answers[: counts.rules],
-            task.augmentations(1),
-            track,
-        )
-        chosen = slice(counts.rollouts)
-        rollouts = {}
-        if counts.rollouts:
-            rollouts = _rollouts(
-                checkpoint, backend, held_out.puzzles[chosen], answers[chosen], track
-            )
-    rollout_rows = {}
-    for source, attempts in rollouts.items():
-        rollout_rows[source] = _rollout_rows(attempts, backend)
+        backend = OnnxRuntimeBackend(path, config, threads=threads, trusted=True)
+        table = checkpoint.puzzle_embeddings
+        with Solver(backend, table, halting=fixed, trace=True) as solver:
+            single = Tries.make(solver, Exploration(1), every_puzzle, track, "one try")
+            if counts.rollouts:
+                tries = Tries.make(solver, augmentations, some_puzzles, track, "augmentations")
+                rollouts["augmentations"] = _rollout_rows(Attempts.of(tries), config)
     return {
         "puzzles": counts.rules,
         "rollout puzzles": counts.rollouts,
-        "rules": _rule_rows(single, backend),
-        "rollouts": rollout_rows,
+        "rules": _rule_rows(Attempts.of(single), config),
+        "rollouts": rollouts,
     }
 
 
-def _rollouts(
-    checkpoint: Checkpoint,
-    backend: OnnxRuntimeBackend,
-    puzzles: list[Puzzle],
-    answers: NDArray[np.int32],
-    track: Track,
-) -> dict[str, Attempts]:
-    """Several attempts at puzzles with their answers (n, L), by what tells the attempts apart."""
-    table = checkpoint.puzzle_embeddings
-    augmentations = task_for(checkpoint.config).augmentations(TRIES)
-    rollouts = {
-        "augmentations": attempt_augmentations(
-            backend, table, puzzles, answers, augmentations, track
-        )
-    }
-    for source, noise in NOISE.items():
-        rollouts[source] = attempt_with_noise(
-            backend, table, puzzles, answers, checkpoint.model, noise, TRIES, track
-        )
-    return rollouts
-
-
-def _rule_rows(single: Attempts, backend: OnnxRuntimeBackend) -> dict[str, dict[str, Any]]:
+def _rule_rows(single: Attempts, config: ModelConfig) -> dict[str, dict[str, Any]]:
     """Results of one attempt under each rule."""
-    config = backend.config
     fixed = {}
     for steps in (1, 2, 3, 4, 6, 8, 12, config.halt_max_steps):
         fixed[str(steps)] = single.best(HaltingRule.from_config(config, "fixed", max_steps=steps))
@@ -217,10 +190,10 @@ def _rule_rows(single: Attempts, backend: OnnxRuntimeBackend) -> dict[str, dict[
     }
 
 
-def _rollout_rows(attempts: Attempts, backend: OnnxRuntimeBackend) -> dict[str, Any]:
+def _rollout_rows(attempts: Attempts, config: ModelConfig) -> dict[str, Any]:
     rows = {}
     for threshold in (0.0, 2.0):
-        rule = HaltingRule.from_config(backend.config, threshold=threshold)
+        rule = HaltingRule.from_config(config, threshold=threshold)
         for limit in LIMITS:
             name = (
                 f"threshold {threshold:g}, {limit.tries} tries, confidence {limit.min_confidence:g}"

@@ -11,6 +11,7 @@ PACKAGES = {
     "onnx": "onnx",
     "modelopt": "nvidia-modelopt",
     "matplotlib": "matplotlib",
+    "numba": "numba",
     "onnxscript": "onnxscript",
 }
 

@@ -12,8 +12,6 @@ _COLOURS = {
     "adaptive, threshold": "#1f6feb",
     "unchanged for K steps": "#d9822b",
     "augmentations": "#2da44e",
-    "a random start": "#8250df",
-    "noise before every step": "#cf222e",
 }
 _RULES = ("fixed, N steps", "adaptive, threshold", "unchanged for K steps")
 _ANNOTATED = (0, 2, 4)  # thresholds

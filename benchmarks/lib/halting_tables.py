@@ -15,7 +15,7 @@ _RULES = {
     ("unchanged for K steps", "1"): "`--halt fixed --stop-unchanged 1`",
     ("unchanged for K steps", "2"): "`--halt fixed --stop-unchanged 2`",
 }
-_SOURCES = ("augmentations", "a random start", "noise before every step")
+_SOURCE = "augmentations"
 _LIMITS = {
     "threshold 2, 2 tries, confidence 1": "threshold 2, 2 tries",
     "threshold 2, 8 tries, confidence 1": "threshold 2, 8 tries",
@@ -69,11 +69,10 @@ def _rollout_table(result: Mapping[str, Any]) -> str:
     rollouts = result["rollouts"]
     lines = [
         f"| {result['rollout puzzles']:,} of them | {_HEAD}",
-        _line("threshold 2, one try", rollouts[_SOURCES[0]][_ONE_TRY]),
+        _line("threshold 2, one try", rollouts[_SOURCE][_ONE_TRY]),
     ]
-    for source in _SOURCES:
-        for limit, label in _LIMITS.items():
-            lines.append(_line(f"{source}, {label}", rollouts[source][limit]))
+    for limit, label in _LIMITS.items():
+        lines.append(_line(f"{_SOURCE}, {label}", rollouts[_SOURCE][limit]))
     return "\n".join(lines)
 
 

@@ -12,19 +12,27 @@ mpl.use("svg")
 import matplotlib.pyplot as plt
 
 
-def step_panels(count: int, width: float) -> tuple[Any, Sequence[Any]]:
-    """Make a row of panels.
+def step_panels(
+    count: int, width: float, *, columns: int | None = None
+) -> tuple[Any, Sequence[Any]]:
+    """Make rows of panels.
 
     Args:
         count: number of panels.
         width: of each, in inches.
+        columns: panels in a row; all in one row by default.
 
     Returns:
         The figure and its panels.
     """
     mpl.rcParams.update({"font.size": 10, "svg.hashsalt": "trm-edge", "svg.fonttype": "none"})
-    figure, panels = plt.subplots(1, count, figsize=(width * count, 4.4), squeeze=False)
-    return figure, panels[0]
+    columns = min(columns or count, count)
+    rows = -(-count // columns)
+    size = (width * columns, 4.4 * rows)
+    figure, panels = plt.subplots(rows, columns, figsize=size, squeeze=False)
+    for unused in panels.ravel()[count:]:
+        unused.remove()
+    return figure, list(panels.ravel()[:count])
 
 
 def label_panel(panel: Any, ticks: Sequence[int]) -> None:

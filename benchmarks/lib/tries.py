@@ -33,13 +33,20 @@ class PuzzleSet(NamedTuple):
     answers: NDArray[Any]
 
 
-class Everything(Selector):
-    """Keeps the solutions of all tries, and decides nothing."""
+class Recorder(Selector):
+    """Keeps the solutions of all tries; ends them where another selector has decided.
+
+    Args:
+        compared: number of tries that are made in any case.
+        ending: ends further tries; None: all are made.
+    """
 
     name = "q"
 
-    def __init__(self) -> None:
-        self.solutions: dict[bytes, list[Solution]] = {}  # by the puzzle's tokens
+    def __init__(self, compared: int = 1, ending: Selector | None = None) -> None:
+        self.solutions: dict[bytes, list[Solution]] = {}
+        self._compared = compared
+        self._ending = ending
 
     def choose(self, puzzle: NDArray[Any], solutions: Sequence[Solution]) -> int:
         """Record the solutions.
@@ -54,13 +61,19 @@ class Everything(Selector):
     def is_decided(
         self, puzzle: NDArray[Any], solutions: Sequence[Solution], remaining: int
     ) -> bool:
-        """Always ask for more.
+        """Tell whether the other selector has decided, now or before.
 
         Args:
             puzzle: (L,) token ids.
             solutions: of the tries so far.
             remaining: number of tries that are left.
         """
+        if self._ending is None or len(solutions) < self._compared:
+            return False
+        total = len(solutions) + remaining
+        for count in range(1, len(solutions) + 1):
+            if self._ending.is_decided(puzzle, solutions[:count], total - count):
+                return True
         return False
 
 
@@ -77,6 +90,21 @@ class Outcome:
     right: NDArray[np.bool_]
     steps: NDArray[np.int64]
     tries: NDArray[np.int64]
+
+    @classmethod
+    def at_steps(cls, right: NDArray[np.bool_], last: NDArray[Any]) -> Outcome:
+        """Make the outcome of single tries that end at some step.
+
+        Args:
+            right: (n, T) bool, after every step.
+            last: (n,) integer, index of the step at which each ends.
+        """
+        steps = last.astype(np.int64) + 1
+        return cls(right[np.arange(len(right)), last], steps, np.ones_like(steps))
+
+    def to_row(self) -> dict[str, Any]:
+        """As :meth:`to_dict`, and which puzzles were solved, as the hexadecimal bits ``solved``."""
+        return {**self.to_dict(), "solved": np.packbits(self.right).tobytes().hex()}
 
     def to_dict(self) -> dict[str, Any]:
         """Exact match with its 95 % interval, and the mean numbers of steps and tries."""
@@ -103,18 +131,25 @@ class Tries:
 
     @classmethod
     def make(
-        cls, solver: Solver, exploration: Exploration, puzzles: PuzzleSet, track: Track, label: str
+        cls,
+        solver: Solver,
+        exploration: Exploration,
+        puzzles: PuzzleSet,
+        track: Track,
+        label: str,
+        recorder: Recorder | None = None,
     ) -> Tries:
-        """Run every try.
+        """Run the tries.
 
         Args:
-            solver: an entered solver that measures changes.
+            solver: an entered solver that measures changes, or traces predictions.
             exploration: what makes the tries differ.
             puzzles: the set.
             track: reports progress.
             label: description of the progress.
+            recorder: ends the tries at a puzzle; by default all are made.
         """
-        recorder = Everything()
+        recorder = recorder or Recorder()
         rollouts = Rollouts(solver, exploration, recorder)
         for _ in track(rollouts.solve(puzzles.puzzles), label, len(puzzles.puzzles)):
             pass
@@ -127,6 +162,9 @@ class Tries:
         Args:
             selector: the selector.
             tries: number of tries, at most.
+
+        Raises:
+            ValueError: a puzzle has fewer tries, and the selector has not decided.
         """
         right = []
         steps = []
@@ -139,19 +177,13 @@ class Tries:
                 puzzle.tokens, solutions[:count], tries - count
             ):
                 count += 1
+            if count > len(solutions):
+                raise ValueError(
+                    f"the selector {selector.name} needs {count} tries, but only "
+                    f"{len(solutions)} were made."
+                )
             chosen = solutions[selector.choose(puzzle.tokens, solutions[:count])]
             right.append(bool((chosen.answer == answer).all()))
             steps.append(sum(solution.steps for solution in solutions[:count]))
             made.append(count)
         return Outcome(np.array(right), np.array(steps), np.array(made))
-
-    def any_right(self, tries: int) -> float:
-        """Share of the puzzles that at least one of the first tries solves.
-
-        Args:
-            tries: number of tries.
-        """
-        solved = 0
-        for answer, solutions in zip(self.puzzles.answers, self.solutions, strict=True):
-            solved += any((solution.answer == answer).all() for solution in solutions[:tries])
-        return solved / len(self.solutions)

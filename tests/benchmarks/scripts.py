@@ -22,6 +22,17 @@ def tries() -> Any:
     return _load("tries")
 
 
+def search(name: str) -> Any:
+    """Return a helper of the searches and halting rules; they import one another.
+
+    Args:
+        name: of the module.
+    """
+    if str(FOLDER) not in sys.path:
+        sys.path.append(str(FOLDER))
+    return importlib.import_module(f"lib.{name}")
+
+
 def neighbours() -> Any:
     """Return the module that puts load on the machine."""
     return _load("neighbours")

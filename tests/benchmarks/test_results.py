@@ -31,7 +31,6 @@ sys.stdout.write(importlib.import_module(name)._page(report))
         "halting",
         "emulated",
         "latency",
-        "search",
         "gpu_forms",
         "puzzle_table",
         "serve",
@@ -39,7 +38,7 @@ sys.stdout.write(importlib.import_module(name)._page(report))
     ],
 )
 def test_a_page_is_reproduced_from_its_figures(name: str) -> None:
-    if name in ("halting", "search"):
+    if name == "halting":
         pytest.importorskip("matplotlib", reason="needs the bench extra: pip install -e '.[bench]'")
     if name == "serve":
         pytest.importorskip("httpx", reason="needs the bench extra: pip install -e '.[bench]'")

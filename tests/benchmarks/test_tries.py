@@ -11,7 +11,7 @@ from trm_edge.backends.fake import FAKE_CONFIG
 from trm_edge.loop.exploration import Exploration
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.rollouts import Rollouts
-from trm_edge.loop.selection import MostConfident, MostFrequent, Selector
+from trm_edge.loop.selection import FirstValid, MostConfident, MostFrequent, Selector
 from trm_edge.loop.solver import Solver
 from trm_edge.progress import silent
 from trm_edge.puzzle import Puzzle
@@ -39,4 +39,36 @@ def test_a_selector_chooses_what_rollouts_would(selector: Selector, count: int) 
     assert outcome.steps.tolist() == [solution.steps for solution in expected]
     assert outcome.right.tolist() == [True, True, False, False, False]
     assert outcome.to_dict()["exact"] == 0.4
-    assert tries.any_right(count) == 0.4
+
+
+@pytest.mark.parametrize("compared", [1, 3])
+def test_tries_end_where_a_selector_has_decided(compared: int) -> None:
+    tokens = np.random.default_rng(0).integers(1, 11, (4, 81), dtype=np.int32)
+    puzzles = scripts.tries().PuzzleSet("four", [Puzzle(row) for row in tokens], tokens)
+    decided_early = FirstValid(lambda puzzle, answer: puzzle[0] % 2 == 0)
+    recorder = scripts.tries().Recorder(compared, decided_early)
+    with Solver(CarryingBackend(), halting=FIXED, batch=3) as solver:
+        tries = scripts.tries().Tries.make(solver, EXPLORATION, puzzles, silent, "tries", recorder)
+    counts = [len(solutions) for solutions in tries.solutions]
+    assert counts == [compared if row[0] % 2 == 0 else 4 for row in tokens]
+    assert set(counts) == {compared, 4}
+    outcome = tries.outcome(decided_early, 4)
+    assert outcome.tries.tolist() == [1 if row[0] % 2 == 0 else 4 for row in tokens]
+    with pytest.raises(ValueError, match=f"needs 4 tries, but only {compared} were made"):
+        tries.outcome(MostConfident(), 4)
+
+
+def test_a_row_tells_which_puzzles_were_solved() -> None:
+    right = np.array([True, False, True, True, False, False, False, False, True])
+    row = scripts.tries().Outcome(right, np.full(9, 3), np.ones(9)).to_row()
+    assert row["solved"] == "b080"
+    assert row["exact"] == 4 / 9
+    assert row["steps"] == 3
+
+
+def test_single_tries_end_at_a_step() -> None:
+    right = np.array([[False, True], [True, False]])
+    outcome = scripts.tries().Outcome.at_steps(right, np.array([1, 1]))
+    assert outcome.right.tolist() == [True, False]
+    assert outcome.steps.tolist() == [2, 2]
+    assert outcome.tries.tolist() == [1, 1]
