@@ -13,77 +13,23 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import random
 import re
 import subprocess
 import sys
-import time
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from itertools import cycle
 from pathlib import Path
 from typing import Any
 
 import click
-import httpx
-import numpy as np
 from lib.document_tables import update_tables
 from lib.held_out import held_out_texts
+from lib.http_load import measure
 
 from trm_edge.evaluation.machine import Machine
 from trm_edge.files import write_text
 
-SHARES = (0.25, 0.5, 0.75, 0.9, 1.0, 1.5, 2.0)  # of the rate at saturation
-SEED = 1
-WARM_UP = 50  # requests that are not counted
-TIMEOUT = 60.0  # seconds of a request that never ends
 START_SECONDS = 120.0
-
-
-@dataclass
-class Load:
-    """What became of the requests of one load.
-
-    Args:
-        share: of the rate at saturation that was offered; None: as many as were answered.
-        offered: requests.
-        seconds: in which they were sent.
-        until_answered: seconds from the first request to the last reply.
-        statuses: of the replies.
-        lost: requests without a reply, or whose reply is of another puzzle.
-        latencies: seconds of each request that was solved.
-        late_sends: seconds by which the client was late with its latest request.
-    """
-
-    share: float | None
-    offered: int = 0
-    seconds: float = 0.0
-    until_answered: float = 0.0
-    statuses: Counter[int] = field(default_factory=Counter)
-    lost: int = 0
-    latencies: list[float] = field(default_factory=list)
-    late_sends: float = 0.0
-
-    def figures(self) -> dict[str, Any]:
-        """Sum up for a row of the report."""
-        milliseconds = 1e3 * np.array(self.latencies or [np.nan])
-        p50, p99 = np.percentile(milliseconds, (50, 99))
-        return {
-            "share": self.share,
-            "offered": self.offered,
-            "offered_rate": self.offered / self.seconds,
-            "solved": self.statuses[200],
-            "solved_rate": self.statuses[200] / self.until_answered,
-            "refused": self.statuses[429],
-            "other": sum(self.statuses.values()) - self.statuses[200] - self.statuses[429],
-            "lost": self.lost,
-            "p50_ms": float(p50),
-            "p99_ms": float(p99),
-            "max_ms": float(milliseconds.max()),
-            "late_send_ms": 1e3 * self.late_sends,
-        }
 
 
 @click.command(help=__doc__)
@@ -92,6 +38,9 @@ class Load:
 @click.option("--slots", default=16, show_default=True, help="Of the server.")
 @click.option("--queue", default=32, show_default=True, help="Puzzles that may wait.")
 @click.option("--threads", default=1, show_default=True, help="Of the server's engine.")
+@click.option(
+    "--replicas", type=int, help="Serve with so many replicas on Ray, each with the above."
+)
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder.")
 @click.option("--update", type=click.Path(path_type=Path), help="Document to write the table into.")
 def main(
@@ -100,21 +49,25 @@ def main(
     slots: int,
     queue: int,
     threads: int,
+    replicas: int | None,
     output: Path,
     update: Path | None,
 ) -> None:
     machine = str(Machine.current())
     load_before = os.getloadavg()[0]
     puzzles = held_out_texts(bundle)
-    options = ("--batch", str(slots), "--queue", str(queue), "--threads", str(threads))
+    options = ["--batch", str(slots), "--queue", str(queue), "--threads", str(threads)]
+    if replicas is not None:
+        options += ["--ray", "--replicas", str(replicas)]
     with serving(bundle, "--max-puzzles", "1", *options) as address:
-        rows, counted = asyncio.run(measure(address, puzzles, slots, seconds))
+        rows, counted = asyncio.run(measure(address, puzzles, slots * (replicas or 1), seconds))
     report = {
         "bundle": bundle.resolve().name,
         "seconds": seconds,
         "slots": slots,
         "queue": queue,
         "threads": threads,
+        "replicas": replicas,
         "rows": rows,
         "solved_by_client": sum(row["solved"] for row in rows),
         "solved_by_server": counted,
@@ -189,126 +142,14 @@ def _address(process: subprocess.Popen[str]) -> str:
     raise click.ClickException(f"the server did not start: {''.join(lines)}")
 
 
-async def measure(
-    address: str, puzzles: Sequence[str], clients: int, seconds: float
-) -> tuple[list[dict[str, Any]], int]:
-    """Measure saturation, and then every load.
-
-    Args:
-        address: of the server.
-        puzzles: texts.
-        clients: that ask at once at saturation.
-        seconds: of each load.
-
-    Returns:
-        The rows of the report, and the solved requests that the server counts in them.
-    """
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=None)
-    async with httpx.AsyncClient(base_url=address, timeout=TIMEOUT, limits=limits) as client:
-        texts = cycle(puzzles)
-        warm_up = Load(None)
-        await asyncio.gather(*(ask(client, next(texts), warm_up) for _ in range(WARM_UP)))
-        before = await solved_count(client)
-        saturated = await saturation(client, texts, clients, seconds)
-        rows = [saturated.figures()]
-        click.echo(f"saturation: {rows[0]['solved_rate']:.0f} a second", err=True)
-        for share in SHARES:
-            load = await open_load(client, texts, share, rows[0]["solved_rate"], seconds)
-            rows.append(load.figures())
-            click.echo(f"{share:g} of it: p99 {rows[-1]['p99_ms']:.0f} ms", err=True)
-        return rows, await solved_count(client) - before
-
-
-async def ask(client: httpx.AsyncClient, text: str, load: Load) -> None:
-    """Ask for one puzzle and record what becomes of it.
-
-    Args:
-        client: of the server.
-        text: the puzzle.
-        load: takes the outcome.
-    """
-    load.offered += 1
-    start = time.perf_counter()
-    try:
-        response = await client.post("/solve", json={"puzzles": [text]})
-    except httpx.HTTPError:
-        load.lost += 1
-        return
-    load.statuses[response.status_code] += 1
-    if response.status_code == 200:
-        load.latencies.append(time.perf_counter() - start)
-        if response.json()["answers"][0]["puzzle"] != text:
-            load.lost += 1
-
-
-async def saturation(
-    client: httpx.AsyncClient, texts: Iterator[str], clients: int, seconds: float
-) -> Load:
-    """Keep every slot busy: each of so many clients asks again once it has its answer.
-
-    Args:
-        client: of the server.
-        texts: puzzles without end.
-        clients: how many; twice as many ask, so that one is always waiting for each slot.
-        seconds: to go on.
-    """
-    load = Load(None)
-    start = time.perf_counter()
-
-    async def one_client() -> None:
-        while time.perf_counter() - start < seconds:
-            await ask(client, next(texts), load)
-
-    await asyncio.gather(*(one_client() for _ in range(2 * clients)))
-    load.seconds = time.perf_counter() - start
-    load.until_answered = load.seconds
-    return load
-
-
-async def open_load(
-    client: httpx.AsyncClient, texts: Iterator[str], share: float, rate: float, seconds: float
-) -> Load:
-    """Send requests at random times, with exponential gaps, however long the answers take.
-
-    Args:
-        client: of the server.
-        texts: puzzles without end.
-        share: of the rate that is offered.
-        rate: at saturation, requests a second.
-        seconds: of sending.
-    """
-    generator = random.Random(SEED)
-    load = Load(share)
-    tasks = []
-    start = time.perf_counter()
-    due = start
-    while due - start < seconds:
-        due += generator.expovariate(share * rate)
-        await asyncio.sleep(max(0.0, due - time.perf_counter()))
-        load.late_sends = max(load.late_sends, time.perf_counter() - due)
-        tasks.append(asyncio.create_task(ask(client, next(texts), load)))
-    load.seconds = time.perf_counter() - start
-    await asyncio.gather(*tasks)
-    load.until_answered = time.perf_counter() - start
-    return load
-
-
-async def solved_count(client: httpx.AsyncClient) -> int:
-    """Read the number of solved requests from the server's metrics.
-
-    Args:
-        client: of the server.
-    """
-    text = (await client.get("/metrics")).text
-    match = re.search(r'^trm_edge_requests_total\{status="200"\} (\S+)$', text, re.MULTILINE)
-    return 0 if match is None else int(float(match[1]))
-
-
 def _page(report: dict[str, Any]) -> str:
     load = f"{report['load_average_before']:.1f} to {report['load_average_after']:.1f}"
+    replicas = ""
+    if report.get("replicas") is not None:  # older results have no such key
+        replicas = f"{report['replicas']} replicas on Ray, each with "
     return (
         "# A server under load\n\n"
-        f"`python benchmarks/serve.py`: {report['bundle']}, {report['slots']} slots, "
+        f"`python benchmarks/serve.py`: {report['bundle']}, {replicas}{report['slots']} slots, "
         f"{report['queue']} puzzles may wait, {report['threads']} threads; each load "
         f"{report['seconds']:g} s. Client and server share the machine: {report['machine']}; load "
         f"average {load}. The client counts {report['solved_by_client']:,} solved requests, the "

@@ -10,7 +10,7 @@ pytest.importorskip("ray.data", reason="needs the extra ray")
 
 from ray.exceptions import ActorDiedError, RayTaskError
 
-from trm_edge.batch.ray_errors import LostBlocks, plain_error
+from trm_edge.batch.ray_errors import LostBlocks, our_message, plain_error, reason_line
 from trm_edge.errors import BackendError, BundleError
 
 EXECUTOR = logging.getLogger("ray.data._internal.execution.streaming_executor_state")
@@ -48,6 +48,14 @@ def test_the_cause_is_told_and_not_the_advice_of_ray(raised: str, reason: str) -
         "To change retry attempts, configure `ray.data.DataContext.get_current()`."
     )
     assert str(plain_error(RuntimeError(text))).startswith(reason)
+
+
+def test_the_line_that_says_why_is_the_last_one_or_names_an_error_of_ours() -> None:
+    assert reason_line("") == ""
+    assert reason_line("Traceback\n  File x\nValueError: no\n\n") == "ValueError: no"
+    ours = reason_line("Traceback\n trm_edge.errors.ConfigError: too: many.\n\nSee the log.")
+    assert our_message(ours) == "too: many."
+    assert our_message("ValueError: no") is None
 
 
 def test_another_error_says_that_the_run_goes_on() -> None:

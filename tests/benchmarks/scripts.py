@@ -84,6 +84,11 @@ def site_server() -> Any:
     return _load("site_server")
 
 
+def http_load() -> Any:
+    """Return the module that sends requests at given rates."""
+    return _load("http_load")
+
+
 def serve() -> Any:
     """Return the benchmark of a server under load."""
     if str(FOLDER) not in sys.path:

@@ -16,7 +16,7 @@ pytest.importorskip("uvicorn", reason="needs the bench extra: pip install -e '.[
 
 import click
 
-from tests.benchmarks.scripts import FOLDER, serve
+from tests.benchmarks.scripts import FOLDER, http_load, serve
 
 
 def test_every_request_is_accounted_for(old_bundles: Path, tmp_path: Path) -> None:
@@ -28,7 +28,7 @@ def test_every_request_is_accounted_for(old_bundles: Path, tmp_path: Path) -> No
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "serve.json").read_text())
     shares = [row["share"] for row in report["rows"]]
-    assert shares == [None, *serve().SHARES]
+    assert shares == [None, *http_load().SHARES]
     assert report["solved_by_client"] == report["solved_by_server"] > 0
     for row in report["rows"]:
         assert row["offered"] == row["solved"] + row["refused"]

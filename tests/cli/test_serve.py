@@ -105,3 +105,25 @@ def test_the_extra_is_named_where_it_is_missing(
     finder = lambda name: None if name == "uvicorn" else object()  # noqa: E731
     monkeypatch.setattr("trm_edge.requirements.find_spec", finder)
     failed(run("serve", toy_bundle), "uvicorn", "pip install 'trm-edge[serve]'")
+
+
+def test_replicas_need_ray(toy_bundle: Path) -> None:
+    failed(
+        run("serve", toy_bundle, "--replicas", 2),
+        "--replicas belongs to a server with Ray: add --ray",
+        code=2,
+    )
+
+
+def test_what_can_be_refused_does_not_wait_for_ray(toy_bundle: Path) -> None:
+    pytest.importorskip("ray.serve", reason="needs pip install 'trm-edge[ray-serve]'")
+    failed(run("serve", toy_bundle, "--ray", "--target", "l4", "--port", 0), "has no target 'l4'")
+
+
+def test_the_extra_of_ray_serve_is_named_where_it_is_missing(
+    toy_bundle: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finder = lambda name: None if name == "fastapi" else object()  # noqa: E731
+    monkeypatch.setattr("trm_edge.requirements.find_spec", finder)
+    result = run("serve", toy_bundle, "--ray", "--port", 0)
+    failed(result, "ray[serve]", "pip install 'trm-edge[ray-serve]'")

@@ -83,3 +83,9 @@ def cluster_nodes() -> list[NodeSize]:
             resources = node["Resources"]
             nodes.append(NodeSize(resources.get("CPU", 0.0), resources.get("GPU", 0.0)))
     return nodes
+
+
+def free_resources() -> NodeSize:
+    """Sum up what nothing on the cluster has reserved."""
+    free = ray.available_resources()  # type: ignore[no-untyped-call]
+    return NodeSize(free.get("CPU", 0.0), free.get("GPU", 0.0))

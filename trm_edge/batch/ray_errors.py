@@ -71,23 +71,58 @@ def plain_error(error: BaseException) -> TrmEdgeError:
     Returns:
         The error that a worker raised where it is one of ours; else one with the line of its cause.
     """
+    raised = raised_error(error)
+    if raised is not None:
+        return raised
+    reason = reason_line(str(error)) or type(error).__name__
+    message = our_message(reason)
+    if message is not None:
+        return BackendError(message)
+    return BackendError(
+        f"the run with Ray has failed: {reason} What was written before stays; the same command "
+        "goes on."
+    )
+
+
+def raised_error(error: BaseException) -> TrmEdgeError | None:
+    """Find the error of ours behind an error of Ray.
+
+    Args:
+        error: that Ray raised.
+
+    Returns:
+        What a worker raised; None where it is none of ours.
+    """
     seen: BaseException | None = error
     while seen is not None:
         if isinstance(seen, TrmEdgeError):
             return seen
         seen = getattr(seen, "cause", None) or seen.__cause__
-    last = _reason(str(error)) or type(error).__name__
-    name, _, message = last.partition(": ")
-    if name.startswith(_OURS):
-        return BackendError(message)
-    return BackendError(
-        f"the run with Ray has failed: {last} What was written before stays; the same command goes "
-        "on."
-    )
+    return None
 
 
-def _reason(text: str) -> str:
-    """Find the line that says why in what Ray says, which may end with advice on Ray's settings."""
+def our_message(reason: str) -> str | None:
+    """Take the message out of a line that names one of our errors.
+
+    Args:
+        reason: a line, as Python's last one of a traceback.
+
+    Returns:
+        The message; None where the error is none of ours.
+    """
+    name, _, message = reason.partition(": ")
+    return message if name.startswith(_OURS) else None
+
+
+def reason_line(text: str) -> str:
+    """Find the line that says why in what Ray says, which may end with advice on Ray's settings.
+
+    Args:
+        text: of an error, with tracebacks.
+
+    Returns:
+        The line; empty where the text is.
+    """
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     for line in reversed(lines):
         if line.startswith(_OURS):

@@ -47,7 +47,11 @@ class WorkerPlan:
 
 
 def plan_workers(
-    nodes: Sequence[NodeSize], workers: int | None = None, threads: int = 0
+    nodes: Sequence[NodeSize],
+    workers: int | None = None,
+    threads: int = 0,
+    *,
+    host_cpus: float = HOST_CPUS,
 ) -> WorkerPlan:
     """Share a cluster out: a worker for each GPU, or else for every few CPUs.
 
@@ -55,6 +59,7 @@ def plan_workers(
         nodes: machines of the cluster.
         workers: number of workers; None: as many as fit.
         threads: CPU threads of a worker; 0: by its share of the CPUs.
+        host_cpus: that are no worker's.
 
     Raises:
         ConfigError: there is nothing to share, or not as many GPUs as workers.
@@ -74,12 +79,12 @@ def plan_workers(
                 f"the Ray cluster has {gpus} GPUs, which is fewer than --workers {workers}: each "
                 "worker needs one of its own. Leave --workers out for one on every GPU."
             )
-        return _on_gpus(workers or gpus, cpus, threads)
-    return _on_cpus(cpus - HOST_CPUS, workers, threads)
+        return _on_gpus(workers or gpus, cpus - host_cpus, threads)
+    return _on_cpus(cpus - host_cpus, workers, threads)
 
 
 def _on_gpus(count: int, cpus: float, threads: int) -> WorkerPlan:
-    share = _share(1.0, (cpus - HOST_CPUS) / count)
+    share = _share(1.0, cpus / count)
     return WorkerPlan(count=count, gpus=1, threads=threads or 1, cpus=share)
 
 

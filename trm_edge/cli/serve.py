@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 from pathlib import Path
 
@@ -11,8 +10,7 @@ import click
 from trm_edge.bundle import Bundle
 from trm_edge.cli.command import Command, exit_code_list
 from trm_edge.cli.options import FiniteRange, bundle_argument, target_option, threads_option
-
-logger = logging.getLogger(__name__)
+from trm_edge.cli.parquet_options import LOCAL
 
 _EPILOG = exit_code_list(
     {
@@ -50,6 +48,22 @@ _EPILOG = exit_code_list(
     help="Puzzles worked on at once, of all requests.",
 )
 @threads_option
+@click.option(
+    "--ray",
+    is_flag=False,
+    flag_value=LOCAL,
+    metavar="[ADDRESS]",
+    help="Solve with replicas on Ray Serve, on this machine or on the cluster at ADDRESS "
+    "(HOST:PORT, or auto for the one that runs here). --batch, --threads and --queue are then "
+    "those of each replica.",
+)
+@click.option(
+    "--replicas",
+    type=click.IntRange(1),
+    metavar="N",
+    show_default="one on each GPU, or else for every 4 CPUs",
+    help="With --ray: replicas, each with an engine and a halting loop of its own.",
+)
 @click.option(
     "--max-steps",
     type=click.IntRange(1),
@@ -112,6 +126,8 @@ def command(
     port: int,
     batch: int,
     threads: int,
+    ray: str | None,
+    replicas: int | None,
     max_steps: int | None,
     max_rollouts: int,
     queue: int,
@@ -130,13 +146,17 @@ def command(
     \b
     trm-edge serve my-bundle
     trm-edge serve my-bundle --port 9000 --batch 64 --max-seconds 5
+    trm-edge serve my-bundle --ray --replicas 2
     """
+    if replicas is not None and ray is None:
+        raise click.UsageError("--replicas belongs to a server with Ray: add --ray.")
     from trm_edge.serve.extra import require_serve_extra
     from trm_edge.serve.limits import Limits
 
     require_serve_extra()
-    from trm_edge.serve.server import Server, is_loopback, open_socket
-    from trm_edge.serve.service import Service
+    from trm_edge.serve.replica_options import ReplicaOptions
+    from trm_edge.serve.serve_with_ray import RayOptions, serve_with_ray
+    from trm_edge.serve.server import open_socket, run_server
 
     limits = Limits(
         queue=queue,
@@ -146,28 +166,14 @@ def command(
         rollouts=max_rollouts,
         grace_seconds=grace_seconds,
     )
-    service = Service(
-        Bundle.open(bundle),
-        target,
-        slots=batch,
-        threads=threads,
-        max_steps=max_steps,
-        limits=limits,
+    opened = Bundle.open(bundle)
+    options = ReplicaOptions.of(
+        opened, target, slots=batch, threads=threads, max_steps=max_steps, limits=limits
     )
-    with open_socket(host, port) as listener, service:
-        server = Server(service)
-        if not is_loopback(host):
-            logger.warning(
-                "other machines can reach %s, and this server asks nobody who they are. Put "
-                "authentication in front of it.",
-                host,
-            )
-        address = f"[{host}]" if ":" in host else host
-        port = listener.getsockname()[1]
-        logger.info("serving %s on http://%s:%d; stop with Ctrl-C", bundle, address, port)
-        server.run(sockets=[listener])
-    if service.status == "failed":
-        sys.exit(1)
-    if server.broken_off:
-        logger.error("%d requests were broken off", server.broken_off)
-        sys.exit(1)
+    if ray is not None:
+        with open_socket(host, port) as listener:
+            broken_off = serve_with_ray(opened, options, RayOptions(ray, replicas), listener, host)
+        sys.exit(int(broken_off > 0))
+    with open_socket(host, port) as listener, options.service(opened) as service:
+        broken_off = run_server(service, listener, host, str(bundle))
+    sys.exit(int(broken_off > 0 or service.status == "failed"))

@@ -3,72 +3,56 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import time
 from collections.abc import Callable
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from trm_edge import records
-from trm_edge.loop.solution import Solution
-from trm_edge.serve.openapi import openapi_document
 from trm_edge.serve.refusals import (
-    EngineFailedError,
     NotReadyError,
     QueueFullError,
-    RequestError,
     TooLargeError,
-    TooLateError,
     TooSlowError,
     WrongTypeError,
 )
-from trm_edge.serve.replies import (
-    ANSWERS_FORMAT,
-    ERROR_FORMAT,
-    HEALTH_FORMAT,
-    SERVED_FORMAT,
-    AnswerList,
-    ErrorReply,
-)
-from trm_edge.serve.service import Service
-from trm_edge.serve.ticket import Ticket
-
-logger = logging.getLogger(__name__)
+from trm_edge.serve.replies import ERROR_FORMAT, HEALTH_FORMAT, SERVED_FORMAT, ErrorReply
+from trm_edge.serve.reply import Reply, record_reply, reply_to
+from trm_edge.serve.request_handler import RequestHandler
+from trm_edge.serve.request_metrics import CONTENT_TYPE
 
 JSON = "application/json"
 CLIENT_LEFT = 499  # nobody gets it; counted alone
 
 
-def make_application(service: Service) -> Starlette:
-    """Make the application of a service.
+def make_application(handler: RequestHandler) -> Starlette:
+    """Make the application that hands requests to a service, or to replicas on a Ray cluster.
 
     Args:
-        service: an entered one.
+        handler: an entered one.
     """
-    endpoint = SolveEndpoint(service)
-    document = openapi_document(service.limits, service.task.config, service.halting)
+    endpoint = SolveEndpoint(handler)
+    document = handler.openapi()
 
     async def healthz(request: Request) -> Response:
-        health = service.health()
-        is_alive = health.status in ("ready", "stopping")
-        return _reply(health, HEALTH_FORMAT, 200 if is_alive else 503)
+        health = handler.health()
+        is_alive = health.status in ("ready", "stopping", "replacing")
+        return _response(record_reply(health, HEALTH_FORMAT, 200 if is_alive else 503))
 
     async def readyz(request: Request) -> Response:
-        health = service.health()
-        return _reply(health, HEALTH_FORMAT, 200 if health.status == "ready" else 503)
+        health = handler.health()
+        is_ready = health.status == "ready"
+        return _response(record_reply(health, HEALTH_FORMAT, 200 if is_ready else 503))
 
     async def metrics(request: Request) -> Response:
-        content = await run_in_threadpool(service.metrics.encode)
-        return Response(content, media_type=service.metrics.content_type)
+        return Response(await handler.metrics_text(), media_type=CONTENT_TYPE)
 
     async def bundle(request: Request) -> Response:
-        return _reply(service.description(), SERVED_FORMAT)
+        return _response(record_reply(handler.description(), SERVED_FORMAT))
 
     async def openapi(request: Request) -> Response:
         return Response(document, media_type=JSON)
@@ -90,11 +74,11 @@ class SolveEndpoint:
     """``POST /solve``.
 
     Args:
-        service: solves the requests.
+        handler: solves the requests.
     """
 
-    def __init__(self, service: Service) -> None:
-        self._service = service
+    def __init__(self, handler: RequestHandler) -> None:
+        self._handler = handler
         self._active = 0  # requests whose body is read, or that wait for their answers
 
     async def solve(self, request: Request) -> Response:
@@ -103,36 +87,32 @@ class SolveEndpoint:
         Args:
             request: its body is JSON, as :class:`~trm_edge.serve.solve_request.SolveRequest`.
         """
+        arrived = time.monotonic()
         self._active += 1
         try:
-            response = await self._solve(request)
-        except RequestError as refusal:
-            response = _refused(refusal)
-        except ClientDisconnect:
-            response = Response(status_code=CLIENT_LEFT)
-        except Exception:
-            logger.exception("a request to /solve failed")
-            response = _refused(EngineFailedError("the server failed; its log says why."))
+            response = _response(await reply_to(self._reply(request, arrived)))
         finally:
             self._active -= 1
-        self._service.metrics.count_reply(response.status_code)
+        self._handler.count_reply(response.status_code, time.monotonic() - arrived)
         return response
 
-    async def _solve(self, request: Request) -> Response:
-        arrived = time.monotonic()
+    async def _reply(self, request: Request, arrived: float) -> Reply:
         self._check_room()
-        body = await self._body(request)
-        # Parsing and judging hundreds of puzzles takes long enough to hold up other requests.
-        admission = await run_in_threadpool(self._service.reader.read, body, arrived)
-        ticket = admission.ticket
-        self._service.queue.submit(ticket)
         try:
-            solutions = await self._outcome(request, ticket)
+            body = await self._body(request)
+        except ClientDisconnect:
+            return Reply(CLIENT_LEFT, b"")
+        solving = asyncio.ensure_future(self._handler.solve(body, arrived))
+        left = asyncio.ensure_future(_wait_until_left(request))
+        try:
+            await asyncio.wait((solving, left), return_when=asyncio.FIRST_COMPLETED)
+            if solving.done():
+                return solving.result()
+            return Reply(CLIENT_LEFT, b"")
         finally:
-            self._service.queue.cancel(ticket)
-        reply = await run_in_threadpool(self._service.answers, ticket, solutions, admission.policy)
-        self._service.metrics.count_answers(reply, time.monotonic() - arrived)
-        return await run_in_threadpool(_reply, reply, ANSWERS_FORMAT)
+            left.cancel()
+            if solving.cancel():
+                await asyncio.wait((solving,))  # it forgets the request
 
     def _check_room(self) -> None:
         """Refuse a request whose body need not be read.
@@ -141,10 +121,10 @@ class SolveEndpoint:
             NotReadyError: nothing is solved any more.
             QueueFullError: as many requests are there as there may be puzzles.
         """
-        status = self._service.status
+        status = self._handler.status
         if status != "ready":
             raise NotReadyError(f"the server is not ready: {status}.", retry_after=1)
-        most = self._service.limits.queue + self._service.slots
+        most = self._handler.most_requests
         if self._active > most:
             raise QueueFullError(
                 f"{most} requests are there already. Try again later.", retry_after=1
@@ -163,7 +143,7 @@ class SolveEndpoint:
             raise WrongTypeError(
                 f"the body must be sent with Content-Type: {JSON}, but got {declared!r}."
             )
-        limits = self._service.limits
+        limits = self._handler.limits
         length = request.headers.get("content-length", "")
         if length.isdigit() and int(length) > limits.body_bytes:
             raise _too_large(limits.body_bytes)
@@ -173,39 +153,6 @@ class SolveEndpoint:
             raise TooSlowError(
                 f"the body did not arrive within {limits.seconds:g} seconds."
             ) from error
-
-    async def _outcome(self, request: Request, ticket: Ticket) -> list[Solution]:
-        """Wait for the solutions of a request.
-
-        Raises:
-            ClientDisconnect: the client has left.
-            TooLateError: the time is up, and a puzzle has not begun, or its step does not end.
-            RequestError: the request failed.
-        """
-        done = asyncio.ensure_future(asyncio.wrap_future(ticket.done))
-        left = asyncio.ensure_future(_wait_until_left(request))
-        try:
-            await _first(done, left, ticket.due - time.monotonic())
-            if not done.done() and not left.done():
-                if ticket.waiting:
-                    raise TooLateError(
-                        f"{ticket.waiting} of {len(ticket.puzzles)} puzzles had not begun when "
-                        "the time was up. Allow more time, or send fewer puzzles."
-                    )
-                # All have begun: their steps end soon, unless the engine hangs.
-                await _first(done, left, self._service.limits.seconds)
-            if done.done():
-                return done.result()
-            if left.done():
-                raise ClientDisconnect
-            raise TooLateError("the time was up, and the engine had not ended its step.")
-        finally:
-            left.cancel()
-            done.cancel()
-
-
-async def _first(done: asyncio.Future[Any], left: asyncio.Future[Any], seconds: float) -> None:
-    await asyncio.wait((done, left), timeout=max(0.0, seconds), return_when=asyncio.FIRST_COMPLETED)
 
 
 async def _read(request: Request, limit: int) -> bytes:
@@ -230,14 +177,10 @@ def _too_large(limit: int) -> TooLargeError:
     )
 
 
-def _reply(record: AnswerList | Any, kind: records.Format, status: int = 200) -> Response:
-    return Response(records.encode(record, kind, indent=0), status, media_type=JSON)
-
-
-def _refused(refusal: RequestError) -> Response:
-    response = _reply(ErrorReply(str(refusal)), ERROR_FORMAT, refusal.status)
-    if refusal.retry_after is not None:
-        response.headers["Retry-After"] = str(refusal.retry_after)
+def _response(reply: Reply) -> Response:
+    response = Response(reply.content, reply.status, media_type=JSON)
+    if reply.retry_after is not None:
+        response.headers["Retry-After"] = str(reply.retry_after)
     return response
 
 
@@ -251,6 +194,6 @@ async def _http_error(request: Request, error: Exception) -> Response:
         text = f"{request.url.path} does not take the method {request.method}."
     else:
         text = "the request failed."
-    response = _reply(ErrorReply(text), ERROR_FORMAT, status)
+    response = _response(record_reply(ErrorReply(text), ERROR_FORMAT, status))
     response.headers.update(headers or {})
     return response

@@ -1,4 +1,4 @@
-"""What a server counts, for Prometheus."""
+"""What a service counts of its puzzles and itself, for Prometheus."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from prometheus_client import (
-    CONTENT_TYPE_LATEST,
     CollectorRegistry,
     Counter,
     Gauge,
@@ -16,38 +15,29 @@ from prometheus_client import (
 )
 
 from trm_edge.serve.replies import AnswerList
+from trm_edge.serve.request_metrics import SECONDS, RequestMetrics
 
 if TYPE_CHECKING:
     from trm_edge.serve.service import Service
 
-_SECONDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _STEPS = (1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 64, 128, 256, 512, 1024)
 
 
 class Metrics:
-    """The metrics of one server; its own registry keeps those of several apart."""
+    """The metrics of one service; its own registry keeps those of several apart.
 
-    content_type = CONTENT_TYPE_LATEST
+    Attributes:
+        requests: those of requests.
+    """
 
     def __init__(self) -> None:
         self._registry = CollectorRegistry()
         ProcessCollector(registry=self._registry)
-        self._requests = Counter(
-            "trm_edge_requests",
-            "Requests to /solve by the status of the reply; 499: the client had left.",
-            ["status"],
-            registry=self._registry,
-        )
-        self._request_seconds = Histogram(
-            "trm_edge_request_seconds",
-            "Seconds from the arrival of a request to its answers, of those that were solved.",
-            buckets=_SECONDS,
-            registry=self._registry,
-        )
+        self.requests = RequestMetrics(self._registry)
         self._wait_seconds = Histogram(
             "trm_edge_wait_seconds",
             "Seconds from the arrival of a puzzle's request until it got a slot.",
-            buckets=_SECONDS,
+            buckets=SECONDS,
             registry=self._registry,
         )
         self._puzzles = Counter(
@@ -92,22 +82,12 @@ class Metrics:
         """
         self._wait_seconds.observe(seconds)
 
-    def count_reply(self, status: int) -> None:
-        """Count a request.
-
-        Args:
-            status: of the reply.
-        """
-        self._requests.labels(str(status)).inc()
-
-    def count_answers(self, answers: AnswerList, seconds: float) -> None:
+    def count_answers(self, answers: AnswerList) -> None:
         """Count the answers to a request.
 
         Args:
             answers: the reply.
-            seconds: since the request arrived.
         """
-        self._request_seconds.observe(seconds)
         for answer in answers.answers:
             self._puzzles.labels(answer.outcome).inc()
             self._steps.observe(answer.steps)

@@ -40,7 +40,7 @@ _SUMMARIES = {
     422: "The JSON is not a request, or a puzzle or an option does not fit the model.",
     429: "Too many puzzles wait for a slot.",
     500: "The engine failed while it solved the request.",
-    503: "The server is stopping, or its engine failed before.",
+    503: "The server is stopping, its engine failed before, or the replica has died.",
     504: "The time of the request ended before its answers were there.",
 }
 

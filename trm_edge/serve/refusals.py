@@ -8,7 +8,7 @@ RequestError
 ├── InvalidRequestError  422  the JSON is not a request, or a puzzle or an option does not fit
 ├── QueueFullError       429  too many puzzles wait for a slot
 ├── EngineFailedError    500  the engine failed while it solved the request
-├── NotReadyError        503  the server is stopping, or its engine failed before
+├── NotReadyError        503  the server is stopping, its engine failed before, or its replica died
 └── TooLateError         504  the time of the request ended before its answers were there
 """
 
@@ -75,7 +75,7 @@ class EngineFailedError(RequestError):
 
 
 class NotReadyError(RequestError):
-    """The server is stopping, or its engine failed before."""
+    """The server is stopping, its engine failed before, or the replica has died."""
 
     status = 503
 

@@ -13,7 +13,7 @@ ERROR_FORMAT = records.Format("trm-edge.error", 1)
 HEALTH_FORMAT = records.Format("trm-edge.health", 1)
 SERVED_FORMAT = records.Format("trm-edge.served", 1)
 
-Status = Literal["ready", "stopping", "failed", "stalled"]
+Status = Literal["ready", "stopping", "failed", "stalled", "replacing"]
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,8 @@ class Health:
 
     Args:
         status: ``ready``; ``stopping`` after a signal; ``failed`` where the engine has ended;
-            ``stalled`` where a step takes longer than a request may.
+            ``stalled`` where a step takes longer than a request may; ``replacing`` where no
+            replica is ready and Ray starts others.
         waiting: puzzles that wait for a slot.
         in_flight: puzzles that have begun and have no answer.
     """
@@ -78,6 +79,8 @@ class ServedBundle:
         max_body_bytes: bytes of a request's body.
         max_seconds: from the arrival of a request to its answers.
         max_rollouts: tries at a puzzle.
+        replicas: engines that share the requests; with several, ``slots`` and ``max_waiting`` are
+            those of all.
     """
 
     bundle: str
@@ -98,3 +101,4 @@ class ServedBundle:
     max_body_bytes: int
     max_seconds: float
     max_rollouts: int
+    replicas: int = 1

@@ -12,7 +12,7 @@ import uvicorn
 
 from trm_edge.errors import ConfigError
 from trm_edge.serve.application import make_application
-from trm_edge.serve.service import Service
+from trm_edge.serve.request_handler import RequestHandler
 
 logger = logging.getLogger(__name__)
 
@@ -58,22 +58,50 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def run_server(handler: RequestHandler, listener: socket.socket, host: str, name: str) -> int:
+    """Serve until a signal comes and what is there is answered.
+
+    Args:
+        handler: an entered one.
+        listener: an open socket.
+        host: that it was opened for.
+        name: of what is served, for the log.
+
+    Returns:
+        Requests that the stop ended without an answer.
+    """
+    server = Server(handler)
+    if not is_loopback(host):
+        logger.warning(
+            "other machines can reach %s, and this server asks nobody who they are. Put "
+            "authentication in front of it.",
+            host,
+        )
+    address = f"[{host}]" if ":" in host else host
+    port = listener.getsockname()[1]
+    logger.info("serving %s on http://%s:%d; stop with Ctrl-C", name, address, port)
+    server.run(sockets=[listener])
+    if server.broken_off:
+        logger.error("%d requests were broken off", server.broken_off)
+    return server.broken_off
+
+
 class Server(uvicorn.Server):
     """A uvicorn server that keeps answering until all requests that were taken on are solved.
 
-    The first SIGTERM or Ctrl-C makes the service refuse work; ``/readyz`` says so while the rest is
+    The first SIGTERM or Ctrl-C makes the handler refuse work; ``/readyz`` says so while the rest is
     solved. After the grace period, or with a second signal, the rest is broken off.
 
     Args:
-        service: an entered one.
+        handler: an entered one.
 
     Attributes:
         broken_off: requests that the stop ended without an answer.
     """
 
-    def __init__(self, service: Service) -> None:
+    def __init__(self, handler: RequestHandler) -> None:
         config = uvicorn.Config(
-            make_application(service),
+            make_application(handler),
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -83,8 +111,13 @@ class Server(uvicorn.Server):
         )
         super().__init__(config)
         self.broken_off = 0
-        self._service = service
+        self._handler = handler
         self._stop_at: float | None = None  # by time.monotonic(), when the rest is broken off
+
+    @property
+    def is_stopping(self) -> bool:
+        """Whether a signal came."""
+        return self._stop_at is not None
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop taking work; with the second signal, stop at once.
@@ -95,7 +128,7 @@ class Server(uvicorn.Server):
         """
         now = time.monotonic()
         if self._stop_at is None:
-            self._stop_at = now + self._service.limits.grace_seconds
+            self._stop_at = now + self._handler.limits.grace_seconds
         else:
             self._stop_at = now
 
@@ -111,9 +144,9 @@ class Server(uvicorn.Server):
 
     def _go_on_stopping(self, stop_at: float) -> None:
         # Not in the signal's handler: it may have come while this thread held the queue's lock.
-        self._service.stop()
-        if self._service.is_drained:
+        self._handler.stop()
+        if self._handler.is_drained:
             self.should_exit = True
         elif time.monotonic() >= stop_at:
-            self.broken_off = self._service.break_off()
+            self.broken_off = self._handler.break_off()
             self.should_exit = True

@@ -6,6 +6,8 @@ import hashlib
 import logging
 from types import TracebackType
 
+from starlette.concurrency import run_in_threadpool
+
 from trm_edge import __version__
 from trm_edge.backends.base import Backend
 from trm_edge.bundle import MANIFEST, Bundle
@@ -16,9 +18,12 @@ from trm_edge.loop.solution import Solution
 from trm_edge.loop.solver import Solver
 from trm_edge.serve.limits import Limits
 from trm_edge.serve.metrics import Metrics
+from trm_edge.serve.openapi import openapi_document
 from trm_edge.serve.refusals import NotReadyError
 from trm_edge.serve.replies import AnswerList, Health, ServedBundle, Status
+from trm_edge.serve.reply import Reply
 from trm_edge.serve.request_queue import STOPPING, RequestQueue
+from trm_edge.serve.solve_body import solve_body
 from trm_edge.serve.solve_request import RequestReader
 from trm_edge.serve.solver_thread import SolverThread
 from trm_edge.serve.ticket import Ticket
@@ -121,6 +126,11 @@ class Service:
         return self._solver.batch
 
     @property
+    def most_requests(self) -> int:
+        """Requests that may be here at once, since each has a puzzle or more."""
+        return self.limits.queue + self.slots
+
+    @property
     def slot_steps(self) -> int:
         """Steps since the start, summed over slots."""
         return self._solver.slot_steps
@@ -128,6 +138,35 @@ class Service:
     def health(self) -> Health:
         """Return the status, and how much there is to do."""
         return Health(self.status, self.queue.waiting, self.queue.in_flight)
+
+    def openapi(self) -> str:
+        """Return the OpenAPI document, as JSON."""
+        return openapi_document(self.limits, self.task.config, self.halting)
+
+    async def solve(self, body: bytes, arrived: float) -> Reply:
+        """Solve the puzzles of a request. Where this is cancelled, the request is forgotten.
+
+        Args:
+            body: JSON, as :class:`~trm_edge.serve.solve_request.SolveRequest`.
+            arrived: when the request did, by time.monotonic().
+
+        Raises:
+            RequestError: the request is refused, or has failed.
+        """
+        return await solve_body(self, body, arrived)
+
+    def count_reply(self, status: int, seconds: float) -> None:
+        """Count a request.
+
+        Args:
+            status: of the reply.
+            seconds: since the request arrived.
+        """
+        self.metrics.requests.count(status, seconds)
+
+    async def metrics_text(self) -> bytes:
+        """Write the metrics in Prometheus's text format."""
+        return await run_in_threadpool(self.metrics.encode)
 
     def stop(self) -> None:
         """Take no more requests; those that are there are still solved."""
