@@ -79,7 +79,7 @@ def test_a_regression_is_a_failed_test(suite: Path, toy_bundle: Path, tmp_path: 
 def test_misuse(suite: Path, toy_bundle: Path, tmp_path: Path) -> None:
     process = run(suite, "--trm-bundle", tmp_path / "absent")
     assert process.returncode == 4
-    assert "manifest.json" in process.stderr
+    assert "there is no bundle" in process.stderr
     assert "Traceback" not in process.stderr
     process = run(suite, "--trm-bundle", toy_bundle, "--trm-baseline", "a", "--trm-baseline", "b")
     assert "pass one baseline for each bundle, or none" in process.stderr

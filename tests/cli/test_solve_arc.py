@@ -210,7 +210,7 @@ def test_other_orders_do_not_decide(toy: Path, tmp_path: Path) -> None:
 
 def test_rollouts_name_the_way_to_ask_variants(toy: Path) -> None:
     result = run("solve", toy / "bundle", toy / "tasks.json", "--rollouts", 4)
-    failed(result, "-o FOLDER --augmentations N")
+    failed(result, "-o FOLDER --augmentations N", code=2)
 
 
 def test_other_tasks_write_no_folder(toy_bundle: Path, tmp_path: Path) -> None:
