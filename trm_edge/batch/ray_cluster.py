@@ -69,10 +69,21 @@ def _init(address: str, metrics_port: int | None) -> None:
                 f"Ray does not start on this machine: {reason}. Where the machine is busy, start "
                 "Ray beforehand with ray start --head, and pass --ray auto."
             ) from error
+        if _is_about_token(error):
+            raise ConfigError(
+                f"the Ray cluster at {address} does not accept the token of this machine: "
+                f"{reason}. Pass the cluster's own as RAY_AUTH_TOKEN, with RAY_AUTH_MODE=token."
+            ) from error
         raise ConfigError(
             f"no Ray cluster answers at {address}: {reason}. Start one with ray start --head, or "
             "leave the address out, and Ray is started here."
         ) from error
+
+
+def _is_about_token(error: Exception) -> bool:
+    """Tell whether a cluster answers, but wants another token, by the only signs of Ray."""
+    said = f"{type(error).__name__} {error}"
+    return "AuthToken" in said or "Authentication" in said or "authentication token" in said
 
 
 def cluster_nodes() -> list[NodeSize]:
