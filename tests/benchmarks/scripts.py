@@ -22,17 +22,6 @@ def tries() -> Any:
     return _load("tries")
 
 
-def search(name: str) -> Any:
-    """Return a helper of the searches and halting rules; they import one another.
-
-    Args:
-        name: of the module.
-    """
-    if str(FOLDER) not in sys.path:
-        sys.path.append(str(FOLDER))
-    return importlib.import_module(f"lib.{name}")
-
-
 def neighbours() -> Any:
     """Return the module that puts load on the machine."""
     return _load("neighbours")
@@ -49,9 +38,7 @@ def emulation(name: str) -> Any:
     Args:
         name: of the module.
     """
-    if str(FOLDER) not in sys.path:
-        sys.path.append(str(FOLDER))
-    return importlib.import_module(f"lib.emulation.{name}")
+    return library(f"emulation.{name}")
 
 
 def emulated() -> Any:
@@ -67,16 +54,12 @@ def document_tables() -> Any:
 
 def latency() -> Any:
     """Return the benchmark of single answers under a deadline."""
-    if str(FOLDER) not in sys.path:
-        sys.path.append(str(FOLDER))
-    return _load("latency", FOLDER)
+    return script("latency")
 
 
 def browser() -> Any:
     """Return the benchmark of the page in a browser."""
-    if str(FOLDER) not in sys.path:
-        sys.path.append(str(FOLDER))
-    return _load("browser", FOLDER)
+    return script("browser")
 
 
 def site_server() -> Any:
@@ -91,9 +74,7 @@ def http_load() -> Any:
 
 def serve() -> Any:
     """Return the benchmark of a server under load."""
-    if str(FOLDER) not in sys.path:
-        sys.path.append(str(FOLDER))
-    return _load("serve", FOLDER)
+    return script("serve")
 
 
 def script(name: str) -> Any:
@@ -120,9 +101,7 @@ def library(name: str) -> Any:
 
 def batch() -> Any:
     """Return the benchmark of runs over many puzzles."""
-    if str(FOLDER) not in sys.path:
-        sys.path.append(str(FOLDER))
-    return _load("batch", FOLDER)
+    return script("batch")
 
 
 def process_tree() -> Any:

@@ -34,11 +34,11 @@ def test_a_rule_gives_what_its_own_run_would(rule: HaltingRule, min_confidence: 
     tokens = np.random.default_rng(0).integers(1, 11, (5, 81), dtype=np.int32)
     answers = tokens.copy()
     answers[3:, 0] = 0  # the fake answers with the puzzle
-    puzzles = scripts.search("tries").PuzzleSet("five", [Puzzle(row) for row in tokens], answers)
-    make = scripts.search("tries").Tries.make
+    puzzles = scripts.library("tries").PuzzleSet("five", [Puzzle(row) for row in tokens], answers)
+    make = scripts.library("tries").Tries.make
     with Solver(CarryingBackend(), halting=FIXED, batch=3, trace=True) as solver:
         tries = make(solver, EXPLORATION, puzzles, silent, "tries")
-    attempts = scripts.search("attempts").Attempts.of(tries)
+    attempts = scripts.library("attempts").Attempts.of(tries)
     selector = MostConfident(min_confidence)
     with Solver(CarryingBackend(), halting=rule, batch=3) as solver:
         expected = list(Rollouts(solver, EXPLORATION, selector).solve(puzzles.puzzles))

@@ -21,14 +21,14 @@ from trm_edge.tasks import task_for
 
 def test_a_gain_has_the_interval_of_paired_flips() -> None:
     differences = np.array([1] * 7 + [-1] * 2 + [0] * 91)
-    gain = scripts.search("paired_gains").mean_gain(differences)
+    gain = scripts.library("paired_gains").mean_gain(differences)
     low, high = paired_drop(2, 7, 100)
     assert gain == pytest.approx((0.05, -high, -low))
     assert gain.points == "+5.0 (-1.1 to +10.9)"
 
 
 def test_no_differences_prove_little() -> None:
-    gains = scripts.search("paired_gains")
+    gains = scripts.library("paired_gains")
     assert gains.mean_gain(np.zeros(10, np.int64)).high > 0.1
     assert gains.mean_gain(np.zeros(1000, np.int64)).high < 0.002
 
@@ -41,12 +41,12 @@ def test_the_deepest_dead_end_counts() -> None:
     tokens = np.array([forked, straight], np.uint8)
     labels = tokens.copy()
     labels[:, 1] = way
-    assert scripts.search("search_puzzles").filling_rounds(tokens, labels).tolist() == [2, 0]
+    assert scripts.library("search_puzzles").filling_rounds(tokens, labels).tolist() == [2, 0]
 
 
 def test_explorers_combine() -> None:
     task = task_for(FAKE_CONFIG)
-    explorers = {each.name: each for each in scripts.search("search_explorers").EXPLORERS}
+    explorers = {each.name: each for each in scripts.library("search_explorers").EXPLORERS}
     both = explorers["forms, noise 0.3"].exploration(task, 4)
     assert (both.tries, len(both.augmentations), both.noise, both.start) == (4, 4, 0.3, 0.0)
     start = explorers["start 1, depth"].exploration(task, 4)
@@ -59,7 +59,7 @@ def test_explorers_combine() -> None:
 
 def test_a_maze_has_as_many_tries_as_forms() -> None:
     config = replace(FAKE_CONFIG, seq_len=169, vocab_size=6)
-    explorers = {each.name: each for each in scripts.search("search_explorers").EXPLORERS}
+    explorers = {each.name: each for each in scripts.library("search_explorers").EXPLORERS}
     assert explorers["forms"].exploration(task_for(config), 32).tries == 8
     assert explorers["forms, noise 0.3"].exploration(task_for(config), 32).tries == 32
 
@@ -78,7 +78,7 @@ class FakeSubject:
         tokens = np.stack([solved, solved]).astype(np.int32)
         tokens[1, 0] = tokens[1, 1]
         puzzles = [Puzzle(grid) for grid in tokens]
-        return [scripts.search("tries").PuzzleSet("grids", puzzles, np.stack([solved, solved]))]
+        return [scripts.library("tries").PuzzleSet("grids", puzzles, np.stack([solved, solved]))]
 
     def solver(self, precision: str, rule: HaltingRule, *, trace: bool = False) -> Solver:
         """Make a solver that needs no engine.
@@ -93,7 +93,7 @@ class FakeSubject:
 
 
 def measured(*explorers: str) -> dict[str, Any]:
-    parts = scripts.search("search_parts").list_parts(FakeSubject(), 4, 2, explorers)
+    parts = scripts.library("search_parts").list_parts(FakeSubject(), 4, 2, explorers)
     return {part.key: part.measure(silent) for part in parts}
 
 
@@ -144,7 +144,7 @@ def test_a_table_states_what_tries_gain() -> None:
         "toy, float32, 8 grids: forms, 4 tries": float_part,
         "toy, int8, 8 grids: forms, 4 tries": {**part, "rows": rows},
     }
-    tables = scripts.search("search_tables").summaries(results)
+    tables = scripts.library("search_tables").summaries(results)
     assert list(tables) == ["toy search"]
     cells = [cell.strip() for cell in tables["toy search"].splitlines()[-1].split("|")[1:-1]]
     assert cells[:6] == ["8 grids", "forms", "50.0", "4", "50.0", "7.2"]
@@ -163,7 +163,7 @@ def test_a_table_counts_what_depth_flips() -> None:
             "precision": precision,
             "rows": {"fixed": limits, "adaptive": limits},
         }
-    table = scripts.search("search_tables").summaries(results)["toy depth"]
+    table = scripts.library("search_tables").summaries(results)["toy depth"]
     last = table.splitlines()[-1]
     assert last.startswith("| 8 grids | INT8 | adaptive | 50.0 (40.0 - 60.0) |")
     assert last.endswith("| 50.0 (40.0 - 60.0), -0 +1 | 50.0 (40.0 - 60.0), -1 +1 |")
