@@ -2,10 +2,11 @@
 
     python benchmarks/batch.py build/regress/sudoku --output benchmarks/results
 
-First the same puzzles are solved in one process, and with Ray by one and by two workers, in turn,
-each with one thread for an engine. Then an engine that computes nothing solves many more, for what
-everything beside the engine costs and how much memory it takes. Every run is a process of its own.
-Writes batch.json and batch.md; fails where answers differ or memory grows.
+First the same puzzles are solved in one process, by two processes with one half each, and with Ray
+by one and by two workers, in turn, each with one thread for an engine. The two processes show what
+the machine itself has for a second engine. Then an engine that computes nothing solves many more,
+for what everything beside the engine costs and how much memory it takes. Every run is a process of
+its own. Writes batch.json and batch.md; fails where answers differ or memory grows.
 """
 
 from __future__ import annotations
@@ -29,14 +30,14 @@ from trm_edge.evaluation.machine import Machine
 from trm_edge.files import write_text
 
 PARTS = 10  # of a run, to see how steady it is
-SHARES = (0.1, 0.5, 1.0)  # of the rows, at which memory is printed
+SHARES = (0.1, 0.5, 0.9)  # of the rows, at which memory is printed; at the end workers are gone
 _GROWTH = 0.1  # of the memory, from the second quarter of a run to the last, that is let pass
 _GROWTH_MB = 100.0
 
 
 @click.command(help=__doc__)
 @click.argument("bundle", type=click.Path(path_type=Path, exists=True))
-@click.option("--puzzles", type=click.IntRange(1), default=20_000, show_default=True)
+@click.option("--puzzles", type=click.IntRange(1), default=5_000, show_default=True)
 @click.option("--repeats", type=click.IntRange(1), default=5, show_default=True)
 @click.option(
     "--null-puzzles",
@@ -82,6 +83,11 @@ def main(
         source = folder / "puzzles.parquet"
         write_repeated(texts, puzzles, source)
         plans = [BatchRun(bundle, source, puzzles, count, slots) for count in worker_counts]
+        for count in range(2, most_workers + 1):
+            part = folder / f"part-of-{count}.parquet"
+            rows = puzzles // count
+            write_repeated(texts, rows, part)
+            plans.append(BatchRun(bundle, part, rows, 0, slots, processes=count))
         report["runs"] = list(compare(plans, repeats, folder))
         source = folder / "null-puzzles.parquet"
         write_repeated(texts, null_puzzles, source)
@@ -117,11 +123,12 @@ def compare(plans: Sequence[BatchRun], repeats: int, folder: Path) -> Iterator[d
             yield {
                 "repeat": repeat,
                 "workers": plan.workers,
+                "processes": plan.processes,
                 "start_seconds": cost.start_seconds,
                 "solve_seconds": cost.solve_seconds,
                 "stop_seconds": cost.stop_seconds,
                 "occupancy": cost.occupancy,
-                "answers": cost.answers,
+                "answers": cost.answers if plan.processes == 1 else None,  # of other rows
             }
 
 
@@ -156,9 +163,9 @@ def carried_out(run: BatchRun, folder: Path, note: str) -> RunCost:
     """
     with tempfile.TemporaryDirectory(dir=folder) as answers:
         cost = measure(run, Path(answers))
-    rate = run.rows / cost.solve_seconds
+    rate = run.processes * run.rows / cost.solve_seconds
     click.echo(
-        f"{_name(run.workers)} ({note}): {cost.start_seconds:.1f} s to start, {rate:,.0f} a second",
+        f"{_name(run.workers, run.processes)} ({note}): {cost.start_seconds:.1f} s to start, {rate:,.0f} a second",
         err=True,
     )
     return cost
@@ -174,7 +181,7 @@ def check(report: dict[str, Any]) -> None:
         ClickException: says what differs.
     """
     for key in ("runs", "null_runs"):
-        answers = {run["answers"] for run in report[key]}
+        answers = {run["answers"] for run in report[key]} - {None}
         if len(answers) != 1:
             raise click.ClickException(f"the {key} have {len(answers)} different sets of answers.")
     for run in report["null_runs"]:
@@ -219,28 +226,30 @@ def _tables(report: dict[str, Any]) -> dict[str, str]:
     }
 
 
-def _name(workers: int) -> str:
+def _name(workers: int, processes: int = 1) -> str:
+    if processes > 1:
+        return f"{processes} processes without Ray"
     if not workers:
         return "one process"
     return f"Ray, {workers} worker{'s' * (workers > 1)}"
 
 
 def _speed_table(report: dict[str, Any]) -> str:
-    by_repeat = {(run["repeat"], run["workers"]): run for run in report["runs"]}
+    by_repeat = {(run["repeat"], run["workers"], run["processes"]): run for run in report["runs"]}
     repeats = sorted({run["repeat"] for run in report["runs"]})
     lines = [
         "| | start, s | puzzles a second | times one process | slowest to fastest | end, s "
         "| slots that held a puzzle |",
         "|---|---|---|---|---|---|---|",
     ]
-    for workers in sorted({run["workers"] for run in report["runs"]}):
-        runs = [by_repeat[repeat, workers] for repeat in repeats]
+    for workers, processes in sorted({key[1:] for key in by_repeat}):
+        runs = [by_repeat[repeat, workers, processes] for repeat in repeats]
         ratios = []
         for repeat, run in zip(repeats, runs, strict=True):
-            ratios.append(by_repeat[repeat, 0]["solve_seconds"] / run["solve_seconds"])
+            ratios.append(by_repeat[repeat, 0, 1]["solve_seconds"] / run["solve_seconds"])
         rate = report["puzzles"] / median(run["solve_seconds"] for run in runs)
         cells = [
-            _name(workers),
+            _name(workers, processes),
             f"{median(run['start_seconds'] for run in runs):.1f}",
             f"{rate:,.0f}",
             f"{median(ratios):.2f}",

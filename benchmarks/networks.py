@@ -13,6 +13,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -47,10 +48,12 @@ def main(
     loaded = load_checkpoint(checkpoint)
     rows = _rows(loaded.config)
     results: dict[str, object] = {}
-    with tempfile.TemporaryDirectory() as folder, progress_bars() as track:
-        bench = QuantizationBench(
-            checkpoint.name, loaded, puzzles, Path(folder), track, threads or os.cpu_count() or 1
-        )
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        progress_bars() as track,
+        ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool,
+    ):
+        bench = QuantizationBench(checkpoint.name, loaded, puzzles, Path(folder), track, pool)
         table = bench.table(rows, puzzles, results)
     click.echo(table)
     if document:

@@ -15,6 +15,8 @@ import json
 import os
 import tempfile
 import time
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from lib.extras import require_bench_extra
@@ -25,7 +27,7 @@ require_bench_extra("torch", "onnx", "modelopt")
 import click
 from lib.document_tables import update_tables
 from lib.quantization_bench import QuantizationBench
-from lib.quantization_rows import ABLATIONS, ABLATIONS_OF, DEFAULTS_OF
+from lib.quantization_rows import ABLATIONS, ABLATIONS_OF, DEFAULTS_OF, Row
 
 from trm_edge.cli.options import ThreadCount
 from trm_edge.export.checkpoint import load_checkpoint
@@ -62,24 +64,28 @@ def main(
     results: dict[str, object] = {}
     names = models or GRID_MODELS
     checkpoints = {name: load_checkpoint(checkpoint_of(name)) for name in names}
-    with tempfile.TemporaryDirectory() as folder, progress_bars() as track:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        progress_bars() as track,
+        ThreadPoolExecutor(threads or os.cpu_count() or 1) as pool,
+    ):
+        plans = []
         for name, checkpoint in checkpoints.items():
             count = puzzles or _PUZZLES[name]
-            bench = QuantizationBench(
-                name,
-                checkpoint,
-                max(count, ablation_puzzles),
-                Path(folder),
-                track,
-                threads or os.cpu_count() or 1,
-            )
-            tables[f"{name} accuracy"] = bench.table(DEFAULTS_OF[name], count, results)
-            rows = {}
-            for label, row in ABLATIONS_OF[name].items():
-                if not only or label in only:
-                    rows[label] = row
-            if rows and not no_ablation:
-                tables[f"{name} ablation"] = bench.table(rows, ablation_puzzles, results)
+            most = max(count, ablation_puzzles)
+            bench = QuantizationBench(name, checkpoint, most, Path(folder), track, pool)
+            plans.append((bench, "accuracy", DEFAULTS_OF[name], count))
+            ablation = _chosen(ABLATIONS_OF[name], only)
+            if ablation and not no_ablation:
+                plans.append((bench, "ablation", ablation, ablation_puzzles))
+        try:
+            for bench, _, rows, count in plans:  # all, so that no core waits for a table's end
+                bench.start(rows, count)
+            for bench, kind, rows, count in plans:
+                tables[f"{bench.name} {kind}"] = bench.table(rows, count, results)
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
     for name, table in tables.items():
         click.echo(f"\n{name}\n\n{table}")
     if document:
@@ -89,6 +95,11 @@ def main(
             results = json.loads(output.read_text(encoding="utf-8")) | results
         write_text(output, json.dumps(results, indent=1) + "\n")
     click.echo(f"{(time.monotonic() - start) / 60:.1f} minutes", err=True)
+
+
+def _chosen(rows: Mapping[str, Row], labels: Sequence[str]) -> dict[str, Row]:
+    """The rows that are named; all of them where none is."""
+    return {label: row for label, row in rows.items() if not labels or label in labels}
 
 
 if __name__ == "__main__":

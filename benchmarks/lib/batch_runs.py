@@ -11,6 +11,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from statistics import mean
 from typing import TypeVar
 
 import pyarrow as pa
@@ -38,17 +39,6 @@ T = TypeVar("T")
 
 ANSWER_COLUMNS = ("row", "answer", "valid", "steps", "outcome")
 _STAMPS = "TRM_EDGE_BENCHMARK_STAMPS"  # folder to which workers write when they begin
-_NO_SEARCH = SearchOptions(
-    rollouts=1,
-    explore=(),
-    sigma=None,
-    explore_seed=0,
-    select=None,
-    min_confidence=1.0,
-    only_valid=False,
-    answer_if=0.0,
-    deadline_ms=None,
-)
 
 
 @dataclass(frozen=True)
@@ -63,6 +53,7 @@ class BatchRun:
         slots: of each engine.
         is_null: the engine computes nothing.
         interval: seconds between two samples of memory and CPU time.
+        processes: without Ray, that solve these rows at once, each for itself.
     """
 
     bundle: Path
@@ -72,11 +63,12 @@ class BatchRun:
     slots: int
     is_null: bool = False
     interval: float = 1.0
+    processes: int = 1
 
 
 @dataclass(frozen=True)
 class RunCost:
-    """What a run took.
+    """What a run took; of several processes at once, what the slowest took.
 
     Args:
         start_seconds: from its launch until the first block is begun: imports, Ray, engines.
@@ -96,7 +88,7 @@ class RunCost:
 
 
 def measure(run: BatchRun, folder: Path) -> RunCost:
-    """Carry out a run in a new process, as a command would, and wait for it.
+    """Carry out a run in new processes, as commands would, and wait for them.
 
     Args:
         run: to measure.
@@ -105,8 +97,21 @@ def measure(run: BatchRun, folder: Path) -> RunCost:
     Raises:
         TrmEdgeError: it fails.
     """
-    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        return pool.submit(_carry_out, run, folder, time.time()).result()
+    with ProcessPoolExecutor(run.processes, mp_context=get_context("spawn")) as pool:
+        futures = []
+        for number in range(run.processes):
+            own_folder = folder / str(number)
+            own_folder.mkdir()
+            futures.append(pool.submit(_carry_out, run, own_folder, time.time()))
+        costs = [future.result() for future in futures]
+    return RunCost(
+        start_seconds=max(cost.start_seconds for cost in costs),
+        solve_seconds=max(cost.solve_seconds for cost in costs),
+        stop_seconds=max(cost.stop_seconds for cost in costs),
+        occupancy=mean(cost.occupancy for cost in costs),
+        answers=costs[0].answers,
+        samples=costs[0].samples,
+    )
 
 
 class TimedWorker(RayWorker):
@@ -205,7 +210,7 @@ def _options(run: BatchRun) -> tuple[Bundle, SolveOptions]:
     bundle = Bundle.open(run.bundle.resolve())
     halting = HaltingRule.from_config(bundle.config)
     options = SolveOptions.of(
-        bundle, None, halting=halting, search=_NO_SEARCH, slots=run.slots, threads=1
+        bundle, None, halting=halting, search=SearchOptions.one_try(), slots=run.slots, threads=1
     )
     return bundle, options
 

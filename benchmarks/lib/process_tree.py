@@ -10,7 +10,7 @@ _PROC = Path("/proc")
 _TICKS = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 # Fields of /proc/PID/stat after the name, counted from the state of the process.
 _PARENT = 1
-_CPU = slice(11, 15)  # user and system time, its own and that of children which have ended
+_CPU = slice(11, 13)  # user and system time, its own alone
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class ProcessUse:
         title: its command line.
         own_bytes: memory without shared one; a page of a file is shared out among its users.
         shared_bytes: its part of shared memory, such as Ray's object store.
-        cpu_seconds: its own, and those of its children that have ended.
+        cpu_seconds: its own, without its children.
     """
 
     pid: int

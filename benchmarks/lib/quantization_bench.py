@@ -63,7 +63,7 @@ class QuantizationBench:
         puzzles: number of held-out puzzles, at most.
         folder: for graphs.
         track: reports progress.
-        threads: number of rows that run at once.
+        pool: measures rows, as many at once as it has threads.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class QuantizationBench:
         puzzles: int,
         folder: Path,
         track: Track,
-        threads: int,
+        pool: ThreadPoolExecutor,
     ) -> None:
         task = task_for(checkpoint.config)
         held_out = held_out_puzzles(task, None, puzzles)
@@ -82,15 +82,31 @@ class QuantizationBench:
         self.config = checkpoint.config
         self.entries = held_out.entries
         self.track = track
-        self.threads = threads
         self.subject = Subject(
             checkpoint.model, checkpoint.puzzle_embeddings, source.puzzles, folder, track
         )
-        self._recordings: dict[str, Recording] = {}
+        self._pool = pool
+        self._started: dict[str, tuple[int, Future[Recording]]] = {}  # with the number of puzzles
+        self._printed: set[Future[Recording]] = set()
         self._building = Lock()
 
+    def start(self, rows: Mapping[str, Row], count: int) -> None:
+        """Begin to measure rows; puzzles that a row has solved before are not solved again.
+
+        Args:
+            rows: by label, without the float32 row.
+            count: number of puzzles.
+        """
+        torch.set_num_threads(1)
+        for label, row in {FLOAT32: in_float32, **rows}.items():
+            key = _key(label)
+            solved, _ = self._started.get(key, (0, None))
+            if solved < count:
+                future = self._pool.submit(self._solve, key, row, count)
+                self._started[key] = count, future
+
     def table(self, rows: Mapping[str, Row], count: int, results: dict[str, object]) -> str:
-        """Measure rows and format them as Markdown.
+        """Measure rows, as far as they are not yet, and format them as Markdown.
 
         Args:
             rows: by label, without the float32 row.
@@ -100,7 +116,7 @@ class QuantizationBench:
         reports = self.reports(rows, count)
         lines = [f"| {count:,} puzzles {_HEAD}"]
         for label, report in reports.items():
-            size = self._recordings[_key(label)].size
+            size = self._recording(label).size
             lines.append(_line(label, report, size))
             if label != FLOAT32:
                 key = f"{self.name}, {count} puzzles: {label}"
@@ -108,7 +124,7 @@ class QuantizationBench:
         return "\n".join(lines)
 
     def reports(self, rows: Mapping[str, Row], count: int) -> dict[str, ParityReport]:
-        """Compare rows with float32; puzzles that a row has solved before are not solved again.
+        """Measure rows, as far as they are not yet, and compare them with float32.
 
         Args:
             rows: by label, without the float32 row.
@@ -117,31 +133,27 @@ class QuantizationBench:
         Returns:
             By label, float32 first.
         """
-        self._record({FLOAT32: in_float32, **rows}, count)
-        return {label: self._report(label, count) for label in (FLOAT32, *rows)}
+        self.start(rows, count)
+        reports = {}
+        for label in (FLOAT32, *rows):
+            reference = self._recording(FLOAT32).vectors.first(count)
+            reports[label] = compare(reference, self._recording(label).vectors.first(count))
+            self._print(label, reports[label])
+        return reports
 
-    def _report(self, label: str, count: int) -> ParityReport:
-        """Compare the first answers of a row with those of float32; both are recorded."""
-        reference = self._recordings[FLOAT32].vectors.first(count)
-        return compare(reference, self._recordings[_key(label)].vectors.first(count))
+    def _recording(self, label: str) -> Recording:
+        """What a row has answered, once it has."""
+        _, future = self._started[_key(label)]
+        return future.result()
 
-    def _record(self, rows: Mapping[str, Row], count: int) -> None:
-        """Solve with every row that has not solved these puzzles yet, some rows at once."""
-        torch.set_num_threads(1)
-        missing = {}
-        for label, row in rows.items():
-            recording = self._recordings.get(_key(label))
-            if recording is None or len(recording.vectors) < count:
-                missing[_key(label)] = row
-        with ThreadPoolExecutor(self.threads) as pool:
-            futures: dict[str, Future[Recording]] = {}
-            for label, row in missing.items():
-                futures[label] = pool.submit(self._solve, label, row, count)
-            for label, future in futures.items():
-                recording = future.result()
-                self._recordings[label] = recording
-                line = _line(label, self._report(label, count), recording.size)
-                click.echo(f"{self.name} {line} {recording.seconds:.0f} s", err=True)
+    def _print(self, label: str, report: ParityReport) -> None:
+        """Print the figures of a row when they are there first."""
+        _, future = self._started[_key(label)]
+        if future not in self._printed:
+            self._printed.add(future)
+            recording = future.result()
+            line = _line(label, report, recording.size)
+            click.echo(f"{self.name} {line} {recording.seconds:.0f} s", err=True)
 
     def _solve(self, label: str, row: Row, count: int) -> Recording:
         """Make the graph or model of a row and solve the first puzzles with it."""

@@ -29,7 +29,7 @@ class UseSample:
     Args:
         seconds: since the first sample.
         rows: that are solved.
-        cpu_seconds: of all processes, without the sampling.
+        cpu_seconds: of all processes, those that have ended included, without the sampling.
         megabytes: memory by kind of process; ``store``: memory that the processes share.
     """
 
@@ -63,6 +63,7 @@ class UseSampler:
         self._stop = threading.Event()
         self._start = time.monotonic()
         self._own_seconds = 0.0
+        self._cpu_seconds: dict[int, float] = {}  # by process id; what an ended one had last stays
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -86,7 +87,6 @@ class UseSampler:
         rows = self._rows()
         solvers = self._solvers()
         megabytes = dict.fromkeys(KINDS, 0.0)
-        cpu_seconds = -self._own_seconds
         for use in process_tree(os.getpid()):
             kind = SERVICES
             if use.pid == os.getpid():
@@ -97,7 +97,9 @@ class UseSampler:
                 kind = HELPERS
             megabytes[kind] += use.own_bytes / 1e6
             megabytes[STORE] += use.shared_bytes / 1e6
-            cpu_seconds += use.cpu_seconds
+            before = self._cpu_seconds.get(use.pid, 0.0)
+            self._cpu_seconds[use.pid] = max(before, use.cpu_seconds)
+        cpu_seconds = sum(self._cpu_seconds.values()) - self._own_seconds
         return UseSample(time.monotonic() - self._start, rows, cpu_seconds, megabytes)
 
 

@@ -9,7 +9,7 @@ import os
 import signal
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, cast
 
@@ -78,23 +78,12 @@ class FakeWorker(RayWorker):
 
 def options_in(folder: Path) -> SolveOptions:
     """Options whose bundle is only a folder for the files above."""
-    search = SearchOptions(
-        rollouts=1,
-        explore=(),
-        sigma=None,
-        explore_seed=0,
-        select=None,
-        min_confidence=1.0,
-        only_valid=False,
-        answer_if=0.0,
-        deadline_ms=None,
-    )
     return SolveOptions(
         bundle=folder,
         manifest_sha256=MAKER.bundle,
         target=None,
         halting=HaltingRule.from_config(FAKE_CONFIG),
-        search=search,
+        search=SearchOptions.one_try(),
         slots=8,
     )
 
@@ -106,14 +95,21 @@ def run_with_ray(
     block: int = BLOCK,
     plan: WorkerPlan = PLAN,
     retry_failed: bool = False,
+    before: Callable[[], None] = lambda: None,
 ) -> RayResult:
-    """Solve what is left of an input on the cluster that this process has joined."""
+    """Solve what is left of an input on the cluster that this process has joined.
+
+    ``before`` is called once the input is hashed.
+    """
     folder = OutputFolder(output)
     with folder.locked():
         if not folder.check_same(SETTINGS):
             folder.begin(SETTINGS)
+        rows = open_source(TASK, source)
+        rows.sha256()
+        before()
         run = RayRun(
-            open_source(TASK, source),
+            rows,
             folder,
             options_in(source.parent),
             plan,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from trm_edge.batch.open_source import open_source
 from trm_edge.batch.output_folder import OutputFolder
 from trm_edge.batch.run import Run, RunResult
 from trm_edge.cli.answers import AnswerPolicy
+from trm_edge.cli.search_options import SearchOptions
 from trm_edge.errors import BackendError
 from trm_edge.loop.solver import Solver
 from trm_edge.tasks.sudoku import SudokuTask
@@ -34,16 +36,8 @@ SETTINGS = Fingerprint(
     precision="fp32",
     backend="fake",
     halting="adaptive",
-    rollouts=1,
-    explore=(),
-    sigma=None,
-    explore_seed=0,
-    select=None,
-    min_confidence=1.0,
-    only_valid=False,
-    answer_if=0.0,
-    deadline_ms=None,
     input="a" * 64,
+    **asdict(SearchOptions.one_try()),
 )
 
 

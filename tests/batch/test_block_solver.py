@@ -19,7 +19,7 @@ from trm_edge.loop.halting import HaltingRule
 def options(old_bundles: Path) -> SolveOptions:
     bundle = Bundle.open(old_bundles / "toy-fp32")
     halting = HaltingRule.from_config(bundle.config)
-    search = SearchOptions(1, (), None, 0, None, 1.0, False, 0.0, None)
+    search = SearchOptions.one_try()
     return SolveOptions.of(bundle, None, halting=halting, search=search, slots=4, threads=1)
 
 

@@ -16,7 +16,7 @@ from trm_edge.cli.search_options import SearchOptions
 from trm_edge.errors import RecordError
 from trm_edge.loop.halting import HaltingRule
 
-SEARCH = SearchOptions(1, (), None, 0, None, 1.0, False, 0.0, None)
+SEARCH = SearchOptions.one_try()
 # Another value than that of SETTINGS, for every option.
 OTHERS: dict[str, Any] = {
     "rollouts": 8,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from tests.batch.runs import TASK, puzzle_texts, write_input
 from trm_edge.batch.open_source import open_source
 from trm_edge.batch.ray_source import RowDatasource, block_bytes
 from trm_edge.batch.source import RowSource
+from trm_edge.errors import PuzzleError
 
 
 def rows_read(source: RowSource, chosen: list[int] | None = None) -> pa.Table:
@@ -49,6 +51,26 @@ def test_other_inputs_are_read_as_a_whole(tmp_path: Path) -> None:
 def test_chosen_rows_alone(tmp_path: Path) -> None:
     source = open_source(TASK, write_input(tmp_path / "in.parquet", puzzle_texts(3000)))
     assert rows_read(source, [0, 1500, 2999])["row"].to_pylist() == [0, 1500, 2999]
+
+
+@pytest.mark.parametrize("name", ["in", "in.txt"])
+def test_a_file_that_changed_after_it_was_hashed_is_not_read(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    if name == "in":  # a folder of Parquet files: the second one changes
+        path.mkdir()
+        write_input(path / "0.parquet", puzzle_texts(20))
+        changed = write_input(path / "1.parquet", puzzle_texts(20))
+    else:
+        path.write_text("\n".join(puzzle_texts(20)) + "\n")
+        changed = path
+    source = open_source(TASK, path)
+    source.sha256()
+    tasks = RowDatasource(source).get_read_tasks(1)
+    os.utime(changed, ns=(0, 1))
+    for task in tasks[:-1]:
+        assert len(list(task.read_fn())) == 1
+    with pytest.raises(PuzzleError, match=rf"{changed.name} was changed or removed while"):
+        list(tasks[-1].read_fn())
 
 
 def test_a_block_is_cut_by_its_bytes(tmp_path: Path) -> None:

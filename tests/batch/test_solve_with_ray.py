@@ -5,6 +5,7 @@ What takes longer, such as killed workers and drivers, is in ``test_ray_run``.
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -14,11 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.batch.runs import puzzle_texts, read_folder, run_in, write_input
+from tests.batch.runs import parts_of, puzzle_texts, read_folder, run_in, write_input
 from tests.cli.commands import failed, run
 from trm_edge.batch import ray_extra
 from trm_edge.batch.worker_plan import WorkerPlan
-from trm_edge.errors import BackendError, MissingExtraError
+from trm_edge.errors import BackendError, MissingExtraError, PuzzleError
 
 ONE_WORKER = WorkerPlan(count=1, gpus=0, threads=1, cpus=0.5)
 # Ray's own code warns. What a start or a worker waits for is bounded, however busy the machine is.
@@ -103,6 +104,20 @@ class TestRuns:
         solved = run_with_ray(output, source, plan=ONE_WORKER)
         assert solved.result.solved == 2 * BLOCK
         assert read_folder(output).equals(read_folder(tmp_path / "one.parquet"))
+
+    def test_an_input_that_changes_ends_the_run(self, tmp_path: Path) -> None:
+        from tests.batch.ray_workers import BLOCK, run_with_ray
+
+        source = write_input(tmp_path / "in.parquet", puzzle_texts(2 * BLOCK))
+        output = tmp_path / "ray.parquet"
+
+        def change() -> None:
+            write_input(source, puzzle_texts(2 * BLOCK, seed=1))
+            os.utime(source, ns=(0, 1))
+
+        with pytest.raises(PuzzleError, match=r"in\.parquet was changed or removed while"):
+            run_with_ray(output, source, plan=ONE_WORKER, before=change)
+        assert not list(parts_of(output))
 
     def test_an_id_in_two_rows_is_refused(self, old_bundles: Path, tmp_path: Path) -> None:
         source = tmp_path / "in.parquet"

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import platform
 from pathlib import Path
 
 import pyarrow as pa
@@ -69,6 +70,20 @@ def test_a_file_that_changes_after_it_was_hashed_is_named(tmp_path: Path, change
     with pytest.raises(
         PuzzleError, match=rf"{second.name} was changed or removed while it was read"
     ):
+        source.check_unchanged()
+
+
+def test_on_another_machine_a_copy_has_a_date_of_its_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (path,) = write(tmp_path, "ab")
+    source = Source("in", (path,))
+    source.sha256()
+    monkeypatch.setattr(platform, "node", lambda: "another")
+    os.utime(path, ns=(0, 1))
+    source.check_unchanged()
+    path.write_text("abc")
+    with pytest.raises(PuzzleError, match=r"was changed or removed while it was read"):
         source.check_unchanged()
 
 

@@ -31,13 +31,14 @@ def test_few_puzzles(old_bundles: Path, tmp_path: Path, workers: int) -> None:
     assert done.returncode == 0, done.stderr
     report = json.loads((tmp_path / "batch.json").read_text())
     counts = list(range(workers + 1))
-    assert sorted(run["workers"] for run in report["runs"]) == sorted(2 * counts)
+    side_by_side = [0] * max(0, workers - 1)  # 2 processes without Ray, and so on
+    assert sorted(run["workers"] for run in report["runs"]) == sorted(2 * (counts + side_by_side))
     assert [run["workers"] for run in report["null_runs"]] == counts
     for run in report["runs"]:
         assert 0 < run["occupancy"] <= 1
         assert min(run["start_seconds"], run["solve_seconds"], run["stop_seconds"]) > 0
     for run in report["null_runs"]:
-        assert [memory["rows"] for memory in run["memory"]][-1] == 3000
+        assert 2700 <= [memory["rows"] for memory in run["memory"]][-1] <= 3000
         assert run["peak"]["driver"] > 10
         assert (run["peak"]["solvers"] > 10) == (run["workers"] > 0)
         assert len(run["cpu_microseconds"]) == len(run["clock_microseconds"]) == 9
@@ -51,7 +52,8 @@ def report(**changes: Any) -> dict[str, Any]:
         "second_quarter_mb": 1000.0,
         "last_quarter_mb": 1050.0,
     }
-    return {"runs": [{"answers": "b"}] * 3, "null_runs": [{**null_run, **changes}]}
+    runs = [{"answers": "b"}, {"answers": None}, {"answers": "b"}]
+    return {"runs": runs, "null_runs": [{**null_run, **changes}]}
 
 
 def test_equal_answers_and_steady_memory_pass() -> None:

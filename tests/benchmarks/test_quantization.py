@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import click
@@ -23,12 +26,13 @@ SUDOKU = replace(
 
 
 @pytest.fixture
-def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+def bench(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.setattr(library("quantization_bench"), "CALIBRATION_PUZZLES", 2)
     checkpoint = load_checkpoint(write_run(tmp_path / "run", SUDOKU))
-    return library("quantization_bench").QuantizationBench(
-        "toy", checkpoint, 4, tmp_path, silent, threads=2
-    )
+    with ThreadPoolExecutor(2) as pool:
+        yield library("quantization_bench").QuantizationBench(
+            "toy", checkpoint, 4, tmp_path, silent, pool
+        )
 
 
 def test_rows_stand_in_order_with_figures_of_their_own(bench: Any) -> None:
@@ -65,6 +69,18 @@ def test_a_row_is_solved_once_for_both_tables(
     table = bench.table({"INT8, the default": default}, 2, {})
     assert capsys.readouterr().err == ""
     assert "| INT8, the default |" in table
+
+
+def test_rows_begin_before_their_table_is_asked_for(bench: Any) -> None:
+    rows = library("quantization_rows")
+    begun = Event()
+
+    def row(subject: Any) -> Any:
+        begun.set()
+        return rows.in_bfloat16(subject)
+
+    bench.start({"bfloat16": row}, 2)
+    assert begun.wait(60)
 
 
 def test_the_graphs_of_a_run_are_removed(bench: Any, tmp_path: Path) -> None:

@@ -83,3 +83,18 @@ def test_processes_are_told_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     assert only.total == 16
     assert only.cpu_seconds == pytest.approx(10)
     assert only.rows == 7
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+def test_the_time_of_a_process_that_has_ended_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    module = use_samples()
+    use = sys.modules["lib.process_tree"].ProcessUse
+    uses = [use(os.getpid(), "python", 0, 0, 1.0), use(2, "ray::MapBatches(RayWorker)", 0, 0, 2.0)]
+    monkeypatch.setattr(module, "process_tree", lambda _: uses)
+    sampler = module.UseSampler(lambda: len(sampler.samples), set, 0.01)
+    with sampler.running():
+        while len(sampler.samples) < 2:
+            time.sleep(0.001)
+        uses = uses[:1]
+    assert sampler.samples[-1].megabytes["solvers"] == 0
+    assert sampler.samples[-1].cpu_seconds == pytest.approx(3, abs=0.1)

@@ -93,10 +93,10 @@ class ParquetSource(RowSource):
         """Split the source into its files."""
         shares: list[RowSource] = []
         first_row = self._first_row
-        for path, count in zip(self.files, self._counts, strict=True):
+        for place, (path, count) in enumerate(zip(self.files, self._counts, strict=True)):
             share = copy.copy(self)
             share.files = (path,)
-            share._stamps = []
+            share._stamps = self._stamps[place : place + 1]
             share._counts = [count]
             share._first_row = first_row
             shares.append(share)

@@ -64,6 +64,7 @@ def _reader(
 ) -> Callable[[], Iterator[pa.Table]]:
     def read() -> Iterator[pa.Table]:
         for block in source.blocks():
+            source.check_unchanged()
             if chosen is None:
                 yield block
                 continue

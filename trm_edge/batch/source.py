@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
@@ -66,6 +67,7 @@ class RowSource(ABC):
         self.name = name
         self.files = files
         self._stamps: list[tuple[int, int]] = []  # of the files when they were hashed
+        self._machine = platform.node()  # on which they were
 
     @abstractmethod
     def blocks(self, reading: Reading | None = None) -> Blocks:
@@ -127,11 +129,15 @@ class RowSource(ABC):
     def check_unchanged(self) -> None:
         """Compare the sizes and dates of the files with those when they were hashed.
 
+        On another machine the files may be copies with dates of their own: there sizes alone count.
+
         Raises:
             PuzzleError: a file has changed; names it.
         """
-        for path, stamp in zip(self.files, self._stamps, strict=False):
-            if _stamp(path) != stamp:
+        same_machine = platform.node() == self._machine
+        for path, (size, date) in zip(self.files, self._stamps, strict=False):
+            size_now, date_now = _stamp(path)
+            if size_now != size or (same_machine and date_now != date):
                 raise PuzzleError(
                     f"{path} was changed or removed while it was read. The answers that are "
                     "written are to what it held before: put it back, and the same command goes "

@@ -80,6 +80,21 @@ class SearchOptions:
     answer_if: float
     deadline_ms: float | None
 
+    @staticmethod
+    def one_try() -> SearchOptions:
+        """Return those of a command without any of them: one try, and its answer whatever it is."""
+        return SearchOptions(
+            rollouts=1,
+            explore=(),
+            sigma=None,
+            explore_seed=0,
+            select=None,
+            min_confidence=1.0,
+            only_valid=False,
+            answer_if=0.0,
+            deadline_ms=None,
+        )
+
     @property
     def deadline(self) -> float | None:
         """Seconds for the answer to a puzzle; None without a deadline."""
