@@ -164,9 +164,9 @@ def carried_out(run: BatchRun, folder: Path, note: str) -> RunCost:
     with tempfile.TemporaryDirectory(dir=folder) as answers:
         cost = measure(run, Path(answers))
     rate = run.processes * run.rows / cost.solve_seconds
+    name = _name(run.workers, run.processes)
     click.echo(
-        f"{_name(run.workers, run.processes)} ({note}): {cost.start_seconds:.1f} s to start, {rate:,.0f} a second",
-        err=True,
+        f"{name} ({note}): {cost.start_seconds:.1f} s to start, {rate:,.0f} a second", err=True
     )
     return cost
 

@@ -93,7 +93,8 @@ def main(
     if output:
         if output.exists():  # rows that were not measured now stay
             results = json.loads(output.read_text(encoding="utf-8")) | results
-        write_text(output, json.dumps(results, indent=1) + "\n")
+        lines = [f"{json.dumps(label)}: {json.dumps(row)}" for label, row in results.items()]
+        write_text(output, "{\n" + ",\n".join(lines) + "\n}\n")
     click.echo(f"{(time.monotonic() - start) / 60:.1f} minutes", err=True)
 
 
