@@ -31,6 +31,7 @@ pytestmark = [pytest.mark.filterwarnings("default"), pytest.mark.slow]
 
 ROOT = Path(__file__).parents[2]
 ROWS = 400
+MANY_ROWS = 1_600  # so that the work lasts until all kills are done
 QUICK_KILLS = 2
 ALL_KILLS = 20
 
@@ -42,9 +43,9 @@ def address() -> Iterator[str]:
         yield ray.get_runtime_context().gcs_address
 
 
-def inputs(folder: Path, *extra: str) -> tuple[Path, pa.Table]:
-    """An input with some rows more, and the answers of one process to it."""
-    texts = puzzle_texts(ROWS)
+def inputs(folder: Path, *extra: str, rows: int = ROWS) -> tuple[Path, pa.Table]:
+    """An input with some rows of another kind, and the answers of one process to it."""
+    texts = puzzle_texts(rows)
     texts[7 : 7 + len(extra)] = extra
     source = write_input(folder / "in.parquet", texts)
     run_in(folder / "one.parquet", source, backend=PoisonBackend())
@@ -117,9 +118,9 @@ def test_another_run_is_refused(address: str, tmp_path: Path) -> None:
         run_with_ray(tmp_path / "out.parquet", source)
 
 
-@pytest.mark.parametrize("kills", [QUICK_KILLS, ALL_KILLS])
-def test_killed_workers_lose_nothing(address: str, tmp_path: Path, kills: int) -> None:
-    source, expected = inputs(tmp_path)
+@pytest.mark.parametrize(("kills", "rows"), [(QUICK_KILLS, ROWS), (ALL_KILLS, MANY_ROWS)])
+def test_killed_workers_lose_nothing(address: str, tmp_path: Path, kills: int, rows: int) -> None:
+    source, expected = inputs(tmp_path, rows=rows)
     output = tmp_path / "out.parquet"
     (tmp_path / SLOWLY).write_text("0.2")
     with killing(tmp_path / PIDS, kills) as killed:
@@ -131,7 +132,11 @@ def test_killed_workers_lose_nothing(address: str, tmp_path: Path, kills: int) -
 
 @contextmanager
 def killing(pids: Path, kills: int) -> Iterator[list[int]]:
-    """Kill workers, one after another, some random time after each has begun."""
+    """Kill workers, one after another, at random moments.
+
+    A block takes a tenth of the longest time between two kills: one that is killed four times in a
+    row is given up, and that shall not happen by chance.
+    """
     rng = random.Random(kills)
     killed: list[int] = []
     is_over = threading.Event()
@@ -141,7 +146,7 @@ def killing(pids: Path, kills: int) -> Iterator[list[int]]:
             lines = pids.read_text().split() if pids.exists() else []
             alive = [int(line) for line in lines if int(line) not in killed]
             if alive:
-                is_over.wait(rng.uniform(0, 1))
+                is_over.wait(rng.uniform(0, 2))
                 victim = rng.choice(alive)
                 with suppress(ProcessLookupError):
                     os.kill(victim, signal.SIGKILL)
