@@ -6,7 +6,7 @@ DEMO := build/demo
 RESULTS := benchmarks/results
 
 .PHONY: demo shell wheel test test-slow soak fuzz gate regress baselines page page-test page-bench bench search \
-  latency load emulated emulated-quick lint types check clean
+  latency load bulk emulated emulated-quick lint types check clean
 .DEFAULT_GOAL := check
 
 # PyTorch for CPUs alone: on Linux x86-64 the package index has it with CUDA's packages. `make TORCH_INDEX=` takes
@@ -169,13 +169,13 @@ bench: $(VENV)/.bench
 # Tries, selectors and depth: hours on two cores. It measures what $(RESULTS)/search.json does not have yet.
 # sudoku-mid is a weaker model: the recipe of the bundled one, ended early.
 MID := build/train/sudoku-mid
-search: $(VENV)/.bench $(MID)/checkpoint/step_1000
-	$(BIN)/python benchmarks/search.py --output $(RESULTS) --checkpoint $(MID)/checkpoint/step_1000 \
+search: $(VENV)/.bench $(MID)/checkpoint/step_1300
+	$(BIN)/python benchmarks/search.py --output $(RESULTS) --checkpoint $(MID)/checkpoint/step_1300 \
 	  --name sudoku-mid
 	$(BIN)/python benchmarks/search.py --output $(RESULTS) --update docs/speed.md \
 	  --picture docs/images/search.svg
-$(MID)/checkpoint/step_1000: | $(VENV)/.bench
-	$(BIN)/python tools/train_reference.py sudoku --folder $(MID) --steps 1000 --compile
+$(MID)/checkpoint/step_1300: | $(VENV)/.bench
+	$(BIN)/python tools/train_reference.py sudoku --folder $(MID) --finish-in 1300 --compile
 
 # Single answers under a deadline, alone and beside busy processes: half an hour on two cores.
 latency: $(MODELS:%=$(REGRESS)/%/manifest.json)
@@ -184,6 +184,11 @@ latency: $(MODELS:%=$(REGRESS)/%/manifest.json)
 # A server and a client of it on this machine: two minutes.
 load: $(VENV)/.bench $(REGRESS)/sudoku/manifest.json
 	$(BIN)/python benchmarks/serve.py $(REGRESS)/sudoku --output $(RESULTS) --update docs/serving.md
+
+# The same puzzles in one process and with Ray, then a million with an engine that computes nothing: half an hour on
+# two cores; leave them alone.
+bulk: $(VENV)/.dev $(REGRESS)/sudoku/manifest.json
+	$(BIN)/python benchmarks/batch.py $(REGRESS)/sudoku --output $(RESULTS) --update docs/batch.md
 
 # Both bundled models on four emulated CPUs: x64 without VNNI, and Arm as on Jetson boards. Installs QEMU
 # and a root of Debian's arm64 packages; about an hour on two cores.

@@ -36,6 +36,7 @@ sys.stdout.write(importlib.import_module(name)._page(report))
         "puzzle_table",
         "serve",
         "host",
+        "batch",
     ],
 )
 def test_a_page_is_reproduced_from_its_figures(name: str) -> None:
@@ -43,6 +44,8 @@ def test_a_page_is_reproduced_from_its_figures(name: str) -> None:
         pytest.importorskip("matplotlib", reason="needs the bench extra: pip install -e '.[bench]'")
     if name == "serve":
         pytest.importorskip("httpx", reason="needs the bench extra: pip install -e '.[bench]'")
+    if name == "batch":
+        pytest.importorskip("ray.data", reason="needs the extra ray: pip install -e '.[ray]'")
     if name == "step":
         pytest.importorskip("onnxscript", reason="needs the bench extra: pip install -e '.[bench]'")
     command = [sys.executable, "-W", "ignore", "-c", _REPRODUCE, name]
@@ -71,6 +74,17 @@ def test_the_tables_of_halting_and_the_loop_are_those_of_the_figures() -> None:
         page = library("loop_tables").page(report, 32)
         assert path.with_suffix(".md").read_text() == page
     assert {"sudoku halting", "sudoku rollouts", "sudoku throughput"} <= set(expected)
+    shown = tables_of(FOLDER.parent / "docs" / "speed.md")
+    for name, table in expected.items():
+        assert shown[name] == table
+
+
+def test_the_page_and_the_tables_of_the_search_are_those_of_the_figures() -> None:
+    results = FOLDER / "results"
+    report = json.loads((results / "search.json").read_text())
+    assert (results / "search.md").read_text() == library("search_tables").page(report)
+    expected = library("search_tables").summaries(report)
+    assert {"sudoku search", "sudoku-mid search", "maze search", "sudoku depth"} <= set(expected)
     shown = tables_of(FOLDER.parent / "docs" / "speed.md")
     for name, table in expected.items():
         assert shown[name] == table
