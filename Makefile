@@ -185,8 +185,8 @@ latency: $(MODELS:%=$(REGRESS)/%/manifest.json)
 load: $(VENV)/.bench $(REGRESS)/sudoku/manifest.json
 	$(BIN)/python benchmarks/serve.py $(REGRESS)/sudoku --output $(RESULTS) --update docs/serving.md
 
-# The same puzzles in one process and with Ray, then a million with an engine that computes nothing: half an hour on
-# two cores; leave them alone.
+# The same puzzles in one process and with Ray, then a million with an engine that computes nothing: a quarter of an
+# hour on two cores; leave them alone.
 bulk: $(VENV)/.dev $(REGRESS)/sudoku/manifest.json
 	$(BIN)/python benchmarks/batch.py $(REGRESS)/sudoku --output $(RESULTS) --update docs/batch.md
 

@@ -38,7 +38,7 @@ _GROWTH_MB = 100.0
 @click.command(help=__doc__)
 @click.argument("bundle", type=click.Path(path_type=Path, exists=True))
 @click.option("--puzzles", type=click.IntRange(1), default=5_000, show_default=True)
-@click.option("--repeats", type=click.IntRange(1), default=5, show_default=True)
+@click.option("--repeats", type=click.IntRange(1), default=4, show_default=True)
 @click.option(
     "--null-puzzles",
     type=click.IntRange(1),
