@@ -91,7 +91,7 @@ def test_the_time_of_a_process_that_has_ended_stays(monkeypatch: pytest.MonkeyPa
     use = sys.modules["lib.process_tree"].ProcessUse
     uses = [use(os.getpid(), "python", 0, 0, 1.0), use(2, "ray::MapBatches(RayWorker)", 0, 0, 2.0)]
     monkeypatch.setattr(module, "process_tree", lambda _: uses)
-    sampler = module.UseSampler(lambda: len(sampler.samples), set, 0.01)
+    sampler: Any = module.UseSampler(lambda: len(sampler.samples), set, 0.01)
     with sampler.running():
         while len(sampler.samples) < 2:
             time.sleep(0.001)
