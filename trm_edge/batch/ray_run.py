@@ -131,6 +131,21 @@ class RayRun:
 
         self._show("solved", total, write)
         if lost.deaths:
+            self._solve_again(min(rows, FIRST_ROWS))
+
+    def _solve_again(self, rows: int) -> None:
+        """Solve the rows once more whose workers died, in small blocks, and then give them up.
+
+        Ray counts a try for each time that it hands a block to a worker which is about to die, so a
+        block may have used up its tries without being at fault.
+        """
+        lost = LostBlocks()
+
+        def write() -> None:
+            self._write(self._solved(self._dataset(rows)), lost)
+
+        self._show("solved again", None, write)
+        if lost.deaths:
             self._write(self._given_up(self._dataset(rows), lost.deaths[0]), LostBlocks())
 
     def _retry(self, finished: FinishedRows) -> int:
