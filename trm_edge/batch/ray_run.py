@@ -124,29 +124,24 @@ class RayRun:
         rows = self._block or block_rows(
             self._options.slots, self._options.halting.max_steps, self._plan.count, total
         )
+        deaths = self._solve_blocks(rows, "solved", total)
+        if deaths:
+            # Ray counts a try for each time that it hands a block to a worker which is about to
+            # die, so a block may have used up its tries without being at fault.
+            rows = min(rows, FIRST_ROWS)
+            deaths = self._solve_blocks(rows, "solved again", None)
+        if deaths:
+            self._write(self._given_up(self._dataset(rows), deaths[0]), LostBlocks())
+
+    def _solve_blocks(self, rows: int, description: str, total: int | None) -> list[BaseException]:
+        """Solve what no part holds in blocks of so many rows; return the deaths of workers."""
         lost = LostBlocks()
 
         def write() -> None:
             self._write(self._solved(self._dataset(rows)), lost)
 
-        self._show("solved", total, write)
-        if lost.deaths:
-            self._solve_again(min(rows, FIRST_ROWS))
-
-    def _solve_again(self, rows: int) -> None:
-        """Solve the rows once more whose workers died, in small blocks, and then give them up.
-
-        Ray counts a try for each time that it hands a block to a worker which is about to die, so a
-        block may have used up its tries without being at fault.
-        """
-        lost = LostBlocks()
-
-        def write() -> None:
-            self._write(self._solved(self._dataset(rows)), lost)
-
-        self._show("solved again", None, write)
-        if lost.deaths:
-            self._write(self._given_up(self._dataset(rows), lost.deaths[0]), LostBlocks())
+        self._show(description, total, write)
+        return lost.deaths
 
     def _retry(self, finished: FinishedRows) -> int:
         """Solve failed rows again, in small blocks: one of them may end its worker each time."""
