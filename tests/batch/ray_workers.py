@@ -31,11 +31,12 @@ from trm_edge.errors import BackendError
 from trm_edge.loop.halting import HaltingRule
 from trm_edge.loop.solver import Solver
 
-KILLER = f"8{'.' * 80}"  # ends the process that solves it, where there is no file SPARE
+KILLER = f"88{'.' * 79}"  # ends the process that solves it, where there is no file SPARE
 SPARE = "spare"
 STOP = "stop"  # file there: first row on which, and on all after it, the engine fails
 BLOCK = 20
 PLAN = WorkerPlan(count=2, gpus=0, threads=1, cpus=0.5)
+STILLBORN = "stillborn"  # file there: workers die while they start
 PIDS = "pids"  # file beside the input: a line for every worker that began
 SLOWLY = "slowly"  # file there: seconds that every block takes
 
@@ -69,8 +70,12 @@ class FakeSolver:
 class FakeWorker(RayWorker):
     """A worker without a bundle."""
 
+    starts = 12
+
     def load(self, options: SolveOptions, backend: str) -> tuple[BlockSolver, str]:
         """Write the process down, for whoever kills it."""
+        if (options.bundle / STILLBORN).exists():
+            os.kill(os.getpid(), signal.SIGKILL)
         with (options.bundle / PIDS).open("a") as file:
             file.write(f"{os.getpid()}\n")
         return cast(BlockSolver, FakeSolver(options)), f"{backend}; it computes nothing"

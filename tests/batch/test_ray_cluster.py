@@ -39,6 +39,21 @@ def test_a_cluster_that_cannot_be_joined_is_explained(
         pass
 
 
+def test_what_ray_tells_the_driver_is_logged(
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    monkeypatch.setattr(ray, "init", lambda **options: None)
+    printer = ray._private.worker.print_to_stdstream
+    notice = {"lines": ["a worker died\nand more"], "pid": "raylet", "is_err": False}
+    with caplog.at_level("INFO", logger="trm_edge"), ray_cluster():
+        ray._private.worker.print_to_stdstream(notice, ignore_prefix=False)
+    assert ray._private.worker.print_to_stdstream is printer
+    assert capsys.readouterr().out == ""
+    assert "Ray: a worker died" in caplog.messages
+
+
 def test_a_cluster_that_runs_keeps_its_metrics_port() -> None:
     with pytest.raises(ConfigError, match="Leave --metrics-port out"), ray_cluster("auto", 8080):
         pass

@@ -65,13 +65,12 @@ def test_another_error_says_that_the_run_goes_on() -> None:
     assert "the same command goes on" in str(error)
 
 
-def test_deaths_of_workers_are_told_from_failures() -> None:
+def test_errors_of_blocks_are_collected() -> None:
     lost = LostBlocks()
-    failure = task_error(ValueError("x"))
+    errors = [ActorDiedError(), task_error(ValueError("x"))]
     with lost.collected():
-        for error in (ActorDiedError(), failure):
+        for error in errors:
             EXECUTOR.error("An exception was raised from a task", exc_info=error)
         EXECUTOR.error("without an exception")
     EXECUTOR.error("after the block", exc_info=ValueError("y"))
-    assert [type(error) for error in lost.deaths] == [ActorDiedError]
-    assert lost.failures == [failure]
+    assert lost.errors == errors

@@ -10,13 +10,17 @@ from trm_edge.batch.ray_reports import BlockReport, ReportCollector, WorkerInfo
 def test_finished_blocks_are_counted_by_worker() -> None:
     collector = ReportCollector()
     for worker in ("a", "b"):
-        collector.begin(WorkerInfo(worker, f"engine of {worker}"))
-    collector.take("a", 0)
-    collector.take("b", 100)
+        collector.ready(WorkerInfo(worker, f"engine of {worker}"))
+    collector.take_block("a", 0)
+    collector.take_block("b", 100)
     collector.advance("a", 0, 60)
     assert collector.read().done == 60
-    collector.finish("a", 0, BlockReport(rows=100, seconds=2.0, slot_steps=90, capacity_steps=100))
-    collector.finish("b", 100, BlockReport(rows=50, seconds=1.0, slot_steps=30, capacity_steps=50))
+    collector.finish_block(
+        "a", 0, BlockReport(rows=100, seconds=2.0, slot_steps=90, capacity_steps=100)
+    )
+    collector.finish_block(
+        "b", 100, BlockReport(rows=50, seconds=1.0, slot_steps=30, capacity_steps=50)
+    )
     reports = collector.read()
     assert reports.rows == reports.done == 150
     assert reports.retried == 0
@@ -27,11 +31,13 @@ def test_finished_blocks_are_counted_by_worker() -> None:
 
 def test_a_block_that_is_begun_again_is_a_retry_and_counts_once() -> None:
     collector = ReportCollector()
-    collector.take("a", 0)
+    collector.take_block("a", 0)
     collector.advance("a", 0, 60)
-    collector.take("b", 0)
+    collector.take_block("b", 0)
     assert collector.read().done == 0
-    collector.finish("b", 0, BlockReport(rows=100, seconds=1.0, slot_steps=10, capacity_steps=10))
+    collector.finish_block(
+        "b", 0, BlockReport(rows=100, seconds=1.0, slot_steps=10, capacity_steps=10)
+    )
     reports = collector.read()
     assert reports.retried == 1
     assert reports.done == 100

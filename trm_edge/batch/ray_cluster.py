@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import logging
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from typing import Any
 
 import ray
 
 from trm_edge.batch.worker_plan import HOST_CPUS, NodeSize
 from trm_edge.errors import ConfigError
 from trm_edge.threads import available_cores
+
+logger = logging.getLogger(__name__)
 
 LOCAL = "local"  # address: start Ray here, for this run alone
 _NO_REPORTS_HOME = {"RAY_USAGE_STATS_ENABLED": "0"}  # unless the user sets it
@@ -21,7 +24,8 @@ _NO_REPORTS_HOME = {"RAY_USAGE_STATS_ENABLED": "0"}  # unless the user sets it
 def ray_cluster(address: str = LOCAL, metrics_port: int | None = None) -> Iterator[None]:
     """Start Ray, or join a cluster, until the block ends. A process that has joined one stays.
 
-    Ray's own lines stay in its log files, under ``/tmp/ray`` or ``RAY_TMPDIR``.
+    Ray's own lines stay in its log files, under ``/tmp/ray`` or ``RAY_TMPDIR``. What it tells the
+    driver, such as that a worker died, is logged.
 
     Args:
         address: ``local`` to start Ray on this machine, ``auto`` for the cluster that runs here, or
@@ -39,11 +43,32 @@ def ray_cluster(address: str = LOCAL, metrics_port: int | None = None) -> Iterat
             f"the exporter of the Ray cluster {address} has its port already: it is the one of ray "
             "start --metrics-export-port. Leave --metrics-port out."
         )
-    _init(address, metrics_port)
+    with _notices_logged():
+        _init(address, metrics_port)
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextmanager
+def _notices_logged() -> Iterator[None]:
+    """Log what Ray would print to standard output, whatever its settings, until the block ends."""
+    worker = ray._private.worker
+    printer = getattr(worker, "print_to_stdstream", None)
+    if printer is None:  # another release of Ray
+        yield
+        return
+    worker.print_to_stdstream = _log_notice
     try:
         yield
     finally:
-        ray.shutdown()
+        worker.print_to_stdstream = printer
+
+
+def _log_notice(data: Mapping[str, Any], ignore_prefix: bool = False) -> None:
+    for notice in data["lines"]:
+        logger.info("Ray: %s", str(notice).strip().partition("\n")[0])
 
 
 def _init(address: str, metrics_port: int | None) -> None:

@@ -6,8 +6,6 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ray.exceptions import RayError, RayTaskError
-
 from trm_edge.errors import BackendError, TrmEdgeError
 
 MOST_ERRORS = 8  # blocks that are given up before a run ends
@@ -21,14 +19,12 @@ class LostBlocks(logging.Handler):
     """Collects the errors of blocks that Ray Data leaves out, which it does not hand to its caller.
 
     Attributes:
-        deaths: workers that died with a block, more often than it is retried.
-        failures: errors of another kind.
+        errors: one for each block.
     """
 
     def __init__(self) -> None:
         super().__init__(logging.ERROR)
-        self.deaths: list[BaseException] = []
-        self.failures: list[BaseException] = []
+        self.errors: list[BaseException] = []
 
     def emit(self, record: logging.LogRecord) -> None:
         """Take the error of a block.
@@ -37,12 +33,8 @@ class LostBlocks(logging.Handler):
             record: of Ray Data's executor.
         """
         error = record.exc_info[1] if record.exc_info else None
-        if error is None:
-            return
-        if isinstance(error, RayError) and not isinstance(error, RayTaskError):
-            self.deaths.append(error)
-        else:
-            self.failures.append(error)
+        if error is not None:
+            self.errors.append(error)
 
     @contextmanager
     def collected(self) -> Iterator[None]:

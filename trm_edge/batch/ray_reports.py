@@ -9,6 +9,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+from trm_edge.batch.attempts import Attempts
+
 logger = logging.getLogger(__name__)
 
 _POLL_SECONDS = 1.0
@@ -72,12 +74,11 @@ class Reports:
     """All that was reported.
 
     Args:
-        workers: by name, in the order in which they were ready.
-        states: by name.
-        engines: by name.
-        blocks: first row of every block that was begun, and how often.
-        open_rows: rows done of the blocks in work, by first row.
+        states: of the workers, by name.
+        engines: of the workers, by name, in the order in which they were ready.
+        retried: blocks that were begun again.
         rows: in blocks that were finished.
+        open_rows: rows done of the blocks in work, by first row.
     """
 
     states: dict[str, WorkerState] = field(default_factory=dict)
@@ -101,12 +102,40 @@ class Reports:
 
 
 class ReportCollector:
-    """Collects reports; runs as an actor beside the driver."""
+    """Collects reports, and what dead workers left behind; runs as an actor beside the driver."""
 
     def __init__(self) -> None:
         self._reports = Reports()
+        self._attempts = Attempts()
 
-    def begin(self, info: WorkerInfo) -> None:
+    def start(self, worker: str) -> int:
+        """Take note of a worker that starts; see :meth:`Attempts.start`.
+
+        Args:
+            worker: its id.
+        """
+        return self._attempts.start(worker)
+
+    def begin(self, first_row: int, rows: int) -> int:
+        """Take note of rows that are begun; see :meth:`Attempts.begin`.
+
+        Args:
+            first_row: of them.
+            rows: how many.
+        """
+        return self._attempts.begin(first_row, rows)
+
+    def finish(self, worker: str, first_row: int, rows: int) -> None:
+        """Take note of rows that were finished; see :meth:`Attempts.finish`.
+
+        Args:
+            worker: its id.
+            first_row: of them.
+            rows: how many.
+        """
+        self._attempts.finish(worker, first_row, rows)
+
+    def ready(self, info: WorkerInfo) -> None:
         """Take note of a worker that is ready.
 
         Args:
@@ -115,7 +144,7 @@ class ReportCollector:
         self._reports.engines[info.name] = info.engine
         self._reports.states.setdefault(info.name, WorkerState())
 
-    def take(self, worker: str, first_row: int) -> None:
+    def take_block(self, worker: str, first_row: int) -> None:
         """Take note of a block that a worker begins; one that was begun before is a retry.
 
         Args:
@@ -136,7 +165,7 @@ class ReportCollector:
         """
         self._reports.open_rows[first_row] = rows
 
-    def finish(self, worker: str, first_row: int, report: BlockReport) -> None:
+    def finish_block(self, worker: str, first_row: int, report: BlockReport) -> None:
         """Take note of a block that was solved.
 
         Args:

@@ -8,16 +8,16 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 import ray
 from numpy.typing import NDArray
 from ray.data import ActorPoolStrategy, DataContext, Dataset
 from ray.exceptions import RayError, UserCodeException
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from trm_edge.batch.answer_buffer import AnswerBuffer
-from trm_edge.batch.answers import failed_answers
 from trm_edge.batch.finished import FinishedRows
 from trm_edge.batch.output_folder import COMPRESSION, OutputFolder
 from trm_edge.batch.pending_parts import marks_folder, remove_unfinished_parts
@@ -34,7 +34,6 @@ from trm_edge.batch.source import RowSource
 from trm_edge.batch.worker_plan import IO_CPUS, WorkerPlan, block_rows
 from trm_edge.progress import Metered, Track, silent
 
-BLOCK_RETRIES = 3  # of a block whose worker died
 _IN_FLIGHT = 2  # blocks that wait at a worker, so that none waits for the driver
 _UNSPLIT = 1  # what a read task returns is cut by its bytes alone
 _WORKERS_PER_IO_TASK = 8
@@ -89,7 +88,7 @@ class RayRun:
         self._block = block
         # Each is a process of its own, and one reads or writes for many workers.
         self._io_tasks = 1 + plan.count // _WORKERS_PER_IO_TASK
-        self._reporter = Reporter(ray.remote(num_cpus=0)(ReportCollector).remote())
+        self._reporter = Reporter(_collector())
 
     def solve(self, *, retry_failed: bool = False) -> RayResult:
         """Solve what is left.
@@ -124,24 +123,8 @@ class RayRun:
         rows = self._block or block_rows(
             self._options.slots, self._options.halting.max_steps, self._plan.count, total
         )
-        deaths = self._solve_blocks(rows, "solved", total)
-        if deaths:
-            # Ray counts a try for each time that it hands a block to a worker which is about to
-            # die, so a block may have used up its tries without being at fault.
-            rows = min(rows, FIRST_ROWS)
-            deaths = self._solve_blocks(rows, "solved again", None)
-        if deaths:
-            self._write(self._given_up(self._dataset(rows), deaths[0]), LostBlocks())
-
-    def _solve_blocks(self, rows: int, description: str, total: int | None) -> list[BaseException]:
-        """Solve what no part holds in blocks of so many rows; return the deaths of workers."""
-        lost = LostBlocks()
-
-        def write() -> None:
-            self._write(self._solved(self._dataset(rows)), lost)
-
-        self._show(description, total, write)
-        return lost.deaths
+        dataset = self._solved(self._dataset(rows))
+        self._show("solved", total, lambda: self._write(dataset))
 
     def _retry(self, finished: FinishedRows) -> int:
         """Solve failed rows again, in small blocks: one of them may end its worker each time."""
@@ -159,8 +142,8 @@ class RayRun:
                         answered += len(answers)
             finally:
                 retried.flush()
-            if lost.failures:
-                raise plain_error(lost.failures[0])
+            if lost.errors:
+                raise plain_error(lost.errors[0])
 
         self._show("retried", len(finished.failed), replace_rows)
         return answered
@@ -201,25 +184,11 @@ class RayRun:
             num_cpus=self._plan.cpus,
             num_gpus=self._plan.gpus or None,
             max_restarts=-1,
-            max_task_retries=BLOCK_RETRIES,
+            max_task_retries=-1,  # the worker itself gives up what ends it; see SuspectSolver
         )
 
-    def _given_up(self, dataset: Dataset, death: BaseException) -> Dataset:
-        """The rows whose workers died, as failed ones."""
-        reason = (
-            f"its worker died {BLOCK_RETRIES + 1} times with the block of this puzzle: "
-            f"{str(death).strip().partition(chr(10))[0]}"
-        )
-        sha256 = self._options.manifest_sha256
-
-        def fail(block: pa.Table) -> pa.Table:
-            return failed_answers(block, reason, sha256)
-
-        return dataset.map_batches(
-            fail, batch_size=None, batch_format="pyarrow", zero_copy_batch=True, num_cpus=IO_CPUS
-        )
-
-    def _write(self, dataset: Dataset, lost: LostBlocks) -> None:
+    def _write(self, dataset: Dataset) -> None:
+        lost = LostBlocks()
         with _plain_errors(), lost.collected():
             dataset.write_parquet(
                 str(self._folder.path.resolve()),
@@ -228,8 +197,8 @@ class RayRun:
                 ray_remote_args={"num_cpus": IO_CPUS},
                 concurrency=self._io_tasks,
             )
-        if lost.failures:
-            raise plain_error(lost.failures[0])
+        if lost.errors:
+            raise plain_error(lost.errors[0])
 
     def _show(self, description: str, total: int | None, work: Callable[[], None]) -> None:
         """Do a piece of work, and show the rows that the workers report meanwhile."""
@@ -244,6 +213,16 @@ class RayRun:
         )
         for _ in self._track(metered, description, total):
             pass
+
+
+def _collector() -> Any:
+    """Start the collector on the driver's machine, without which the run ends anyway."""
+    here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+    actor: Any = ray.remote(ReportCollector)
+    options = actor.options(
+        num_cpus=0, max_restarts=-1, max_task_retries=-1, scheduling_strategy=here
+    )
+    return options.remote()
 
 
 @contextmanager

@@ -5,8 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import time
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import pyarrow as pa
 import ray
@@ -17,10 +16,10 @@ from trm_edge.batch.ray_errors import plain_error
 from trm_edge.batch.ray_metrics import WorkerMetrics
 from trm_edge.batch.ray_reports import BlockReport, WorkerInfo
 from trm_edge.batch.solve_options import SolveOptions
-from trm_edge.batch.source import BLOCK_ROWS
+from trm_edge.batch.suspects import SuspectSolver
 from trm_edge.batch.worker_plan import WorkerPlan
 from trm_edge.bundle import Bundle
-from trm_edge.errors import ConfigError
+from trm_edge.errors import BackendError, ConfigError
 
 
 class RayWorker:
@@ -32,16 +31,34 @@ class RayWorker:
         reports: handle of the actor that collects the reports.
 
     Raises:
+        BackendError: this worker has died again and again without solving anything.
         ConfigError: this machine would solve with another engine.
         TrmEdgeError: the bundle cannot be loaded on this machine.
+
+    Attributes:
+        starts: of a worker, after which it is given up if it has solved nothing.
     """
+
+    starts: ClassVar[int] = 20
 
     def __init__(self, options: SolveOptions, backend: str, reports: Any) -> None:
         self._reports = reports
         self._name = f"{socket.gethostname()}:{os.getpid()}"
+        self._id = ray.get_runtime_context().get_actor_id()
+        starts = ray.get(reports.start.remote(self._id))
+        if starts > self.starts:
+            raise BackendError(
+                f"a worker on {socket.gethostname()} has died {starts - 1} times before it had "
+                "solved anything. Ray's log files on that machine, in its folder logs under "
+                "/tmp/ray, may say of what; too little memory is a frequent reason: pass a smaller "
+                "--batch, or fewer --workers."
+            )
         self._solver, engine = self.load(options, backend)
+        self._suspects = SuspectSolver(
+            self._solver.solve, self._begin, self._finish, options.manifest_sha256
+        )
         self._metrics = WorkerMetrics(self._name)
-        reports.begin.remote(WorkerInfo(self._name, engine))
+        reports.ready.remote(WorkerInfo(self._name, engine))
 
     def load(self, options: SolveOptions, backend: str) -> tuple[BlockSolver, str]:
         """Load the engine.
@@ -81,12 +98,12 @@ class RayWorker:
             BackendError: the engine fails whatever it is given.
         """
         first_row = int(block["row"][0].as_py())
-        self._reports.take.remote(self._name, first_row)
+        self._reports.take_block.remote(self._name, first_row)
         start = time.monotonic()
         before = self._solver.work()
         parts = []
         reported = 0
-        for answers in self._solver.solve(_pieces(block)):
+        for answers in self._suspects.solve(block):
             parts.append(answers)
             reported += len(answers)
             self._reports.advance.remote(self._name, first_row, reported)
@@ -98,15 +115,16 @@ class RayWorker:
             slot_steps=work.slot_steps,
             capacity_steps=work.capacity_steps,
         )
-        self._reports.finish.remote(self._name, first_row, report)
+        self._reports.finish_block.remote(self._name, first_row, report)
         self._metrics.add(table, report)
         return table
 
+    def _begin(self, first_row: int, rows: int) -> int:
+        """Have it written down before the rows can end this process."""
+        return int(ray.get(self._reports.begin.remote(first_row, rows)))
 
-def _pieces(block: pa.Table) -> Iterator[pa.Table]:
-    """Parts of a block that are parsed and judged together."""
-    for start in range(0, len(block), BLOCK_ROWS):
-        yield block.slice(start, BLOCK_ROWS)
+    def _finish(self, first_row: int, rows: int) -> None:
+        self._reports.finish.remote(self._id, first_row, rows)
 
 
 def worker_backend(options: SolveOptions, plan: WorkerPlan) -> str:
