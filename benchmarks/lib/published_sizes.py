@@ -35,8 +35,17 @@ def random_model(name: str) -> RecursiveModel:
     Args:
         name: one of ``SIZES``.
     """
+    return random_model_of(SIZES[name])
+
+
+def random_model_of(config: ModelConfig) -> RecursiveModel:
+    """Make a model of any size with random weights from a fixed seed.
+
+    Args:
+        config: of the model.
+    """
     torch.manual_seed(0)
-    model = RecursiveModel(SIZES[name]).requires_grad_(False).eval()
+    model = RecursiveModel(config).requires_grad_(False).eval()
     for parameter in model.parameters():
         parameter.copy_(torch.randn(parameter.shape) * 0.02)
     return model
