@@ -5,7 +5,8 @@
 Starts ``trm-edge serve`` and a client beside it, so both share the machine's cores. First as many
 clients as there are slots ask for one puzzle after another, which gives the rate at saturation.
 Then requests with one puzzle each come at random times, at shares of that rate, whether the ones
-before them are answered or not. Writes serve.json and serve.md.
+before them are answered or not. Writes serve.json and serve.md, with --replicas serve_ray.json and
+serve_ray.md.
 """
 
 from __future__ import annotations
@@ -75,11 +76,12 @@ def main(
         "load_average_before": load_before,
         "load_average_after": os.getloadavg()[0],
     }
-    write_text(output / "serve.json", json.dumps(report, indent=1) + "\n")
+    name = "serve" if replicas is None else "serve_ray"
+    write_text(output / f"{name}.json", json.dumps(report, indent=1) + "\n")
     page = _page(report)
-    write_text(output / "serve.md", page)
+    write_text(output / f"{name}.md", page)
     if update is not None:
-        update_tables(update, {"serve": _table(report)})
+        update_tables(update, {name.replace("_", " "): _table(report)})
     click.echo(page)
     check(report)
 
