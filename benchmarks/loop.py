@@ -4,8 +4,8 @@
 
 The bundled Sudoku model, or the one that is named, on held-out puzzles, which are repeated for
 longer streams. PyTorch runs as the published evaluation does: bfloat16, eager, every one of 16
-steps, batches of the same size. Writes loop.json and loop.md, of another model loop_MODEL.json and
-loop_MODEL.md.
+steps, batches of the same size; pass --pytorch float32 on a CPU without bfloat16 arithmetic. Writes
+loop.json and loop.md, of another model loop_MODEL.json and loop_MODEL.md.
 """
 
 from __future__ import annotations
@@ -60,9 +60,8 @@ AUGMENTATIONS = 8
 MIN_CONFIDENCE = 0.99
 LATENCY_PUZZLES = 8
 # A step of the published width takes about twelve times as long.
-_PUZZLES = {"sudoku": 1024, WIDE: 128}
+_PUZZLES = {"sudoku": 1024, WIDE: 64}
 _LENGTHS = {"sudoku": (1000, 10_000, 100_000), WIDE: (128, 512)}
-EAGER = "PyTorch bfloat16, eager, fixed"
 
 
 class TimedBackend(Backend):
@@ -144,7 +143,7 @@ class Subject:
 
     Args:
         int8: makes a backend of the INT8 graph.
-        model: the bfloat16 model.
+        model: the model in PyTorch, in the type that it computes in.
         table: puzzle embeddings (N, E) float32, or None.
         puzzles: held-out puzzles.
         answers: their solutions (n, L).
@@ -156,10 +155,16 @@ class Subject:
     puzzles: list[Puzzle]
     answers: NDArray[np.int32]
 
+    @property
+    def eager(self) -> str:
+        """What the rows of PyTorch are called, without the halting rule."""
+        dtype = str(next(self.model.parameters()).dtype).removeprefix("torch.")
+        return f"PyTorch {dtype}, eager"
+
 
 @click.command(help=__doc__)
 @click.option("--model", type=click.Choice(list(_PUZZLES)), default="sudoku", show_default=True)
-@click.option("--puzzles", type=click.IntRange(1, 2000), help="1,024, or 128 of sudoku-wide.")
+@click.option("--puzzles", type=click.IntRange(1, 2000), help="1,024, or 64 of sudoku-wide.")
 @click.option(
     "--stream",
     "lengths",
@@ -169,6 +174,14 @@ class Subject:
 )
 @click.option("--rounds", default=3, show_default=True)
 @click.option("--threads", type=ThreadCount(), default=2, show_default=True)
+@click.option(
+    "--pytorch",
+    "dtype",
+    type=click.Choice(["bfloat16", "float32"]),
+    default="bfloat16",
+    show_default=True,
+    help="What PyTorch computes in.",
+)
 @click.option("--update", "document", type=click.Path(path_type=Path, exists=True))
 @click.option("--output", type=click.Path(path_type=Path), required=True, help="Folder.")
 def main(
@@ -177,6 +190,7 @@ def main(
     lengths: tuple[int, ...],
     rounds: int,
     threads: int,
+    dtype: str,
     document: Path | None,
     output: Path,
 ) -> None:
@@ -187,7 +201,8 @@ def main(
     lengths = lengths or _LENGTHS[model]
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "step.onnx"
-        subject = _subject(checkpoint_of(model), path, puzzles or _PUZZLES[model], threads)
+        count = puzzles or _PUZZLES[model]
+        subject = _subject(checkpoint_of(model), path, count, threads, getattr(torch, dtype))
         report = {
             "machine": machine_line(threads),
             "model": model,
@@ -204,7 +219,7 @@ def main(
         update_tables(document, document_tables(report, SLOTS))
 
 
-def _subject(folder: Path, path: Path, count: int, threads: int) -> Subject:
+def _subject(folder: Path, path: Path, count: int, threads: int, dtype: torch.dtype) -> Subject:
     """Quantize the checkpoint of a folder into a graph at ``path``."""
     checkpoint = load_checkpoint(folder)
     held_out = held_out_puzzles(task_for(checkpoint.config), None, count)
@@ -212,7 +227,7 @@ def _subject(folder: Path, path: Path, count: int, threads: int) -> Subject:
     write_int8_graph(checkpoint, held_out, path)
     return Subject(
         int8=partial(OnnxRuntimeBackend, path, checkpoint.config, threads=threads, trusted=True),
-        model=load_checkpoint(folder).model.to(torch.bfloat16),
+        model=load_checkpoint(folder).model.to(dtype),
         table=checkpoint.puzzle_embeddings,
         puzzles=held_out.puzzles,
         answers=np.stack(answers),
@@ -231,8 +246,8 @@ def _throughput(subject: Subject, rounds: int) -> dict[str, Any]:
         f"{100 * MIN_CONFIDENCE:.0f} % confidence"
     )
     variants: dict[str, tuple[Backend, HaltingRule]] = {
-        EAGER: (TorchBackend(subject.model), fixed),
-        "PyTorch bfloat16, eager, adaptive": (TorchBackend(subject.model), adaptive),
+        f"{subject.eager}, fixed": (TorchBackend(subject.model), fixed),
+        f"{subject.eager}, adaptive": (TorchBackend(subject.model), adaptive),
         "INT8, fixed": (subject.int8(), fixed),
         "INT8, adaptive": (subject.int8(), adaptive),
         "INT8, threshold 4": (subject.int8(), threshold_4),
@@ -258,7 +273,7 @@ def _throughput(subject: Subject, rounds: int) -> dict[str, Any]:
         rows[name] = {
             "puzzles per second": len(subject.puzzles) / float(np.median(seconds)),
             "exact": exact[name],
-            "against PyTorch, fixed": asdict(ratio(times[EAGER], seconds)),
+            "against PyTorch, fixed": asdict(ratio(times[f"{subject.eager}, fixed"], seconds)),
         }
     return rows
 
@@ -271,7 +286,9 @@ def _latency(subject: Subject, rounds: int) -> dict[str, Any]:
     table = subject.table
     puzzles = subject.puzzles[:LATENCY_PUZZLES]
     solvers = {
-        EAGER: Solver(TorchBackend(subject.model), table, halting=fixed, batch=1),
+        f"{subject.eager}, fixed": Solver(
+            TorchBackend(subject.model), table, halting=fixed, batch=1
+        ),
         "INT8, fixed": Solver(subject.int8(), table, halting=fixed, batch=1),
         "INT8, adaptive": Solver(subject.int8(), table, batch=1),
         "INT8, threshold 4": Solver(subject.int8(), table, halting=threshold_4, batch=1),
@@ -290,7 +307,7 @@ def _latency(subject: Subject, rounds: int) -> dict[str, Any]:
     for name, seconds in times.items():
         rows[name] = {
             "ms per puzzle": 1e3 * float(np.median(seconds)) / len(puzzles),
-            "against PyTorch, fixed": asdict(ratio(times[EAGER], seconds)),
+            "against PyTorch, fixed": asdict(ratio(times[f"{subject.eager}, fixed"], seconds)),
         }
     return rows
 

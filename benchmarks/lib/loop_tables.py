@@ -22,6 +22,8 @@ def page(report: Report, slots: int) -> str:
     if model != _FIRST_MODEL:
         command = f"{command} --model {model}"
         title = f"The loop of {model}"
+    if any(name.startswith("PyTorch float32") for name in report["throughput"]):
+        command = f"{command} --pytorch float32"
     outside = 100 * report["overhead"]["share of the time outside the steps"]
     parts = [
         f"# {title}\n\n`{command}`. Machine: {report['machine']}.\n",

@@ -63,11 +63,13 @@ def test_the_loop_of_another_model_has_a_page_of_its_own(
     monkeypatch.setattr(script("loop"), "checkpoint_of", lambda name: toy)
     output = measured(
         "loop",
-        f"--model sudoku-wide --puzzles 4 --stream 5 --rounds 1 --threads 1 --output {tmp_path}",
+        "--model sudoku-wide --puzzles 4 --stream 5 --rounds 1 --threads 1 --pytorch float32 "
+        f"--output {tmp_path}",
     )
     assert not (tmp_path / "loop.json").exists()
     report = json.loads((tmp_path / "loop_sudoku-wide.json").read_text())
     assert report["model"] == "sudoku-wide"
     assert [row["puzzles"] for row in report["growth"]] == [5]
-    assert "`python benchmarks/loop.py --model sudoku-wide`" in output
+    assert "PyTorch float32, eager, fixed" in report["throughput"]
+    assert "`python benchmarks/loop.py --model sudoku-wide --pytorch float32`" in output
     assert (tmp_path / "loop_sudoku-wide.md").read_text() in output

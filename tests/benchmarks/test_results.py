@@ -15,9 +15,9 @@ from tests.benchmarks.scripts import FOLDER, library
 _REPRODUCE = """
 import importlib, json, sys
 from pathlib import Path
-name = sys.argv[1]
+module, name = sys.argv[1:]
 report = json.loads(Path(f"results/{name}.json").read_text())
-sys.stdout.write(importlib.import_module(name)._page(report))
+sys.stdout.write(importlib.import_module(module)._page(report))
 """
 
 
@@ -35,6 +35,8 @@ sys.stdout.write(importlib.import_module(name)._page(report))
         "gpu_forms",
         "puzzle_table",
         "serve",
+        "serve_ray",
+        "integer_forms",
         "host",
         "batch",
     ],
@@ -42,13 +44,14 @@ sys.stdout.write(importlib.import_module(name)._page(report))
 def test_a_page_is_reproduced_from_its_figures(name: str) -> None:
     if name == "halting":
         pytest.importorskip("matplotlib", reason="needs the bench extra: pip install -e '.[bench]'")
-    if name == "serve":
+    module = name.removesuffix("_ray")
+    if module == "serve":
         pytest.importorskip("httpx", reason="needs the bench extra: pip install -e '.[bench]'")
     if name == "batch":
         pytest.importorskip("ray.data", reason="needs the extra ray: pip install -e '.[ray]'")
     if name == "step":
         pytest.importorskip("onnxscript", reason="needs the bench extra: pip install -e '.[bench]'")
-    command = [sys.executable, "-W", "ignore", "-c", _REPRODUCE, name]
+    command = [sys.executable, "-W", "ignore", "-c", _REPRODUCE, module, name]
     result = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)
     assert result.returncode == 0, result.stderr
     assert result.stdout == (FOLDER / "results" / f"{name}.md").read_text()
@@ -77,6 +80,18 @@ def test_the_tables_of_halting_and_the_loop_are_those_of_the_figures() -> None:
     shown = tables_of(FOLDER.parent / "docs" / "speed.md")
     for name, table in expected.items():
         assert shown[name] == table
+
+
+def test_tables_of_the_documents_are_those_of_the_figures() -> None:
+    results = FOLDER / "results"
+    documents = FOLDER.parent / "docs"
+    for page, table, name in (
+        ("serving.md", "serve", "serve"),
+        ("serving.md", "serve ray", "serve_ray"),
+        ("quantization.md", "integer forms", "integer_forms"),
+    ):
+        shown = tables_of(documents / page)[table]
+        assert shown in (results / f"{name}.md").read_text()
 
 
 def test_the_page_and_the_tables_of_the_search_are_those_of_the_figures() -> None:
