@@ -85,12 +85,12 @@ def test_the_graph_equals_fake_quantization_in_pytorch(
         torch.ones(2, dtype=torch.bool),
         exact_carry,
     )
-    # A value between two levels may round to either of them, which moves later values by a level;
-    # that is far less than the effect of quantization itself.
+    # A value between two levels may round to either of them, which moves later values by a level,
+    # and levels of FP8 lie further apart; that is less than the effect of quantization itself.
     effect = np.abs(exact.carry["z_H"].numpy() - expected.carry["z_H"].numpy()).mean()
     difference = np.abs(z_H - expected.carry["z_H"].numpy()).mean()
     assert effect > 1e-3
-    assert difference < 0.25 * effect
+    assert difference < (0.5 if qtype == "fp8" else 0.25) * effect
     assert np.isfinite(logits.q_halt).all()
 
 
