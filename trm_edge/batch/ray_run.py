@@ -133,17 +133,14 @@ class RayRun:
         def replace_rows() -> None:
             nonlocal answered
             retried = AnswerBuffer(FailedRows(self._folder, finished).replace)
-            lost = LostBlocks()
             dataset = self._solved(self._dataset(FIRST_ROWS, finished.failed))
             try:
-                with _plain_errors(), lost.collected():
+                with _plain_errors():
                     for answers in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
                         retried.add(answers)
                         answered += len(answers)
             finally:
                 retried.flush()
-            if lost.errors:
-                raise plain_error(lost.errors[0])
 
         self._show("retried", len(finished.failed), replace_rows)
         return answered
@@ -188,8 +185,7 @@ class RayRun:
         )
 
     def _write(self, dataset: Dataset) -> None:
-        lost = LostBlocks()
-        with _plain_errors(), lost.collected():
+        with _plain_errors():
             dataset.write_parquet(
                 str(self._folder.path.resolve()),
                 filename_provider=PartNames(),
@@ -197,8 +193,6 @@ class RayRun:
                 ray_remote_args={"num_cpus": IO_CPUS},
                 concurrency=self._io_tasks,
             )
-        if lost.errors:
-            raise plain_error(lost.errors[0])
 
     def _show(self, description: str, total: int | None, work: Callable[[], None]) -> None:
         """Do a piece of work, and show the rows that the workers report meanwhile."""
@@ -227,8 +221,12 @@ def _collector() -> Any:
 
 @contextmanager
 def _plain_errors() -> Iterator[None]:
-    """Turn errors of Ray into ours until the block ends."""
+    """Turn errors of Ray, and of blocks that it left out, into ours until the block ends."""
+    lost = LostBlocks()
     try:
-        yield
+        with lost.collected():
+            yield
     except (RayError, UserCodeException, OSError) as error:
         raise plain_error(error) from error
+    if lost.errors:
+        raise plain_error(lost.errors[0])
