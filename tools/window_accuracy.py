@@ -29,7 +29,14 @@ BATCH = 25
 @click.command(help=__doc__)
 @click.argument("checkpoint", type=click.Path(path_type=Path, exists=True))
 @click.argument("dataset", type=click.Path(path_type=Path, exists=True))
-@click.option("--side", "sides", type=int, multiple=True, default=(11, 20, 30), show_default=True)
+@click.option(
+    "--side",
+    "sides",
+    type=click.IntRange(1, SIDE),
+    multiple=True,
+    default=(11, 20, 30),
+    show_default=True,
+)
 def main(checkpoint: Path, dataset: Path, sides: tuple[int, ...]) -> None:
     loaded = load_checkpoint(checkpoint)
     rows = list(read_dataset(dataset, CELLS, VOCAB_SIZE))
