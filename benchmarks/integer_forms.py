@@ -24,6 +24,7 @@ import click
 import numpy as np
 import onnx
 from lib.document_tables import update_tables
+from lib.instruction_sets import instruction_set
 from lib.integer_forms import with_seven_bits, with_unsigned_weights
 from lib.machine_line import machine_line
 from lib.published_sizes import SIZES, random_model
@@ -42,15 +43,6 @@ FLOAT32 = "float32"
 SCALED = "scaled"  # what an export writes
 SEVEN_BITS = "seven bits"
 UNSIGNED = "unsigned"
-# By what decides about the kernels, the most specific first.
-_INSTRUCTION_SETS = {
-    "avx512_vnni": "x64, AVX512-VNNI",
-    "avx_vnni": "x64, AVX-VNNI",
-    "avx512f": "x64, AVX512 without VNNI",
-    "avx2": "x64, AVX2 without VNNI",
-    "i8mm": "Arm, i8mm",
-    "asimddp": "Arm, dot product",
-}
 
 
 @click.command(help=__doc__)
@@ -89,7 +81,7 @@ def main(
             stack.callback(backend.deactivate)
             backends[name] = backend
         rows = [_measure(backends, arguments, slots, rounds, seconds) for slots in batches]
-    report[_instruction_set()] = {
+    report[instruction_set(Machine.current())] = {
         "size": size,
         "machine": machine,
         "exact at the largest values": kernels_are_exact(),
@@ -133,14 +125,6 @@ def _measure(
         "float32": asdict(ratio(times[FLOAT32], times[SCALED])),
         **{name: asdict(ratio(times[name], times[SCALED])) for name in (SEVEN_BITS, UNSIGNED)},
     }
-
-
-def _instruction_set() -> str:
-    machine = Machine.current()
-    for flag, name in _INSTRUCTION_SETS.items():
-        if flag in machine.instructions:
-            return name
-    return machine.system
 
 
 def _page(report: dict[str, Any]) -> str:

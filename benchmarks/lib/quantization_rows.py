@@ -153,6 +153,29 @@ def ours(qtype: QType, recipe: CalibrationRecipe, *, in_float: tuple[str, ...] =
     return graph
 
 
+def rounded_weights(bits: int) -> Row:
+    """Weights rounded to the nearest of ``bits`` bits, one scale per output channel.
+
+    Everything else stays in float32, so nothing but the weights can change an answer.
+
+    Args:
+        bits: width of a weight, sign included.
+    """
+    levels = 2 ** (bits - 1) - 1
+
+    def graph(subject: Subject) -> onnx.ModelProto:
+        model = copy.deepcopy(subject.model)
+        for network in model.networks.values():
+            for module in network.modules():
+                if isinstance(module, torch.nn.Linear):
+                    weight = module.weight.data  # (outputs, inputs)
+                    scale = weight.abs().amax(1, keepdim=True).clamp_min(1e-12) / levels
+                    module.weight.data = torch.round(weight / scale) * scale
+        return onnxruntime_step_graph(model)
+
+    return graph
+
+
 def by_network(qtype: QType, recipes: Mapping[str, CalibrationRecipe]) -> Row:
     """The quantizer here with a recipe for each network.
 
@@ -267,4 +290,8 @@ ABLATIONS_OF = {
     "sudoku": ABLATIONS,
     "maze": {name: ABLATIONS[name] for name in _AGAIN},
     WIDE: {},
+}
+# What rounding the weights alone does, by their width.
+WEIGHT_WIDTHS: dict[str, Row] = {
+    f"weights of {bits} bits": rounded_weights(bits) for bits in (6, 7, 8, 10, 12)
 }

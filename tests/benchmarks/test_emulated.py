@@ -16,6 +16,7 @@ import pytest
 
 from tests.benchmarks.scripts import FOLDER, emulated, emulation
 from trm_edge.bundle import Bundle
+from trm_edge.evaluation.machine import Machine as ThisMachine
 from trm_edge.evaluation.steps import float32_backend
 from trm_edge.evaluation.vectors import ParityVectors
 
@@ -140,11 +141,12 @@ def test_fisher_exact(changed: int, floor: int, puzzles: int, expected: float) -
 
 
 def test_a_table_has_a_line_for_each_row(native: list[Any]) -> None:
-    text = emulation("page").table(rows_of([], native))
+    natives = {"toy": {"machine": "this CPU", "instructions": "all of it"}}
+    text = emulation("page").table(rows_of([], native), natives)
     lines = text.splitlines()
     assert len(lines) == 4
     assert len({line.count("|") for line in lines}) == 1
-    assert lines[2].startswith("| native | this machine's own | toy | float32 | 3 of 3 | 3 of 3 |")
+    assert lines[2].startswith("| native | all of it | toy | float32 | 3 of 3 | 3 of 3 |")
 
 
 # --- machines -----------------------------------------------------------------------------------
@@ -299,12 +301,33 @@ def test_figures_of_other_machines_stay(native: list[Any], tmp_path: Path) -> No
     assert {row["machine"] for row in report["rows"]} == {"native", "Nehalem"}
 
 
+def test_figures_of_other_models_stay_with_their_native_machine(
+    native: list[Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    report_of = emulation("report")
+    first = ThisMachine.current()
+    report_of.update_report(tmp_path, rows_of([], native), PLAN)
+    second = replace(first, cpu="another CPU", instructions=("avx2",))
+    monkeypatch.setattr(ThisMachine, "current", lambda: second)
+    other_model = [replace(recording, model="other toy") for recording in native]
+    report = report_of.update_report(tmp_path, rows_of([], other_model), PLAN)
+    kinds = {model: machine["machine"] for model, machine in report["natives"].items()}
+    assert kinds == {"toy": first.kind, "other toy": second.kind}
+    assert [row["model"] for row in report["rows"]] == ["other toy"] * 2 + ["toy"] * 2
+    assert "| native | x64, AVX2 without VNNI | other toy |" in report_of.report_table(report)
+
+    nehalem = [replace(recording, machine="Nehalem") for recording in native]
+    report_of.update_report(tmp_path, rows_of(nehalem, native), PLAN)
+    monkeypatch.setattr(ThisMachine, "current", lambda: first)
+    report = report_of.update_report(tmp_path, rows_of([], native), PLAN)
+    rows = [(row["model"], row["machine"]) for row in report["rows"]]
+    assert rows == [("other toy", "native")] * 2 + [("toy", "native")] * 2
+
+
 def test_the_committed_figures_are_of_every_machine() -> None:
     report = json.loads((ROOT / "benchmarks" / "results" / "emulated.json").read_text())
     machines = ["native", *(cpu.name for cpu in emulation("machines").MACHINES)]
-    models = sorted({row["model"] for row in report["rows"]})
-    assert "sudoku" in models
-    expected = set(itertools.product(machines, models, ["float32", "int8"]))
+    expected = set(itertools.product(machines, emulated().MODELS, ["float32", "int8"]))
     assert {(row["machine"], row["model"], row["precision"]) for row in report["rows"]} == expected
     assert emulation("report").report_problems(report) == []
 

@@ -11,13 +11,18 @@ from typing import Any
 
 import click
 import pytest
+from click.testing import CliRunner
 
-from tests.benchmarks.scripts import library
+from tests.benchmarks.scripts import library, script
 from tests.toys import BASE, write_run
 from trm_edge.export.checkpoint import load_checkpoint
 from trm_edge.progress import silent
 
 pytest.importorskip("modelopt", reason="needs the bench extra: pip install -e '.[bench]'")
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
 
 # Small, and of the bundled puzzles' task.
 SUDOKU = replace(
@@ -87,6 +92,46 @@ def test_the_graphs_of_a_run_are_removed(bench: Any, tmp_path: Path) -> None:
     rows = library("quantization_rows")
     bench.table({"FP8": rows.ours("fp8", rows.FP8)}, 2, {})
     assert list(tmp_path.glob("*.onnx")) == []
+
+
+def test_rounded_weights_have_so_many_levels_and_nothing_else_changes(bench: Any) -> None:
+    rows = library("quantization_rows")
+    checkpoint = {name: array.copy() for name, array in _weights(rows.in_float32(bench.subject))}
+    rounded = dict(_weights(rows.rounded_weights(4)(bench.subject)))
+    assert rounded.keys() == checkpoint.keys()
+    changed = [name for name in rounded if not np.array_equal(rounded[name], checkpoint[name])]
+    assert changed == [name for name in rounded if "_proj" in name]
+    for name in changed:
+        scale = np.abs(checkpoint[name]).max(0) / 7  # (inputs, outputs): a scale a column
+        levels = rounded[name] / scale
+        np.testing.assert_allclose(levels, np.rint(levels), atol=1e-4)
+        assert np.abs(rounded[name] - checkpoint[name]).max() <= scale.max() / 2 * 1.0001
+    again = dict(_weights(rows.in_float32(bench.subject)))
+    assert all(np.array_equal(again[name], checkpoint[name]) for name in checkpoint)
+
+
+def _weights(graph: onnx.ModelProto) -> list[tuple[str, Any]]:
+    return [
+        (tensor.name, numpy_helper.to_array(tensor))
+        for tensor in graph.graph.initializer
+        if len(tensor.dims) == 2
+    ]
+
+
+def test_weights_of_other_widths_are_measured_alone(
+    bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    benchmark = script("quantization")
+    folder = write_run(tmp_path / "toy", SUDOKU)
+    monkeypatch.setattr(benchmark, "checkpoint_of", lambda name: folder)
+    document = tmp_path / "page.md"
+    document.write_text("<!-- table sudoku weights -->\n<!-- end -->\n")
+    arguments = ["--model", "sudoku", "--weights", "--puzzles", "2", "--update", str(document)]
+    result = CliRunner().invoke(benchmark.main, arguments, catch_exceptions=False)
+    assert result.exit_code == 0, result.output
+    lines = document.read_text().splitlines()
+    labels = [line.split(" | ")[0] for line in lines[4:-1]]
+    assert labels == [f"| weights of {bits} bits" for bits in (6, 7, 8, 10, 12)]
 
 
 def test_a_model_that_is_not_in_the_checkout_says_how_to_get_it(

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from lib.emulation.compare import Row, problems
-from lib.emulation.machines import MACHINES, NATIVE
+from lib.emulation.machines import MACHINES
 
 _COLUMNS = (
     "machine",
@@ -39,6 +39,7 @@ def page(report: Mapping[str, Any]) -> str:
     """
     plan = report["plan"]
     sizes = f"--puzzles {plan['puzzles']} --steps {plan['steps']}"
+    natives = report["natives"]
     rows = [Row(**row) for row in report["rows"]]
     sentences = problems(rows)
     verdict = _WITHIN_FLOOR
@@ -47,28 +48,29 @@ def page(report: Mapping[str, Any]) -> str:
     paragraphs = [
         "# The bundled models on emulated CPUs",
         f"`python benchmarks/emulated.py {sizes} --output benchmarks/results`: {plan['puzzles']} "
-        f"held-out puzzles of each model, {plan['steps']} ACT steps, one thread.\n"
-        f"Native machine: {report['machine']}.",
+        f"held-out puzzles of each model, {plan['steps']} ACT steps, one thread.",
+        "\n".join(f"- native machine of {model}: {natives[model]['machine']}" for model in natives),
         _EXPLANATION,
-        table(rows),
+        table(rows, natives),
         verdict,
     ]
     return "\n\n".join(paragraphs) + "\n"
 
 
-def table(rows: Sequence[Row]) -> str:
+def table(rows: Sequence[Row], natives: Mapping[str, Mapping[str, str]]) -> str:
     """Format one line for each machine, model and precision, as Markdown.
 
     Args:
         rows: the comparisons.
+        natives: by model, the ``machine`` that ran natively and its ``instructions``.
     """
-    instructions = {machine.name: machine.instructions for machine in (NATIVE, *MACHINES)}
+    instructions = {machine.name: machine.instructions for machine in MACHINES}
     lines = [f"| {' | '.join(_COLUMNS)} |", "|---" * len(_COLUMNS) + "|"]
     for row in rows:
         first, last = row.cosines_float32
         cells = [
             row.machine,
-            instructions[row.machine],
+            instructions.get(row.machine) or natives[row.model]["instructions"],
             row.model,
             row.precision,
             f"{row.same_answers} of {row.puzzles}",
