@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.evaluation.samples import bench_row
 from trm_edge.bundle import Bundle
-from trm_edge.errors import ConfigError
+from trm_edge.errors import BackendError, ConfigError
 from trm_edge.evaluation.bench import bench, mark_pareto
 from trm_edge.evaluation.energy import Meter
+from trm_edge.loop.solver import Solver
 
 
 def test_energy_comes_from_the_meter(toy_bundle: Path) -> None:
@@ -30,6 +32,31 @@ def test_energy_comes_from_the_meter(toy_bundle: Path) -> None:
     assert 0 < row.joules_per_puzzle < 1e6
     assert row.parity.puzzles == 2
     assert [latency.slots for latency in row.latencies] == [1]
+
+
+def test_a_failure_stops_the_meter(toy_bundle: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    running = False
+
+    def start() -> None:
+        nonlocal running
+        running = True
+
+    def stop() -> None:
+        nonlocal running
+        running = False
+
+    solve = Solver.solve
+
+    def failing(self: Solver, *arguments: Any, **options: Any) -> Any:
+        if running:
+            raise BackendError("out of memory")
+        return solve(self, *arguments, **options)
+
+    monkeypatch.setattr(Solver, "solve", failing)
+    meter = Meter("test", start, stop)
+    with pytest.raises(BackendError, match="out of memory"):
+        bench(Bundle.open(toy_bundle), slots=(1,), puzzles=2, threads=1, find_meter=lambda: meter)
+    assert not running
 
 
 def test_slots_are_required(toy_bundle: Path) -> None:

@@ -38,6 +38,32 @@ def test_energy_of_a_piece_of_work(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert meter.stop() == pytest.approx(6.0)
 
 
+def test_a_long_piece_of_work_is_read_to_its_end(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """More lines than a pipe holds: first of two watts, then as many of four."""
+    printed = tmp_path / "printed"
+    os.mkfifo(printed)
+    line = "VDD_IN {}mW/{}mW " + 240 * "x"
+    for milliwatts in (2000, 4000):
+        lines = f"{line.format(milliwatts, milliwatts)}\n" * 400
+        (tmp_path / f"lines{milliwatts}").write_text(lines)
+    program = tmp_path / "tegrastats"
+    program.write_text(
+        f"#!/bin/sh\ncat {tmp_path}/lines2000 {tmp_path}/lines4000\n"
+        f"echo > {printed}\nexec sleep 60\n"
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=":")
+    meter = find_meter()
+    assert meter is not None
+    clock = iter([10.0, 13.0])
+    monkeypatch.setattr("trm_edge.evaluation.energy.time.perf_counter", lambda: next(clock))
+    meter.start()
+    printed.read_text()
+    assert meter.stop() == pytest.approx(9.0)
+
+
 def test_a_meter_that_was_not_started_reads_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

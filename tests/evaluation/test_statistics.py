@@ -26,3 +26,9 @@ def test_wilson_interval_against_known_values() -> None:
 def test_mcnemar_against_known_values(lost: int, gained: int, p: float) -> None:
     assert mcnemar_exact(lost, gained) == pytest.approx(p, abs=1e-5)
     assert mcnemar_exact(gained, lost) == pytest.approx(p, abs=1e-5)
+
+
+def test_mcnemar_holds_for_any_number_of_flips() -> None:
+    assert mcnemar_exact(600, 600) == 1.0
+    assert mcnemar_exact(1951, 0) == 0.0
+    assert mcnemar_exact(1100, 1000) == pytest.approx(0.0307, abs=1e-3)

@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 
 import numpy as np
 import pytest
 
-from trm_edge.evaluation.timing import change, interleaved, quickest, ratio
+from trm_edge.evaluation.timing import (
+    change,
+    interleaved,
+    interleaved_calls,
+    mean_by_round,
+    quickest,
+    ratio,
+)
 
 
 def test_every_run_has_a_turn_in_every_round() -> None:
@@ -27,6 +35,19 @@ def test_every_run_has_a_turn_in_every_round() -> None:
     assert order == ["a", "a", "b", "b", *"abababab"]
     np.testing.assert_array_equal(times["a"], [2.0] * 4)
     np.testing.assert_array_equal(times["b"], [3.0] * 4)
+
+
+def test_calls_that_warm_up_are_not_among_those_of_a_turn() -> None:
+    clock = itertools.count().__next__
+    calls: list[int] = []
+    runs = {"short": lambda: calls.append(1)}
+    turns = interleaved_calls(runs, 3, 0.02, clock)
+    timed = [len(each) for each in turns["short"]]
+    assert len(timed) == 3
+    assert min(timed) >= 1
+    assert sum(timed) < len(calls) - 2  # two before the first turn, and more before each
+    means = mean_by_round(turns)
+    np.testing.assert_array_equal(means["short"], [1.0] * 3)
 
 
 def test_a_busy_machine_does_not_change_the_ratio() -> None:

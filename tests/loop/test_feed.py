@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import queue
+import threading
 from collections.abc import Iterator
 
 import numpy as np
@@ -118,6 +120,34 @@ def test_no_more_is_read_ahead_than_the_limit() -> None:
     assert feed.wait()
     assert [feed.take() for _ in range(1)] == [0]
     assert len(read) <= 7
+
+
+def test_a_closed_feed_lets_its_reader_go() -> None:
+    ended = threading.Event()
+
+    def endless() -> Iterator[int]:
+        try:
+            yield from itertools.count()
+        finally:
+            ended.set()
+
+    threads = set(threading.enumerate())
+    feed: LiveFeed[int] = LiveFeed(endless(), limit=3)
+    assert feed.wait()
+    assert feed.take() == 0
+    feed.close()
+    for reader in set(threading.enumerate()) - threads:
+        reader.join(60)
+    assert ended.wait(60)
+    assert not feed.wait()
+    assert feed.take() is None
+
+
+def test_a_feed_that_is_closed_first_reads_nothing() -> None:
+    feed = LiveFeed(iter(["never"]))
+    feed.close()
+    assert not feed.wait()
+    assert feed.take() is None
 
 
 def test_a_feed_stays_what_it_is() -> None:

@@ -55,6 +55,29 @@ def test_a_threshold_moves_both_published_rules() -> None:
     assert str(rule) == "adaptive, q_halt > q_continue - 1, at most 4 steps"
 
 
+def test_rules_that_stop_at_different_steps_have_different_texts() -> None:
+    """Runs that go on are told apart by them."""
+    rules = [
+        HaltingRule("fixed", False, 16, 1, 0.0, 2),
+        HaltingRule("fixed", False, 16, 4, 0.0, 2),
+        HaltingRule("fixed", False, 16),
+        HaltingRule("fixed", False, 8),
+        HaltingRule("adaptive", False, 16),
+        HaltingRule("adaptive", True, 16),
+        *(HaltingRule("adaptive", False, 16, 1, each) for each in (1.2345678, 1.2345679, -1e-7)),
+        *(HaltingRule("adaptive", True, 16, 1, each) for each in (1.2345678, 1.2345679, -1e-7)),
+        HaltingRule("adaptive", False, 16, 2),
+        HaltingRule("adaptive", False, 16, 2, 0.0, 3),
+    ]
+    assert len({str(rule) for rule in rules}) == len(rules)
+    assert str(rules[1]) == "fixed or unchanged for 2, at least 4, at most 16 steps"
+    assert str(rules[6]) == "adaptive, q_halt > 1.2345678, at most 16 steps"
+
+
+def test_nan_is_no_confidence() -> None:
+    assert confidence(np.array([np.nan, 0.0])).tolist() == [0.0, 0.5]
+
+
 def test_stops_where_the_prediction_stands() -> None:
     rule = HaltingRule.from_config(BASE, "fixed", unchanged=2)
     same = np.array([0, 1, 2, 3], np.int32)

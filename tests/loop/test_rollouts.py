@@ -140,6 +140,18 @@ def test_the_settled_selector_compares_tries_of_equal_length() -> None:
         pytest.raises(ConfigError, match=r"halting is adaptive.*Choose fixed halting"),
     ):
         Rollouts(solver, exploration, MostSettled())
+    unchanged = HaltingRule.from_config(FAKE_CONFIG, "fixed", unchanged=2)
+    with (
+        Solver(CarryingBackend(), halting=unchanged, measure_changes=True) as solver,
+        pytest.raises(ConfigError, match=r"not changed for 2 steps\. Leave out --stop-unchanged"),
+    ):
+        Rollouts(solver, exploration, MostSettled())
+    single = HaltingRule.from_config(FAKE_CONFIG, "fixed", max_steps=1)
+    with (
+        Solver(CarryingBackend(), halting=single, measure_changes=True) as solver,
+        pytest.raises(ConfigError, match=r"every try has a single step. Allow 2 or more"),
+    ):
+        Rollouts(solver, exploration, MostSettled())
     with Solver(CarryingBackend(), halting=FIXED, measure_changes=True) as solver:
         solution = Rollouts(solver, exploration, MostSettled()).solve_one(puzzles(1)[0])
     assert solution.tries == 2

@@ -76,6 +76,24 @@ def test_the_settled_answer_changed_least_in_the_last_three_steps() -> None:
         chosen(MostSettled(), solution(1, 0))
 
 
+def test_a_settled_answer_is_told_from_fewer_steps_than_three() -> None:
+    restless = solution(1, 9, [np.inf, 0.4])
+    settled = solution(2, 0, [np.inf, 0.1])
+    assert chosen(MostSettled(), restless, settled) == 1
+    assert chosen(MostSettled(), solution(1, 9, [np.inf]), settled) == 1  # out of time
+
+
+def test_nan_is_never_preferred() -> None:
+    """A graph in float16 can produce it."""
+    broken = solution(1, np.nan, [np.inf, np.nan])
+    unsure = solution(2, -5, [np.inf, 8.0])
+    for selector in (MostConfident(), MostFrequent(), MostSettled()):
+        assert chosen(selector, broken, unsure) == 1
+        assert chosen(selector, unsure, broken) == 0
+    assert chosen(MostFrequent(), broken, unsure, solution(1, -6)) == 2
+    assert not decided(MostConfident(0.0001), 1, broken)
+
+
 def test_the_first_valid_answer_wins_else_the_most_confident() -> None:
     selector = FirstValid(lambda puzzle, answer: bool(answer[0] == 7))
     assert chosen(selector, solution(1, 9), solution(7, -3), solution(7, 2)) == 1

@@ -28,6 +28,11 @@ def test_solutions_come_in_the_order_of_the_puzzles(order: list[int]) -> None:
     assert [solution.index for solution in ordered] == sorted(order)
 
 
+def test_solutions_behind_one_that_never_comes_are_handed_out_at_the_end() -> None:
+    ordered = in_order(solution_of(index) for index in (4, 0, 3, 1))
+    assert [solution.index for solution in ordered] == [0, 1, 3, 4]
+
+
 def test_a_solution_is_handed_out_as_soon_as_those_before_it_are() -> None:
     drawn = []
 

@@ -20,7 +20,7 @@ from trm_edge.evaluation.footprint import footprint
 from trm_edge.evaluation.held_out import solve_held_out
 from trm_edge.evaluation.parity import ParityReport
 from trm_edge.evaluation.steps import float32_backend, repeated_step
-from trm_edge.evaluation.timing import WARM_UP_CALLS, Ratio, interleaved, ratio
+from trm_edge.evaluation.timing import Ratio, interleaved_calls, mean_by_round, ratio
 from trm_edge.evaluation.vectors import ParityVectors
 from trm_edge.loop.solver import Solver
 from trm_edge.progress import Track, silent
@@ -228,24 +228,16 @@ def _latency(
     rounds: int,
 ) -> Latency:
     table = bundle.puzzle_embeddings()
-    calls: list[float] = []  # seconds of every call of the step
     with ExitStack() as stack:
         step = repeated_step(stack.enter_context(backend), table, vectors, slots)
-
-        def timed_step() -> None:
-            """Run a step and record its time."""
-            start = time.perf_counter()
-            step()
-            calls.append(time.perf_counter() - start)
-
-        runs: dict[str, Callable[[], Any]] = {"step": timed_step}
+        runs: dict[str, Callable[[], Any]] = {"step": step}
         float32 = float32_backend(bundle, threads)
         if float32 is not None:
             runs["float32"] = repeated_step(stack.enter_context(float32), table, vectors, slots)
-        times = interleaved(runs, rounds, TURN_SECONDS)
-    # The first calls warm up: they may allocate or compile, so they say nothing of later ones.
-    milliseconds = 1e3 * np.array(calls[WARM_UP_CALLS:])
+        calls = interleaved_calls(runs, rounds, TURN_SECONDS)
+    milliseconds = 1e3 * np.concatenate(calls["step"])
     p50, p90, p99 = np.percentile(milliseconds, [50, 90, 99]).tolist()
+    times = mean_by_round(calls)
     times_float32 = None
     if "float32" in times:
         times_float32 = ratio(times["float32"], times["step"])
@@ -275,9 +267,14 @@ def _measure_stream(
         warm_up_puzzles = 2 * slots
         seconds_per_puzzle = solve(warm_up_puzzles) / warm_up_puzzles
         count = max(4 * slots, int(_STREAM_SECONDS / seconds_per_puzzle))
-        if meter is not None:
+        joules: float | None = None
+        if meter is None:
+            seconds = solve(count)
+        else:
             meter.start()
-        seconds = solve(count)
-        joules = None if meter is None else meter.stop()
+            try:
+                seconds = solve(count)
+            finally:
+                joules = meter.stop()
     joules_per_puzzle = None if joules is None else joules / count
     return _Stream(count / seconds, joules_per_puzzle)

@@ -11,13 +11,16 @@ import ctypes
 import re
 import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import IO
 
 # The board's input: VDD_IN on Orin and Thor, POM_5V_IN on the generations before.
 _POWER = re.compile(r"\b(?:VDD_IN|POM_5V_IN|VIN_SYS_5V0|VIN) (\d+)(?:mW)?/")
 _INTERVAL_MS = 50  # between two lines of tegrastats
+_SECONDS_TO_END = 10  # of tegrastats, once it is asked to
 
 
 @dataclass
@@ -88,30 +91,46 @@ class _Tegrastats:
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
+        self._output: IO[str] | None = None
         self._start_time = 0.0
 
     def start(self) -> None:
         """Begin a measurement."""
         command = ["tegrastats", "--interval", str(_INTERVAL_MS)]
-        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        # A file takes any number of lines; a pipe that is read at the end would stall it when full.
+        self._output = tempfile.TemporaryFile("w+")  # noqa: SIM115 - stop() closes it
+        self._process = subprocess.Popen(command, stdout=self._output, text=True)
         self._start_time = time.perf_counter()
 
     def stop(self) -> float | None:
         """End the measurement and return joules; None where nothing was read."""
-        if self._process is None:
+        process = self._process
+        output = self._output
+        if process is None or output is None:
             return None
         seconds = time.perf_counter() - self._start_time
-        self._process.terminate()
-        output, _ = self._process.communicate(timeout=10)
         self._process = None
-        readings = []
-        for line in output.splitlines():
-            power = watts(line)
-            if power is not None:
-                readings.append(power)
+        self._output = None
+        with output:
+            _end(process)
+            output.seek(0)
+            readings = []
+            for line in output:
+                power = watts(line)
+                if power is not None:
+                    readings.append(power)
         if not readings:
             return None
         return seconds * sum(readings) / len(readings)
+
+
+def _end(process: subprocess.Popen[str]) -> None:
+    process.terminate()
+    try:
+        process.wait(_SECONDS_TO_END)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
 
 
 def _nvml_counter() -> Callable[[], int] | None:

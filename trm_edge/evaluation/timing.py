@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DRAWS = 2000  # of a bootstrap
-WARM_UP_CALLS = 2  # of each run before its first turn; the first may allocate or compile
+_WARM_UP_CALLS = 2  # of each run before its first turn; the first may allocate or compile
 Clock = Callable[[], float]  # seconds
 
 
@@ -54,13 +54,50 @@ def interleaved(
     Returns:
         By name, the mean seconds of one call in each round, (rounds,).
     """
+    return mean_by_round(interleaved_calls(runs, rounds, seconds, clock))
+
+
+def interleaved_calls(
+    runs: Mapping[str, Callable[[], Any]],
+    rounds: int,
+    seconds: float,
+    clock: Clock = time.perf_counter,
+) -> dict[str, list[NDArray[np.float64]]]:
+    """Time runs side by side, as :func:`interleaved` does, and keep every call.
+
+    Args:
+        runs: callables by name.
+        rounds: turns that each run has.
+        seconds: length of a turn by the wall clock.
+        clock: measures the calls, in seconds.
+
+    Returns:
+        By name and round, the seconds of the calls of the turn, (calls,); calls that warm up are
+        not among them.
+    """
     long_runs = _warm_up(runs, seconds)
-    times: dict[str, list[float]] = {name: [] for name in runs}
+    turns: dict[str, list[NDArray[np.float64]]] = {name: [] for name in runs}
     for _ in range(rounds):
         for name, run in runs.items():
-            calls = _turn(run, seconds, clock, warm_up=name not in long_runs)
-            times[name].append(float(calls.mean()))
-    return {name: np.array(means) for name, means in times.items()}
+            turns[name].append(_turn(run, seconds, clock, warm_up=name not in long_runs))
+    return turns
+
+
+def mean_by_round(
+    turns: Mapping[str, list[NDArray[np.float64]]],
+) -> dict[str, NDArray[np.float64]]:
+    """Average the calls of each turn.
+
+    Args:
+        turns: of :func:`interleaved_calls`.
+
+    Returns:
+        By name, the mean seconds of one call in each round, (rounds,).
+    """
+    means = {}
+    for name, calls_by_round in turns.items():
+        means[name] = np.array([float(calls.mean()) for calls in calls_by_round])
+    return means
 
 
 def quickest(
@@ -121,10 +158,10 @@ def change(current: NDArray[np.float64], baseline: NDArray[np.float64]) -> Ratio
 
 
 def _warm_up(runs: Mapping[str, Callable[[], Any]], turn: float) -> set[str]:
-    """Call each run ``WARM_UP_CALLS`` times; return the names of those slower than a turn."""
+    """Call each run ``_WARM_UP_CALLS`` times; return the names of those slower than a turn."""
     long_runs = set()
     for name, run in runs.items():
-        for _ in range(WARM_UP_CALLS):
+        for _ in range(_WARM_UP_CALLS):
             start = time.perf_counter()
             run()
             seconds = time.perf_counter() - start

@@ -274,7 +274,10 @@ def halting_steps(
         predictions: (n, T, L), for a rule that stops at an unchanged prediction.
 
     Returns:
-        Steps (n,), counted from 1.
+        Steps (n,) int32, counted from 1.
+
+    Raises:
+        ConfigError: the rule stops at an unchanged prediction, but there are no predictions.
     """
     steps = np.arange(1, q_halt.shape[1] + 1, dtype=np.int32)
     unchanged: NDArray[np.int32] | None = None

@@ -114,7 +114,7 @@ class LiveFeed(Feed[T]):
 
     A thread reads ahead, a bounded number of items. An exception of the iterable is raised once all
     items before it are taken. The thread cannot be stopped while the iterable blocks; it does not
-    keep the process from ending.
+    keep the process from ending. Whoever stops early calls :meth:`close`, which lets it go.
 
     Args:
         items: any iterable; it is used by the thread alone.
@@ -128,7 +128,7 @@ class LiveFeed(Feed[T]):
     live = True
 
     def __init__(self, items: Iterable[T], *, limit: int = 64) -> None:
-        self._items = items
+        self._items: Iterable[T] = items
         self._limit = limit
         self._queue: deque[T] = deque()
         self._changed = threading.Condition()
@@ -175,6 +175,15 @@ class LiveFeed(Feed[T]):
         """Count the items that wait to be taken."""
         return len(self._queue)
 
+    def close(self) -> None:
+        """End the stream: nothing more is read or handed out, and the thread ends."""
+        with self._changed:
+            self._ended = True
+            self._started = True
+            self._items = ()
+            self._queue.clear()
+            self._changed.notify_all()
+
     def _start(self) -> None:
         if not self._started:
             self._started = True
@@ -184,7 +193,9 @@ class LiveFeed(Feed[T]):
         try:
             for item in self._items:
                 with self._changed:
-                    self._changed.wait_for(lambda: len(self._queue) < self._limit)
+                    self._changed.wait_for(lambda: len(self._queue) < self._limit or self._ended)
+                    if self._ended:
+                        return
                     self._queue.append(item)
                     self._changed.notify_all()
         except BaseException as error:  # noqa: BLE001 - raised again by wait()

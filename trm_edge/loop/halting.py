@@ -177,18 +177,26 @@ class HaltingRule:
         return stops | (steps >= self.max_steps)
 
     def __str__(self) -> str:
+        """Describe the rule; rules that can stop at different steps have different texts."""
         limit = f"{self.max_steps} steps"
+        if self.mode == "fixed" and not self.unchanged:
+            return f"fixed, {limit}"
         suffix = f" or unchanged for {self.unchanged}" if self.unchanged else ""
-        if self.mode == "fixed":
-            return f"fixed{suffix}, at most {limit}" if suffix else f"fixed, {limit}"
-        rule = "q_halt > q_continue" if self.compares_continue else "q_halt > 0"
-        if self.threshold and self.compares_continue:
-            sign = "+" if self.threshold > 0 else "-"
-            rule = f"{rule} {sign} {abs(self.threshold):g}"
-        elif self.threshold:
-            rule = f"q_halt > {self.threshold:g}"
         minimum = f", at least {self.min_steps}" if self.min_steps > 1 else ""
-        return f"adaptive, {rule}{suffix}{minimum}, at most {limit}"
+        steps = f"{minimum}, at most {limit}"
+        if self.mode == "fixed":
+            return f"fixed{suffix}{steps}"
+        return f"adaptive, {self._head_rule()}{suffix}{steps}"
+
+    def _head_rule(self) -> str:
+        """The comparison with which the halting head stops."""
+        margin = repr(float(abs(self.threshold))).removesuffix(".0")
+        sign = "-" if self.threshold < 0 else ""
+        if not self.compares_continue:
+            return f"q_halt > {sign}{margin}"
+        if not self.threshold:
+            return "q_halt > q_continue"
+        return f"q_halt > q_continue {sign or '+'} {margin}"
 
 
 def confidence(q_halt: NDArray[Any]) -> NDArray[np.float64]:
@@ -198,15 +206,16 @@ def confidence(q_halt: NDArray[Any]) -> NDArray[np.float64]:
         q_halt: logits of any shape, a single one included.
 
     Returns:
-        sigmoid(q_halt), float64 of the same shape.
+        sigmoid(q_halt), float64 of the same shape. NaN, which a graph in float16 can produce, is no
+        confidence at all: 0.
 
     >>> confidence(np.array([0.0, 2.0], np.float32)).round(3).tolist()
     [0.5, 0.881]
     """
     logits = np.asarray(q_halt, np.float64)
     with np.errstate(over="ignore"):  # exp(1000) is inf, and 1 / inf is the right 0
-        probability: NDArray[np.float64] = np.asarray(1.0 / (1.0 + np.exp(-logits)))
-    return probability
+        probability = 1.0 / (1.0 + np.exp(-logits))
+    return np.asarray(np.where(np.isnan(logits), 0.0, probability))
 
 
 def steps_unchanged(predictions: Tokens) -> NDArray[np.int32]:

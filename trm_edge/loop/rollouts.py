@@ -109,7 +109,9 @@ class _Attempts(Feed[Puzzle]):
         self._intake.feed.interrupt()
 
     def ready(self) -> int:
-        return len(self._waiting) + self._intake.feed.ready() if self.live else 0
+        if not self.live:
+            return 0
+        return len(self._waiting) + self._intake.feed.ready()
 
     def is_wanted(self, number: int) -> bool:
         job, _ = self._in_flight[number]
@@ -288,9 +290,22 @@ class Rollouts:
 def _require_comparable_changes(solver: Solver, selector: Selector) -> None:
     if not solver.measure_changes:
         raise ConfigError(f"the selector {selector.name} needs a solver with measure_changes=True.")
-    if solver.halting.mode != "fixed":
+    halting = solver.halting
+    if halting.mode != "fixed":
         raise ConfigError(
             f"the selector {selector.name} compares tries after the same number of steps, but "
             "halting is adaptive, which ends most tries while their logits still change. Choose "
             "fixed halting (--halt fixed)."
+        )
+    if halting.unchanged:
+        raise ConfigError(
+            f"the selector {selector.name} compares tries after the same number of steps, but "
+            f"tries also stop when their answer has not changed for {halting.unchanged} steps. "
+            "Leave out --stop-unchanged and --explore depth, or choose with another selector."
+        )
+    if halting.max_steps < 2:
+        raise ConfigError(
+            f"the selector {selector.name} compares how much the logits change from step to step, "
+            "but every try has a single step. Allow 2 or more (--max-steps), or choose with "
+            "another selector."
         )

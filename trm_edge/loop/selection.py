@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Literal, get_args
@@ -80,7 +81,7 @@ class MostConfident(Selector):
             puzzle: not looked at.
             solutions: one or more.
         """
-        return int(np.argmax([solution.q_halt[-1] for solution in solutions]))
+        return int(np.argmax([_logit(solution) for solution in solutions]))
 
     def is_decided(
         self, puzzle: NDArray[Any], solutions: Sequence[Solution], remaining: int
@@ -110,10 +111,10 @@ class MostFrequent(Selector):
         votes = _votes(solutions)
 
         def rank(indices: list[int]) -> tuple[int, float]:
-            return len(indices), float(np.mean([solutions[i].q_halt[-1] for i in indices]))
+            return len(indices), float(np.mean([_logit(solutions[i]) for i in indices]))
 
         winners = max(votes.values(), key=rank)
-        return max(winners, key=lambda index: float(solutions[index].q_halt[-1]))
+        return max(winners, key=lambda index: _logit(solutions[index]))
 
     def is_decided(
         self, puzzle: NDArray[Any], solutions: Sequence[Solution], remaining: int
@@ -152,7 +153,7 @@ class MostSettled(Selector):
                 raise ConfigError(
                     "choosing the settled answer needs a solver with measure_changes=True."
                 )
-            changes.append(float(solution.changes[-_SETTLING_STEPS:].mean()))
+            changes.append(_last_change(solution.changes))
         return int(np.argmin(changes))
 
     def is_decided(
@@ -237,6 +238,21 @@ def selector_for(
             "cannot choose. Choose with q, mode or settled."
         )
     return FirstValid(lambda puzzle, answer: task.problem(puzzle, answer) is None)
+
+
+def _logit(solution: Solution) -> float:
+    """The last q_halt; NaN, which a graph in float16 can produce, is no confidence at all."""
+    logit = float(solution.q_halt[-1])
+    return -math.inf if math.isnan(logit) else logit
+
+
+def _last_change(changes: NDArray[np.float32]) -> float:
+    """The mean change over the last steps; infinite where there is none, or one that is NaN."""
+    last = changes[1:][-_SETTLING_STEPS:]  # nothing comes before the first step
+    if not len(last):
+        return math.inf
+    mean = float(last.mean())
+    return math.inf if math.isnan(mean) else mean
 
 
 def _votes(solutions: Sequence[Solution]) -> dict[bytes, list[int]]:

@@ -52,7 +52,8 @@ def in_order(solutions: Iterator[Solution]) -> Iterator[Solution]:
     """Hand solutions out by index, holding back those that come early.
 
     Args:
-        solutions: in any order, their indices counting from 0 without gaps.
+        solutions: in any order, their indices counting from 0. Those behind an index that never
+            comes, because a feed gave its puzzle up, are handed out at the end.
     """
     waiting: dict[int, Solution] = {}
     due = 0
@@ -61,3 +62,5 @@ def in_order(solutions: Iterator[Solution]) -> Iterator[Solution]:
         while due in waiting:
             yield waiting.pop(due)
             due += 1
+    for index in sorted(waiting):
+        yield waiting[index]

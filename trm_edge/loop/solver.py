@@ -56,7 +56,7 @@ class Solver:
 
     Raises:
         ConfigError: the batch or the deadline is not positive, or the table is missing or has
-            another shape.
+            another shape; on entry, the deadline is shorter than a step takes.
     """
 
     def __init__(
@@ -129,6 +129,7 @@ class Solver:
         Raises:
             PuzzleError: tokens or identifier do not fit the model; names the puzzle's index.
             BackendError: the engine failed.
+            CancelledError: :meth:`cancel` was called meanwhile.
         """
         solutions = self.run(as_feed(puzzles), check_deadline(self.deadline))
         return in_order(solutions) if ordered else solutions
