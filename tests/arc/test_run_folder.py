@@ -43,11 +43,25 @@ def answers(count: int) -> Predictions:
 
 @pytest.mark.parametrize("name", [entry.name for entry in fields(RunSettings)])
 def test_every_other_setting_is_refused_and_named(name: str, tmp_path: Path) -> None:
-    folder_at(tmp_path / "run").open(RECORD)
+    folder = folder_at(tmp_path / "run")
+    folder.open(RECORD)
+    folder.append(answers(1))
     settings = replace(SETTINGS, **{name: OTHERS[name]})
     with pytest.raises(OutputExistsError, match=r"other settings: .* was .* and is ") as raised:
         folder_at(tmp_path / "run").open(replace(RECORD, settings=settings))
     assert str(raised.value).count(" was ") == 1
+
+
+def test_a_run_without_answers_gives_way_to_other_settings(tmp_path: Path) -> None:
+    """Its settings may not have worked, so the corrected command has to."""
+    folder_at(tmp_path).open(RECORD)
+    corrected = replace(RECORD, settings=replace(SETTINGS, halting="fixed, 16 steps"))
+    assert folder_at(tmp_path).open(corrected) is False
+    folder = folder_at(tmp_path)
+    folder.open(corrected)
+    folder.append(answers(1))
+    with pytest.raises(OutputExistsError, match="the halting rule was fixed, 16 steps and is "):
+        folder_at(tmp_path).open(RECORD)
 
 
 def test_parts_fill_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,27 @@ def test_another_bundle_halting_or_input_is_refused(
     assert read_folder(output).equals(before)
 
 
+def test_options_that_do_not_work_begin_no_run(bundle: Path, puzzles: Path, tmp_path: Path) -> None:
+    """What the message advises has to work in the same folder."""
+    command = ["solve", bundle, puzzles, "-o", tmp_path / "out.parquet"]
+    settled = [*command, "--rollouts", 2, "--explore", "noise", "--select", "settled"]
+    failed(run(*settled), "Choose fixed halting (--halt fixed)")
+    assert not (tmp_path / "out.parquet").exists()
+    assert run(*settled, "--halt", "fixed").exit_code == 0
+    assert len(read_folder(tmp_path / "out.parquet")) == 20
+
+
+def test_a_run_that_solved_nothing_gives_way_to_other_options(
+    bundle: Path, puzzles: Path, tmp_path: Path
+) -> None:
+    command = ["solve", bundle, puzzles, "-o", tmp_path / "out.parquet"]
+    assert run(*command).exit_code == 0
+    for part in OutputFolder(tmp_path / "out.parquet").parts():
+        part.unlink()
+    assert run(*command, "--max-steps", 2).exit_code == 0
+    failed(run(*command), "the halting rule was ", "at most 2 steps and is ")
+
+
 def test_options_that_change_nothing_go_on(bundle: Path, puzzles: Path, tmp_path: Path) -> None:
     output = tmp_path / "out.parquet"
     options: list[object] = ["--rollouts", 2]

@@ -13,7 +13,6 @@ import numpy as np
 from trm_edge.arc.plan import Plan, Question
 from trm_edge.arc.predictions import Predictions
 from trm_edge.arc.run_folder import RunFolder, RunRecord, RunSettings
-from trm_edge.arc.run_lock import only_process_in
 from trm_edge.arc.stopping import LOOK_ROUNDS, StoppingRule
 from trm_edge.arc.test_set import TestSet
 from trm_edge.arc.time_limit import TimeLimit
@@ -22,6 +21,7 @@ from trm_edge.arc.voting import VoteResult, vote_result
 from trm_edge.errors import CancelledError, PuzzleError
 from trm_edge.progress import Metered, Track, silent
 from trm_edge.puzzle import Puzzle
+from trm_edge.run_lock import only_process_in
 
 if TYPE_CHECKING:
     from trm_edge.loop.solution import Solution

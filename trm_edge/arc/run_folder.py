@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 
 from trm_edge import records
@@ -26,10 +26,11 @@ from trm_edge.arc.voting import (
     write_ranking,
 )
 from trm_edge.datasets.folder import TEST_PUZZLES_NAME
-from trm_edge.errors import OutputError, OutputExistsError, RecordError
+from trm_edge.errors import OutputError, RecordError
 from trm_edge.files import check_writable, write_text
 from trm_edge.identifiers import IDENTIFIERS_NAME
 from trm_edge.records import Format, RecordKind
+from trm_edge.run_settings import differences, refuse_other_files, refuse_other_settings
 
 RUN_FORMAT = Format("trm-edge.arc-run", 1)
 RUN_NAME = "run.json"
@@ -71,13 +72,15 @@ class RunSettings:
 
 
 _TITLES = {
-    "version": "version of trm-edge",
-    "bundle": "bundle (sha256 of its manifest)",
+    "version": "the version of trm-edge",
+    "bundle": "the bundle (sha256 of its manifest)",
+    "target": "the target",
+    "halting": "the halting rule",
     "until_decided": "--until-decided",
     "leaders": "--decide",
     "votes_by": "--votes-by",
     "augmentations": "--augmentations",
-    "questions": "tasks or their rows (sha256)",
+    "questions": "the tasks or their rows (sha256)",
 }
 
 
@@ -123,7 +126,8 @@ class RunFolder:
     def open(self, record: RunRecord) -> bool:
         """Begin a run, or make sure that the one in the folder has the same settings.
 
-        A folder that is begun gets what trm-edge vote and score read of a dataset, too.
+        A run with other settings that has no answer yet gives way. A folder that is begun gets what
+        trm-edge vote and score read of a dataset, too.
 
         Args:
             record: of a run without answers.
@@ -141,20 +145,14 @@ class RunFolder:
         check_writable(path)
         if path.exists():
             before = records.read(path, RunRecord, _KIND).settings
-            differences = _differences(before, record.settings)
-            if differences:
-                raise OutputExistsError(
-                    f"{self.path} holds a run with other settings: {'; '.join(differences)}. Pass "
-                    "the same ones to go on with it, or choose another folder."
-                )
-            self._write_dataset()
-            return (self.path / SUBMISSION_NAME).exists()
-        # What a killed run left behind is hidden.
-        if self.path.is_dir() and any(self.path.glob("[!.]*")):
-            raise OutputExistsError(
-                f"{self.path} exists and is not a run of trm-edge solve, so nothing is written "
-                "there. Choose another folder."
-            )
+            found = differences(before, record.settings, _TITLES)
+            if part_paths(self.path):
+                refuse_other_settings(self.path, found)
+            if not found:
+                self._write_dataset()
+                return (self.path / SUBMISSION_NAME).exists()
+        else:
+            refuse_other_files(self.path)
         records.write(path, record, RUN_FORMAT)
         self._write_dataset()
         return False
@@ -242,21 +240,3 @@ def part_paths(folder: Path) -> list[Path]:
         folder: of the run.
     """
     return sorted(folder.glob(_PARTS))
-
-
-def _differences(before: RunSettings, after: RunSettings) -> list[str]:
-    differences = []
-    for entry in fields(RunSettings):
-        old = getattr(before, entry.name)
-        new = getattr(after, entry.name)
-        if old != new:
-            title = _TITLES.get(entry.name, entry.name)
-            differences.append(f"{title} was {_shown(old)} and is {_shown(new)}")
-    return differences
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "not set"
-    text = str(value)
-    return f"{text[:12]}…" if len(text) == 64 else text

@@ -130,11 +130,11 @@ class BlockSolver:
             measure_changes=exploration is not None and selector.needs_changes,
             deadline=search.deadline,
         )
-        solver.__enter__()
-        self._solver = solver
         source: Solver | Rollouts = solver
         if exploration is not None:
             source = Rollouts(solver, exploration, selector)
+        solver.__enter__()
+        self._solver = solver
         policy = AnswerPolicy(search.only_valid, search.answer_if)
         self._loop = BlockLoop(source, AnswerMaker(task, policy, options.manifest_sha256))
         return self._loop

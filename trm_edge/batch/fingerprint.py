@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, fields, replace
 
 from trm_edge import __version__
@@ -10,6 +9,7 @@ from trm_edge.batch.solve_options import SolveOptions
 from trm_edge.bundle import Bundle
 from trm_edge.cli.search_options import DEFAULT_EXPLORER, SearchOptions
 from trm_edge.records import Format
+from trm_edge.run_settings import differences
 from trm_edge.tasks.base import Task
 
 RUN_FORMAT = Format("trm-edge.solve-run", 1)
@@ -81,14 +81,7 @@ class Fingerprint(SearchOptions):
         Args:
             other: of the run that is to go on.
         """
-        differences = []
-        for field in fields(Fingerprint):
-            before = getattr(self, field.name)
-            after = getattr(other, field.name)
-            if before != after:
-                title = _TITLES.get(field.name, f"--{field.name.replace('_', '-')}")
-                differences.append(f"{title} was {_shown(before)} and is {_shown(after)}")
-        return differences
+        return differences(self, other, _TITLES)
 
 
 _TITLES = {
@@ -112,14 +105,3 @@ def _resolved(search: SearchOptions, task: Task) -> SearchOptions:
         explore=search.explore or (DEFAULT_EXPLORER,),
         select=search.selector(task).name,
     )
-
-
-def _shown(value: object) -> str:
-    if value is None or value == ():
-        return "not set"
-    if isinstance(value, tuple):
-        return ",".join(map(str, value))
-    if isinstance(value, bool):
-        return "on" if value else "off"
-    text = value if isinstance(value, str) else json.dumps(value)
-    return f"{text[:12]}…" if len(text) == 64 else text

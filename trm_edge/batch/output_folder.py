@@ -15,14 +15,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from trm_edge import records
-from trm_edge.arc.run_lock import only_process_in
 from trm_edge.batch.answers import ANSWER_SCHEMA
 from trm_edge.batch.fingerprint import RUN_FORMAT, Fingerprint
 from trm_edge.batch.parquet_file import open_parquet
 from trm_edge.batch.pending_parts import remove_unfinished_parts
-from trm_edge.errors import OutputError, OutputExistsError, PuzzleError, RecordError
+from trm_edge.errors import OutputError, PuzzleError, RecordError
 from trm_edge.files import check_writable, error_reason, write_bytes
 from trm_edge.records import RecordKind
+from trm_edge.run_lock import only_process_in
+from trm_edge.run_settings import refuse_other_files, refuse_other_settings
 
 RUN_NAME = "_run.json"
 INPUT_PREFIX = ".input-"  # of a copy of standard input
@@ -91,13 +92,14 @@ class OutputFolder:
         return records.read(self.path / RUN_NAME, Fingerprint, _KIND)
 
     def check_same(self, fingerprint: Fingerprint) -> bool:
-        """Make sure that the run in the folder has the same settings.
+        """Make sure that the run in the folder has the same settings, if it has answers.
 
         Args:
             fingerprint: of the run that is to go on.
 
         Returns:
-            False where no run was begun.
+            False where a run is to be begun: none was, or one with other settings that solved
+            nothing, because its settings did not work.
 
         Raises:
             OutputExistsError: they differ; says in what.
@@ -105,12 +107,10 @@ class OutputFolder:
         before = self.fingerprint()
         if before is None:
             return False
-        differences = before.differences(fingerprint)
-        if differences:
-            raise OutputExistsError(
-                f"{self.path} holds a run with other settings: {'; '.join(differences)}. Pass the "
-                "same ones to go on with it, or choose another folder."
-            )
+        found = before.differences(fingerprint)
+        if found and not self.parts():
+            return False
+        refuse_other_settings(self.path, found)
         return True
 
     def begin(self, fingerprint: Fingerprint) -> None:
@@ -185,12 +185,7 @@ class OutputFolder:
             check_writable(self.path / RUN_NAME)
         if self.is_begun:
             return
-        # What a killed run left behind is hidden.
-        if self.path.is_dir() and any(self.path.glob("[!.]*")):
-            raise OutputExistsError(
-                f"{self.path} exists and is not a run of trm-edge solve, so nothing is written "
-                "there. Choose another folder."
-            )
+        refuse_other_files(self.path)
 
 
 @contextmanager

@@ -68,8 +68,8 @@ def solve_to_parquet(
                 result = solve_with_ray(bundle, source, folder, options, parquet, track)
             else:
                 backend = bundle.backend(options.target, threads=options.threads)
-                begin_run(bundle, source, folder, options, backend.name, track)
-                with BlockSolver(options) as solver:
+                with BlockSolver(options) as solver:  # first: a run is begun with what works
+                    begin_run(bundle, source, folder, options, backend.name, track)
                     run = Run(source, folder, solver, track)
                     result = run.solve(retry_failed=parquet.retry_failed)
         except KeyboardInterrupt:

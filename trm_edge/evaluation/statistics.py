@@ -48,7 +48,7 @@ def mcnemar_exact(lost: int, gained: int) -> float:
     if flips == 0:
         return 1.0
     tail = sum(comb(flips, k) for k in range(min(lost, gained) + 1))
-    return min(1.0, 2 * tail / 2**flips)  # of whole numbers, which do not overflow
+    return min(1.0, 2 * tail / (1 << flips))  # of whole numbers, which do not overflow
 
 
 def paired_drop(lost: int, gained: int, trials: int, z: float = Z95) -> tuple[float, float]:

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from trm_edge.arc.run_lock import only_process_in
 from trm_edge.errors import OutputError
+from trm_edge.run_lock import only_process_in
 
 
 def test_a_second_user_is_refused_until_the_first_has_ended(tmp_path: Path) -> None:
