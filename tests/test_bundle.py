@@ -49,6 +49,16 @@ def test_a_missing_file_is_found(toy_bundle_copy: Path) -> None:
         Bundle.open(toy_bundle_copy)
 
 
+def test_the_size_of_a_file_that_is_gone(toy_bundle_copy: Path) -> None:
+    bundle = Bundle.open(toy_bundle_copy)
+    _, record = bundle.target()
+    graph = toy_bundle_copy / record.step
+    assert bundle.size_of() == graph.stat().st_size
+    graph.unlink()
+    with pytest.raises(BundleError, match=r"cannot read .* run the command again"):
+        bundle.size_of()
+
+
 def test_a_link_out_of_the_bundle_is_refused(toy_bundle_copy: Path, tmp_path: Path) -> None:
     path = toy_bundle_copy / "parity.npz"
     path.rename(tmp_path / "outside.npz")

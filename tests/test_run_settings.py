@@ -33,9 +33,7 @@ def test_both_values_of_every_difference_are_named() -> None:
 
 def test_other_settings_are_refused_with_what_to_do(tmp_path: Path) -> None:
     refuse_other_settings(tmp_path, [])
-    with pytest.raises(
-        OutputExistsError, match=r"settings: a; b\. Pass the same .* or choose"
-    ):
+    with pytest.raises(OutputExistsError, match=r"settings: a; b\. Pass the same .* or choose"):
         refuse_other_settings(tmp_path, ["a", "b"])
 
 

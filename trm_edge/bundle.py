@@ -16,6 +16,7 @@ from trm_edge.bundle_records import SENSITIVITY as SENSITIVITY
 from trm_edge.calibration_record import CalibrationRecord
 from trm_edge.config import ModelConfig
 from trm_edge.errors import BundleError
+from trm_edge.files import error_reason
 from trm_edge.identifiers import RowNames
 from trm_edge.manifest import CPU, Manifest, TargetRecord
 from trm_edge.name_index import INDEX_FILES, NameIndex
@@ -257,14 +258,22 @@ class Bundle:
             target: name of the target; by default as in :meth:`target`.
 
         Raises:
-            BundleError: there is no such target.
+            BundleError: there is no such target, or its files are gone: another export has
+                replaced the bundle.
         """
         from trm_edge.engines.record import ENGINE
 
         _, record = self.target(target)
         graph = self.path / record.step
         engine = graph.parent / ENGINE
-        return (engine if engine.exists() else graph).stat().st_size
+        file = engine if engine.exists() else graph
+        try:
+            return file.stat().st_size
+        except OSError as error:
+            raise BundleError(
+                f"cannot read {file}: {error_reason(error)}. Another export may have replaced the "
+                "bundle; run the command again."
+            ) from error
 
     def task(self) -> Task:
         """Make the task of this bundle, which reads puzzles, draws and judges answers.

@@ -148,7 +148,7 @@ def test_a_run_that_solved_nothing_gives_way_to_other_options(
     for part in OutputFolder(tmp_path / "out.parquet").parts():
         part.unlink()
     assert run(*command, "--max-steps", 1).exit_code == 0
-    failed(run(*command), "the halting rule was ", "at most 1 steps and is ")
+    failed(run(*command), "the halting rule was ", "at most 1 step and is ")
 
 
 def test_options_that_change_nothing_go_on(bundle: Path, puzzles: Path, tmp_path: Path) -> None:

@@ -178,7 +178,7 @@ class HaltingRule:
 
     def __str__(self) -> str:
         """Describe the rule; rules that can stop at different steps have different texts."""
-        limit = f"{self.max_steps} steps"
+        limit = "1 step" if self.max_steps == 1 else f"{self.max_steps} steps"
         if self.mode == "fixed" and not self.unchanged:
             return f"fixed, {limit}"
         suffix = f" or unchanged for {self.unchanged}" if self.unchanged else ""
