@@ -76,7 +76,7 @@ def decode_weight(
         scales = _decode_scales(record.weight_scales, scales.shape)
     if has_integer_products(qtype, activations) and saturates(codes.numpy().astype(np.int8)):
         raise ValueError(
-            "its INT8 weights saturate on CPUs without VNNI, as those of earlier releases did"
+            "its INT8 weights saturate on CPUs without VNNI, as those of earlier versions did"
         )
     return codes * spread_scales(scales, weight.shape[1], qtype), scales
 

@@ -74,7 +74,7 @@ def toy_bundle(toy_dataset: Path, tmp_path_factory: pytest.TempPathFactory) -> P
 
 @pytest.fixture(scope="session")
 def old_bundles(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The folder of toy-fp32 (Sudoku) and toy-int8, bundles that the first release wrote."""
+    """The folder of toy-fp32 (Sudoku) and toy-int8, bundles that the first version wrote."""
     folder = tmp_path_factory.mktemp("old")
     for name in ("bundle-1-fp32", "bundle-1-int8"):
         with tarfile.open(DATA / f"{name}.tar.gz") as archive:

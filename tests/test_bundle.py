@@ -1,4 +1,4 @@
-"""A bundle is opened whole: every file agrees with the manifest, whatever release wrote it."""
+"""A bundle is opened whole: every file agrees with the manifest, whatever version wrote it."""
 
 from __future__ import annotations
 

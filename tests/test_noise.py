@@ -36,7 +36,7 @@ def test_a_window_is_standard_normal_and_recorded() -> None:
     assert values.dtype == np.float32
     assert abs(float(values.mean())) < 0.02
     assert abs(float(values.std()) - 1) < 0.02
-    # Answers are to be the same everywhere and in later releases.
+    # Answers are to be the same everywhere and in later versions.
     np.testing.assert_allclose(noise_table(4)[:3], [-0.76435214, -3.2664342, 2.6234596], rtol=1e-5)
 
 

@@ -1,6 +1,6 @@
-"""Bundles that older releases wrote stay readable.
+"""Bundles that older versions wrote stay readable.
 
-``data/bundle-1-*.tar.gz`` were written by the first release: format trm-edge.bundle/1, simulated
+``data/bundle-1-*.tar.gz`` were written by the first version: format trm-edge.bundle/1, simulated
 accuracy under the key ``twin``, no profiles, the calibration's type under ``kind`` and the ranking
 of layers as a list without a format line.
 """

@@ -309,7 +309,7 @@ def test_a_file_that_is_too_large(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         records.read(path, Record, KIND)
 
 
-# --- older releases ----------------------------------------------------------------------------
+# --- older versions ----------------------------------------------------------------------------
 
 
 def rename(raw: dict[str, Any]) -> None:

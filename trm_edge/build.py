@@ -151,8 +151,8 @@ def profile_of(bundle: Bundle, name: str) -> TargetProfile:
     profile = target.profile or shipped_profile(name)
     if profile is None:
         raise EngineError(
-            f"{bundle.path} does not say what the target {name} is: an older release of trm-edge "
-            "wrote it. Export it again with this release."
+            f"{bundle.path} does not say what the target {name} is: an older version of trm-edge "
+            "wrote it. Export it again with this one."
         )
     return profile
 

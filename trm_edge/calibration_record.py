@@ -14,7 +14,7 @@ KIND = RecordKind(
     FORMAT, "a saved calibration", CalibrationError, "Calibrate again without this file."
 )
 
-_FORMER_KEYS = {"kind": "qtype", "seen": "coverage"}  # of the first releases
+_FORMER_KEYS = {"kind": "qtype", "seen": "coverage"}  # of the first versions
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class CalibrationRecord:
 
 
 def migrate(raw: dict[str, Any]) -> None:
-    """Rename the keys of the first releases, and add what earlier recipes did not have, in place.
+    """Rename the keys of the first versions, and add what earlier recipes did not have, in place.
 
     Args:
         raw: the parsed JSON without its format line.

@@ -182,8 +182,8 @@ def _exact_int8(providers: tuple[str, ...]) -> Ability:
         name,
         False,
         "this CPU has no VNNI, and its kernels saturate at the largest values",
-        "Bundles that this release exports stay below them and are exact here too; export those "
-        "of earlier releases again.",
+        "Bundles that this version exports stay below them and are exact here too; export those "
+        "of earlier versions again.",
     )
 
 

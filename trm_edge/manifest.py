@@ -86,7 +86,7 @@ class TargetRecord:
         opset: ONNX opset of the step graph.
         step: path of the step graph inside the bundle.
         float_layers: layers that were left in float.
-        simulated: None where nothing is quantized, and on a CPU in bundles of the first releases.
+        simulated: None where nothing is quantized, and on a CPU in bundles of the first versions.
         profile: the device that the target is for; None in bundles written before profiles were
             recorded.
         noise: the step graph has inputs for noise.
@@ -263,7 +263,7 @@ class Manifest:
 
 
 def _migrate(raw: dict[str, Any]) -> None:
-    """Rename what the first releases called ``twin``: the simulated accuracy of a target."""
+    """Rename what the first versions called ``twin``: the simulated accuracy of a target."""
     targets = raw.get("targets")
     if not isinstance(targets, dict):
         return

@@ -175,7 +175,7 @@ def profile_from_dict(name: str, values: dict[str, Any]) -> TargetProfile:
 def shipped_profile(name: str) -> TargetProfile | None:
     """Read a profile that is shipped with trm-edge, as data.
 
-    Bundles of releases that did not record profiles name one of these.
+    Bundles of versions that did not record profiles name one of these.
 
     Args:
         name: of the target.

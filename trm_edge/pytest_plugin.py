@@ -59,7 +59,7 @@ class BundleCollector(pytest.Collector):
         """Make the tests. Opens the bundle and measures nothing.
 
         Raises:
-            BundleError: the bundle is missing, damaged or from a newer release.
+            BundleError: the bundle is missing, damaged or from a newer version.
         """
         from trm_edge.bundle import Bundle
 

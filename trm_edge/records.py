@@ -72,7 +72,7 @@ class RecordKind(NamedTuple):
     """A kind of record: its format, its name for people, and the remedy for a broken one.
 
     Args:
-        format: the version that this release writes; older ones are read.
+        format: the version that is written; older ones are read.
         noun: its name with the article, for error messages: ``"a trm-edge bundle"``.
         error: the error raised where a record cannot be read.
         remedy: a sentence that says what to do with a broken record.
@@ -159,8 +159,8 @@ def read(
         record: the dataclass to build.
         kind: whose format is expected and whose error is raised.
         missing: the message where there is no such file; a general one by default.
-        upgrade: turns JSON that a release without format lines wrote into a record with one.
-        migrate: changes the raw content of an older release in place, before it is checked.
+        upgrade: turns JSON that a version without format lines wrote into a record with one.
+        migrate: changes the raw content of an older version in place, before it is checked.
         decode_value: builds values of types that JSON does not have, such as arrays.
 
     Raises:
@@ -205,8 +205,8 @@ def decode(
         record: the dataclass to build.
         kind: whose format is expected and whose error is raised.
         source: names the record in errors, such as its path.
-        upgrade: turns JSON that a release without format lines wrote into a record with one.
-        migrate: changes the raw content of an older release in place, before it is checked.
+        upgrade: turns JSON that a version without format lines wrote into a record with one.
+        migrate: changes the raw content of an older version in place, before it is checked.
         decode_value: builds values of types that JSON does not have, such as arrays.
 
     Raises:
@@ -231,7 +231,7 @@ def decode(
 
 
 def check_format(raw: Any, kind: RecordKind, source: str) -> None:
-    """Refuse a foreign file, and one that a newer release wrote.
+    """Refuse a foreign file, and one that a newer version wrote.
 
     Args:
         raw: the parsed JSON.
@@ -270,7 +270,7 @@ def check_format(raw: Any, kind: RecordKind, source: str) -> None:
 
 
 def _converted(conversion: Callable[[Any], Any], raw: Any, kind: RecordKind, source: str) -> Any:
-    """Convert an older release's content, which nothing has checked yet."""
+    """Convert an older version's content, which nothing has checked yet."""
     try:
         return conversion(raw)
     except (ConfigError, LookupError, TypeError, ValueError, AttributeError) as error:

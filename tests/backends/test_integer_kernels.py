@@ -34,7 +34,7 @@ def toy_graph(activations: Activations = "per_token") -> onnx.ModelProto:
 
 
 def older_graph(activations: Activations = "per_token") -> onnx.ModelProto:
-    """A graph whose weights reach the whole range, as those of earlier releases."""
+    """A graph whose weights reach the whole range, as those of earlier versions."""
     graph = toy_graph(activations)
     for tensor in graph.graph.initializer:
         if tensor.data_type == onnx.TensorProto.INT8 and len(tensor.dims) == 2:

@@ -116,4 +116,4 @@ def test_weights_of_the_whole_range_saturate_there(tmp_path: Path) -> None:
 def test_doctor_says_that_the_kernels_saturate() -> None:
     output = " ".join(on_haswell("-m", "trm_edge", "doctor").replace("│", " ").split())
     assert "this CPU has no VNNI, and its kernels saturate" in output
-    assert "Bundles that this release exports stay below them and are exact here too" in output
+    assert "Bundles that this version exports stay below them and are exact here too" in output

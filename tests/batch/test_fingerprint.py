@@ -29,7 +29,7 @@ OTHERS: dict[str, Any] = {
     "answer_if": 0.25,
     "deadline_ms": 100.0,
 }
-# What the first release with runs wrote.
+# What the first version with runs wrote.
 OLD_RECORD = """{
   "format": "trm-edge.solve-run/1",
   "version": "1",

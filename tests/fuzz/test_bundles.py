@@ -156,7 +156,7 @@ DAMAGES: list[Damage] = [
 
 @pytest.fixture(scope="module")
 def bundle(old_bundles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A bundle of the first release, with a floor as later ones write it."""
+    """A bundle of the first version, with a floor as later ones write it."""
     folder = tmp_path_factory.mktemp("fuzz") / "bundle"
     shutil.copytree(old_bundles / "toy-int8", folder)
     records.write(folder / "floor.json", sample_floor(), FLOOR_FORMAT)

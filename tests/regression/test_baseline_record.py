@@ -1,4 +1,4 @@
-"""The baseline on disk: damage is named, and files of older releases are read."""
+"""The baseline on disk: damage is named, and files of older versions are read."""
 
 from __future__ import annotations
 

@@ -101,7 +101,7 @@ def warn_of_saturation(content: bytes, source: Path) -> None:
         logger.warning(
             "%s: the INT8 kernels of this CPU (x64 without VNNI) saturate in %d of its matrices, "
             "so that its answers are less accurate here than elsewhere. It was exported by an "
-            "earlier release: export the checkpoint again.",
+            "earlier version: export the checkpoint again.",
             source,
             len(names),
         )

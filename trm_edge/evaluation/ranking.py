@@ -49,7 +49,7 @@ class LayerRanking:
 
 
 def upgraded(raw: Any) -> Any:
-    """Convert a parsed file to what this version writes; the first releases wrote a list.
+    """Convert a parsed file to what this version writes; the first versions wrote a list.
 
     Args:
         raw: the parsed JSON.

@@ -127,13 +127,13 @@ class Measurement:
 
     @classmethod
     def read(cls, path: Path) -> Measurement:
-        """Read a baseline of this or an older release.
+        """Read a baseline of this or an older version.
 
         Args:
             path: the JSON file.
 
         Raises:
-            RecordError: missing, not a baseline, damaged, or from a newer release.
+            RecordError: missing, not a baseline, damaged, or from a newer version.
         """
         record = records.read(
             path,
@@ -156,7 +156,7 @@ class Measurement:
             source: names the text in errors.
 
         Raises:
-            RecordError: not a baseline, damaged, or from a newer release.
+            RecordError: not a baseline, damaged, or from a newer version.
         """
         record = records.decode(
             text,
