@@ -41,10 +41,11 @@ NO_GPU = DriverState(problem="no NVIDIA driver: libcuda.so.1 was not found")
 EXPRESSION = re.compile(r"\$\{\{\s*(.*?)\s*\}\}")
 COMMAND = re.compile(r"trm-edge ([a-z]+)([^`|;&#\n]*)")
 OPTION = re.compile(r"(?<![\w-])--?[a-z][a-z0-9-]*")
-# A hash with its version behind it; our own action has no hash before it is committed.
+# A hash with its version behind it; our own action has neither a hash before it is committed, nor
+# a tag yet.
 PINNED = re.compile(
     r"actions/[\w-]+(/[\w-]+)?@[0-9a-f]{40} # v\d+\.\d+\.\d+"
-    r"|trm-edge/trm-edge/\.github/actions/\w+@v\d+ # zizmor: ignore\[unpinned-uses\]"
+    r"|trm-edge/trm-edge/\.github/actions/\w+@main # zizmor: ignore\[unpinned-uses\]"
 )
 USES = re.compile(r"^ *(?:- )?uses: (.*)$", re.MULTILINE)
 
