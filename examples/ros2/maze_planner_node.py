@@ -1,6 +1,6 @@
 """A ROS 2 node that plans paths with a maze model; MazePlanner has its logic.
 
-python3 maze_planner_node.py --ros-args -p bundle:=my-bundle -p deadline:=0.08
+python3 maze_planner_node.py --ros-args -p bundle:=../../my-bundle -p deadline:=0.08
 """
 
 from __future__ import annotations
