@@ -185,13 +185,13 @@ latency: $(MODELS:%=$(REGRESS)/%/manifest.json)
 load: $(VENV)/.bench $(REGRESS)/sudoku/manifest.json
 	$(BIN)/python benchmarks/serve.py $(REGRESS)/sudoku --output $(RESULTS) --update docs/serving.md
 
-# The same puzzles in one process and with Ray, then a million with an engine that computes nothing: a quarter of an
+# The same puzzles in one process and with Ray, then a million with a backend that computes nothing: a quarter of an
 # hour on two cores; leave them alone.
 bulk: $(VENV)/.dev $(REGRESS)/sudoku/manifest.json
 	$(BIN)/python benchmarks/batch.py $(REGRESS)/sudoku --output $(RESULTS) --update docs/batch.md
 
-# Both bundled models on four emulated CPUs: x64 without VNNI, and Arm as on Jetson boards. Installs QEMU
-# and a root of Debian's arm64 packages; about an hour on two cores.
+# The Sudoku and the maze model on four emulated CPUs: x64 without VNNI, and Arm as on Jetson boards. Installs
+# QEMU and a root of Debian's arm64 packages; about an hour on two cores.
 emulated: $(VENV)/.dev
 	rm -rf build/emulated/bundles
 	$(BIN)/python benchmarks/emulated.py --output $(RESULTS) --update docs/quantization.md
