@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("httpx", reason="needs the bench extra: pip install -e '.[bench]'")
+pytest.importorskip("aiohttp", reason="needs the bench extra: pip install -e '.[bench]'")
 pytest.importorskip("starlette", reason="needs the bench extra: pip install -e '.[bench]'")
 pytest.importorskip("uvicorn", reason="needs the bench extra: pip install -e '.[bench]'")
 
