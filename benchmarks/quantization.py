@@ -2,12 +2,13 @@
 
     python benchmarks/quantization.py --update docs/quantization.md
     python benchmarks/quantization.py --model sudoku-wide --update docs/quantization.md
-    python benchmarks/quantization.py --model sudoku --weights --update docs/quantization.md
+    python benchmarks/quantization.py --model sudoku --rounding --update docs/quantization.md
 
 Every row is a model, calibrated, exported and run by ONNX Runtime (bfloat16: by PyTorch), compared
 with its own float32 answers to the same held-out puzzles. Prints Markdown; with --update, the
 tables of that file are replaced, each between its two markers. The model of the published width is
-measured where it is named. --weights measures weights of other widths instead.
+measured where it is named. --rounding measures what rounding the weights alone changes, by their
+width, instead of the other tables.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ require_bench_extra("torch", "onnx", "modelopt")
 import click
 from lib.document_tables import update_tables
 from lib.quantization_bench import QuantizationBench
-from lib.quantization_rows import ABLATIONS, ABLATIONS_OF, DEFAULTS_OF, WEIGHT_WIDTHS, Row
+from lib.quantization_rows import ABLATIONS, ABLATIONS_OF, DEFAULTS_OF, ROUNDING, Row
 
 from trm_edge.cli.options import ThreadCount
 from trm_edge.export.checkpoint import load_checkpoint
@@ -47,7 +48,7 @@ _PUZZLES = {"sudoku": 2000, "maze": 2000, WIDE: 512}
 )
 @click.option("--only", multiple=True, type=click.Choice(list(ABLATIONS)), help="Ablation rows.")
 @click.option("--no-ablation", is_flag=True, help="The defaults alone; other tables stay.")
-@click.option("--weights", is_flag=True, help="Weights of other widths alone; other tables stay.")
+@click.option("--rounding", is_flag=True, help="Weights of other widths alone; other tables stay.")
 @click.option("--threads", type=ThreadCount(), default=0, help="Rows at once. 0: one a core.")
 @click.option("--update", "document", type=click.Path(path_type=Path, exists=True))
 @click.option("--json", "output", type=click.Path(path_type=Path), help="Reports; others stay.")
@@ -57,7 +58,7 @@ def main(
     models: tuple[str, ...],
     only: tuple[str, ...],
     no_ablation: bool,
-    weights: bool,
+    rounding: bool,
     threads: int,
     document: Path | None,
     output: Path | None,
@@ -77,8 +78,8 @@ def main(
             count = puzzles or _PUZZLES[name]
             most = max(count, ablation_puzzles)
             bench = QuantizationBench(name, checkpoint, most, Path(folder), track, pool)
-            if weights:
-                plans.append((bench, "weights", WEIGHT_WIDTHS, count))
+            if rounding:
+                plans.append((bench, "rounding", ROUNDING, count))
                 continue
             plans.append((bench, "accuracy", DEFAULTS_OF[name], count))
             ablation = _chosen(ABLATIONS_OF[name], only)

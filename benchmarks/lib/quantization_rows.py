@@ -292,6 +292,6 @@ ABLATIONS_OF = {
     WIDE: {},
 }
 # What rounding the weights alone does, by their width.
-WEIGHT_WIDTHS: dict[str, Row] = {
+ROUNDING: dict[str, Row] = {
     f"weights of {bits} bits": rounded_weights(bits) for bits in (6, 7, 8, 10, 12)
 }

@@ -118,15 +118,15 @@ def _weights(graph: onnx.ModelProto) -> list[tuple[str, Any]]:
     ]
 
 
-def test_weights_of_other_widths_are_measured_alone(
+def test_what_rounding_changes_is_measured_alone(
     bench: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     benchmark = script("quantization")
     folder = write_run(tmp_path / "toy", SUDOKU)
     monkeypatch.setattr(benchmark, "checkpoint_of", lambda name: folder)
     document = tmp_path / "page.md"
-    document.write_text("<!-- table sudoku weights -->\n<!-- end -->\n")
-    arguments = ["--model", "sudoku", "--weights", "--puzzles", "2", "--update", str(document)]
+    document.write_text("<!-- table sudoku rounding -->\n<!-- end -->\n")
+    arguments = ["--model", "sudoku", "--rounding", "--puzzles", "2", "--update", str(document)]
     result = CliRunner().invoke(benchmark.main, arguments, catch_exceptions=False)
     assert result.exit_code == 0, result.output
     lines = document.read_text().splitlines()
