@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from tests.arc.run_files import assert_same_run, contents
 from tests.arc.voters import Arranged, Copier, parsed, voting_solver
-from trm_edge.arc import run, run_folder
+from trm_edge.arc import answer_parts, run
 from trm_edge.arc.predictions import read_predictions
 from trm_edge.arc.stopping import StoppingRule
 from trm_edge.arc.test_set import read_test_set
@@ -23,16 +24,11 @@ TASKS = [
     parsed("b", [[[1, 0], [0, 3], [2, 2]]]),
     parsed("c", [[[5]], [[5]]]),  # two equal inputs are asked once
 ]
-FILES = ("submission.json", "ranking.json", "metrics.json", "run.json")
 
 
 @pytest.fixture
 def arranged() -> Arranged:
     return Arranged(TASKS)
-
-
-def contents(folder: Path) -> dict[str, Any]:
-    return {name: json.loads((folder / name).read_text()) for name in FILES}
 
 
 def test_a_run_is_complete_and_votes_as_published(arranged: Arranged, tmp_path: Path) -> None:
@@ -67,7 +63,7 @@ def test_an_interrupted_run_goes_on_to_the_same_files(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(run_folder, "PART_ROWS", 10)
+    monkeypatch.setattr(answer_parts, "PART_ROWS", 10)
     with voting_solver() as solver:
         arranged.run(tmp_path / "whole", rule=rule).solve(solver)
     folder = tmp_path / "stopped"
@@ -81,15 +77,7 @@ def test_an_interrupted_run_goes_on_to_the_same_files(
     assert answers == sorted(set(answers))
     with voting_solver(batch=7) as solver:
         arranged.run(folder, rule=rule).solve(solver)
-    assert contents(folder) == contents(tmp_path / "whole")
-    names = sorted(path.name for path in (tmp_path / "whole").iterdir())
-    assert sorted(path.name for path in folder.iterdir()) == names
-    for name in names:
-        if name.startswith("predictions"):
-            before = read_predictions(tmp_path / "whole" / name)
-            after = read_predictions(folder / name)
-            np.testing.assert_array_equal(before.predictions, after.predictions)
-            np.testing.assert_array_equal(before.q_halt, after.q_halt)
+    assert_same_run(folder, tmp_path / "whole")
 
 
 def test_a_killed_run_loses_what_was_not_saved_alone(arranged: Arranged, tmp_path: Path) -> None:
@@ -184,7 +172,7 @@ def test_answers_to_other_questions_are_refused(arranged: Arranged, tmp_path: Pa
 def test_a_part_that_is_missing_is_named(
     arranged: Arranged, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(run_folder, "PART_ROWS", 10)
+    monkeypatch.setattr(answer_parts, "PART_ROWS", 10)
     folder = tmp_path / "run"
     with voting_solver() as solver:
         arranged.run(folder).solve(solver)

@@ -1,4 +1,4 @@
-"""The folder of a run: parts that fill up, and settings that have to stay."""
+"""The folder of a run: settings that have to stay, and files of others that are kept."""
 
 from __future__ import annotations
 
@@ -6,14 +6,10 @@ from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from tests.arc.voters import SETTINGS, Arranged, parsed
-from trm_edge.arc import run_folder
-from trm_edge.arc.encoding import encode
-from trm_edge.arc.predictions import Predictions
-from trm_edge.arc.run_folder import RunFolder, RunRecord, RunSettings, part_paths
+from trm_edge.arc.run_folder import RunFolder, RunRecord, RunSettings
 from trm_edge.errors import OutputExistsError, RecordError
 
 ARRANGED = Arranged([parsed("a", [[[1, 2]]])])
@@ -36,16 +32,10 @@ def folder_at(path: Path) -> RunFolder:
     return RunFolder(path, ARRANGED.test_set(path), are_known=True, grids=10)
 
 
-def answers(count: int) -> Predictions:
-    tokens = np.tile(encode(np.array([[1, 2]], np.uint8)), (count, 1))
-    return Predictions(np.arange(count), tokens, tokens, np.zeros(count))
-
-
 @pytest.mark.parametrize("name", [entry.name for entry in fields(RunSettings)])
 def test_every_other_setting_is_refused_and_named(name: str, tmp_path: Path) -> None:
-    folder = folder_at(tmp_path / "run")
-    folder.open(RECORD)
-    folder.append(answers(1))
+    folder_at(tmp_path / "run").open(RECORD)
+    (tmp_path / "run" / "predictions-00001.npz").touch()
     settings = replace(SETTINGS, **{name: OTHERS[name]})
     with pytest.raises(OutputExistsError, match=r"other settings: .* was .* and is ") as raised:
         folder_at(tmp_path / "run").open(replace(RECORD, settings=settings))
@@ -57,26 +47,9 @@ def test_a_run_without_answers_gives_way_to_other_settings(tmp_path: Path) -> No
     folder_at(tmp_path).open(RECORD)
     corrected = replace(RECORD, settings=replace(SETTINGS, halting="fixed, 16 steps"))
     assert folder_at(tmp_path).open(corrected) is False
-    folder = folder_at(tmp_path)
-    folder.open(corrected)
-    folder.append(answers(1))
+    (tmp_path / "predictions-00001.npz").touch()
     with pytest.raises(OutputExistsError, match="the halting rule was fixed, 16 steps and is "):
         folder_at(tmp_path).open(RECORD)
-
-
-def test_parts_fill_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_folder, "PART_ROWS", 10)
-    folder = folder_at(tmp_path)
-    for count in (4, 6, 0, 25):
-        folder.append(answers(count))
-    assert [path.name for path in part_paths(tmp_path)] == [
-        f"predictions-0000{number}.npz" for number in (1, 2, 3, 4)
-    ]
-    again = folder_at(tmp_path)
-    assert again.count() == 35
-    assert [len(part) for part in again.stored()] == [10, 10, 10, 5]
-    again.append(answers(3))
-    assert folder_at(tmp_path).count() == 38
 
 
 def test_what_a_killed_process_left_is_no_other_output(tmp_path: Path) -> None:

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import numpy as np
 
+from trm_edge.arc.answer_parts import part_paths
 from trm_edge.arc.augmentation import AugmentedName
 from trm_edge.arc.grids import Grid
 from trm_edge.arc.predictions import read_predictions
-from trm_edge.arc.run_folder import RUN_NAME, part_paths
+from trm_edge.arc.run_folder import RUN_NAME
 from trm_edge.arc.test_set import TestSet, read_test_set
 from trm_edge.arc.votes import OriginalAnswer, grid_key, original_answers
 

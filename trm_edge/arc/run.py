@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from trm_edge.arc.answer_parts import AnswerParts, StoredAnswers
 from trm_edge.arc.plan import Plan, Question
 from trm_edge.arc.predictions import Predictions
 from trm_edge.arc.run_folder import RunFolder, RunRecord, RunSettings
@@ -19,6 +20,7 @@ from trm_edge.arc.time_limit import TimeLimit
 from trm_edge.arc.votes import VoteCount
 from trm_edge.arc.voting import VoteResult, vote_result
 from trm_edge.errors import CancelledError, PuzzleError
+from trm_edge.interrupts import DeferredSignals
 from trm_edge.progress import Metered, Track, silent
 from trm_edge.puzzle import Puzzle
 from trm_edge.run_lock import only_process_in
@@ -78,7 +80,8 @@ class ArcRun:
         self._rule = rule
         self._save_seconds = save_seconds
         self._count = VoteCount(test_set, settings.votes_by)
-        self._stored = _Stored(folder)
+        self._parts = AnswerParts(folder.path)
+        self._stored = StoredAnswers(self._parts)
         self._unsaved: list[tuple[Question, Puzzle, Solution]] = []
         self._saved = 0.0  # when the last save ended, by time.monotonic()
         self._last_save_seconds = 0.0
@@ -122,7 +125,7 @@ class ArcRun:
             return self._solve(solver, end, track)
 
     def _solve(self, solver: Solver, end: float, track: Track) -> RunOutcome:
-        left = self._plan.questions - self._folder.count()
+        left = self._plan.questions - self._parts.count()
         start = time.monotonic()
         self._saved = start
         answered = 0
@@ -231,10 +234,12 @@ class ArcRun:
         if not self._unsaved:
             return
         answers = _predictions(self._unsaved)
-        self._folder.append(answers)
-        self._unsaved = []
-        self._count.add(answers)
-        self._answers += len(answers)
+        self._parts.append(answers, self._answers)
+        # What ends the run here saves again, and must find each answer either unsaved or counted.
+        with DeferredSignals():
+            self._unsaved = []
+            self._answers += len(answers)
+            self._count.add(answers)
 
     def _write(self) -> None:
         self._folder.write(vote_result(self._test_set, self._count), self._record())
@@ -248,33 +253,6 @@ class ArcRun:
             decided=len(self._plan.inputs) - len(self._open),
             complete=self._is_complete,
         )
-
-
-class _Stored:
-    """The answers in a folder, read part by part as they are needed.
-
-    Attributes:
-        is_empty: there are no more.
-    """
-
-    def __init__(self, folder: RunFolder) -> None:
-        self.is_empty = False
-        self._parts = folder.stored()
-        self._rows = Predictions.empty()
-
-    def take(self, count: int) -> Iterator[Predictions]:
-        """Take the next answers in pieces, fewer where there are no more."""
-        while count:
-            if not len(self._rows):
-                part = next(self._parts, None)
-                if part is None:
-                    self.is_empty = True
-                    return
-                self._rows = part
-            piece = self._rows.rows(0, count)
-            self._rows = self._rows.rows(len(piece), len(self._rows))
-            count -= len(piece)
-            yield piece
 
 
 def _predictions(answers: Sequence[tuple[Question, Puzzle, Solution]]) -> Predictions:

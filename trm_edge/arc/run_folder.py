@@ -1,18 +1,18 @@
-"""The folder of a run: its answers in parts, the votes so far, and the settings it was begun with.
+"""The folder of a run: the votes so far, and the settings it was begun with.
 
-Every file is replaced whole, so a killed run leaves the state of its last save. The answers stand
-in the order in which they were asked for; the same command reads them and goes on after them.
+Every file is replaced whole, so a killed run leaves the state of its last save. The answers are
+beside them, in the parts of :mod:`~trm_edge.arc.answer_parts`; the same command reads them and goes
+on after them.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from trm_edge import records
-from trm_edge.arc.predictions import Predictions, read_predictions
+from trm_edge.arc.answer_parts import part_paths
 from trm_edge.arc.stopping import Leaders
 from trm_edge.arc.submission import build_submission, write_submission
 from trm_edge.arc.test_set import TestSet
@@ -26,7 +26,7 @@ from trm_edge.arc.voting import (
     write_ranking,
 )
 from trm_edge.datasets.folder import TEST_PUZZLES_NAME
-from trm_edge.errors import OutputError, RecordError
+from trm_edge.errors import RecordError
 from trm_edge.files import check_writable, write_text
 from trm_edge.identifiers import IDENTIFIERS_NAME
 from trm_edge.records import Format, RecordKind
@@ -34,8 +34,6 @@ from trm_edge.run_settings import differences, refuse_other_files, refuse_other_
 
 RUN_FORMAT = Format("trm-edge.arc-run", 1)
 RUN_NAME = "run.json"
-PART_ROWS = 4096  # of a file of predictions
-_PARTS = "predictions-*.npz"
 _KIND = RecordKind(
     RUN_FORMAT,
     "the record of an ARC run",
@@ -106,7 +104,7 @@ class RunRecord:
 
 
 class RunFolder:
-    """Keeps the files of a run.
+    """Keeps the files of a run beside its answers.
 
     Args:
         folder: that takes them.
@@ -120,8 +118,6 @@ class RunFolder:
         self._test_set = test_set
         self._are_known = are_known
         self._grids = grids
-        self._part = 1
-        self._rows = Predictions.empty()  # of the part that is not full
 
     def open(self, record: RunRecord) -> bool:
         """Begin a run, or make sure that the one in the folder has the same settings.
@@ -163,51 +159,6 @@ class RunFolder:
         tasks = {name: task.to_json() for name, task in self._test_set.tasks.items()}
         write_text(self.path / TEST_PUZZLES_NAME, json.dumps(tasks))
 
-    def count(self) -> int:
-        """Count the answers so far, of which the last part alone is read.
-
-        Raises:
-            PuzzleError: it cannot be read.
-        """
-        paths = part_paths(self.path)
-        if not paths:
-            return 0
-        return PART_ROWS * (len(paths) - 1) + len(read_predictions(paths[-1]))
-
-    def stored(self) -> Iterator[Predictions]:
-        """Read the answers so far, part by part; :meth:`append` adds to them.
-
-        Raises:
-            PuzzleError: a part cannot be read.
-            OutputError: a part between the first and the last is missing.
-        """
-        for path in part_paths(self.path):
-            if path != self._part_path():
-                raise OutputError(
-                    f"{self._part_path()} is missing, so the run cannot go on. Copy it back, or "
-                    "choose another folder."
-                )
-            self._rows = read_predictions(path)
-            yield self._rows
-            self._leave_full_part()
-
-    def append(self, answers: Predictions) -> None:
-        """Write further answers, whole or not at all.
-
-        Args:
-            answers: in the order in which they were asked for.
-
-        Raises:
-            OutputError: the file cannot be written.
-        """
-        start = 0
-        while start < len(answers):
-            free = PART_ROWS - len(self._rows)
-            self._rows = self._rows.joined(answers.rows(start, start + free))
-            self._rows.write(self._part_path())
-            self._leave_full_part()
-            start += free
-
     def write(self, result: VoteResult, record: RunRecord) -> None:
         """Write the submission and the others, each whole or not at all.
 
@@ -224,19 +175,3 @@ class RunFolder:
             records.write(self.path / METRICS_NAME, result.metrics, METRICS_FORMAT)
         records.write(self.path / RUN_NAME, record, RUN_FORMAT)
 
-    def _part_path(self) -> Path:
-        return self.path / f"predictions-{self._part:05d}.npz"
-
-    def _leave_full_part(self) -> None:
-        if len(self._rows) >= PART_ROWS:
-            self._part += 1
-            self._rows = Predictions.empty()
-
-
-def part_paths(folder: Path) -> list[Path]:
-    """List the files of predictions in a run's folder, in the order of the answers.
-
-    Args:
-        folder: of the run.
-    """
-    return sorted(folder.glob(_PARTS))
