@@ -93,5 +93,43 @@ def test_a_write_that_failed_is_made_again(
 def test_a_part_that_is_missing_is_named(tmp_path: Path) -> None:
     fill(tmp_path, 35)
     (tmp_path / "predictions-00002.npz").unlink()
-    with pytest.raises(OutputError, match=r"predictions-00002\.npz is missing, so the run cannot"):
+    with pytest.raises(OutputError, match=r"predictions-00002\.npz is missing.* delete the parts"):
         stored(tmp_path)
+    remove_parts(tmp_path, after=2)
+    assert stored(tmp_path) == list(range(10))
+
+
+def test_a_part_that_was_shortened_is_not_called_missing(tmp_path: Path) -> None:
+    fill(tmp_path, 35)
+    answers(10, 17).write(tmp_path / "predictions-00002.npz")
+    message = r"predictions-00002\.npz has 7 of 10 answers, but .* or delete the parts after it"
+    with pytest.raises(OutputError, match=message) as raised:
+        stored(tmp_path)
+    assert "missing" not in str(raised.value)
+    remove_parts(tmp_path, after=2)
+    assert stored(tmp_path) == list(range(17))
+
+
+def test_a_part_with_too_many_rows_is_refused(tmp_path: Path) -> None:
+    fill(tmp_path, 13)
+    answers(10, 22).write(tmp_path / "predictions-00002.npz")
+    message = r"predictions-00002\.npz has 12 answers, and a part has 10 .* delete it and the parts"
+    with pytest.raises(OutputError, match=message):
+        stored(tmp_path)
+    remove_parts(tmp_path, after=1)
+    assert stored(tmp_path) == list(range(10))
+
+
+def remove_parts(folder: Path, after: int) -> None:
+    """What the messages advise."""
+    for path in part_paths(folder):
+        if path.name > f"predictions-{after:05d}.npz":
+            path.unlink()
+
+
+@pytest.mark.parametrize("name", ["predictions-00001 (copy).npz", "predictions-old.npz"])
+def test_a_copy_beside_the_parts_is_no_part(name: str, tmp_path: Path) -> None:
+    fill(tmp_path, 13)
+    answers(0, 3).write(tmp_path / name)
+    assert stored(tmp_path) == list(range(13))
+    assert AnswerParts(tmp_path).count() == 13

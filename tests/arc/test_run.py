@@ -13,6 +13,7 @@ import pytest
 from tests.arc.run_files import assert_same_run, contents
 from tests.arc.voters import Arranged, Copier, parsed, voting_solver
 from trm_edge.arc import answer_parts, run
+from trm_edge.arc.answer_parts import part_paths
 from trm_edge.arc.predictions import read_predictions
 from trm_edge.arc.stopping import StoppingRule
 from trm_edge.arc.test_set import read_test_set
@@ -180,6 +181,11 @@ def test_a_part_that_is_missing_is_named(
         (folder / "predictions-00002.npz").unlink()
         with pytest.raises(OutputError, match=r"predictions-00002\.npz is missing"):
             arranged.run(folder).solve(solver)
+        assert contents(folder) == before
+        # What the message advises.
+        for path in part_paths(folder)[1:]:
+            path.unlink()
+        assert arranged.run(folder).solve(solver).answered == 4 * 13 - 10
     assert contents(folder) == before
 
 

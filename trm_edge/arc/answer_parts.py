@@ -14,7 +14,8 @@ from trm_edge.arc.predictions import Predictions, read_predictions
 from trm_edge.errors import OutputError
 
 PART_ROWS = 4096  # of a file of predictions
-_PARTS = "predictions-*.npz"
+_PARTS = f"predictions-{5 * '[0-9]'}.npz"
+_ASKED_AGAIN = "their questions are asked again then"
 
 
 class _Part(NamedTuple):
@@ -49,8 +50,10 @@ class AnswerParts:
     def count(self) -> int:
         """Count the answers so far, of which the last part alone is read.
 
+        The parts before it count as full; :meth:`stored` makes sure that they are.
+
         Raises:
-            PuzzleError: it cannot be read.
+            PuzzleError: the last part cannot be read.
         """
         paths = part_paths(self._folder)
         if not paths:
@@ -62,17 +65,20 @@ class AnswerParts:
 
         Raises:
             PuzzleError: a part cannot be read.
-            OutputError: a part between the first and the last is missing.
+            OutputError: a part before the last is missing or not full, or one has too many rows.
         """
-        for number, path in enumerate(part_paths(self._folder), start=1):
+        paths = part_paths(self._folder)
+        for number, path in enumerate(paths, start=1):
             expected = self._path(number)
             if path != expected:
                 raise OutputError(
-                    f"{expected} is missing, so the run cannot go on. Copy it back, or choose "
-                    "another folder."
+                    f"{expected} is missing, so the run cannot go on. Copy it back, or delete the "
+                    f"parts after it: {_ASKED_AGAIN}."
                 )
-            self._last = _Part(number, read_predictions(path))
-            yield self._last.rows
+            rows = read_predictions(path)
+            _check_length(path, len(rows), is_last=number == len(paths))
+            self._last = _Part(number, rows)
+            yield rows
 
     def append(self, answers: Predictions, before: int) -> None:
         """Write further answers, each part whole or not at all.
@@ -125,7 +131,7 @@ class StoredAnswers:
 
         Raises:
             PuzzleError: a part cannot be read.
-            OutputError: a part between the first and the last is missing.
+            OutputError: a part before the last is missing or not full, or one has too many rows.
         """
         while count:
             if not len(self._rows):
@@ -147,3 +153,18 @@ def part_paths(folder: Path) -> list[Path]:
         folder: of the run.
     """
     return sorted(folder.glob(_PARTS))
+
+
+def _check_length(path: Path, rows: int, *, is_last: bool) -> None:
+    """Refuse a part after which the answers would not stand where they are looked for."""
+    if rows > PART_ROWS:
+        raise OutputError(
+            f"{path} has {rows:,} answers, and a part has {PART_ROWS:,} at most, so the run cannot "
+            f"go on. Copy it back as it was, or delete it and the parts after it: {_ASKED_AGAIN}."
+        )
+    if rows < PART_ROWS and not is_last:
+        raise OutputError(
+            f"{path} has {rows:,} of {PART_ROWS:,} answers, but there are parts after it, so the "
+            "run cannot go on. Copy it back as it was, or delete the parts after it: "
+            f"{_ASKED_AGAIN}."
+        )
