@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -158,6 +159,33 @@ def test_decided_inputs_are_not_asked_any_more(tmp_path: Path) -> None:
     for task in TASKS:
         first = [ranking[0].grid.tolist() for ranking in every.votes.rankings[task.name]]
         assert [rank[0].grid.tolist() for rank in decided.votes.rankings[task.name]] == first
+
+
+def test_inputs_that_are_answered_in_full_are_not_decided(tmp_path: Path) -> None:
+    arranged = Arranged(TASKS, variants=8)
+    with voting_solver() as solver:
+        record = arranged.run(tmp_path, rule=StoppingRule(0.9)).solve(solver).record
+    assert record.complete
+    assert record.answers == record.questions == 4 * 9
+    assert record.decided == 0
+
+
+def test_decided_inputs_are_counted_again_when_a_run_goes_on(tmp_path: Path) -> None:
+    arranged = Arranged(TASKS, variants=60)
+    # The one input of this task is answered in full before the others are decided.
+    variants = {**arranged.plan.variants, "b": arranged.plan.variants["b"][:8]}
+    arranged.plan = replace(arranged.plan, variants=variants)
+    rule = StoppingRule(0.99, "first")
+    folder = tmp_path / "stopped"
+    with voting_solver() as solver:
+        whole = arranged.run(tmp_path / "whole", rule=rule).solve(solver).record
+    with voting_solver(Copier(28)) as solver, pytest.raises(KeyboardInterrupt):
+        arranged.run(folder, rule=rule).solve(solver)
+    assert contents(folder)["run.json"]["answers"] > 4 * 8
+    with voting_solver() as solver:
+        resumed = arranged.run(folder, rule=rule).solve(solver).record
+    assert whole.decided == resumed.decided == 3
+    assert_same_run(folder, tmp_path / "whole")
 
 
 def test_answers_to_other_questions_are_refused(arranged: Arranged, tmp_path: Path) -> None:

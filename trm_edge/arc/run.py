@@ -87,6 +87,7 @@ class ArcRun:
         self._last_save_seconds = 0.0
         self._answers = 0
         self._open = list(range(len(plan.inputs)))  # inputs that are still asked
+        self._decided = 0  # inputs whose last votes the rule has spared
         self._rounds_begun = 0
         self._is_complete = False
 
@@ -177,18 +178,26 @@ class ArcRun:
         last = self._plan.rounds
         if self._rule is not None:
             last = min(last, first + LOOK_ROUNDS)
-            self._open = [number for number in self._open if not self._is_decided(number, first)]
+            self._drop_finished(self._rule, first)
         self._rounds_begun = last
         return list(self._plan.ask(range(first, last), self._open))
 
-    def _is_decided(self, number: int, rounds: int) -> bool:
-        remaining = self._plan.rounds_of(number) - rounds
-        if remaining <= 0:
-            return True
-        if self._rule is None or not rounds:
-            return False
-        asked = self._plan.inputs[number]
-        return self._rule.is_decided(self._count.votes(asked.task, asked.grid), remaining)
+    def _drop_finished(self, rule: StoppingRule, rounds: int) -> None:
+        """Leave out the inputs that are answered in full, and those that the rule ends."""
+        still_open = []
+        decided = 0
+        for number in self._open:
+            remaining = self._plan.rounds_of(number) - rounds
+            if remaining <= 0:
+                continue
+            test_input = self._plan.inputs[number]
+            votes = self._count.votes(test_input.task, test_input.grid)
+            if rounds and rule.is_decided(votes, remaining):
+                decided += 1
+            else:
+                still_open.append(number)
+        self._open = still_open
+        self._decided += decided
 
     def _check(self, stored: Predictions, questions: Sequence[Question]) -> None:
         """Refuse answers to other questions, as of a folder whose files were exchanged."""
@@ -250,7 +259,7 @@ class ArcRun:
             test_inputs=len(self._plan.inputs),
             questions=self._plan.questions,
             answers=self._answers,
-            decided=len(self._plan.inputs) - len(self._open),
+            decided=self._decided,
             complete=self._is_complete,
         )
 

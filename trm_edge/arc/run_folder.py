@@ -91,7 +91,7 @@ class RunRecord:
         test_inputs: that are asked; those of tasks without a row are not.
         questions: of the whole plan.
         answers: so far.
-        decided: test inputs that the stopping rule has ended.
+        decided: test inputs that the stopping rule has ended before their last question.
         complete: nothing is left to ask.
     """
 
