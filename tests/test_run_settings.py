@@ -38,9 +38,11 @@ def test_other_settings_are_refused_with_what_to_do(tmp_path: Path) -> None:
 
 
 def test_files_of_something_else_are_refused(tmp_path: Path) -> None:
-    refuse_other_files(tmp_path / "new")
+    refuse_other_files(tmp_path / "new", "run.json")
     (tmp_path / ".lock").touch()
-    refuse_other_files(tmp_path)
+    refuse_other_files(tmp_path, "run.json")
     (tmp_path / "notes.txt").touch()
     with pytest.raises(OutputExistsError, match="is not a run of trm-edge solve"):
-        refuse_other_files(tmp_path)
+        refuse_other_files(tmp_path, "run.json")
+    (tmp_path / "run.json").touch()
+    refuse_other_files(tmp_path, "run.json")

@@ -14,7 +14,7 @@ from trm_edge.errors import OutputError
 if sys.platform != "win32":
     import fcntl
 
-_LOCK_NAME = ".lock"
+LOCK_NAME = ".lock"
 _BUSY = (errno.EWOULDBLOCK, errno.EACCES)
 
 
@@ -31,7 +31,7 @@ def only_process_in(folder: Path) -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    descriptor = os.open(folder / _LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+    descriptor = os.open(folder / LOCK_NAME, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

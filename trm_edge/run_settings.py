@@ -54,16 +54,20 @@ def refuse_other_settings(folder: Path, found: list[str]) -> None:
         )
 
 
-def refuse_other_files(folder: Path) -> None:
-    """Refuse a folder without a run that holds something else; hidden files do not count.
+def refuse_other_files(folder: Path, record: str) -> None:
+    """Refuse a folder that holds something else than a run; hidden files do not count.
 
     Args:
         folder: of the output; it need not exist.
+        record: name of the file that every run has, the first visible one that it writes.
 
     Raises:
-        OutputExistsError: there is a file in it.
+        OutputExistsError: the folder holds files, and no record.
     """
-    if folder.is_dir() and any(folder.glob("[!.]*")):  # what a killed run left behind is hidden
+    # What a killed run left behind is hidden. The record is looked for last: another process may
+    # begin a run meanwhile.
+    has_files = folder.is_dir() and any(folder.glob("[!.]*"))
+    if has_files and not (folder / record).exists():
         raise OutputExistsError(
             f"{folder} exists and is not a run of trm-edge solve, so nothing is written there. "
             "Choose another folder."

@@ -16,6 +16,7 @@ from tests.arc.voters import Arranged, Copier, parsed, voting_solver
 from trm_edge.arc import answer_parts, run
 from trm_edge.arc.answer_parts import part_paths
 from trm_edge.arc.predictions import read_predictions
+from trm_edge.arc.run_lock import only_process_in
 from trm_edge.arc.stopping import StoppingRule
 from trm_edge.arc.test_set import read_test_set
 from trm_edge.arc.voting import count_votes
@@ -215,6 +216,36 @@ def test_a_part_that_is_missing_is_named(
             path.unlink()
         assert arranged.run(folder).solve(solver).answered == 4 * 13 - 10
     assert contents(folder) == before
+
+
+def test_a_run_stays_open_for_itself_alone(arranged: Arranged, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    first = arranged.run(folder)
+    with voting_solver() as solver:
+        with first.opened():
+            first.solve(solver)
+            before = contents(folder)
+            with pytest.raises(OutputError, match="another process is at work"):
+                arranged.run(folder).solve(solver)
+        assert contents(folder) == before
+        arranged.run(folder).solve(solver)
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_nothing_is_written_to_a_folder_in_use(
+    is_begun: bool, arranged: Arranged, tmp_path: Path
+) -> None:
+    def stamps() -> dict[str, int]:
+        return {path.name: path.stat().st_mtime_ns for path in tmp_path.iterdir()}
+
+    with voting_solver() as solver:
+        if is_begun:
+            arranged.run(tmp_path).solve(solver)
+        with only_process_in(tmp_path):
+            before = stamps()
+            with pytest.raises(OutputError, match="another process is at work"):
+                arranged.run(tmp_path).solve(solver)
+            assert stamps() == before
 
 
 def test_other_files_are_kept(arranged: Arranged, tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from tests.arc.voters import SETTINGS, Arranged, parsed
 from trm_edge.arc.run_folder import RunFolder, RunRecord, RunSettings
-from trm_edge.errors import OutputExistsError, RecordError
+from trm_edge.arc.run_lock import LOCK_NAME
+from trm_edge.errors import OutputError, OutputExistsError, RecordError
 
 ARRANGED = Arranged([parsed("a", [[[1, 2]]])])
 RECORD = RunRecord(SETTINGS, 1, 13, 0, 0, complete=False)
@@ -64,3 +65,43 @@ def test_a_damaged_record(tmp_path: Path) -> None:
     (tmp_path / "run.json").write_text("{")
     with pytest.raises(RecordError, match=r"Choose another folder, or delete this one"):
         folder_at(tmp_path).open(RECORD)
+
+
+def test_a_locked_folder_is_refused_and_kept(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with folder_at(path).locked():
+        with (
+            pytest.raises(OutputError, match="another process is at work"),
+            folder_at(path).locked(),
+        ):
+            pass
+        assert [file.name for file in path.iterdir()] == [LOCK_NAME]
+        folder_at(path).open(RECORD)
+    assert (path / "run.json").exists()
+    with folder_at(path).locked():
+        pass
+
+
+def test_a_folder_without_a_run_is_removed_again(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    with pytest.raises(KeyboardInterrupt), folder_at(path).locked():
+        raise KeyboardInterrupt
+    assert not path.exists()
+    path.mkdir()
+    with folder_at(path).locked():
+        pass
+    assert path.exists()
+
+
+def test_the_folder_of_something_else_is_not_locked(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    with pytest.raises(OutputExistsError, match="is not a run"), folder_at(tmp_path).locked():
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
+def test_a_lock_that_cannot_be_opened(tmp_path: Path) -> None:
+    (tmp_path / LOCK_NAME).mkdir()
+    message = r"cannot write .*: Is a directory\. Choose another folder"
+    with pytest.raises(OutputError, match=message), folder_at(tmp_path).locked():
+        pass

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from tests.arc.tasks import TASK, write_json
 from tests.arc.toy_bundle import TASKS, write_bundle
 from tests.cli.commands import failed, run
+from trm_edge.arc.run_lock import only_process_in
 from trm_edge.bundle import Bundle
 from trm_edge.schemas import load_schema
 
@@ -136,6 +138,44 @@ def test_a_run_is_compared_with_its_folder(toy: Path, tmp_path: Path) -> None:
     path = write_json(tmp_path / "one.json", {"a": TASK})
     other = ("solve", toy / "bundle", path, "-o", folder, "--augmentations", 1)
     failed(run(*other), "tasks or their rows (sha256) was")
+
+
+@pytest.mark.parametrize("is_begun", [False, True])
+def test_a_second_process_is_refused_before_it_loads_an_engine(
+    is_begun: bool, toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = tmp_path / "run"
+    folder.mkdir()
+    command = ("solve", toy / "bundle", toy / "tasks.json", "-o", folder)
+    if is_begun:
+        assert run(*command).exit_code == 0
+    loaded = []
+    monkeypatch.setattr(Bundle, "solver", lambda *args, **kwargs: loaded.append(args))
+    with only_process_in(folder):
+        before = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+        result = run(*command)
+        failed(result, f"another process is at work in {folder}. Wait for it, or choose another")
+        after = {path.name: path.stat().st_mtime_ns for path in folder.iterdir()}
+    assert after == before
+    assert not loaded
+
+
+def test_a_second_process_is_refused_while_the_first_loads_its_engine(
+    toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = ("solve", toy / "bundle", toy / "tasks.json", "-o", tmp_path / "run")
+    solver = Bundle.solver
+    seconds = []
+
+    def slow_solver(bundle: Bundle, *args: Any, **kwargs: Any) -> Any:
+        monkeypatch.setattr(Bundle, "solver", solver)
+        seconds.append(run(*command))
+        return solver(bundle, *args, **kwargs)
+
+    monkeypatch.setattr(Bundle, "solver", slow_solver)
+    assert run(*command).exit_code == 0
+    (second,) = seconds
+    failed(second, "another process is at work")
 
 
 def test_a_run_without_solutions(toy: Path, tmp_path: Path) -> None:

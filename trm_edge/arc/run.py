@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -23,7 +24,6 @@ from trm_edge.errors import CancelledError, PuzzleError
 from trm_edge.interrupts import DeferredSignals
 from trm_edge.progress import Metered, Track, silent
 from trm_edge.puzzle import Puzzle
-from trm_edge.run_lock import only_process_in
 
 if TYPE_CHECKING:
     from trm_edge.loop.solution import Solution
@@ -90,39 +90,58 @@ class ArcRun:
         self._decided = 0  # inputs whose last votes the rule has spared
         self._rounds_begun = 0
         self._is_complete = False
+        self._is_open = False
 
-    def check_folder(self) -> None:
-        """Begin the folder, before anything is loaded.
+    @contextmanager
+    def opened(self) -> Iterator[None]:
+        """Lock the folder and begin it, or make sure that it holds this run, until the block ends.
+
+        With the engine loaded inside, a second process is refused before it loads its own. Within
+        another such block this does nothing.
 
         Raises:
             OutputExistsError: the folder holds files of something else, or a run with other
                 settings.
-            OutputError: a file cannot be written.
+            OutputError: a file cannot be written, or another process is at work in the folder.
+            RecordError: the record of the run in the folder cannot be read.
         """
-        if not self._folder.open(self._record()):
-            self._write()  # a submission of placeholders
+        if self._is_open:
+            yield
+            return
+        with self._folder.locked():
+            if not self._folder.open(self._record()):
+                self._write()  # a submission of placeholders
+            self._is_open = True
+            try:
+                yield
+            finally:
+                self._is_open = False
 
     def solve(
         self, solver: Solver, *, end: float = float("inf"), track: Track = silent
     ) -> RunOutcome:
         """Ask what is left, until everything is answered or the time is up.
 
-        The files are written now and then, and whatever ends the call, KeyboardInterrupt included.
+        The folder is opened, unless it is already. Its files are written now and then, and whatever
+        ends the call, KeyboardInterrupt included.
 
         Args:
             solver: an entered solver.
-            end: of the time, by time.monotonic().
+            end: of the time, by time.monotonic() in seconds; infinity for no limit.
             track: shows progress.
 
         Raises:
             OutputExistsError: the folder holds files of something else, or a run with other
                 settings.
-            OutputError: a file cannot be written, or another process is at work in the folder.
-            PuzzleError: the folder's answers are damaged, or are those to other questions.
+            OutputError: a file cannot be written, a part of the answers is missing or has another
+                length, or another process is at work in the folder.
+            RecordError: the record of the run in the folder cannot be read.
+            PuzzleError: the folder's answers are damaged, or are those to other questions; or a
+                question does not fit the solver's model.
             BackendError: the engine failed.
+            CancelledError: the solver was cancelled before the time was up.
         """
-        self.check_folder()
-        with only_process_in(self._folder.path):
+        with self.opened():
             return self._solve(solver, end, track)
 
     def _solve(self, solver: Solver, end: float, track: Track) -> RunOutcome:

@@ -8,6 +8,8 @@ on after them.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,10 +28,11 @@ from trm_edge.arc.voting import (
     write_ranking,
 )
 from trm_edge.datasets.folder import TEST_PUZZLES_NAME
-from trm_edge.errors import RecordError
-from trm_edge.files import check_writable, write_text
+from trm_edge.errors import OutputError, RecordError
+from trm_edge.files import check_writable, error_reason, write_text
 from trm_edge.identifiers import IDENTIFIERS_NAME
 from trm_edge.records import Format, RecordKind
+from trm_edge.run_lock import LOCK_NAME, only_process_in
 from trm_edge.run_settings import differences, refuse_other_files, refuse_other_settings
 
 RUN_FORMAT = Format("trm-edge.arc-run", 1)
@@ -119,6 +122,35 @@ class RunFolder:
         self._are_known = are_known
         self._grids = grids
 
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Create the folder and keep other processes out of it until the block ends.
+
+        A folder in which no run was begun is removed again.
+
+        Raises:
+            OutputExistsError: it holds files of something else.
+            OutputError: it cannot be written, or another process is at work in it.
+        """
+        self._check()
+        is_new = not self.path.exists()
+        with ExitStack() as stack:
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(only_process_in(self.path))
+            except OSError as error:
+                raise OutputError(
+                    f"cannot write {self.path}: {error_reason(error)}. Choose another folder."
+                ) from error
+            try:
+                yield
+            finally:
+                # Under the lock, so that it is not the folder of a process that came next.
+                if is_new and not (self.path / RUN_NAME).exists():
+                    with suppress(OSError):
+                        (self.path / LOCK_NAME).unlink(missing_ok=True)
+                        self.path.rmdir()
+
     def open(self, record: RunRecord) -> bool:
         """Begin a run, or make sure that the one in the folder has the same settings.
 
@@ -137,8 +169,8 @@ class RunFolder:
             OutputError: the folder cannot be written.
             RecordError: its record cannot be read.
         """
+        self._check()
         path = self.path / RUN_NAME
-        check_writable(path)
         if path.exists():
             before = records.read(path, RunRecord, _KIND).settings
             found = differences(before, record.settings, _TITLES)
@@ -147,11 +179,14 @@ class RunFolder:
             if not found:
                 self._write_dataset()
                 return (self.path / SUBMISSION_NAME).exists()
-        else:
-            refuse_other_files(self.path)
         records.write(path, record, RUN_FORMAT)
         self._write_dataset()
         return False
+
+    def _check(self) -> None:
+        """Refuse a folder that cannot be written, or that holds something else than a run."""
+        check_writable(self.path / RUN_NAME)
+        refuse_other_files(self.path, RUN_NAME)
 
     def _write_dataset(self) -> None:
         names = json.dumps(list(self._test_set.names))
@@ -174,4 +209,3 @@ class RunFolder:
         if self._are_known:
             records.write(self.path / METRICS_NAME, result.metrics, METRICS_FORMAT)
         records.write(self.path / RUN_NAME, record, RUN_FORMAT)
-

@@ -183,9 +183,7 @@ class OutputFolder:
             )
         with _advised("Make the folder writable, or choose another one."):
             check_writable(self.path / RUN_NAME)
-        if self.is_begun:
-            return
-        refuse_other_files(self.path)
+        refuse_other_files(self.path, RUN_NAME)
 
 
 @contextmanager

@@ -127,9 +127,9 @@ def _settings(
 def _solve(
     bundle: Bundle, run: ArcRun, output: Path, end: float, options: SolverOptions
 ) -> RunOutcome:
-    run.check_folder()
     try:
         with (
+            run.opened(),
             progress_bars() as track,
             bundle.solver(
                 options.target,
