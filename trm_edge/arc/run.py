@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from trm_edge.arc.answer_parts import AnswerParts, StoredAnswers
+from trm_edge.arc.blocks import QuestionBlocks
 from trm_edge.arc.plan import Plan, Question
 from trm_edge.arc.predictions import Predictions
 from trm_edge.arc.run_folder import RunFolder, RunRecord, RunSettings
-from trm_edge.arc.stopping import LOOK_ROUNDS, StoppingRule
+from trm_edge.arc.stopping import StoppingRule
 from trm_edge.arc.test_set import TestSet
 from trm_edge.arc.time_limit import TimeLimit
 from trm_edge.arc.votes import VoteCount
@@ -80,15 +81,13 @@ class ArcRun:
         self._rule = rule
         self._save_seconds = save_seconds
         self._count = VoteCount(test_set, settings.votes_by)
+        self._blocks = QuestionBlocks(plan, rule, self._count)
         self._parts = AnswerParts(folder.path)
         self._stored = StoredAnswers(self._parts)
         self._unsaved: list[tuple[Question, Puzzle, Solution]] = []
         self._saved = 0.0  # when the last save ended, by time.monotonic()
         self._last_save_seconds = 0.0
         self._answers = 0
-        self._open = list(range(len(plan.inputs)))  # inputs that are still asked
-        self._decided = 0  # inputs whose last votes the rule has spared
-        self._rounds_begun = 0
         self._is_complete = False
         self._is_open = False
 
@@ -171,7 +170,7 @@ class ArcRun:
     def _answered(self, solver: Solver, limit: TimeLimit) -> Iterator[None]:
         """Go through the plan, one item for each question that the solver answers now."""
         while True:
-            block = self._next_block()
+            block = self._blocks.next()
             if not block:
                 self._is_complete = True
                 return
@@ -190,33 +189,6 @@ class ArcRun:
             self._answers += len(answers)
             replayed += len(answers)
         return replayed
-
-    def _next_block(self) -> list[Question]:
-        """Questions that no answer to one of them can make needless."""
-        first = self._rounds_begun
-        last = self._plan.rounds
-        if self._rule is not None:
-            last = min(last, first + LOOK_ROUNDS)
-            self._drop_finished(self._rule, first)
-        self._rounds_begun = last
-        return list(self._plan.ask(range(first, last), self._open))
-
-    def _drop_finished(self, rule: StoppingRule, rounds: int) -> None:
-        """Leave out the inputs that are answered in full, and those that the rule ends."""
-        still_open = []
-        decided = 0
-        for number in self._open:
-            remaining = self._plan.rounds_of(number) - rounds
-            if remaining <= 0:
-                continue
-            test_input = self._plan.inputs[number]
-            votes = self._count.votes(test_input.task, test_input.grid)
-            if rounds and rule.is_decided(votes, remaining):
-                decided += 1
-            else:
-                still_open.append(number)
-        self._open = still_open
-        self._decided += decided
 
     def _check(self, stored: Predictions, questions: Sequence[Question]) -> None:
         """Refuse answers to other questions, as of a folder whose files were exchanged."""
@@ -278,7 +250,7 @@ class ArcRun:
             test_inputs=len(self._plan.inputs),
             questions=self._plan.questions,
             answers=self._answers,
-            decided=self._decided,
+            decided=self._blocks.decided,
             complete=self._is_complete,
         )
 
