@@ -9,7 +9,7 @@ import pytest
 
 from tests.arc.failing_writes import failing_writes
 from tests.arc.run_files import assert_same_run, contents
-from tests.arc.voters import Arranged, parsed, voting_solver
+from tests.arc.voters import Arranged, Copier, parsed, voting_solver
 from trm_edge.arc import answer_parts, run
 from trm_edge.arc.answer_parts import part_paths
 from trm_edge.arc.predictions import Predictions, read_predictions
@@ -107,3 +107,29 @@ def test_a_signal_waits_until_what_was_written_is_counted(
         assert written["ranking.json"] == expected["ranking.json"]
         arranged.run(folder).solve(solver)
     assert_same_run(folder, tmp_path / "whole")
+
+
+def test_an_interrupted_run_can_be_solved_again(arranged: Arranged, tmp_path: Path) -> None:
+    """As in a notebook, where the objects are still there."""
+    stopped = arranged.run(tmp_path / "stopped")
+    with voting_solver(Copier(12)) as solver, pytest.raises(KeyboardInterrupt):
+        stopped.solve(solver)
+    before = contents(tmp_path / "stopped")["run.json"]["answers"]
+    with voting_solver() as solver:
+        arranged.run(tmp_path / "whole").solve(solver)
+        outcome = stopped.solve(solver)
+        assert outcome.answered == 4 * 13 - before < 4 * 13
+        assert_same_run(tmp_path / "stopped", tmp_path / "whole")
+        assert stopped.solve(solver).answered == 0
+    assert_same_run(tmp_path / "stopped", tmp_path / "whole")
+
+
+def test_a_run_whose_save_failed_can_be_solved_again(arranged: Arranged, tmp_path: Path) -> None:
+    stopped = arranged.run(tmp_path / "stopped")
+    with voting_solver() as solver:
+        arranged.run(tmp_path / "whole").solve(solver)
+        full_disk = failing_writes(OutputError("the disk is full."), 3, times=99)
+        with full_disk, pytest.raises(OutputError):
+            stopped.solve(solver)
+        assert stopped.solve(solver).answered == 4 * 13 - 20
+    assert_same_run(tmp_path / "stopped", tmp_path / "whole")

@@ -80,16 +80,20 @@ class ArcRun:
         self._settings = settings
         self._rule = rule
         self._save_seconds = save_seconds
-        self._count = VoteCount(test_set, settings.votes_by)
-        self._blocks = QuestionBlocks(plan, rule, self._count)
-        self._parts = AnswerParts(folder.path)
+        self._is_open = False
+        self._start()
+
+    def _start(self) -> None:
+        """Forget every answer that is not in the folder; those that are get counted again."""
+        self._count = VoteCount(self._test_set, self._settings.votes_by)
+        self._blocks = QuestionBlocks(self._plan, self._rule, self._count)
+        self._parts = AnswerParts(self._folder.path)
         self._stored = StoredAnswers(self._parts)
         self._unsaved: list[tuple[Question, Puzzle, Solution]] = []
         self._saved = 0.0  # when the last save ended, by time.monotonic()
         self._last_save_seconds = 0.0
         self._answers = 0
         self._is_complete = False
-        self._is_open = False
 
     @contextmanager
     def opened(self) -> Iterator[None]:
@@ -122,7 +126,7 @@ class ArcRun:
         """Ask what is left, until everything is answered or the time is up.
 
         The folder is opened, unless it is already. Its files are written now and then, and whatever
-        ends the call, KeyboardInterrupt included.
+        ends the call, KeyboardInterrupt included. A further call goes on after the answers there.
 
         Args:
             solver: an entered solver.
@@ -141,6 +145,7 @@ class ArcRun:
             CancelledError: the solver was cancelled before the time was up.
         """
         with self.opened():
+            self._start()  # a call before may have been interrupted
             return self._solve(solver, end, track)
 
     def _solve(self, solver: Solver, end: float, track: Track) -> RunOutcome:
