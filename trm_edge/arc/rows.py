@@ -128,14 +128,14 @@ class TaskRows:
         return [VariantRow(name, 0) for name in drawn.names()]
 
 
-def missing_rows_sentence(missing: Sequence[str], asked: int) -> str:
+def missing_rows_sentence(missing: Sequence[str], tasks: int) -> str:
     """Say which tasks a model has no rows for, and what can be done.
 
     Args:
         missing: names of these tasks.
-        asked: number of all tasks.
+        tasks: number of all tasks that are asked.
     """
     shown = ", ".join(missing[:_SHOWN])
     if len(missing) > _SHOWN:
         shown = f"{shown} and {len(missing) - _SHOWN} more"
-    return f"the bundle has no row for {len(missing)} of {asked} tasks: {shown}. {NO_ROWS_ADVICE}"
+    return f"the bundle has no row for {len(missing)} of {tasks} tasks: {shown}. {NO_ROWS_ADVICE}"

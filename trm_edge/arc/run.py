@@ -209,13 +209,13 @@ class ArcRun:
     def _solved(self, solver: Solver, questions: Sequence[Question]) -> Iterator[None]:
         puzzles: deque[Puzzle] = deque()  # that are being solved, in order
 
-        def asked() -> Iterator[Puzzle]:
+        def encoded_questions() -> Iterator[Puzzle]:
             for question in questions:
                 puzzle = self._plan.puzzle(question)
                 puzzles.append(puzzle)
                 yield puzzle
 
-        solutions = solver.solve(asked(), ordered=True)
+        solutions = solver.solve(encoded_questions(), ordered=True)
         for question, solution in zip(questions, solutions, strict=True):
             self._unsaved.append((question, puzzles.popleft(), solution))
             yield
