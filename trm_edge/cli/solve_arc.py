@@ -65,9 +65,17 @@ def solve_to_folder(
         solver_options: of the solver.
 
     Raises:
-        PuzzleError: the tasks cannot be read, or the bundle has no row for any of them.
-        OutputError: the folder cannot be used.
-        BackendError: the engine failed.
+        ConfigError: --until-decided with another order than that of votes, or the batch or the
+            threads are out of range.
+        PuzzleError: the tasks cannot be read, the bundle has no row for any of them, or the answers
+            in the folder are damaged or those to other questions.
+        BundleError: a file of the bundle is missing or was changed, or there is no such target.
+        OutputExistsError: the folder holds files of something else, or a run with other settings.
+        OutputError: the folder cannot be written, a part of its answers is missing or has another
+            length, or another process is at work in it.
+        RecordError: the record of the run in the folder cannot be read.
+        EngineError: the target has an engine that does not fit this machine.
+        BackendError: the engine cannot be loaded, or failed.
     """
     end = float("inf")
     if options.minutes is not None:
