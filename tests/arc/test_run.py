@@ -16,11 +16,11 @@ from tests.arc.voters import Arranged, Copier, parsed, voting_solver
 from trm_edge.arc import answer_parts, run
 from trm_edge.arc.answer_parts import part_paths
 from trm_edge.arc.predictions import read_predictions
-from trm_edge.arc.run_lock import only_process_in
 from trm_edge.arc.stopping import StoppingRule
 from trm_edge.arc.test_set import read_test_set
 from trm_edge.arc.voting import count_votes
 from trm_edge.errors import OutputError, OutputExistsError, PuzzleError
+from trm_edge.run_lock import only_process_in
 
 TASKS = [
     parsed("a", [[[1, 2, 3], [4, 5, 6]], [[7, 0]]]),

@@ -10,8 +10,8 @@ import pytest
 
 from tests.arc.voters import SETTINGS, Arranged, parsed
 from trm_edge.arc.run_folder import RunFolder, RunRecord, RunSettings
-from trm_edge.arc.run_lock import LOCK_NAME
 from trm_edge.errors import OutputError, OutputExistsError, RecordError
+from trm_edge.run_lock import LOCK_NAME
 
 ARRANGED = Arranged([parsed("a", [[[1, 2]]])])
 RECORD = RunRecord(SETTINGS, 1, 13, 0, 0, complete=False)
@@ -102,6 +102,6 @@ def test_the_folder_of_something_else_is_not_locked(tmp_path: Path) -> None:
 
 def test_a_lock_that_cannot_be_opened(tmp_path: Path) -> None:
     (tmp_path / LOCK_NAME).mkdir()
-    message = r"cannot write .*: Is a directory\. Choose another folder"
+    message = r"cannot write .*: Is a directory\. Make room .* or choose another one"
     with pytest.raises(OutputError, match=message), folder_at(tmp_path).locked():
         pass

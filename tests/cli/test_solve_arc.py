@@ -13,8 +13,8 @@ import pytest
 from tests.arc.tasks import TASK, write_json
 from tests.arc.toy_bundle import TASKS, write_bundle
 from tests.cli.commands import failed, run
-from trm_edge.arc.run_lock import only_process_in
 from trm_edge.bundle import Bundle
+from trm_edge.run_lock import only_process_in
 from trm_edge.schemas import load_schema
 
 
@@ -131,7 +131,7 @@ def test_a_run_is_compared_with_its_folder(toy: Path, tmp_path: Path) -> None:
     assert run(*command, "--augmentations", 1).exit_code == 0
     failed(
         run(*command, "--halt", "fixed"),
-        "halting was adaptive",
+        "the halting rule was adaptive",
         "--augmentations was 1 and is not set",
         "Pass the same ones to go on with it, or choose another folder",
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,11 +28,11 @@ from trm_edge.arc.voting import (
     write_ranking,
 )
 from trm_edge.datasets.folder import TEST_PUZZLES_NAME
-from trm_edge.errors import OutputError, RecordError
-from trm_edge.files import check_writable, error_reason, write_text
+from trm_edge.errors import RecordError
+from trm_edge.files import check_writable, write_text
 from trm_edge.identifiers import IDENTIFIERS_NAME
 from trm_edge.records import Format, RecordKind
-from trm_edge.run_lock import LOCK_NAME, only_process_in
+from trm_edge.run_lock import locked_folder
 from trm_edge.run_settings import differences, refuse_other_files, refuse_other_settings
 
 RUN_FORMAT = Format("trm-edge.arc-run", 1)
@@ -133,23 +133,8 @@ class RunFolder:
             OutputError: it cannot be written, or another process is at work in it.
         """
         self._check()
-        is_new = not self.path.exists()
-        with ExitStack() as stack:
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(only_process_in(self.path))
-            except OSError as error:
-                raise OutputError(
-                    f"cannot write {self.path}: {error_reason(error)}. Choose another folder."
-                ) from error
-            try:
-                yield
-            finally:
-                # Under the lock, so that it is not the folder of a process that came next.
-                if is_new and not (self.path / RUN_NAME).exists():
-                    with suppress(OSError):
-                        (self.path / LOCK_NAME).unlink(missing_ok=True)
-                        self.path.rmdir()
+        with locked_folder(self.path, RUN_NAME):
+            yield
 
     def open(self, record: RunRecord) -> bool:
         """Begin a run, or make sure that the one in the folder has the same settings.

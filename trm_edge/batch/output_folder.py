@@ -8,7 +8,7 @@ can be read at every moment, and which rows are done follows from the parts alon
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 
 import pyarrow as pa
@@ -20,9 +20,9 @@ from trm_edge.batch.fingerprint import RUN_FORMAT, Fingerprint
 from trm_edge.batch.parquet_file import open_parquet
 from trm_edge.batch.pending_parts import remove_unfinished_parts
 from trm_edge.errors import OutputError, PuzzleError, RecordError
-from trm_edge.files import check_writable, error_reason, write_bytes
+from trm_edge.files import check_writable, write_bytes
 from trm_edge.records import RecordKind
-from trm_edge.run_lock import only_process_in
+from trm_edge.run_lock import locked_folder, unusable
 from trm_edge.run_settings import refuse_other_files, refuse_other_settings
 
 RUN_NAME = "_run.json"
@@ -61,20 +61,9 @@ class OutputFolder:
             OutputExistsError: it holds something else than a run.
         """
         self._check()
-        is_new = not self.path.exists()
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise self._unusable(error) from error
-        try:
-            with ExitStack() as stack:
-                self._lock(stack)
-                yield
-        finally:
-            if is_new and not self.is_begun:
-                with suppress(OSError):
-                    (self.path / ".lock").unlink(missing_ok=True)
-                    self.path.rmdir()
+        with locked_folder(self.path, RUN_NAME):
+            self._remove_leftovers()
+            yield
 
     @property
     def is_begun(self) -> bool:
@@ -158,21 +147,14 @@ class OutputFolder:
         with _advised(f"The answers before are written: {_MAKE_ROOM}"):
             write_bytes(path, sink.getvalue())
 
-    def _lock(self, stack: ExitStack) -> None:
+    def _remove_leftovers(self) -> None:
         try:
-            stack.enter_context(only_process_in(self.path))
             remove_unfinished_parts(self.path)
             for pattern in _LEFTOVERS:
                 for path in self.path.glob(pattern):
                     path.unlink(missing_ok=True)
         except OSError as error:
-            raise self._unusable(error) from error
-
-    def _unusable(self, error: OSError) -> OutputError:
-        return OutputError(
-            f"cannot write {self.path}: {error_reason(error)}. Make room or make the folder "
-            "writable, or choose another one."
-        )
+            raise unusable(self.path, error) from error
 
     def _check(self) -> None:
         """Refuse a folder that is not a run's, before it is locked."""
