@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,6 +116,16 @@ def test_a_failed_share_is_a_backend_error(graph: Path) -> None:
         backend.start(4)
         with pytest.raises(BackendError, match="ONNX Runtime failed in"):
             backend.step(toy_tokens(BASE, 4), np.zeros((4, 3), np.float32), np.ones(4, bool))
+
+
+def test_a_graph_that_was_changed_before_the_shares_load_it_says_so_alone(graph: Path) -> None:
+    sha256 = hashlib.sha256(graph.read_bytes()).hexdigest()
+    with OnnxRuntimeBackend(graph, BASE, threads=2, sha256=sha256) as backend:
+        backend.start(4)
+        with graph.open("r+b") as file:
+            file.write(b"changed")
+        with pytest.raises(BackendError, match=r"^\S+step\.onnx was changed after the bundle"):
+            backend.step(toy_tokens(BASE, 4), toy_table(BASE), np.ones(4, bool))
 
 
 @pytest.mark.parametrize("threads", [-1, 100_000])

@@ -188,10 +188,15 @@ class OnnxRuntimeBackend(Backend):
             noise: of every slot, for a graph that has inputs for it; None: there is none.
 
         Raises:
-            BackendError: the backend is not active, or ONNX Runtime failed.
+            BackendError: the backend is not active, ONNX Runtime failed, or the graph was changed
+                before it was loaded once more for the shares.
         """
         if self._session is None:
             raise BackendError(NOT_LOADED)
+        slots = len(tokens)
+        shares = None
+        if self.threads > 1 and slots >= 2 * self.threads:
+            shares = self._shares()
         feeds: dict[str, NDArray[Any]] = {"tokens": tokens, "reset": reset}
         feeds.update(zip(self._states, carry, strict=True))
         if puzzle_embedding is not None:
@@ -199,8 +204,8 @@ class OnnxRuntimeBackend(Backend):
         if self._noise is not None:
             feeds.update((noise or NoiseArrays.none(len(tokens))).feeds())
         try:
-            if self.threads > 1 and len(tokens) >= 2 * self.threads:
-                return self._run_shares(feeds, len(tokens))
+            if shares is not None:
+                return self._step_arrays(shares.run(feeds, slots))
             return self._step_arrays(self._session.run(None, feeds))
         except Exception as error:
             raise BackendError(f"ONNX Runtime failed in {self.graph}: {error}") from error
@@ -314,15 +319,15 @@ class OnnxRuntimeBackend(Backend):
             warn_of_saturation(content, self.graph)
         return open_session(content, self.graph, self.provider, threads)
 
-    def _run_shares(self, feeds: dict[str, NDArray[Any]], slots: int) -> StepArrays:
-        """Run shares of the slots, as many at once as there are threads."""
+    def _shares(self) -> ShareRunner:
+        """What runs shares of the slots, as many at once as there are threads."""
         if self._share_runner is None:
             session = self._load(1)
             elements = share_elements(self._graph_file.size)
             self._share_runner = ShareRunner(
                 session, self._outputs, self.config, threads=self.threads, elements=elements
             )
-        return self._step_arrays(self._share_runner.run(feeds, slots))
+        return self._share_runner
 
     def _step_arrays(self, outputs: Sequence[NDArray[Any]]) -> StepArrays:
         """Group the outputs of the graph, which come in the contract's order."""
