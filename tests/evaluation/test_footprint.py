@@ -25,6 +25,14 @@ def test_a_failed_process_passes_on_its_error(tmp_path: Path) -> None:
         footprint(tmp_path, "cpu", times=1)
 
 
+def test_a_process_that_only_imports_is_not_said_to_solve(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trm_edge.evaluation.footprint._IMPORTS_ONLY", "import nothing_of_the_kind")
+    with pytest.raises(BackendError, match=r"a process that only imports .* failed: .*Traceback"):
+        footprint(tmp_path, "cpu", times=1)
+
+
 def test_importing_needs_no_posix_module() -> None:
     """Windows has no `resource`; commands that do not measure must work there."""
     script = (

@@ -63,8 +63,8 @@ def footprint(bundle: Path, target: str, *, threads: int = 1, times: int = 5) ->
     solving = []
     importing = []
     for _ in range(times):
-        importing.append(_start(import_command))
-        solving.append(_start(solve_command))
+        importing.append(_start(import_command, "only imports numpy and ONNX Runtime"))
+        solving.append(_start(solve_command, "solves one puzzle"))
     return Footprint(
         seconds=np.array([start.seconds for start in solving]),
         cpu=np.array([start.cpu for start in solving]),
@@ -97,7 +97,7 @@ class _Start(NamedTuple):
     peak: int  # bytes
 
 
-def _start(command: list[str]) -> _Start:
+def _start(command: list[str], purpose: str) -> _Start:
     start_time = time.perf_counter()
     start_cpu = _cpu_of_children()
     process = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -105,7 +105,7 @@ def _start(command: list[str]) -> _Start:
     cpu = _cpu_of_children() - start_cpu
     if process.returncode:
         message = process.stderr.strip()[-2000:]
-        raise BackendError(f"a process that solves one puzzle failed: {message}")
+        raise BackendError(f"a process that {purpose} failed: {message}")
     return _Start(seconds, cpu, int(process.stdout.splitlines()[-1]))
 
 
