@@ -11,9 +11,9 @@ def test_finished_blocks_are_counted_by_worker() -> None:
     collector = ReportCollector()
     for worker in ("a", "b"):
         collector.ready(WorkerInfo(worker, f"engine of {worker}"))
-    collector.take_block("a", 0)
-    collector.take_block("b", 100)
-    collector.advance("a", 0, 60)
+    collector.take_block(0)
+    collector.take_block(100)
+    collector.advance(0, 60)
     assert collector.read().done == 60
     collector.finish_block(
         "a", 0, BlockReport(rows=100, seconds=2.0, slot_steps=90, capacity_steps=100)
@@ -31,9 +31,9 @@ def test_finished_blocks_are_counted_by_worker() -> None:
 
 def test_a_block_that_is_begun_again_is_a_retry_and_counts_once() -> None:
     collector = ReportCollector()
-    collector.take_block("a", 0)
-    collector.advance("a", 0, 60)
-    collector.take_block("b", 0)
+    collector.take_block(0)
+    collector.advance(0, 60)
+    collector.take_block(0)
     assert collector.read().done == 0
     collector.finish_block(
         "b", 0, BlockReport(rows=100, seconds=1.0, slot_steps=10, capacity_steps=10)

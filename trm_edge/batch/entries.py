@@ -73,8 +73,8 @@ def _check_tokens(
     for place in places.tolist():
         reason = tokens.problem(place)
         if reason is None and has_labels[place]:
-            reason = labels.problem(place)
-            reason = reason and f"answer: {reason}"
+            problem = labels.problem(place)
+            reason = None if problem is None else f"answer: {problem}"
         if reason is None and not 0 <= identifiers[place] < config.num_puzzle_identifiers:
             reason = (
                 f"identifier must lie in 0..{config.num_puzzle_identifiers - 1}, but got "

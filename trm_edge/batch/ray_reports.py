@@ -144,22 +144,20 @@ class ReportCollector:
         self._reports.engines[info.name] = info.engine
         self._reports.states.setdefault(info.name, WorkerState())
 
-    def take_block(self, worker: str, first_row: int) -> None:
+    def take_block(self, first_row: int) -> None:
         """Take note of a block that a worker begins; one that was begun before is a retry.
 
         Args:
-            worker: its name.
             first_row: of the block.
         """
         if first_row in self._reports.open_rows:
             self._reports.retried += 1
         self._reports.open_rows[first_row] = 0
 
-    def advance(self, worker: str, first_row: int, rows: int) -> None:
+    def advance(self, first_row: int, rows: int) -> None:
         """Take note of how far a block is.
 
         Args:
-            worker: its name.
             first_row: of the block.
             rows: done so far.
         """

@@ -98,7 +98,7 @@ class RayWorker:
             BackendError: the engine fails whatever it is given.
         """
         first_row = int(block["row"][0].as_py())
-        self._reports.take_block.remote(self._name, first_row)
+        self._reports.take_block.remote(first_row)
         start = time.monotonic()
         before = self._solver.work()
         parts = []
@@ -106,7 +106,7 @@ class RayWorker:
         for answers in self._suspects.solve(block):
             parts.append(answers)
             reported += len(answers)
-            self._reports.advance.remote(self._name, first_row, reported)
+            self._reports.advance.remote(first_row, reported)
         table = pa.concat_tables(parts)
         work = self._solver.work() - before
         report = BlockReport(
