@@ -1,10 +1,14 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pyarrow as pa
 import pytest
 
-from trm_edge.batch.answer_buffer import AnswerBuffer
-from trm_edge.errors import OutputError, PuzzleError
+from tests.batch.runs import TASK
+from trm_edge.batch.answer_buffer import AnswerBuffer, checked_buffer
+from trm_edge.batch.open_source import open_source
+from trm_edge.errors import BackendError, OutputError, PuzzleError
 
 
 def rows(first: int, count: int) -> pa.Table:
@@ -96,3 +100,32 @@ def test_nothing_is_written_after_a_write_that_failed() -> None:
     with pytest.raises(OutputError), buffer.flushed():
         buffer.add(rows(0, 3))
     assert written == []
+
+
+def test_an_error_is_not_replaced_by_one_of_writing_what_was_solved(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    buffer = AnswerBuffer(Written(fails_at=1).write)
+
+    def solve() -> None:
+        with buffer.flushed():
+            buffer.add(rows(0, 3))
+            raise BackendError("the engine is gone.")
+
+    with pytest.raises(BackendError, match="the engine is gone"):
+        solve()
+    assert "No space left on device" in caplog.text
+
+
+def test_nothing_is_written_where_the_input_has_changed(tmp_path: Path) -> None:
+    path = tmp_path / "in.csv"
+    path.write_text("puzzle\n12\n")
+    source = open_source(TASK, path)
+    source.sha256()
+    written = Written()
+    buffer = checked_buffer(source, written.write, rows=2)
+    buffer.add(rows(0, 2))
+    path.write_text("puzzle\n123\n")
+    with pytest.raises(PuzzleError, match=r"in\.csv was changed"), buffer.flushed():
+        buffer.add(rows(2, 3))
+    assert written == [[0, 1]]

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pyarrow as pa
 
-from trm_edge.errors import OutputError
+from trm_edge.batch.source import RowSource
+from trm_edge.errors import TrmEdgeError
+
+logger = logging.getLogger(__name__)
 
 PART_ROWS = 1 << 16
 PART_SECONDS = 30.0
@@ -36,6 +40,7 @@ class AnswerBuffer:
         self._answers: list[pa.Table] = []
         self._count = 0
         self._last = time.monotonic()
+        self._has_failed = False  # to write
 
     def add(self, answers: pa.Table) -> None:
         """Take further answers.
@@ -66,17 +71,25 @@ class AnswerBuffer:
     def flushed(self) -> Iterator[None]:
         """Hand on what is in memory when the block ends, unless writing is what has failed.
 
+        An error of the block is the one that is raised: a second one, of writing what was solved
+        before it, is logged.
+
         Raises:
-            OutputError: it cannot be written.
+            TrmEdgeError: it cannot be written, and nothing failed before.
         """
         try:
             yield
-        except OutputError:
-            raise
         except BaseException:
-            self.flush()
+            if not self._has_failed:
+                self._try_to_flush()
             raise
         self.flush()
+
+    def _try_to_flush(self) -> None:
+        try:
+            self.flush()
+        except TrmEdgeError as error:
+            logger.warning("The last answers are lost, and are solved again: %s", error)
 
     def _hand_on(self, rows: int) -> None:
         """Hand on the first rows of those in memory; they are forgotten even where that fails."""
@@ -84,5 +97,28 @@ class AnswerBuffer:
         rest = answers.slice(rows)
         self._answers = [rest]
         self._count = len(rest)
+        self._has_failed = True
         self._write(answers.slice(0, rows))
+        self._has_failed = False
         self._last = time.monotonic()
+
+
+def checked_buffer(
+    source: RowSource, write: Callable[[pa.Table], None], *, rows: int = PART_ROWS
+) -> AnswerBuffer:
+    """Make a buffer whose answers are written only where the input is still what it was.
+
+    Args:
+        source: that the answers are to, hashed.
+        write: takes tables with the columns of ``ANSWER_SCHEMA``, and writes them.
+        rows: of a table at most.
+
+    Returns:
+        A buffer that raises ``PuzzleError`` instead of writing where a file has changed.
+    """
+
+    def write_checked(answers: pa.Table) -> None:
+        source.check_unchanged()
+        write(answers)
+
+    return AnswerBuffer(write_checked, rows=rows)

@@ -17,7 +17,7 @@ from ray.data import ActorPoolStrategy, DataContext, Dataset
 from ray.exceptions import RayError, UserCodeException
 from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
-from trm_edge.batch.answer_buffer import AnswerBuffer
+from trm_edge.batch.answer_buffer import checked_buffer
 from trm_edge.batch.finished import FinishedRows
 from trm_edge.batch.output_folder import COMPRESSION, OutputFolder
 from trm_edge.batch.pending_parts import marks_folder, remove_unfinished_parts
@@ -132,15 +132,12 @@ class RayRun:
 
         def replace_rows() -> None:
             nonlocal answered
-            retried = AnswerBuffer(FailedRows(self._folder, finished).replace)
+            retried = checked_buffer(self._source, FailedRows(self._folder, finished).replace)
             dataset = self._solved(self._dataset(FIRST_ROWS, finished.failed))
-            try:
-                with _plain_errors():
-                    for answers in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
-                        retried.add(answers)
-                        answered += len(answers)
-            finally:
-                retried.flush()
+            with retried.flushed(), _plain_errors():
+                for answers in dataset.iter_batches(batch_size=None, batch_format="pyarrow"):
+                    retried.add(answers)
+                    answered += len(answers)
 
         self._show("retried", len(finished.failed), replace_rows)
         return answered

@@ -10,7 +10,7 @@ from typing import Protocol
 
 import pyarrow as pa
 
-from trm_edge.batch.answer_buffer import PART_ROWS, AnswerBuffer
+from trm_edge.batch.answer_buffer import PART_ROWS, checked_buffer
 from trm_edge.batch.finished import FinishedRows
 from trm_edge.batch.output_folder import OutputFolder
 from trm_edge.batch.pieces import Pieces
@@ -97,7 +97,7 @@ class Run:
             rows = reading.total()
             return None if rows is None else max(rows - done, 0.0)
 
-        buffer = self._buffer(self._folder.append)
+        buffer = checked_buffer(self._source, self._folder.append, rows=self._part_rows)
         with closing(self._source.blocks(reading)) as blocks, buffer.flushed():
             rows = finished.left_out_of(reading.counted(blocks))
             for answers in self._answers(rows, "solved", total, estimate):
@@ -106,20 +106,11 @@ class Run:
 
     def _retry(self, finished: FinishedRows) -> None:
         failed = FailedRows(self._folder, finished)
-        buffer = self._buffer(failed.replace)
+        buffer = checked_buffer(self._source, failed.replace, rows=self._part_rows)
         with closing(self._source.blocks()) as blocks, buffer.flushed():
             rows = finished.failed_of(blocks)
             for answers in self._answers(rows, "retried", len(finished.failed)):
                 buffer.add(answers)
-
-    def _buffer(self, write: Callable[[pa.Table], None]) -> AnswerBuffer:
-        """A buffer whose answers are written only where the input is still what it was."""
-
-        def write_checked(answers: pa.Table) -> None:
-            self._source.check_unchanged()
-            write(answers)
-
-        return AnswerBuffer(write_checked, rows=self._part_rows)
 
     def _answers(
         self,
