@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import islice
@@ -27,6 +28,7 @@ from trm_edge.tasks.text_formats import (
     find_columns,
 )
 
+_SEPARATOR = re.compile("[,;\t]")  # between the fields of a header
 _LONGEST_NAME = 32  # characters of a column's name
 _CELLS = frozenset("xXSGo_")  # letters that puzzles are written with
 
@@ -192,7 +194,8 @@ def _names_columns(line: str) -> bool:
     """Whether a line can only be a header, though not one of a table of puzzles."""
     if too_long(line):
         return False
-    words = [word.strip("\"' ") for word in line.replace(";", ",").replace("\t", ",").split(",")]
+    fields = _SEPARATOR.split(line)
+    words = [field.strip("\"' ") for field in fields]
     return len(words) > 1 and all(_is_name(word) for word in words)
 
 
