@@ -123,3 +123,30 @@ def test_a_column_of_a_file_that_was_cut_in_the_middle_is_refused(path: Path) ->
         assert path.stat().st_size < size
         with pytest.raises(PuzzleError, match=r"row group 0 is said to have .* and the file has"):
             check_columns(path, file, ["cells"])
+
+
+def test_numbers_of_lists_are_counted_since_equal_ones_take_no_bytes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert parquet_file.MOST_VALUES == 1 << 27
+    monkeypatch.setattr(parquet_file, "MOST_VALUES", 1 << 20)
+    path = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"tokens": [[0] * ((1 << 20) + 1)]}), path)
+    assert path.stat().st_size < 1000
+    with open_parquet(path) as file:
+        check_columns(path, file, [])
+        with pytest.raises(
+            PuzzleError,
+            match=r"1,048,577 numbers in the lists of its column tokens in one row group of 1 "
+            r"rows, and at most 1,048,576 are read\. Leave out lists",
+        ):
+            check_columns(path, file, ["tokens"])
+
+
+def test_text_is_read_as_a_dictionary_where_that_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"puzzle": ["x", "x"], "id": ["a", "b"]}), path)
+    with open_parquet(path, ["puzzle"]) as file:
+        (batch,) = file.iter_batches(10)
+        assert pa.types.is_dictionary(batch["puzzle"].type)
+        assert batch["id"].type == pa.string()

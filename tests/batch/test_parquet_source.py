@@ -74,25 +74,6 @@ def test_known_answers_are_compared(tmp_path: Path) -> None:
     assert answers_to(path)["correct"].to_pylist() == [True, False]
 
 
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({"grid": ["x"], "level": [1]}, r"has no column of puzzles: its columns are grid, level"),
-        ({"puzzle": [1.5]}, "has double in its column puzzle, but puzzles are text or lists"),
-        ({"puzzle": [[0.5]]}, "has list<.*double> in its column puzzle"),
-        ({"puzzle": ["x"], "id": [0.5]}, "has double in its column id, which must hold text or"),
-        ({"puzzle": ["x"], "identifier": ["a"]}, "column identifier, which must hold whole"),
-    ],
-)
-def test_columns_that_do_not_fit_are_named(
-    tmp_path: Path, columns: dict[str, Any], message: str
-) -> None:
-    path = tmp_path / "in.parquet"
-    pq.write_table(pa.table(columns), path)
-    with pytest.raises(PuzzleError, match=message):
-        open_source(TASK, path)
-
-
 def test_files_with_other_columns_are_refused(tmp_path: Path) -> None:
     write_input(tmp_path / "a.parquet", puzzle_texts(1))
     write_input(tmp_path / "b.parquet", puzzle_texts(1), with_ids=False)

@@ -227,7 +227,9 @@ def test_an_input_that_is_damaged_on_the_way_keeps_what_was_solved(tmp_path: Pat
     source.write_bytes(content)
     with pytest.raises(PuzzleError, match=r"cannot read .*as Parquet"):
         run_in(tmp_path / "out.parquet", source)
-    assert read_folder(tmp_path / "out.parquet")["row"].to_pylist() == list(range(2 * BLOCK_ROWS))
+    rows = read_folder(tmp_path / "out.parquet")["row"].to_pylist()
+    assert rows == list(range(len(rows)))
+    assert len(rows) >= 2 * BLOCK_ROWS
 
 
 @pytest.mark.parametrize("retry", [False, True])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO
@@ -17,17 +17,20 @@ from trm_edge.files import error_reason, open_regular
 MAGIC = b"PAR1"
 MOST_FOOTER_BYTES = 64 << 20
 MOST_COLUMN_BYTES = 1 << 30  # of a column in one row group, which is read as a whole
+MOST_VALUES = MOST_COLUMN_BYTES // 8  # in the lists of a row group, as 64-bit whole numbers
 _TAIL = 8  # bytes after the footer: its length, and MAGIC
+_SMALLER = "such as pyarrow.parquet.write_table(..., row_group_size=100_000)"
 _STRING_BYTES = 32 << 20
 _CONTAINER_ITEMS = 1 << 20
 
 
 @contextmanager
-def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
+def open_parquet(path: Path, dictionaries: Sequence[str] = ()) -> Iterator[pq.ParquetFile]:
     """Open a file, after its size was compared with what its end says.
 
     Args:
         path: of the file.
+        dictionaries: names of the columns of text that are read as dictionaries.
 
     Raises:
         PuzzleError: it cannot be read, is cut off or damaged; on what is read in the block, too.
@@ -38,6 +41,7 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
             _check_footer(path, stream)
             with pq.ParquetFile(
                 stream,
+                read_dictionary=list(dictionaries),
                 pre_buffer=False,
                 thrift_string_size_limit=_STRING_BYTES,
                 thrift_container_size_limit=_CONTAINER_ITEMS,
@@ -51,7 +55,10 @@ def open_parquet(path: Path) -> Iterator[pq.ParquetFile]:
 
 
 def check_columns(path: Path, file: pq.ParquetFile, columns: list[str]) -> None:
-    """Refuse columns whose parts are too large to be read.
+    """Refuse columns whose parts are too large to be read, by what the footer says of them.
+
+    The bytes of a column are those before texts and numbers are repeated, as a dictionary or a run
+    of equal numbers has them; so the numbers of lists are counted, too.
 
     Args:
         path: of the file.
@@ -67,23 +74,33 @@ def check_columns(path: Path, file: pq.ParquetFile, columns: list[str]) -> None:
         row_group = metadata.row_group(group)
         for number in range(row_group.num_columns):
             chunk = row_group.column(number)
-            if chunk.path_in_schema.partition(".")[0] not in columns:
+            name = chunk.path_in_schema.partition(".")[0]
+            if name not in columns:
                 continue
             stored = chunk.total_compressed_size
             unpacked = chunk.total_uncompressed_size
-            if stored < 0 or unpacked < 0 or stored > size:
+            values = chunk.num_values
+            if min(stored, unpacked, values) < 0 or stored > size:
                 raise PuzzleError(
                     _unreadable(
                         path,
-                        f"row group {group} is said to have {stored:,} bytes in its column "
-                        f"{chunk.path_in_schema}, and the file has {size:,}",
+                        f"row group {group} is said to have {stored:,} bytes and {values:,} values "
+                        f"in its column {chunk.path_in_schema}, and the file has {size:,} bytes",
                     )
                 )
             if unpacked > MOST_COLUMN_BYTES:
                 raise PuzzleError(
                     f"{path} has {unpacked:,} bytes of its column {chunk.path_in_schema} in one "
                     f"row group, and at most {MOST_COLUMN_BYTES:,} are read. Write it with smaller "
-                    "row groups, such as pyarrow.parquet.write_table(..., row_group_size=100_000)."
+                    f"row groups, {_SMALLER}."
+                )
+            is_list = "." in chunk.path_in_schema
+            if is_list and values > MOST_VALUES:
+                raise PuzzleError(
+                    f"{path} has {values:,} numbers in the lists of its column {name} in one row "
+                    f"group of {row_group.num_rows:,} rows, and at most {MOST_VALUES:,} are read. "
+                    f"Leave out lists that are no puzzle, and write it with smaller row groups, "
+                    f"{_SMALLER}."
                 )
 
 

@@ -5,36 +5,20 @@ from __future__ import annotations
 import copy
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from trm_edge.batch.parquet_columns import Column, find_row_columns, listed
 from trm_edge.batch.parquet_file import MAGIC, check_columns, open_parquet
+from trm_edge.batch.parquet_rows import read_rows
 from trm_edge.batch.rows import row_table
-from trm_edge.batch.source import BLOCK_ROWS, Blocks, Reading, RowSource
-from trm_edge.batch.text_source import no_column
+from trm_edge.batch.source import Blocks, Reading, RowSource
 from trm_edge.errors import PuzzleError
 from trm_edge.tasks.dataset import is_folder
-from trm_edge.tasks.text_formats import ID_COLUMN, find_columns
+from trm_edge.tasks.text_formats import ID_COLUMN
 
-_IDENTIFIER_COLUMN = "identifier"
-_TOKEN_COLUMN = "tokens"
 _HIDDEN = (".", "_")  # as readers of Parquet folders leave out
-
-
-class _Column(NamedTuple):
-    """A column of the files.
-
-    Args:
-        name: in the files.
-        role: the column of ``ROW_SCHEMA`` that it becomes.
-        kind: type that it is read as.
-    """
-
-    name: str
-    role: str
-    kind: pa.DataType
 
 
 class ParquetSource(RowSource):
@@ -55,11 +39,11 @@ class ParquetSource(RowSource):
         super().__init__(str(path), files)
         self._counts: list[int] = []  # rows of each file
         self._first_row = 0
-        self._columns: list[_Column] = []
+        self._columns: list[Column] = []
         for file_path in files:
             with open_parquet(file_path) as file:
                 self._add(file_path, file)
-        self.has_ids = any(column.role == "id" for column in self._columns)
+        self.has_ids = any(column.role == ID_COLUMN for column in self._columns)
 
     def blocks(self, reading: Reading | None = None) -> Blocks:
         """Read the rows.
@@ -71,19 +55,18 @@ class ParquetSource(RowSource):
             PuzzleError: a file cannot be read, or is damaged.
         """
         first_row = self._first_row
-        for batch in self._batches(self._columns):
-            columns = {}
-            for column in self._columns:
-                columns[column.role] = batch[column.name].cast(column.kind, safe=False)
-            yield row_table(first_row, batch.num_rows, columns)
-            first_row += batch.num_rows
+        for path in self.files:
+            for rows in read_rows(path, self._columns):
+                columns = dict(zip(rows.column_names, rows.columns, strict=True))
+                yield row_table(first_row, len(rows), columns)
+                first_row += len(rows)
 
     def ids(self) -> Iterator[pa.ChunkedArray]:
         """Read the column of ids alone."""
-        for column in self._columns:
-            if column.role == "id":
-                for batch in self._batches([column]):
-                    yield pa.chunked_array([batch[column.name].cast(pa.string())])
+        columns = [column for column in self._columns if column.role == ID_COLUMN]
+        for path in self.files:
+            for rows in read_rows(path, columns):
+                yield rows[ID_COLUMN]
 
     def count(self) -> int:
         """Return the number of rows that the files say they have."""
@@ -105,30 +88,15 @@ class ParquetSource(RowSource):
 
     def _add(self, path: Path, file: pq.ParquetFile) -> None:
         """Compare the columns of a further file with those of the first."""
-        columns = _columns_of(path, file.schema_arrow)
+        columns = find_row_columns(path, file.schema_arrow)
         check_columns(path, file, [column.name for column in columns])
         if self._columns and columns != self._columns:
             raise PuzzleError(
-                f"{path} has other columns than {self.files[0]}: {_listed(columns)}, not "
-                f"{_listed(self._columns)}. Pass files of one kind at a time."
+                f"{path} has other columns than {self.files[0]}: {listed(columns)}, not "
+                f"{listed(self._columns)}. Pass files of one kind at a time."
             )
         self._columns = columns
         self._counts.append(file.metadata.num_rows)
-
-    def _batches(self, columns: list[_Column]) -> Iterator[pa.RecordBatch]:
-        names = [column.name for column in columns]
-        for path in self.files:
-            count = 0
-            with open_parquet(path) as file:
-                for batch in file.iter_batches(BLOCK_ROWS, columns=names, use_threads=False):
-                    count += batch.num_rows
-                    yield batch
-                expected = file.metadata.num_rows
-            if count != expected:
-                raise PuzzleError(
-                    f"{path} has {count:,} rows, but says it has {expected:,}. Copy or write it "
-                    "again."
-                )
 
 
 def parquet_files(path: Path) -> tuple[Path, ...]:
@@ -150,57 +118,3 @@ def parquet_files(path: Path) -> tuple[Path, ...]:
     except (OSError, ValueError):
         return ()
     return (path,) if is_parquet else ()
-
-
-def _columns_of(path: Path, schema: pa.Schema) -> list[_Column]:
-    """The columns that are read, each with its role and type."""
-    names = {name.lower(): name for name in schema.names}
-    pair = find_columns(names)
-    if pair is None and _TOKEN_COLUMN in names:
-        pair = (_TOKEN_COLUMN, "labels")
-    if pair is None:
-        raise PuzzleError(no_column(str(path), schema.names))
-    columns = [_puzzle_column(path, schema.field(names[pair[0]]), "puzzle", "tokens")]
-    if pair[1] in names:
-        columns.append(_puzzle_column(path, schema.field(names[pair[1]]), "answer", "labels"))
-    for name in (ID_COLUMN, _IDENTIFIER_COLUMN):
-        if name in names:
-            columns.append(_plain_column(path, schema.field(names[name]), name))
-    return columns
-
-
-def _puzzle_column(path: Path, field: pa.Field, text: str, tokens: str) -> _Column:
-    kind = _value_type(field.type)
-    if pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _Column(field.name, text, pa.string())
-    is_list = (
-        pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    )
-    if is_list and pa.types.is_integer(kind.value_type):
-        return _Column(field.name, tokens, pa.list_(pa.int64()))
-    raise PuzzleError(
-        f"{path} has {field.type} in its column {field.name}, but puzzles are text or lists of "
-        "whole numbers."
-    )
-
-
-def _plain_column(path: Path, field: pa.Field, role: str) -> _Column:
-    kind = _value_type(field.type)
-    if pa.types.is_integer(kind):
-        return _Column(field.name, role, pa.string() if role == ID_COLUMN else pa.int64())
-    is_text = pa.types.is_string(kind) or pa.types.is_large_string(kind)
-    if role == ID_COLUMN and is_text:
-        return _Column(field.name, role, pa.string())
-    expected = "text or whole numbers" if role == ID_COLUMN else "whole numbers"
-    raise PuzzleError(
-        f"{path} has {field.type} in its column {field.name}, which must hold {expected}."
-    )
-
-
-def _value_type(kind: pa.DataType) -> pa.DataType:
-    """The type of the values where a column is stored as a dictionary."""
-    return kind.value_type if pa.types.is_dictionary(kind) else kind
-
-
-def _listed(columns: list[_Column]) -> str:
-    return ", ".join(f"{column.name} ({column.kind})" for column in columns)
