@@ -95,6 +95,18 @@ def test_a_poison_row_fails_alone_and_is_retried(address: str, tmp_path: Path) -
     assert read_folder(output).equals(expected)
 
 
+def test_a_line_that_cannot_be_read_has_no_id(address: str, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    lines = [f'{{"id": {row}, "puzzle": "{text}"}}' for row, text in enumerate(puzzle_texts(60), 1)]
+    lines[1] = '{"id": 2, "puz'
+    source.write_text("\n".join(lines))
+    run_in(tmp_path / "one.parquet", source)
+    run_with_ray(tmp_path / "out.parquet", source)
+    answers = read_folder(tmp_path / "out.parquet")
+    assert answers["id"].to_pylist()[:3] == ["1", None, "3"]
+    assert answers.equals(read_folder(tmp_path / "one.parquet"))
+
+
 def test_a_puzzle_that_ends_its_workers_fails_alone(address: str, tmp_path: Path) -> None:
     source, expected = inputs(tmp_path, KILLER)
     output = tmp_path / "out.parquet"

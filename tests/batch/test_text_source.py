@@ -42,7 +42,7 @@ def test_a_csv_row_keeps_id_answer_and_line(tmp_path: Path) -> None:
     text = f"id,question,answer\na,{TEXT},x\n\nb,{TEXT}\nc,{TEXT},\n"
     path.write_bytes(gzip.compress(text.encode()))
     rows = rows_of(path)
-    assert [row["id"] for row in rows] == ["a", "1", "c"]
+    assert [row["id"] for row in rows] == ["a", None, "c"]
     assert [row["line"] for row in rows] == [2, 4, 5]
     assert [row["answer"] for row in rows] == ["x", None, None]
     assert rows[1]["error"] == "expected 3 fields, but got 2"
@@ -77,6 +77,19 @@ def test_ids_stand_in_all_json_lines_or_in_none(tmp_path: Path) -> None:
     assert rows_of(path)[1]["error"] == "has an id, though the first object has none"
     path.write_text('{"puzzle": "x", "id": 7}\n{"puzzle": "x"}\n')
     assert [row["id"] for row in rows_of(path)] == ["7", ""]  # which check_ids refuses
+
+
+def test_a_bad_json_line_keeps_an_id_that_can_be_read(tmp_path: Path) -> None:
+    path = tmp_path / "in.jsonl"
+    bad = [
+        '{"id": 5, "grid": 1}',
+        '{"id": "e", "puzzle": 5}',
+        '{"id": 7, "puzzle": "x", "solution": 1}',
+    ]
+    path.write_text("\n".join(['{"id": 1, "puzzle": "x"}', *bad, "torn", '{"puzzle": 5}']))
+    rows = rows_of(path)
+    assert [row["id"] for row in rows] == ["1", "5", "e", "7", None, None]
+    assert all(row["error"] for row in rows[1:])
 
 
 def test_a_table_without_puzzles_names_its_columns(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from tests.batch.runs import TASK, puzzle_texts
+from tests.batch.runs import TASK, puzzle_texts, read_folder, run_in
 from trm_edge.batch.open_source import open_source
 from trm_edge.batch.unique_ids import check_ids
 from trm_edge.errors import PuzzleError
@@ -64,3 +64,23 @@ def test_digests_that_end_in_zero_bytes_are_found(
     ids: list[str | None] = ["a", "b", "a"]
     with pytest.raises(PuzzleError, match="the id a in rows 0 and 2"):
         check_ids(open_source(TASK, write(tmp_path / "in.csv", ids)))
+
+
+@pytest.mark.parametrize("name", ["in.csv", "in.jsonl"])
+def test_a_line_that_cannot_be_read_has_no_id_and_fails_alone(tmp_path: Path, name: str) -> None:
+    """Its place, 1, is the id of another row."""
+    path = write(tmp_path / name, ["1", "torn", "3"])
+    lines = path.read_text().splitlines()
+    torn = next(number for number, line in enumerate(lines) if "torn" in line)
+    lines[torn] = '{"id": "torn'
+    path.write_text("\n".join(lines))
+    source = open_source(TASK, path)
+    check_ids(source)
+    run_in(tmp_path / "out.parquet", path)
+    answers = read_folder(tmp_path / "out.parquet")
+    assert answers["id"].to_pylist() == ["1", None, "3"]
+    assert answers["outcome"].to_pylist() == ["answered", "failed", "answered"]
+    repeated = [*lines[:-1], lines[-1].replace("3", "1", 1)]
+    path.write_text("\n".join(repeated))
+    with pytest.raises(PuzzleError, match="has the id 1 in rows 0 and 2"):
+        check_ids(open_source(TASK, path))

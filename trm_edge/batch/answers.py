@@ -22,7 +22,7 @@ _OF_THE_INPUT = ("row", "id")
 ANSWER_SCHEMA = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),  # place in the input, from 0
-        pa.field("id", pa.string(), nullable=False),
+        pa.field("id", pa.string()),  # of the input; null where the row itself cannot be read
         pa.field("answer", pa.string()),  # null where none is given, see outcome
         pa.field("valid", pa.bool_()),  # the task's judgement; null where it cannot tell
         pa.field("correct", pa.bool_()),  # equals the known answer; null where none is known

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from trm_edge.tasks.entries import BadLine, Entry
@@ -16,7 +15,7 @@ from trm_edge.tasks.text_formats import RawRow
 ROW_SCHEMA = pa.schema(
     [
         pa.field("row", pa.int64(), nullable=False),  # place in the input, from 0
-        pa.field("id", pa.string(), nullable=False),
+        pa.field("id", pa.string()),  # null where the row itself cannot be read, so has none
         pa.field("line", pa.int64()),  # of the file, from 1; null where it has no lines
         pa.field("puzzle", pa.string()),  # text, or else there are tokens
         pa.field("answer", pa.string()),  # text of the known answer
@@ -34,16 +33,16 @@ def row_table(first_row: int, count: int, columns: dict[str, Any]) -> pa.Table:
     Args:
         first_row: place of the first one in the input, from 0.
         count: n, number of rows.
-        columns: (n,) arrays or lists by the names of ``ROW_SCHEMA``. Columns left out are null, and
-            an id that is null or left out is the row's place.
+        columns: (n,) arrays or lists by the names of ``ROW_SCHEMA``. Columns left out are null, but
+            for the ids: without any, a row's place is its id.
     """
     arrays = []
     places = np.arange(first_row, first_row + count)
     for field in ROW_SCHEMA:
         if field.name == "row":
             arrays.append(pa.array(places))
-        elif field.name == "id":
-            arrays.append(_ids(columns.get("id"), places))
+        elif field.name == "id" and "id" not in columns:
+            arrays.append(pa.array(places).cast(pa.string()))
         elif field.name in columns:
             arrays.append(_array(columns[field.name], field.type))
         else:
@@ -51,22 +50,28 @@ def row_table(first_row: int, count: int, columns: dict[str, Any]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=ROW_SCHEMA)
 
 
-def text_rows(first_row: int, rows: Sequence[RawRow | BadLine]) -> pa.Table:
+def text_rows(
+    first_row: int, rows: Sequence[RawRow | BadLine], *, has_ids: bool = False
+) -> pa.Table:
     """Make a table of rows of text.
 
     Args:
         first_row: place of the first one in the input, from 0.
         rows: puzzles as they are written, and lines that hold none.
+        has_ids: rows have ids of their own, and a line whose id cannot be read has none; otherwise
+            their place is their id.
     """
     texts: dict[str, list[str | None]] = {"id": [], "puzzle": [], "answer": [], "error": []}
     for row in rows:
         values: tuple[str | None, ...]
         if isinstance(row, BadLine):
-            values = (None, None, None, row.reason)
+            values = (row.id, None, None, row.reason)
         else:
             values = (row.id, row.puzzle, row.answer, None)
         for column, value in zip(texts.values(), values, strict=True):
             column.append(value)
+    if not has_ids:
+        del texts["id"]
     return row_table(first_row, len(rows), {"line": [row.line for row in rows], **texts})
 
 
@@ -100,15 +105,6 @@ def entry_rows(first_row: int, entries: Sequence[Entry | BadLine]) -> pa.Table:
         "error": errors,
     }
     return row_table(first_row, len(entries), columns)
-
-
-def _ids(ids: Any, places: NDArray[np.int64]) -> pa.Array:
-    """The ids as text, and the places of rows without one."""
-    own = pa.array(places).cast(pa.string())
-    if ids is None:
-        return own
-    texts = _array(ids, pa.string())
-    return pc.coalesce(texts, own) if texts.null_count else texts
 
 
 def _array(values: Any, kind: pa.DataType) -> pa.Array:

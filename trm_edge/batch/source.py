@@ -86,6 +86,10 @@ class RowSource(ABC):
     def ids(self) -> Iterator[pa.ChunkedArray]:
         """Read the ids alone, in the order of the rows.
 
+        Returns:
+            Ids as text: empty where a row should have one and has not, null where the row itself
+            cannot be read.
+
         Raises:
             PuzzleError: the source cannot be read, or is damaged.
         """

@@ -64,7 +64,7 @@ class CsvSource(LineSource):
             PuzzleError: the file cannot be read.
         """
         lines = islice(self.lines(reading), self.header_lines, None)
-        return _text_blocks(self._columns.rows(lines))
+        return _text_blocks(self._columns.rows(lines), has_ids=self.has_ids)
 
 
 class JsonLinesSource(LineSource):
@@ -93,7 +93,7 @@ class JsonLinesSource(LineSource):
         Raises:
             PuzzleError: the file cannot be read.
         """
-        return _text_blocks(map(self._checked, self._rows(reading)))
+        return _text_blocks(map(self._checked, self._rows(reading)), has_ids=self.has_ids)
 
     def _rows(self, reading: Reading | None = None) -> Iterator[RawRow | BadLine]:
         for number, line in self.lines(reading):
@@ -203,10 +203,10 @@ def _is_name(word: str) -> bool:
     return word.isidentifier() and len(word) <= _LONGEST_NAME and not set(word) <= _CELLS
 
 
-def _text_blocks(rows: Iterable[RawRow | BadLine]) -> Blocks:
+def _text_blocks(rows: Iterable[RawRow | BadLine], *, has_ids: bool) -> Blocks:
     first_row = 0
     for block in in_blocks(rows, BLOCK_ROWS):
-        yield text_rows(first_row, block)
+        yield text_rows(first_row, block, has_ids=has_ids)
         first_row += len(block)
 
 
@@ -220,20 +220,22 @@ def _json_row(number: int, line: str) -> RawRow | BadLine:
         return BadLine(number, f"is not JSON: {error}")
     if not isinstance(value, dict):
         return BadLine(number, "is not a JSON object")
-    pair = find_columns(value)
-    if pair is None:
-        keys = excerpt(", ".join(map(str, value)) or "none", 80)
-        return BadLine(number, f"has no puzzle; its keys are {keys}")
-    puzzle, answer = (value.get(key) for key in pair)
     row_id = value.get(ID_COLUMN)
-    if not isinstance(puzzle, str):
-        return BadLine(number, f"{pair[0]} must be text, but is {_kind(puzzle)}")
-    if not (answer is None or isinstance(answer, str)):
-        return BadLine(number, f"{pair[1]} must be text, but is {_kind(answer)}")
     if isinstance(row_id, int) and not isinstance(row_id, bool):
         row_id = str(row_id)
     if not (row_id is None or isinstance(row_id, str)):
         return BadLine(number, f"id must be text or a whole number, but is {_kind(row_id)}")
+    pair = find_columns(value)
+    if pair is None:
+        keys = excerpt(", ".join(map(str, value)) or "none", 80)
+        return BadLine(number, f"has no puzzle; its keys are {keys}", id=row_id or None)
+    puzzle, answer = (value.get(key) for key in pair)
+    if not isinstance(puzzle, str):
+        reason = f"{pair[0]} must be text, but is {_kind(puzzle)}"
+        return BadLine(number, reason, id=row_id or None)
+    if not (answer is None or isinstance(answer, str)):
+        reason = f"{pair[1]} must be text, but is {_kind(answer)}"
+        return BadLine(number, reason, id=row_id or None)
     return RawRow(number, puzzle, answer or None, row_id)
 
 

@@ -20,7 +20,8 @@ _SHOWN = 60  # characters of an id in a message
 def check_ids(source: RowSource, track: Track = silent) -> None:
     """Read all ids of a source, and refuse one that is missing or stands in two rows.
 
-    Takes 16 bytes of memory an id. Ids that are the rows' places need no look.
+    Takes 16 bytes of memory an id. Ids that are the rows' places need no look, and a row that
+    cannot be read has none: it fails alone.
 
     Args:
         source: of the rows.
@@ -33,7 +34,7 @@ def check_ids(source: RowSource, track: Track = silent) -> None:
         return
     content = bytearray()
     for ids in track(Metered(_id_blocks(source), "blocks"), "comparing ids"):
-        content += b"".join(map(_digest, ids))
+        content += b"".join(_digest(row_id) for row_id in ids if row_id is not None)
     digests = np.frombuffer(content, f"S{_DIGEST_BYTES}")
     digests.sort()  # in place
     repeated = digests[1:][digests[1:] == digests[:-1]]
@@ -41,13 +42,13 @@ def check_ids(source: RowSource, track: Track = silent) -> None:
         raise PuzzleError(_repetition(source, repeated))
 
 
-def _id_blocks(source: RowSource) -> Iterator[list[str]]:
-    """The ids of each block, none of them missing."""
+def _id_blocks(source: RowSource) -> Iterator[list[str | None]]:
+    """The ids of each block, none of them missing; None for rows that cannot be read."""
     first_row = 0
     for column in source.ids():
         ids = column.to_pylist()
         for place, row_id in enumerate(ids):
-            if not row_id:
+            if row_id == "":
                 raise PuzzleError(
                     f"{source.name} has no id in row {first_row + place}, counted from 0. Give "
                     "every row an id, or leave the ids out, so that its place is its id."
@@ -69,7 +70,7 @@ def _repetition(source: RowSource, repeated: NDArray[np.bytes_]) -> str:
     for ids in _id_blocks(source):
         for row_id in ids:
             # numpy cuts zero bytes at the end of a digest
-            if _digest(row_id).rstrip(b"\0") in digests:
+            if row_id is not None and _digest(row_id).rstrip(b"\0") in digests:
                 if row_id in rows:
                     return (
                         f"{source.name} has the id {excerpt(row_id, _SHOWN)} in rows "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,10 +34,12 @@ class BadLine:
     Args:
         line: in the source, from 1.
         reason: why it is not a puzzle.
+        id: of the row, where the source has ids and this one can be read.
     """
 
     line: int
     reason: str
+    id: str | None = field(default=None, kw_only=True)
 
     def __str__(self) -> str:
         return f"line {self.line}: {self.reason}"
