@@ -124,7 +124,8 @@ def _cut(batch: pa.RecordBatch, columns: Sequence[Column]) -> Iterator[_Piece]:
     longest = 0  # bytes that a row can have
     none_is_too_long = True
     for column in columns:
-        _check_indices(batch[column.name])
+        # Texts beside their dictionary, which would be read, and texts that are not UTF-8.
+        batch[column.name].validate(full=True)
         most = _longest(batch[column.name], column)
         longest += most * _unit(column)
         none_is_too_long = none_is_too_long and most <= MOST_LENGTH
@@ -134,15 +135,6 @@ def _cut(batch: pa.RecordBatch, columns: Sequence[Column]) -> Iterator[_Piece]:
             yield _Piece(_unpacked(rows, columns, {}), rows.num_rows * longest)
     else:
         yield from _cut_by_size(batch, columns)
-
-
-def _check_indices(values: pa.Array) -> None:
-    """Refuse texts that are not in their dictionary: pyarrow would read beside it."""
-    if not pa.types.is_dictionary(values.type) or values.null_count == len(values):
-        return
-    bounds = pc.min_max(values.indices).as_py()
-    if bounds["min"] < 0 or bounds["max"] >= len(values.dictionary):
-        raise pa.ArrowInvalid("a text is not in the dictionary of its column")
 
 
 def _cut_by_size(batch: pa.RecordBatch, columns: Sequence[Column]) -> Iterator[_Piece]:
