@@ -1,8 +1,8 @@
 """Fine-tuning with quantization in place, so that the weights adapt to it.
 
 The network computes on fake-quantized weights and inputs and is trained as it was originally, by
-deep supervision (see ``training/deep_supervision.py``), in float32 on the CPU. The result has float weights
-again, for ``calibrate`` to quantize.
+deep supervision (see ``training/deep_supervision.py``), in float32 on the CPU. The result has float
+weights again, for ``calibrate`` to quantize.
 """
 
 from __future__ import annotations
