@@ -97,10 +97,14 @@ def test_a_signal_waits_until_what_was_written_is_counted(
     folder = tmp_path / "stopped"
     with voting_solver() as solver:
         arranged.run(tmp_path / "whole").solve(solver)
-        with monkeypatch.context() as patch:
-            patch.setattr(VoteCount, "add", interrupted_add)
-            with pytest.raises(KeyboardInterrupt):
-                arranged.run(folder).solve(solver)
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)  # may be ignored here
+        try:
+            with monkeypatch.context() as patch:
+                patch.setattr(VoteCount, "add", interrupted_add)
+                with pytest.raises(KeyboardInterrupt):
+                    arranged.run(folder).solve(solver)
+        finally:
+            signal.signal(signal.SIGINT, before)
         written = contents(folder)
         expected = contents(tmp_path / "whole")
         assert written["run.json"]["answers"] == 4 * 13

@@ -178,7 +178,7 @@ class Rollouts:
 
     Raises:
         ConfigError: the selector compares changes of the logits, but the solver does not measure
-            them, or its tries take different numbers of steps.
+            them, or its halting rule ends tries while they change.
     """
 
     def __init__(
@@ -288,20 +288,15 @@ class Rollouts:
 
 
 def _require_comparable_changes(solver: Solver, selector: Selector) -> None:
+    """Refuse tries that end while their logits change; those that stop unchanged have settled."""
     if not solver.measure_changes:
         raise ConfigError(f"the selector {selector.name} needs a solver with measure_changes=True.")
     halting = solver.halting
     if halting.mode != "fixed":
         raise ConfigError(
-            f"the selector {selector.name} compares tries after the same number of steps, but "
-            "halting is adaptive, which ends most tries while their logits still change. Choose "
-            "fixed halting (--halt fixed)."
-        )
-    if halting.unchanged:
-        raise ConfigError(
-            f"the selector {selector.name} compares tries after the same number of steps, but "
-            f"tries also stop when their answer has not changed for {halting.unchanged} steps. "
-            "Leave out --stop-unchanged and --explore depth, or choose with another selector."
+            f"the selector {selector.name} compares how little the logits of each try change at "
+            "its end, but halting is adaptive, which ends most tries while they still change. "
+            "Choose fixed halting (--halt fixed)."
         )
     if halting.max_steps < 2:
         raise ConfigError(
