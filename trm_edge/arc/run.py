@@ -269,8 +269,7 @@ def _predictions(answers: Sequence[tuple[Question, Puzzle, Solution]]) -> Predic
         identifiers.append(question.identifier)
         inputs.append(puzzle.tokens)
         predictions.append(solution.answer)
-        logit = float(solution.q_halt[-1])
-        q_halt.append(-np.inf if np.isnan(logit) else logit)  # no confidence at all
+        q_halt.append(solution.logit)
     return Predictions(
         np.array(identifiers, np.int64),
         np.array(inputs, np.uint8),

@@ -91,7 +91,7 @@ class AnswerPolicy:
         """
         if self.only_valid and valid is not True:
             return "unsolved"
-        if not confidence >= self.min_confidence:  # NaN included
+        if confidence < self.min_confidence:
             return "unsure"
         return "answered"
 

@@ -81,7 +81,7 @@ class MostConfident(Selector):
             puzzle: not looked at.
             solutions: one or more.
         """
-        return int(np.argmax([_logit(solution) for solution in solutions]))
+        return int(np.argmax([solution.logit for solution in solutions]))
 
     def is_decided(
         self, puzzle: NDArray[Any], solutions: Sequence[Solution], remaining: int
@@ -111,10 +111,10 @@ class MostFrequent(Selector):
         votes = _votes(solutions)
 
         def rank(indices: list[int]) -> tuple[int, float]:
-            return len(indices), float(np.mean([_logit(solutions[i]) for i in indices]))
+            return len(indices), float(np.mean([solutions[i].logit for i in indices]))
 
         winners = max(votes.values(), key=rank)
-        return max(winners, key=lambda index: _logit(solutions[index]))
+        return max(winners, key=lambda index: solutions[index].logit)
 
     def is_decided(
         self, puzzle: NDArray[Any], solutions: Sequence[Solution], remaining: int
@@ -238,12 +238,6 @@ def selector_for(
             "cannot choose. Choose with q, mode or settled."
         )
     return FirstValid(lambda puzzle, answer: task.problem(puzzle, answer) is None)
-
-
-def _logit(solution: Solution) -> float:
-    """The last q_halt; NaN, which a graph in float16 can produce, is no confidence at all."""
-    logit = float(solution.q_halt[-1])
-    return -math.inf if math.isnan(logit) else logit
 
 
 def _last_change(changes: NDArray[np.float32]) -> float:

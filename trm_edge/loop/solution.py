@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -41,6 +42,12 @@ class Solution:
     changes: NDArray[np.float32] | None = None
     timed_out: bool = False
     tries: int = 1
+
+    @property
+    def logit(self) -> float:
+        """The last q_halt; -infinity for NaN, which a graph in float16 can produce."""
+        logit = float(self.q_halt[-1])
+        return -math.inf if math.isnan(logit) else logit
 
     @property
     def confidence(self) -> float:
